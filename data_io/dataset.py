@@ -1,0 +1,92 @@
+"""A dataset: cases with an image, perhaps a mask, and the patient they come from."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_io import readers
+from data_io.errors import InputError
+from data_io.volume import Volume
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scan. `patient`: scans that share it must never be split between training and test; `source`: where it came
+    from, for stratified splits; `mask` is None where the case has no annotation."""
+
+    name: str
+    image: Path
+    mask: Path | None
+    patient: str
+    source: str = ""
+
+    def read_image(self) -> Volume:
+        """The CT volume, RAS+."""
+        return _named(self, lambda: readers.read_volume(self.image))
+
+    def read_mask(self, classes: int) -> Volume:
+        """The mask as uint8 class numbers, RAS+. Raises InputError where the case has none or its labels are wrong."""
+        if self.mask is None:
+            raise InputError(f"case {self.name}: a mask is needed, but the case has none beside {self.image}")
+        return _named(self, lambda: readers.read_labels(self.mask, classes))
+
+    def read_pair(self, classes: int) -> tuple[Volume, Volume]:
+        """Image and mask. Raises InputError where their grids differ."""
+        image, mask = self.read_image(), self.read_mask(classes)
+        if image.source.shape != mask.source.shape:
+            raise InputError(
+                f"case {self.name}: image and mask must have one shape, found {image.source.shape} in {self.image} "
+                f"and {mask.source.shape} in {self.mask}"
+            )
+        if not image.source.matches(mask.source):
+            raise InputError(
+                f"case {self.name}: image and mask must lie in the same place, but the affines of {self.image} and "
+                f"{self.mask} differ by more than 0.001 mm; resample or correct the mask"
+            )
+        # Turned as the image is: two nearly equal affines may break the tie of a 45 degree axis differently.
+        return image, Volume.from_source(mask.restore(), image.source.affine)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the bytes of image and mask: changes when either file does."""
+        digest = hashlib.sha256()
+        for path in (self.image, self.mask):
+            if path is not None:
+                with open(path, "rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The cases found under `root`, ordered by name. `layout`: how they are laid out there."""
+
+    root: Path
+    cases: tuple[Case, ...]
+    layout: str
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __iter__(self) -> Iterator[Case]:
+        return iter(self.cases)
+
+    def case(self, name: str) -> Case:
+        """The case of that name. Raises InputError where there is none."""
+        return self.select([name]).cases[0]
+
+    def select(self, names: Iterable[str]) -> "Dataset":
+        """The named cases, in the order given. Raises InputError for an unknown name."""
+        names = list(names)
+        known = {case.name: case for case in self.cases}
+        missing = [name for name in names if name not in known]
+        if missing:
+            raise InputError(f"{self.root}: no case named {', '.join(missing)}; there are {', '.join(known)}")
+        return Dataset(self.root, tuple(known[name] for name in names), self.layout)
+
+
+def _named(case: Case, read):
+    try:
+        return read()
+    except InputError as error:
+        raise InputError(f"case {case.name}: {error}") from error

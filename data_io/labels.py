@@ -1,0 +1,54 @@
+"""The classes of a segmentation: their numbers, names, colours and left/right partners."""
+
+from dataclasses import dataclass
+
+from data_io.errors import InputError
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """Names and colours of the classes 0, 1, 2, ...; class 0 is the background.
+
+    `colours`: one RGB triple of 0..255 per class. `mirror_pairs`: classes that change places when a patient is
+    mirrored left-right, such as the two lungs.
+    """
+
+    names: tuple[str, ...]
+    colours: tuple[tuple[int, int, int], ...]
+    mirror_pairs: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self):
+        if len(self.names) < 2 or len(set(self.names)) != len(self.names):
+            raise InputError(f"labels: at least two different class names are needed, found {list(self.names)}")
+        if len(self.colours) != len(self.names):
+            raise InputError(f"labels: one colour per class, found {len(self.colours)} for {len(self.names)} names")
+        for colour in self.colours:
+            if len(colour) != 3 or not all(0 <= value <= 255 for value in colour):
+                raise InputError(f"labels: a colour is three numbers in 0..255, found {list(colour)}")
+        for pair in self.mirror_pairs:
+            if len(pair) != 2 or len(set(pair)) != 2 or not all(0 <= label < len(self.names) for label in pair):
+                raise InputError(
+                    f"labels: a mirror pair is two different classes below {len(self.names)}, found {list(pair)}"
+                )
+
+        paired = [label for pair in self.mirror_pairs for label in pair]
+        if len(set(paired)) != len(paired):
+            raise InputError(f"labels: a class may be in one mirror pair, found {[list(p) for p in self.mirror_pairs]}")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def mirrored(self) -> tuple[int, ...]:
+        """For each class, the class it becomes in a left-right mirrored patient."""
+        swapped = list(range(len(self)))
+        for one, other in self.mirror_pairs:
+            swapped[one], swapped[other] = other, one
+        return tuple(swapped)
+
+
+LUNG_LABELS = LabelTable(
+    names=("background", "lung_left", "lung_right", "infection"),
+    colours=((0, 0, 0), (64, 132, 214), (120, 196, 240), (214, 39, 40)),
+    mirror_pairs=((1, 2),),
+)
+"""The classes of the COVID-19-CT-Seg dataset (Ma et al. 2020), in its numbering."""

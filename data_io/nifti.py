@@ -1,0 +1,149 @@
+"""NIfTI files to volumes and label masks to NIfTI files."""
+
+import zlib
+from pathlib import Path
+from typing import cast
+from xml.sax.saxutils import escape
+
+import nibabel as nib
+import numpy as np
+from nibabel.arrayproxy import ArrayProxy
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from data_io.atomic import write_aside
+from data_io.errors import InputError
+from data_io.labels import LabelTable
+from data_io.volume import Grid, Volume
+
+SUFFIXES = (".nii.gz", ".nii")
+INTENT_LABEL = 1002
+EXTENSION_CARET = 30
+
+
+def is_nifti(path: str | Path) -> bool:
+    """Whether the name of `path` is that of a NIfTI file."""
+    return str(path).lower().endswith(SUFFIXES)
+
+
+def case_name(path: str | Path) -> str:
+    """The file's name without folder and NIfTI suffix."""
+    name = Path(path).name
+    for suffix in SUFFIXES:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return Path(path).stem
+
+
+def read_grid(path: str | Path) -> Grid:
+    """The grid stored in the header, without reading the voxels. Raises InputError as `read_nifti` does."""
+    image = _open(path)
+    return Grid(_shape3(image, path), _affine(image, path))
+
+
+def read_nifti(path: str | Path) -> Volume:
+    """Reads a 3D image, turned to RAS+, with the file's scaling (`scl_slope`, `scl_inter`) applied in float32.
+
+    Unscaled integers keep their own data type, so that an int16 CT costs two bytes a voxel; floats become float32.
+    Raises InputError for a file that is missing, truncated, not NIfTI, not 3D, colour or complex, or that holds NaN or
+    infinite voxels.
+    """
+    image = _open(path)
+    shape = _shape3(image, path)
+    affine = _affine(image, path)
+    stored = cast(ArrayProxy, image.dataobj)
+    try:
+        array = np.asanyarray(stored.get_unscaled()).reshape(shape)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise InputError(f"{path}: the file is truncated or damaged ({error}); copy or download it again") from error
+    except MemoryError as error:
+        raise InputError(f"{path}: a volume of {shape} does not fit into memory; is its header damaged?") from error
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    slope, intercept = stored.slope, stored.inter
+    with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes infinite and is refused below
+        if (slope, intercept) != (1.0, 0.0):
+            array = array.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+        elif array.dtype.kind == "f":
+            array = array.astype(np.float32, copy=False)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        count = int(array.size - np.isfinite(array).sum())
+        raise InputError(f"{path}: voxels must be finite numbers, found {count} NaN or infinite; replace them first")
+    return Volume.from_source(array, affine)
+
+
+def as_labels(volume: Volume, path: str | Path, classes: int) -> Volume:
+    """The volume as uint8 class numbers. Raises InputError where a value is not one of 0 .. classes - 1."""
+    found = np.unique(volume.array)
+    allowed = found[(found >= 0) & (found < classes) & (found == np.round(found))]
+    if allowed.size != found.size:
+        wrong = ", ".join(f"{value:g}" for value in np.setdiff1d(found, allowed)[:5])
+        raise InputError(
+            f"{path}: labels must be 0..{classes - 1}, found {wrong}; relabel the mask or declare the class"
+        )
+    return volume.with_array(volume.array.astype(np.uint8))
+
+
+def write_label_nifti(path: str | Path, labels: Volume, table: LabelTable) -> None:
+    """Writes a mask on its source grid, as other programs expect it.
+
+    uint8; sform = the source's affine; qform = the nearest that a quaternion can express (orthonormal cosines); both
+    coded 1 (scanner); intent code 1002 (label); names and colours as a label table in a Caret extension. The file
+    appears whole or not at all.
+    """
+    if not is_nifti(path):
+        raise InputError(f"{path}: a mask is written as .nii or .nii.gz; change the name")
+    array = np.ascontiguousarray(labels.restore().astype(np.uint8, copy=False))
+    image = nib.Nifti1Image(array, labels.source.affine)
+    image.header.set_data_dtype(np.uint8)
+    image.header.set_slope_inter(1, 0)
+    image.set_sform(labels.source.affine, code=1)
+    image.set_qform(labels.source.affine, code=1, strip_shears=True)
+    image.header["pixdim"][1:4] = labels.source.spacing_mm
+    image.header.set_xyzt_units("mm")
+    image.header.set_intent(INTENT_LABEL, name="pneumoseg labels", allow_unknown=True)
+    image.header.extensions.append(nib.nifti1.Nifti1Extension(EXTENSION_CARET, _caret_table(table)))
+    with write_aside(path) as aside:
+        nib.save(image, aside)
+
+
+def _open(path: str | Path) -> nib.Nifti1Image:
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        image = nib.load(path)
+    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
+        raise InputError(f"{path}: not a readable NIfTI file ({' '.join(str(error).split())})") from error
+    if not isinstance(image, nib.Nifti1Image):
+        raise InputError(f"{path}: not a NIfTI file but {type(image).__name__}")
+    return image
+
+
+def _shape3(image: nib.Nifti1Image, path: str | Path) -> tuple[int, int, int]:
+    shape = image.shape
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) != 3 or min(shape) < 1:
+        raise InputError(f"{path}: a CT volume has 3 axes, found shape {image.shape}; give one volume per file")
+    if image.get_data_dtype().kind not in "iuf":
+        raise InputError(f"{path}: voxels must be plain numbers, found {image.get_data_dtype()} (colour or complex)")
+    return shape
+
+
+def _affine(image: nib.Nifti1Image, path: str | Path) -> np.ndarray:
+    affine = image.affine
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+        raise InputError(f"{path}: the affine must be finite and invertible, found {affine[:3, :3].tolist()}")
+    return affine
+
+
+def _caret_table(table: LabelTable) -> bytes:
+    rows = "".join(
+        f'<Label Key="{key}" Red="{red / 255:.6f}" Green="{green / 255:.6f}" Blue="{blue / 255:.6f}" '
+        f'Alpha="{0 if key == 0 else 1}">{escape(name)}</Label>'
+        for key, (name, (red, green, blue)) in enumerate(zip(table.names, table.colours, strict=True))
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><CaretExtension><VolumeInformation Index="0">'
+        f"<LabelTable>{rows}</LabelTable><VolumeType>Label</VolumeType></VolumeInformation></CaretExtension>"
+    ).encode()

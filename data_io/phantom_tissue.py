@@ -1,0 +1,288 @@
+"""From the shapes of a drawn patient to HU and labels on a grid: tissues, bones, airways and the vessels of the lungs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_io.phantom_anatomy import (
+    Fields,
+    Mesh,
+    Patient,
+    SmoothField,
+    airway_lines,
+    body_level,
+    bone_lines,
+    cage_level,
+    curve,
+    ellipsoid,
+    heart_level,
+    lung_level,
+    mesh_box,
+    mesh_part,
+    vessel_lines,
+)
+
+AIR_HU, FAT_HU, MUSCLE_HU, WATER_HU = -1000, -100, 52, 10
+LEFT, RIGHT = 1, 2
+GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Tubes:
+    """Straight tapered pieces: `start`, `end` (n, 3) in mm; `start_radius`, `end_radius` (n,) in mm."""
+
+    start: np.ndarray
+    end: np.ndarray
+    start_radius: np.ndarray
+    end_radius: np.ndarray
+
+    @classmethod
+    def along(cls, line: np.ndarray, start_radius: float, end_radius: float | None = None) -> "Tubes":
+        """The tube around a line (n, 3) of places."""
+        radius = np.linspace(start_radius, start_radius if end_radius is None else end_radius, len(line))
+        return cls(line[:-1], line[1:], radius[:-1], radius[1:])
+
+    @classmethod
+    def joined(cls, tubes: list["Tubes"]) -> "Tubes":
+        """All pieces in one."""
+        names = ("start", "end", "start_radius", "end_radius")
+        return cls(*(np.concatenate([getattr(tube, name) for tube in tubes]) for name in names))
+
+    def widened(self, wall_mm: float) -> "Tubes":
+        """The tubes with their walls."""
+        return Tubes(self.start, self.end, self.start_radius + wall_mm, self.end_radius + wall_mm)
+
+
+def fractions(tubes: Tubes, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
+    """Which voxels tubes touch: flat indices, and the fraction (0..1] of each voxel's volume, float32.
+
+    The tubes are filled with evenly spread sample places, each of which stands for its share of the volume, so that a
+    vessel thinner than a voxel gives a partial volume as it does in a scanner.
+    """
+    origin = np.array([axis.ravel()[0] for axis in mesh])
+    spacing = np.array([axis.ravel()[1] - axis.ravel()[0] for axis in mesh])
+    shape = tuple(axis.size for axis in mesh)
+    step = 0.6 * float(np.prod(spacing)) ** (1 / 3)
+    found, shares = [], []
+    length = np.linalg.norm(tubes.end - tubes.start, axis=1)
+    slices = np.maximum(1, np.ceil(length / step)).astype(int)
+    piece = np.repeat(np.arange(len(slices)), slices)
+    along = (np.arange(len(piece)) - np.repeat(np.cumsum(slices) - slices, slices) + 0.5) / slices[piece]
+    centre = tubes.start[piece] + along[:, None] * (tubes.end - tubes.start)[piece]
+    radius = tubes.start_radius[piece] + along * (tubes.end_radius - tubes.start_radius)[piece]
+    direction = ((tubes.end - tubes.start) / np.maximum(length, 1e-6)[:, None])[piece]
+    steep = np.abs(direction[:, 2:]) > 0.8
+    across = np.cross(direction, np.where(steep, [[1.0, 0, 0]], [[0, 0, 1.0]]))
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    upright = np.cross(direction, across)
+    count = np.maximum(1, np.round(np.pi * radius**2 / step**2)).astype(int)
+    share = np.pi * radius**2 * (length / slices)[piece] / count / float(np.prod(spacing))
+    for chunk in np.array_split(np.arange(len(count)), max(1, int(count.sum()) // 1_000_000)):
+        disc = np.repeat(chunk, count[chunk])
+        order = np.arange(len(disc)) - np.repeat(np.cumsum(count[chunk]) - count[chunk], count[chunk])
+        away = radius[disc] * np.sqrt((order + 0.5) / count[disc]) * (count[disc] > 1)
+        turn = GOLDEN_ANGLE * (order + 7 * disc)
+        place = centre[disc] + (away * np.cos(turn))[:, None] * across[disc]
+        place += (away * np.sin(turn))[:, None] * upright[disc]
+        index = np.round((place - origin) / spacing).astype(np.int64)
+        inside = ((index >= 0) & (index < shape)).all(axis=1)
+        flat, where = np.unique(np.ravel_multi_index(index[inside].T, shape), return_inverse=True)
+        found.append(flat)
+        shares.append(np.bincount(where, weights=share[disc[inside]], minlength=len(flat)))
+    flat, where = np.unique(np.concatenate(found), return_inverse=True)
+    total = np.bincount(where, weights=np.concatenate(shares), minlength=len(flat))
+    return flat, np.minimum(total, 1).astype(np.float32)
+
+
+def draw_tissues(patient: Patient, fields: Fields, mesh: Mesh, hu: np.ndarray, labels: np.ndarray) -> None:
+    """Fills `hu` (float32) and `labels` (uint8), both (nx, ny, nz), with body, organs, spine and lungs."""
+    x, y, z = mesh
+    coarse, middle = fields.coarse(mesh), fields.middle(mesh)
+    body = body_level(patient, mesh, 2.5 * coarse)
+    cage = cage_level(patient, mesh)
+    hu[...] = AIR_HU
+    table = np.abs(y + 1.0 * patient.cage_depth_mm + 44 + 0.8 * patient.fat_mm - (x / 46) ** 2 - 0 * z)
+    hu[(table < 12) & (np.abs(x) < 200)] = -940
+    hu[(np.abs(table - 12) < 1.5) & (np.abs(x) < 200)] = -120
+    hu[body < 0] = 20
+    inside = body < -1.6
+    hu[inside] = (FAT_HU + 7 * middle)[inside]
+    deep = (body < -patient.fat_mm - 3 * coarse) & (cage > 0)
+    # Streaks of fat lie between the muscles of the chest wall.
+    streaks = np.clip(2.2 * np.abs(np.sin((cage + 4 * coarse) / 5.5)) - 0.15, 0, 1)
+    hu[deep] = (FAT_HU + (MUSCLE_HU - FAT_HU) * np.where(cage > 9, streaks, 1) + 5 * middle)[deep]
+    hollow = (cage <= 0) & inside
+    hu[hollow] = (-78 + 26 * middle)[hollow]
+    _draw_abdomen(patient, mesh, hollow, middle, hu)
+    heart = heart_level(patient, mesh)
+    hu[(heart < 0) & hollow] = (patient.blood_hu + 4 * coarse)[(heart < 0) & hollow]
+    lung = lung_level(patient, fields, mesh)
+    lungs = (lung < 0) & (cage < -1)
+    labels[...] = np.where(lungs, np.where(x < 0, LEFT, RIGHT), 0)
+    # Blood and tissue sink to the back of a patient who lies on it.
+    gravity = -34 * (y + 0.1 * patient.cage_depth_mm) / patient.cage_depth_mm
+    air = patient.lung_hu + gravity + 14 * coarse + 16 * middle + 22 * fields.fine(mesh)
+    hu[lungs] = air[lungs]
+    del air
+    for side in (1, -1):
+        fissure = z - 0.95 * y * (1.0 if side > 0 else 1.15) - 8 - 3 * coarse
+        hu[lungs & (np.abs(fissure) < 0.7) & (x * side > 0)] += 130
+    _draw_spine(patient, mesh, middle, hu, labels)
+
+
+def _draw_abdomen(patient: Patient, mesh: Mesh, hollow: np.ndarray, middle: np.ndarray, hu: np.ndarray) -> None:
+    """The organs below the diaphragm: liver to the right, stomach with gas and spleen to the left."""
+    x, y, z = mesh
+    depth = patient.dome(x, y) - z - 2.5
+    below = (depth > 0) & hollow
+    hu[below] = -95
+    liver = np.minimum(depth, 0.7 * (x + 28 + 0.25 * y))
+    hu[below & (liver > 0)] = (58 + 3 * middle)[below & (liver > 0)]
+    top = patient.dome_left_mm
+    spleen = ellipsoid(mesh, (-0.68 * patient.cage_width_mm, -38, top - 34), (30.0, 44.0, 36.0))
+    hu[below & (spleen < 0)] = 48
+    stomach = ellipsoid(mesh, (-52, 18, top - 40), (44.0, 50.0, 40.0)) + 4 * middle
+    hu[below & (stomach < 0)] = np.where(y > 55 - 1.4 * patient.gas_mm, -960, 22)[0, :, 0][np.where(below & (stomach < 0))[1]]
+    wall = (depth <= 0) & (depth > -2.5) & hollow
+    hu[wall] = MUSCLE_HU
+
+
+def _draw_spine(patient: Patient, mesh: Mesh, middle: np.ndarray, hu: np.ndarray, labels: np.ndarray) -> None:
+    """Vertebral bodies and discs, canal, arches and processes; also the shoulder blades and the breast bone."""
+    depth = patient.cage_depth_mm
+    z_low, z_high = float(mesh[2].min()), float(mesh[2].max())
+    box = mesh_box(mesh, (-46, -depth - 46, z_low), (46, 0, z_high))
+    x, y, z = part = mesh_part(mesh, box)
+    hu_part, outside = hu[box], labels[box] == 0
+    if hu_part.size:
+        spine_y = patient.spine_y(z)
+        phase = np.mod(z + 4, 26.0)
+        waist = 1.5 * np.cos(2 * np.pi * (phase - 2.5) / 26)
+        vertebra = np.sqrt((x / 1.18) ** 2 + (y - spine_y) ** 2) - 15 - waist
+        canal = np.sqrt(x**2 + (y - spine_y + 24) ** 2)
+        arch = (np.abs(canal - 11.5) < 3) & (phase > 8)
+        transverse = np.sqrt((y - spine_y + 25 - 0.18 * np.abs(x)) ** 2 + (phase - 15) ** 2) - 5.5
+        spinous = np.maximum(np.abs(x) - 2.6, np.abs(y - spine_y + 46) - 14)
+        spinous = np.maximum(spinous, np.abs(phase - 10 - 0.3 * (y - spine_y + 46)) - 7)
+        bone = arch | ((transverse < 0) & (np.abs(x) < 33) & (np.abs(x) > 10)) | (spinous < 0)
+        hu_part[outside & bone] = 0.75 * patient.bone_hu
+        hu_part[outside & (canal < 8.5)] = 30
+        marrow = 0.34 * patient.bone_hu + 28 * middle[box]
+        shell = (vertebra > -1.8) | ((phase > 4.5) & (phase < 6.3)) | (phase > 24.4)
+        body = np.where(shell, 0.8 * patient.bone_hu, marrow)
+        body = np.where(phase < 4.8, 85, body)
+        hu_part[outside & (vertebra < 0)] = body[outside & (vertebra < 0)]
+    _draw_plates(patient, mesh, hu, labels)
+
+
+def _draw_plates(patient: Patient, mesh: Mesh, hu: np.ndarray, labels: np.ndarray) -> None:
+    x, y, z = mesh
+    low = patient.apex_mm - 135
+    width = patient.cage_width_mm
+    box = mesh_box(mesh, (-1.1 * width, -1.6 * width, low), (1.1 * width, -20, patient.apex_mm + 10))
+    x, y, z = part = mesh_part(mesh, box)
+    if hu[box].size:
+        rise = np.clip((z - low) / 120, 0, 1)
+        across = np.abs(x) - 0.66 * width
+        plane = np.abs(cage_level(patient, part) - 17 - 2 * np.cos(across / 9) - 10 * (rise > 0.85) * (rise - 0.85))
+        blade = (plane < 2.2 + 2.5 * (np.abs(across - 26 * rise) < 6)) & (np.abs(across) < 8 + 24 * rise) & (z > low)
+        blade &= (y < -0.2 * width) & (labels[box] == 0) & (z < patient.apex_mm - 8)
+        hu[box][blade] = 0.7 * patient.bone_hu
+    box = mesh_box(mesh, (-22, 20, -62), (22, 150, patient.apex_mm - 18))
+    x, y, z = part = mesh_part(mesh, box)
+    if hu[box].size:
+        front = y - (patient.cage(np.maximum(z, 0))[1] + patient.cage(np.maximum(z, 0))[2] + 7)
+        half_width = 12 + 7 * np.clip((z - patient.apex_mm + 50) / 30, 0, 1)
+        level = np.maximum(np.abs(front) - 5.5, np.abs(x) - half_width)
+        hu[box] = np.where(level < 0, np.where(level > -1.8, 0.6, 0.3) * patient.bone_hu, hu[box])
+
+
+def draw_tubes(hu: np.ndarray, where: np.ndarray, tubes: Tubes, mesh: Mesh, value_hu: float) -> None:
+    """Mixes `value_hu` into the C-ordered `hu` by the tubes' partial volumes, where the bool array `where` holds."""
+    flat, share = fractions(tubes, mesh)
+    chosen = where.reshape(-1)[flat]
+    flat, share = flat[chosen], share[chosen]
+    voxels = hu.reshape(-1)
+    voxels[flat] += share * (value_hu - voxels[flat])
+
+
+def draw_skeleton_and_mediastinum(
+    patient: Patient, mesh: Mesh, hu: np.ndarray, labels: np.ndarray, tree: Tubes, bronchi: Tubes
+) -> None:
+    """Adds ribs, great vessels, the lungs' vessels `tree` and `bronchi`, and the airways, which are no lung."""
+    wall = labels == 0
+    bones, cartilages = bone_lines(patient)
+    draw_tubes(hu, wall, Tubes.joined([Tubes.along(line, 6.0) for line in cartilages]), mesh, 110)
+    ribs = Tubes.joined([Tubes.along(line, 5.4, 5.0) for line in bones])
+    draw_tubes(hu, wall, ribs, mesh, 0.9 * patient.bone_hu)
+    draw_tubes(hu, wall, ribs.widened(-2.1), mesh, 0.35 * patient.bone_hu)
+    gullet = curve([[-2, -30, patient.apex_mm + 60], [-4, -34, 20], [-12, -36, -60], [-22, -20, -130]])
+    draw_tubes(hu, wall, Tubes.along(gullet, 7.0), mesh, 35)
+    vessels = Tubes.joined([Tubes.along(line, radius) for line, radius in vessel_lines(patient)])
+    draw_tubes(hu, wall, vessels, mesh, patient.blood_hu)
+    lungs = ~wall
+    draw_tubes(hu, lungs, bronchi.widened(1.3), mesh, -60)
+    draw_tubes(hu, lungs, tree, mesh, patient.blood_hu)
+    draw_tubes(hu, lungs, bronchi, mesh, -970)
+    airways = Tubes.joined([Tubes.along(line, radius) for line, radius in airway_lines(patient)])
+    flat, share = fractions(airways.widened(1.6), mesh)
+    labels.reshape(-1)[flat[share > 0.5]] = 0
+    everywhere = np.ones_like(wall)
+    draw_tubes(hu, everywhere, airways.widened(1.6), mesh, 20)
+    draw_tubes(hu, everywhere, airways, mesh, -985)
+
+
+def lung_places(patient: Patient, fields: Fields, pitch_mm: float = 5.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Places (n, 3) inside the lungs on a regular lattice, their lung level and their rib cage level (n,), in mm."""
+    reach = np.arange(-150, 151, pitch_mm, dtype=np.float32)
+    mesh = (reach[:, None, None], reach[None, :, None], reach[None, None, :])
+    level, cage = lung_level(patient, fields, mesh), cage_level(patient, mesh)
+    found = np.argwhere((level < 0) & (cage < -1))
+    return reach[found], level[tuple(found.T)], cage[tuple(found.T)]
+
+
+def grow_tree(rng: np.random.Generator, root: np.ndarray, places: np.ndarray, leaf_mm: float, trunk_mm: float) -> Tubes:
+    """A branching tree from `root` (3,) to every one of `places` (n, 3), nearest first.
+
+    Each place joins the node from which the way is short and not a detour; radii follow Murray's law, r^3 = sum of the
+    branches' r^3 (Murray 1926), up to `trunk_mm`.
+    """
+    order = np.argsort(np.linalg.norm(places - root, axis=1))
+    nodes, walked, parents = [np.asarray(root, dtype=float)], [0.0], [0]
+    leaves = np.zeros(2 * len(places) + 1)
+    for place in places[order]:
+        known = np.array(nodes)
+        distance = np.linalg.norm(known - place, axis=1)
+        joint = int(np.argmin(distance + 0.55 * np.array(walked)))
+        bend = 0.5 * (known[joint] + place) + rng.normal(0, 0.09 * distance[joint], 3)
+        for node in (bend, place):
+            walked.append(walked[joint] + float(np.linalg.norm(node - nodes[joint])))
+            parents.append(joint)
+            nodes.append(node)
+            joint = len(nodes) - 1
+        while joint:
+            leaves[joint] += 1
+            joint = parents[joint]
+    known, parent = np.array(nodes), np.array(parents)
+    radius = np.minimum(leaf_mm * np.maximum(leaves[: len(known)], 1) ** (1 / 2.6), trunk_mm)
+    start_radius = np.where(parent == 0, radius, np.minimum(radius[parent], 1.25 * radius))
+    return Tubes(known[parent][1:], known[1:], start_radius[1:], radius[1:])
+
+
+def lung_trees(rng: np.random.Generator, patient: Patient, fields: Fields) -> tuple[Tubes, Tubes]:
+    """The vessels (arteries and veins) and the bronchi of both lungs."""
+    places, level, _ = lung_places(patient, fields)
+    vessels, bronchi = [], []
+    for side, artery, vein, airway in ((1, (40, -9, 7), (34, -14, -16), (36, -20, 4)), (-1, (-41, -16, 15), (-34, -18, -14), (-42, -22, 6))):
+        own = places[(np.sign(places[:, 0]) == side) & (level < -5)]
+        for root, count in ((artery, 260), (vein, 170)):
+            chosen = own[rng.choice(len(own), count, replace=False)] + rng.uniform(-2.5, 2.5, (count, 3))
+            vessels.append(grow_tree(rng, np.array(root), chosen, 0.62, 6.5))
+        near = own[np.linalg.norm(own - np.array(airway), axis=1) < 75]
+        bronchi.append(grow_tree(rng, np.array(airway), near[rng.choice(len(near), 22, replace=False)], 0.75, 4.0))
+    return Tubes.joined(vessels), Tubes.joined(bronchi)
+
+
+def random_fields(rng: np.random.Generator) -> Fields:
+    """The smooth fields that shape one patient."""
+    return Fields(SmoothField.random(rng, 32.0), SmoothField.random(rng, 11.0), SmoothField.random(rng, 4.0))

@@ -1,0 +1,161 @@
+"""What is wrong with a dataset, before a training finds it out.
+
+Every case is read whole, one at a time. An error makes a case useless; a warning asks for a look.
+"""
+
+import hashlib
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import nibabel as nib
+import numpy as np
+
+from data_io import nifti, readers
+from data_io.dataset import Case, Dataset
+from data_io.reporting import track
+from data_io.volume import Grid, Volume
+
+AIR_HU = -500.0
+"""Every chest CT holds air (about -1000 HU) and lung (-950 to -700 HU); values that stay above this are no HU."""
+
+THICK_SLICE_MM = 5.0
+FEW_SLICES = 10
+ORTHOGONAL_COSINE = 1e-3
+"""Largest cosine between two axes still called orthogonal: header rounding stays below 1e-6, a tilted gantry above."""
+
+# What a reader, built in or registered by the user, may raise over a bad file (InputError is a ValueError).
+READING_ERRORS = (OSError, ValueError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found: `level` "error" or "warning", the name of the case, and a sentence."""
+
+    level: Literal["error", "warning"]
+    case: str
+    message: str
+
+
+def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
+    """Reads every case and tells what is wrong, ordered by case; the masks' labels must be 0 .. classes - 1.
+
+    Errors: unreadable or truncated, not 3D, NaN or infinite voxels, labels outside the set, image and mask on different
+    grids. Warnings: intensities that are not HU, NIfTI orientation codes missing, header units other than millimetres,
+    slices thicker than 5 mm, fewer than 10 slices, axes not orthogonal, no mask where other cases have one, a class
+    without voxels, one scan under two names.
+    """
+    annotated = any(case.mask is not None for case in dataset)
+    findings: list[Finding] = []
+    scans: dict[str, Case] = {}
+    for case in track(dataset, "verifying", total=len(dataset)):
+        image = _read(case, case.image, findings)
+        if image is not None:
+            warnings = [*_header_warnings(case.image), *_grid_warnings(image.grid), *_intensity_warnings(image.array)]
+            first = scans.setdefault(_voxel_hash(image), case)
+            if first is not case:
+                warnings.append(_same_scan(first, case))
+            findings += [Finding("warning", case.name, message) for message in warnings]
+        if case.mask is None:
+            if annotated:
+                findings.append(Finding("warning", case.name, "no mask, though other cases have one"))
+            continue
+        mask = _read(case, case.mask, findings, classes)
+        if mask is None:
+            continue
+        absent = [str(label) for label in range(classes) if not (mask.array == label).any()]
+        if absent:
+            findings.append(Finding("warning", case.name, f"the mask has no voxel of class {', '.join(absent)}"))
+        if image is not None:
+            findings += [Finding("error", case.name, message) for message in _pair_errors(image.source, mask.source)]
+    return findings
+
+
+def is_hu(minimum: float, maximum: float) -> bool:
+    """Whether a CT volume with these extremes can be Hounsfield units: it must reach down to air."""
+    return minimum <= AIR_HU < maximum
+
+
+def _read(case: Case, path: Path, findings: list[Finding], classes: int | None = None) -> Volume | None:
+    """The image, or the mask where `classes` is given; None, and an error among `findings`, where it cannot be read."""
+    try:
+        return readers.read_volume(path) if classes is None else readers.read_labels(path, classes)
+    except (*READING_ERRORS, zlib.error) as error:
+        message = " ".join(str(error).split()) or type(error).__name__
+        findings.append(Finding("error", case.name, message if str(path) in message else f"{path}: {message}"))
+        return None
+
+
+def _pair_errors(image: Grid, mask: Grid) -> list[str]:
+    if image.shape != mask.shape:
+        return [f"image and mask must have one shape, found {image.shape} and {mask.shape}"]
+    if not image.matches(mask):
+        return [
+            "image and mask must lie in the same place, but their affines differ: "
+            f"spacing {_rounded(image.spacing_mm)} and {_rounded(mask.spacing_mm)} mm, "
+            f"orientation {image.axis_codes} and {mask.axis_codes}, origin {_rounded(image.affine[:3, 3])} and {_rounded(mask.affine[:3, 3])} mm"
+        ]
+    return []
+
+
+def _header_warnings(path: Path) -> list[str]:
+    """What only a NIfTI header tells; `path` was read before, so it opens."""
+    if not nifti.is_nifti(path):
+        return []
+    header = nib.Nifti1Header.from_header(nib.load(path).header)
+    warnings = []
+    qform_code, sform_code = int(header["qform_code"]), int(header["sform_code"])
+    if qform_code == 0 and sform_code == 0:
+        warnings.append("neither qform nor sform is set: left and right are a guess; copy them from the original scan")
+    elif qform_code == 0:
+        warnings.append("no qform (qform_code 0): programs that read only the qform place the scan elsewhere")
+    unit = header.get_xyzt_units()[0]
+    if unit not in ("mm", "unknown"):
+        warnings.append(f"the header gives lengths in {unit}; they are read as mm here")
+    return warnings
+
+
+def _grid_warnings(grid: Grid) -> list[str]:
+    warnings = []
+    if grid.spacing_mm[2] > THICK_SLICE_MM:
+        warnings.append(f"thick slices: {grid.spacing_mm[2]:.2f} mm apart (more than {THICK_SLICE_MM:g} mm)")
+    if grid.shape[2] < FEW_SLICES:
+        warnings.append(f"only {grid.shape[2]} slices (fewer than {FEW_SLICES})")
+    cosines = grid.affine[:3, :3] / np.array(grid.spacing_mm)
+    worst = np.abs(cosines.T @ cosines - np.eye(3)).max()
+    if worst > ORTHOGONAL_COSINE:
+        degrees = np.degrees(np.arccos(worst))
+        warnings.append(f"the axes are not orthogonal: two meet at {degrees:.1f} degrees (a tilted gantry?)")
+    return warnings
+
+
+def _intensity_warnings(array: np.ndarray) -> list[str]:
+    minimum, maximum = float(array.min()), float(array.max())
+    found = f"found {minimum:g}..{maximum:g}"
+    if is_hu(minimum, maximum):
+        return []
+    if minimum >= 0 and maximum <= 255:
+        return [f"not HU: the values are already in 0..255 ({found}), windowed before"]
+    if minimum >= 0:
+        return [f"not HU: no negative value ({found}); offset by 1024?"]
+    return [f"not HU: a chest CT reaches from air (about -1000) to tissue, {found}"]
+
+
+def _same_scan(first: Case, second: Case) -> str:
+    message = f"the same scan as {first.name}, voxel by voxel"
+    if first.patient != second.patient:
+        return f"{message}: it may fall into both training and test; remove one or name one patient in patients.csv"
+    return f"{message}; remove one"
+
+
+def _voxel_hash(volume: Volume) -> str:
+    """SHA-256 of the voxels in RAS+ order as float32, so that storage order and type do not matter."""
+    digest = hashlib.sha256(repr(volume.array.shape).encode())
+    for z in range(volume.array.shape[2]):
+        digest.update(volume.array[:, :, z].astype(np.float32).tobytes())
+    return digest.hexdigest()
+
+
+def _rounded(values) -> tuple[float, ...]:
+    return tuple(round(float(value), 3) for value in values)

@@ -1,0 +1,100 @@
+"""A 3D image and where it lies in the patient."""
+
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+
+from data_io.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where voxels lie: `shape` (x, y, z) and the 4x4 `affine` from voxel indices to RAS+ millimetres."""
+
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+
+    def __post_init__(self):
+        affine = np.asarray(self.affine, dtype=np.float64)
+        if affine.shape != (4, 4) or not np.isfinite(affine).all():
+            raise InputError(f"an affine is 4x4 and finite, found {affine.tolist()}")
+        if abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+            raise InputError(f"an affine must be invertible, found {affine[:3, :3].tolist()}")
+        object.__setattr__(self, "affine", affine)
+        object.__setattr__(self, "shape", tuple(int(size) for size in self.shape))
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between neighbouring voxels along x, y, z: the norms of the affine's columns."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(x), float(y), float(z)
+
+    @property
+    def voxel_volume_ml(self) -> float:
+        """Volume of one voxel (also right for oblique and sheared grids)."""
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
+
+    @property
+    def axis_codes(self) -> str:
+        """Nearest anatomical direction of each axis, for instance "LPS"."""
+        return "".join(nib.aff2axcodes(self.affine))
+
+    def matches(self, other: "Grid", tolerance_mm: float = 1e-3) -> bool:
+        """Whether both have the same shape and no corner is apart by more than `tolerance_mm`."""
+        if self.shape != other.shape:
+            return False
+        corners = np.array(np.meshgrid(*[(0, size - 1) for size in self.shape], indexing="ij")).reshape(3, -1)
+        corners = np.vstack([corners, np.ones(corners.shape[1])])
+        return bool(np.abs((self.affine - other.affine) @ corners).max() <= tolerance_mm)
+
+    def canonical(self) -> "Grid":
+        """The grid with axes permuted and flipped to the nearest RAS+."""
+        orientation = nib.io_orientation(self.affine)
+        affine = self.affine @ nib.orientations.inv_ornt_aff(orientation, self.shape)
+        order = np.argsort(orientation[:, 0])
+        x, y, z = (self.shape[axis] for axis in order)
+        return Grid((x, y, z), affine)
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A 3D image in memory: `array` (x, y, z) with axes nearest to RAS+ (x to the right, y to the front, z up).
+
+    `grid`: where the array lies. `source`: the grid of the file it was read from; `restore` leads back to it exactly,
+    by flips and permutations alone. CT values are Hounsfield units (HU) unless something says otherwise; label volumes
+    are uint8 class numbers.
+    """
+
+    array: np.ndarray
+    grid: Grid
+    source: Grid
+
+    def __post_init__(self):
+        if self.array.shape != self.grid.shape:
+            raise InputError(f"array and grid must have one shape, found {self.array.shape} and {self.grid.shape}")
+
+    @classmethod
+    def from_source(cls, array: np.ndarray, affine: np.ndarray) -> "Volume":
+        """A volume from an array as a file stores it; the array is turned to RAS+ (a view, not a copy)."""
+        if array.ndim != 3 or 0 in array.shape:
+            raise InputError(f"a volume has three axes and at least one voxel, found shape {array.shape}")
+        source = Grid(array.shape, affine)
+        turned = nib.orientations.apply_orientation(array, nib.io_orientation(source.affine))
+        return cls(turned, source.canonical(), source)
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between neighbouring voxels along x, y, z."""
+        return self.grid.spacing_mm
+
+    def with_array(self, array: np.ndarray) -> "Volume":
+        """The same place with other values, for instance its segmentation."""
+        return Volume(array, self.grid, self.source)
+
+    def restore(self) -> np.ndarray:
+        """The array as the source grid orders it; the inverse of `from_source`."""
+        theirs = nib.io_orientation(self.source.affine)
+        # RAS+ by construction: asking the canonical affine again would break the tie of a 45 degree axis anew.
+        ours = np.array([[0, 1], [1, 1], [2, 1]])
+        return nib.orientations.apply_orientation(self.array, nib.orientations.ornt_transform(ours, theirs))

@@ -1,0 +1,149 @@
+"""Cross-validation: every case is predicted by a model that has not seen it.
+
+Depends on a method that can fit cases and predict others (the `Method` protocol), and on nothing else about it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from data_io.dataset import Case, Dataset
+from data_io.errors import InputError
+from data_io.labels import LabelTable
+from data_io.nifti import write_label_nifti
+from data_io.readers import read_labels
+from data_io.reporting import log
+from data_io.volume import Volume
+from evaluation import run_folder, scores, splits, tables
+from evaluation.figures.fitting_curves import fitting_curves, read_history
+from evaluation.figures.overlays import overlay_sheet
+from evaluation.figures.saving import save_figure
+from evaluation.run_folder import RunFolder
+from evaluation.run_report import write_results
+from evaluation.splits import Split
+
+
+class Method(Protocol):
+    """What cross-validation needs of a method: `pipeline.segmenter.Segmenter` is one."""
+
+    @property
+    def labels(self) -> LabelTable:
+        """The classes it tells apart."""
+
+    @property
+    def seed(self) -> int:
+        """The seed it was given, for the record."""
+
+    def describe(self) -> str:
+        """Its settings as YAML text."""
+
+    def fit(self, cases: Dataset, folder: Path, resume: bool = False, start_from: Any = None) -> Any:
+        """Trains on `cases`, keeps its files in `folder` and returns a model."""
+
+    def predict(self, model: Any, image: Volume) -> Volume:
+        """Class numbers on the image's grid."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """Scores per fold x case x class (`detailed`) and per fold x class (`final`), of the folds finished so far."""
+
+    run: RunFolder
+    detailed: pd.DataFrame
+    final: pd.DataFrame
+    complete: bool
+
+
+def cross_validate(
+    dataset: Dataset,
+    chosen: Sequence[Split],
+    method: Method,
+    output: str | Path,
+    folds: Sequence[int] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    start_from: Any = None,
+) -> CrossValidation:
+    """Fits and measures `method` on each split and writes the run folder `output`.
+
+    `folds`: only these (several processes may share a run folder; the one that finishes the last fold writes the
+    cv_results). `resume`: keep what is finished and go on at the last whole epoch. Raises InputError as
+    `run_folder.open_run`, and where a fold number does not exist or a fold is done already.
+    """
+    wanted = range(len(chosen)) if folds is None else folds
+    for fold in wanted:
+        if not 0 <= fold < len(chosen):
+            raise InputError(f"fold {fold}: folds are 0..{len(chosen) - 1}")
+    run = run_folder.open_run(
+        output,
+        method.describe(),
+        splits.to_json(chosen),
+        run_folder.fingerprints_of(dataset),
+        method.seed,
+        resume=resume or folds is not None,
+        overwrite=overwrite and folds is None,
+    )
+    with run_folder.logged_to(run.root / "log.txt"):
+        for fold in wanted:
+            _one_fold(dataset, chosen[fold], method, run, fold, resume, overwrite and folds is not None, start_from)
+        finished = [fold for fold in range(len(chosen)) if run.finished(fold)]
+        detailed = pd.concat([tables.read_detailed(run.fold(fold) / "metrics.csv") for fold in finished])
+        complete = len(finished) == len(chosen)
+        final = tables.final_table(detailed)
+        if complete:
+            with run.writing():
+                write_results(run, chosen, detailed, final, method.labels)
+    return CrossValidation(run, detailed, final, complete)
+
+
+def _one_fold(
+    dataset: Dataset,
+    split: Split,
+    method: Method,
+    run: RunFolder,
+    fold: int,
+    resume: bool,
+    overwrite: bool,
+    start_from: Any,
+) -> None:
+    if overwrite:
+        run_folder.clear(run.fold(fold))
+    with run.writing(fold):
+        if run.finished(fold):
+            if not resume:
+                raise InputError(f"{run.fold(fold)}: the fold is finished; use --resume to keep it or --overwrite")
+            log.info("fold %d is finished", fold)
+            return
+        if not resume and (run.fold(fold) / "history.csv").is_file():
+            raise InputError(f"{run.fold(fold)}: the fold was begun; use --resume to go on or --overwrite")
+        log.info("fold %d: training on %s; testing on %s", fold, ", ".join(split.train), ", ".join(split.test))
+        model = method.fit(dataset.select(split.train), run.fold(fold), resume, start_from)
+        rows = []
+        for case in dataset.select(split.test):
+            rows += _predict_and_score(case, method, model, run, fold)
+        _draw_history(run.fold(fold))
+        tables.write_csv(tables.detailed_table(rows), run.fold(fold) / "metrics.csv")
+        log.info("fold %d is finished", fold)
+
+
+def _predict_and_score(case: Case, method: Method, model: Any, run: RunFolder, fold: int) -> list[dict]:
+    image, reference = case.read_pair(len(method.labels))
+    path = run.prediction(fold, case.name)
+    if not path.is_file():
+        write_label_nifti(path, method.predict(model, image), method.labels)
+    # Scored as read back: what is measured is what users find on disk.
+    prediction = read_labels(path, len(method.labels))
+    save_figure(
+        overlay_sheet(image, reference, prediction, method.labels, title=f"{case.name}, fold {fold}"),
+        run.fold(fold) / "figures" / f"{case.name}.png",
+    )
+    return scores.score_case(case.name, fold, reference, prediction, method.labels)
+
+
+def _draw_history(folder: Path) -> None:
+    path = folder / "history.csv"
+    if path.is_file():
+        save_figure(fitting_curves(read_history(path), title=folder.name), folder / "fitting_curve.png")

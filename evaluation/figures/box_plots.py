@@ -1,0 +1,113 @@
+"""How a score is spread over cases, class by class."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from data_io.errors import InputError
+from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
+from evaluation.scores import SCORES
+
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+TITLES = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "hd95_mm": "HD95 (mm)",
+    "assd_mm": "ASSD (mm)",
+    "nsd": "normalised surface Dice",
+}
+
+
+def box_plots(
+    detailed: pd.DataFrame, score: str = "dice", classes: Sequence[str] | None = None, title: str = ""
+) -> Figure:
+    """One box per class over all cases of all folds, and each case as a point, side by side by fold.
+
+    Box: quartiles and median; whiskers: the furthest case within 1.5 box heights. Under each class: the number of
+    cases, and of those whose score is undefined (not drawn). `detailed`: as `evaluation.tables.detailed_table`.
+    `classes`: in that order; all but the background by default. Raises InputError for an unknown score or class.
+    """
+    if score not in SCORES:
+        raise InputError(f"a box plot shows one of {', '.join(SCORES)}, found {score}")
+    present = list(dict.fromkeys(detailed["class"]))
+    chosen = [name for name in present if name != "background"] or present if classes is None else list(classes)
+    unknown = sorted(set(chosen) - set(present))
+    if unknown or not chosen:
+        raise InputError(f"no scores of class {', '.join(unknown)}; there are {', '.join(present)}")
+
+    folds = sorted(detailed["fold"].unique())
+    figure = new_figure(max(1.5 * len(chosen) + 1.5, 5.5), 4.8)
+    axes = figure.subplots()
+    for position, name in enumerate(chosen):
+        _one_class(axes, position, detailed[detailed["class"] == name], score, folds)
+    axes.set_xticks(range(len(chosen)), [_under(detailed, name, score) for name in chosen], fontsize=FONT_POINTS)
+    axes.set_xlim(-0.6, len(chosen) - 0.4)
+    bottom, top = axes.get_ylim()
+    if not score.endswith("_mm"):
+        axes.set_ylim(max(min(bottom, 0.9), 0.0) - 0.02, 1.02)  # the whole upper end: a gap to 1 must look like one
+    else:
+        axes.set_ylim(0, max(top, 1.0))
+    axes.set_ylabel(TITLES.get(score, score), fontsize=FONT_POINTS + 1)
+    axes.tick_params(axis="y", labelsize=FONT_POINTS - 1)
+    axes.grid(axis="y", color="0.88")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    if title:
+        figure.suptitle(title, fontsize=FONT_POINTS + 3)
+    if 1 < len(folds) <= len(MARKS):
+        entries = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        labels = sorted(entries)
+        figure.legend(
+            [entries[label] for label in labels],
+            labels,
+            loc="outside lower center",
+            ncols=min(len(folds), 5),
+            frameon=False,
+            fontsize=FONT_POINTS,
+        )
+    return figure
+
+
+def _one_class(axes: Axes, position: int, rows: pd.DataFrame, score: str, folds: list[int]) -> None:
+    values = rows[score].dropna()
+    if values.empty:
+        axes.text(
+            position, 0.5, "undefined", transform=axes.get_xaxis_transform(), ha="center", fontsize=FONT_POINTS - 1
+        )
+        return
+    axes.boxplot(
+        [values.to_numpy()],
+        positions=[position],
+        widths=0.62,
+        showfliers=False,  # every case is drawn as a point anyway
+        patch_artist=True,
+        boxprops={"facecolor": "0.94", "edgecolor": "0.35"},
+        medianprops={"color": "black", "linewidth": 1.8},
+        whiskerprops={"color": "0.35"},
+        capprops={"color": "0.35"},
+    )
+    few = len(folds) <= len(MARKS)
+    for number, fold in enumerate(folds):
+        own = rows.loc[rows["fold"] == fold, score].dropna()
+        offset = 0.44 * ((number + 0.5) / len(folds) - 0.5)
+        axes.plot(
+            np.full(len(own), position + offset),
+            own,
+            linestyle="none",
+            marker=MARKS[number] if few else "o",
+            markersize=5.5,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            color=COLOURS[number] if few else COLOURS[0],
+            label=f"fold {fold}",
+            zorder=3,
+        )
+
+
+def _under(detailed: pd.DataFrame, name: str, score: str) -> str:
+    values = detailed.loc[detailed["class"] == name, score]
+    undefined = int(values.isna().sum())
+    return f"{name}\nn = {len(values) - undefined}" + (f"\nundefined: {undefined}" if undefined else "")

@@ -1,0 +1,103 @@
+"""How loss and metrics went during training, epoch by epoch."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from data_io.errors import InputError
+from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
+
+NOT_METRICS = ("epoch", "seconds")
+VALIDATION = "val_"
+LEARNING_RATE = "learning_rate"
+COLUMNS_OF_PANELS = 3
+
+
+def read_history(path: str | Path) -> pd.DataFrame:
+    """Reads a `history.csv`, one row per epoch: `epoch`, and any of loss, learning_rate, seconds, further metrics and
+    their `val_` twins; empty cells become NaN. Where an epoch stands twice (a resumed run), the later row counts.
+
+    Raises InputError for a file that is missing, empty or not CSV, for a missing `epoch` and for text in a column.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such training history")
+    try:
+        history = pd.read_csv(path)
+    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
+        raise InputError(f"{path}: not readable as CSV ({' '.join(str(error).split())})") from error
+    if "epoch" not in history or not len(history):
+        raise InputError(f"{path}: a training history has a column epoch and at least one row")
+    text = [column for column in history if not pd.api.types.is_numeric_dtype(history[column])]
+    if text:
+        raise InputError(f"{path}: columns must hold numbers, found text in {', '.join(text)}")
+    return history.drop_duplicates("epoch", keep="last").sort_values("epoch", ignore_index=True)
+
+
+def fitting_curves(history: pd.DataFrame, title: str = "", selected_epoch: int | None = None) -> Figure:
+    """One panel per metric, training and validation against the epoch; the learning rate on a logarithmic axis.
+
+    `history`: as `read_history` returns it. `selected_epoch`: the epoch whose weights were kept, marked in each panel;
+    where none is given, the epoch of the lowest validation loss is marked if there is one. Raises InputError where
+    there is nothing to draw.
+    """
+    metrics = list(dict.fromkeys(str(name).removeprefix(VALIDATION) for name in history if name not in NOT_METRICS))
+    if "epoch" not in history or not metrics:
+        raise InputError(f"a fitting curve needs a column epoch and a metric, found {', '.join(map(str, history))}")
+    metrics.sort(key=lambda name: (name == LEARNING_RATE, name != "loss"))  # loss first, learning rate last
+    marked, meaning = _marked_epoch(history, selected_epoch)
+
+    columns = min(len(metrics), COLUMNS_OF_PANELS)
+    rows = math.ceil(len(metrics) / columns)
+    figure = new_figure(max(4.4 * columns, 5.5), 3.3 * rows + 0.9)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, metric in zip(panels, metrics, strict=False):
+        _panel(axes, history, metric)
+        if marked is not None:
+            axes.axvline(marked, color=COLOURS[6], linestyle=":", linewidth=1.6, label=f"{meaning} (epoch {marked})")
+    for axes in panels[len(metrics) :]:
+        axes.set_axis_off()
+    if title:
+        figure.suptitle(title, fontsize=FONT_POINTS + 3)
+    entries = {
+        label: handle
+        for axes in panels
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        entries.values(), entries.keys(), loc="outside lower center", ncols=3, frameon=False, fontsize=FONT_POINTS
+    )
+    return figure
+
+
+def _panel(axes: Axes, history: pd.DataFrame, metric: str) -> None:
+    series = [("training", metric, COLOURS[0], "-"), ("validation", VALIDATION + metric, COLOURS[1], "--")]
+    for label, column, colour, line in series:
+        if column not in history:
+            continue
+        known = history[["epoch", column]].dropna()
+        # Marks make single points visible, as when validation runs only every tenth epoch.
+        mark = "o" if len(known) <= 30 else None
+        if metric == LEARNING_RATE:
+            label, colour = "learning rate", COLOURS[2]
+        axes.plot(known["epoch"], known[column], line, color=colour, marker=mark, markersize=3.5, label=label)
+    if metric == LEARNING_RATE and (history[metric].dropna() > 0).all():
+        axes.set_yscale("log")
+    axes.set_title(metric.replace("_", " "), fontsize=FONT_POINTS + 1)
+    axes.set_xlabel("epoch", fontsize=FONT_POINTS)
+    axes.tick_params(labelsize=FONT_POINTS - 1)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.grid(color="0.88")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _marked_epoch(history: pd.DataFrame, selected_epoch: int | None) -> tuple[int | None, str]:
+    if selected_epoch is not None:
+        return selected_epoch, "selected"
+    losses = history[VALIDATION + "loss"].dropna() if VALIDATION + "loss" in history else pd.Series(dtype=float)
+    if losses.empty:
+        return None, ""
+    return int(history.loc[losses.idxmin(), "epoch"]), "lowest validation loss"

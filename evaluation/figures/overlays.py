@@ -1,0 +1,130 @@
+"""Slices of a CT with reference and prediction drawn over them, as radiologists look at them."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from data_io.errors import InputError
+from data_io.labels import LabelTable
+from data_io.volume import Volume
+from evaluation.figures.saving import FONT_POINTS, new_figure
+
+LUNG_WINDOW_HU = (-1250.0, 250.0)
+GREY_WINDOW = (0.0, 255.0)
+FILL_OPACITY = 0.35
+PANEL_IN = 3.0
+
+
+def radiological_slice(array: np.ndarray, index: int) -> np.ndarray:
+    """Axial slice `index` of an (x, y, z) RAS+ array as a picture (rows, columns), seen from the feet.
+
+    The patient's right is at the picture's left, the front (anterior) at the top.
+    """
+    return array[::-1, ::-1, index].T
+
+
+def display_window(array: np.ndarray) -> tuple[float, float]:
+    """Black and white of a CT: the lung window -1250..250 HU, or 0..255 where the values are already windowed."""
+    windowed = array.min() >= GREY_WINDOW[0] and array.max() <= GREY_WINDOW[1]
+    return GREY_WINDOW if windowed else LUNG_WINDOW_HU
+
+
+def telling_slices(masks: list[np.ndarray], labels: LabelTable, count: int = 4) -> list[int]:
+    """Axial slices worth showing, from the feet up, at most `count`.
+
+    The slices that hold anything but background are cut into `count` equal stacks; from each comes the slice with the
+    most voxels of the table's last class (the infection), and among equals with the most of all. `masks`: label
+    arrays (x, y, z). Without any labelled voxel: the middle slice.
+    """
+    last = sum(np.count_nonzero(mask == len(labels) - 1, axis=(0, 1)) for mask in masks)
+    every = sum(np.count_nonzero(mask, axis=(0, 1)) for mask in masks)
+    filled = np.flatnonzero(every)
+    if not filled.size:
+        return [masks[0].shape[2] // 2]
+    stacks = [stack for stack in np.array_split(filled, min(count, filled.size)) if stack.size]
+    return [int(max(stack, key=lambda index: (last[index], every[index]))) for stack in stacks]
+
+
+def overlay_sheet(
+    image: Volume, reference: Volume | None, prediction: Volume, labels: LabelTable, title: str = "", slices: int = 4
+) -> Figure:
+    """A sheet of axial slices in rows; columns: the CT, the reference over it (where there is one), the prediction.
+
+    `image`: HU or windowed grey values; `reference`, `prediction`: uint8 class numbers on the image's grid. Classes are
+    filled half-transparently in the table's colours and outlined; the scale of both axes is that of the patient.
+    Raises InputError where the grids differ.
+    """
+    masks = {"reference": reference, "prediction": prediction} if reference is not None else {"prediction": prediction}
+    for role, mask in masks.items():
+        if mask.array.shape != image.array.shape:
+            raise InputError(f"CT and {role} must have one shape, found {image.array.shape} and {mask.array.shape}")
+    chosen = telling_slices([mask.array for mask in masks.values()], labels, slices)
+    columns: list[tuple[str, np.ndarray | None]] = [("CT", None), *((role, mask.array) for role, mask in masks.items())]
+
+    spacing_x, spacing_y, _ = image.spacing_mm
+    width_mm, height_mm = image.array.shape[0] * spacing_x, image.array.shape[1] * spacing_y
+    panel_height_in = PANEL_IN * height_mm / width_mm
+    figure = new_figure(PANEL_IN * len(columns), panel_height_in * len(chosen) + 1.1, layout="compressed")
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    panels = figure.subplots(len(chosen), len(columns), squeeze=False)
+    window = display_window(image.array)
+    for row, index in zip(panels, reversed(chosen), strict=True):  # the head at the top of the sheet
+        for axes, (_, mask) in zip(row, columns, strict=True):
+            _draw_slice(axes, image.array, mask, index, labels, window, (width_mm, height_mm))
+        _write_in(row[0], 0.5, 0.02, f"slice {index + 1} of {image.array.shape[2]}", "center", "bottom")
+        _write_in(row[0], 0.02, 0.5, "R", "left", "center")
+        _write_in(row[0], 0.98, 0.5, "L", "right", "center")
+    for axes, (name, _) in zip(panels[0], columns, strict=True):
+        axes.set_title(name, fontsize=FONT_POINTS + 1)
+    patches = [
+        Patch(facecolor=(*_unit(colour), FILL_OPACITY + 0.2), edgecolor=_unit(colour), label=name)
+        for name, colour in zip(labels.names[1:], labels.colours[1:], strict=True)
+    ]
+    figure.legend(
+        handles=patches, loc="outside lower center", ncols=min(len(patches), 4), frameon=False, fontsize=FONT_POINTS
+    )
+    if title:
+        figure.suptitle(title, fontsize=FONT_POINTS + 2)
+    return figure
+
+
+def _draw_slice(
+    axes: Axes,
+    image: np.ndarray,
+    mask: np.ndarray | None,
+    index: int,
+    labels: LabelTable,
+    window: tuple[float, float],
+    size_mm: tuple[float, float],
+) -> None:
+    extent = (0.0, size_mm[0], size_mm[1], 0.0)  # in mm, rows downwards: equal axes then show the patient's shape
+    picture = radiological_slice(image, index)
+    axes.imshow(picture, cmap="gray", vmin=window[0], vmax=window[1], extent=extent, interpolation="nearest")
+    axes.set_axis_off()
+    if mask is None:
+        return
+    classes = radiological_slice(mask, index)
+    fill = np.zeros((*classes.shape, 4))
+    columns = (np.arange(classes.shape[1]) + 0.5) * size_mm[0] / classes.shape[1]
+    rows = (np.arange(classes.shape[0]) + 0.5) * size_mm[1] / classes.shape[0]
+    for label in range(1, len(labels)):
+        own = classes == label
+        if not own.any():
+            continue
+        fill[own] = (*_unit(labels.colours[label]), FILL_OPACITY)
+        if min(own.shape) > 1 and not own.all():
+            axes.contour(columns, rows, own, levels=[0.5], colors=[_unit(labels.colours[label])], linewidths=0.9)
+    axes.imshow(fill, extent=extent, interpolation="nearest")
+
+
+def _write_in(axes: Axes, x: float, y: float, text: str, horizontal: str, vertical: str) -> None:
+    axes.text(
+        x, y, text, transform=axes.transAxes, ha=horizontal, va=vertical, color="white", fontsize=FONT_POINTS,
+        bbox={"facecolor": "black", "alpha": 0.5, "edgecolor": "none", "pad": 1.5},
+    )  # fmt: skip
+
+
+def _unit(colour: tuple[int, int, int]) -> tuple[float, float, float]:
+    red, green, blue = colour
+    return red / 255, green / 255, blue / 255

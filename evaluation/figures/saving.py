@@ -1,0 +1,27 @@
+"""New figures and figures to files. Only matplotlib's objects: no pyplot, so no display and no global state."""
+
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from data_io.atomic import write_aside
+
+FONT_POINTS = 11
+"""Size of ordinary text; titles are a little larger, tick labels a little smaller."""
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D", "#B5A800")
+"""Colours that colour-blind readers tell apart: after Okabe & Ito (2008), the yellow and black toned for white paper."""
+
+
+def new_figure(width_in: float, height_in: float, layout: str = "constrained") -> Figure:
+    """An empty figure of that size in inches, on an Agg canvas. `layout`: one of matplotlib's layout engines."""
+    figure = Figure(figsize=(width_in, height_in), layout=layout, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: str | Path, dpi: int = 150) -> None:
+    """Writes the figure in the format of the path's suffix (.png, .pdf, .svg), whole or not at all."""
+    with write_aside(path) as aside:
+        figure.savefig(aside, dpi=dpi, facecolor=figure.get_facecolor())

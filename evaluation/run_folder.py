@@ -1,0 +1,157 @@
+"""The folder of an experiment: what lies where, who may write, and whether it may go on.
+
+RUN/settings.yaml, environment.json, splits.json, log.txt; RUN/fold_K/ with model.keras, history.csv, predictions/ and
+metrics.csv, which is written last and says that the fold is finished.
+"""
+
+import importlib.metadata
+import json
+import logging
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from data_io.atomic import write_json, write_text
+from data_io.dataset import Dataset
+from data_io.errors import InputError
+from data_io.reporting import log
+from pipeline import hardware
+
+PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "nibabel", "batchgenerators", "scikit-learn", "pandas")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run."""
+
+    root: Path
+
+    def fold(self, index: int) -> Path:
+        """The folder of fold `index`."""
+        return self.root / f"fold_{index}"
+
+    def finished(self, index: int) -> bool:
+        """Whether fold `index` has all its files."""
+        return (self.fold(index) / "metrics.csv").is_file()
+
+    def prediction(self, index: int, case: str) -> Path:
+        """The predicted mask of a test case."""
+        return self.fold(index) / "predictions" / f"{case}.nii.gz"
+
+    @property
+    def settings_yaml(self) -> str:
+        """The run's settings as text."""
+        return (self.root / "settings.yaml").read_text(encoding="utf-8")
+
+    @property
+    def environment(self) -> dict:
+        """Versions, hardware, seed and data fingerprints."""
+        return json.loads((self.root / "environment.json").read_text(encoding="utf-8"))
+
+    @contextmanager
+    def writing(self, fold: int | None = None) -> Iterator[None]:
+        """Holds the run's lock, or one fold's. Raises InputError at once where another process holds it.
+
+        The system releases the lock of a process that dies.
+        """
+        folder = self.root if fold is None else self.fold(fold)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / ".lock", timeout=0 if fold is not None else 60):
+                yield
+        except Timeout as error:
+            raise InputError(f"{folder}: another process is writing here; wait for it or choose another fold") from error
+
+
+def open_run(
+    root: str | Path,
+    settings_yaml: str,
+    splits: list[dict],
+    fingerprints: dict[str, str],
+    seed: int,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> RunFolder:
+    """Makes the run folder, or opens it to go on.
+
+    Raises InputError where it exists without `resume` or `overwrite`, is not a run folder, or was made with other
+    settings, splits or data.
+    """
+    run = RunFolder(Path(root))
+    if run.root.exists() and not run.root.is_dir():
+        raise InputError(f"{run.root}: the output is a folder, found a file")
+    if overwrite:
+        clear(run.root)
+    present = run.root.is_dir() and any(not entry.name.startswith(".") for entry in run.root.iterdir())
+    if present and not resume:
+        raise InputError(f"{run.root}: exists already; use --resume to go on or --overwrite to start again")
+    with run.writing():
+        if (run.root / "settings.yaml").is_file():
+            _same_experiment(run, settings_yaml, splits, fingerprints)
+            return run
+        write_json(run.root / "splits.json", splits)
+        write_json(run.root / "environment.json", _environment(fingerprints, seed))
+        write_text(run.root / "settings.yaml", settings_yaml)
+    return run
+
+
+def clear(folder: Path) -> None:
+    """Removes a run or fold folder. Raises InputError where it holds something else than a run."""
+    if not folder.is_dir():
+        return
+    marks = ("settings.yaml", "history.csv", ".training", ".lock")
+    entries = list(folder.iterdir())
+    if entries and not any((folder / mark).exists() for mark in marks):
+        raise InputError(f"{folder}: not a run folder, so that --overwrite will not empty it; remove it yourself")
+    shutil.rmtree(folder)
+
+
+def fingerprints_of(dataset: Dataset) -> dict[str, str]:
+    """SHA-256 of each case's files, by name."""
+    return {case.name: case.fingerprint() for case in dataset}
+
+
+@contextmanager
+def logged_to(path: Path) -> Iterator[None]:
+    """Copies the log's messages to a file, with their time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+def _environment(fingerprints: dict[str, str], seed: int) -> dict:
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "packages": versions,
+        "hardware": hardware.description(),
+        "seed": seed,
+        "data": fingerprints,
+    }
+
+
+def _same_experiment(run: RunFolder, settings_yaml: str, splits: list[dict], fingerprints: dict[str, str]) -> None:
+    changed = []
+    if run.settings_yaml != settings_yaml:
+        changed.append("settings")
+    if json.loads((run.root / "splits.json").read_text(encoding="utf-8")) != splits:
+        changed.append("splits")
+    if run.environment["data"] != fingerprints:
+        changed.append("data")
+    if changed:
+        raise InputError(
+            f"{run.root}: {' and '.join(changed)} differ from those the run began with; give the same ones, or start "
+            "again with --overwrite or in another folder"
+        )

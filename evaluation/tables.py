@@ -1,0 +1,127 @@
+"""The score tables: every case in the detailed one, means over cases in the final one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from data_io.atomic import write_aside
+from data_io.errors import InputError
+from evaluation.scores import COLUMNS, LUNGS_DEFINITION, SCORES, VOLUMES
+
+ALL_FOLDS = "all"
+STATISTICS = ("mean", "sd", "median", "undefined")
+KEYS = ["fold", "case", "class"]
+
+
+def detailed_table(rows: Sequence[dict]) -> pd.DataFrame:
+    """One row per fold x case x class, columns as `scores.COLUMNS`, further ones after them; ordered by fold and case.
+
+    Raises InputError for no rows, a missing column, or the same fold, case and class twice.
+    """
+    return _checked(pd.DataFrame(list(rows)), "score table")
+
+
+def read_detailed(path: str | Path) -> pd.DataFrame:
+    """Reads a detailed table from CSV; empty scores become NaN, names stay text.
+
+    Raises InputError for a file that is missing, empty or not CSV, lacks columns, holds text where a number belongs,
+    or has the same fold, case and class twice.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file of scores")
+    try:
+        # Everything as text first: a case may be named "007" or "NA".
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
+        raise InputError(f"{path}: not readable as CSV ({' '.join(str(error).split())})") from error
+    for column in ("fold", *SCORES, *VOLUMES):
+        if column in table:
+            numbers = pd.to_numeric(table[column].str.strip(), errors="coerce")
+            wrong = table[column][numbers.isna() & ~table[column].str.strip().str.lower().isin(["", "nan"])]
+            if len(wrong) or (column == "fold" and numbers.isna().any()):
+                found = repr(wrong.iloc[0]) if len(wrong) else "an empty cell"
+                raise InputError(f"{path}: column {column} must hold numbers, found {found}")
+            table[column] = numbers
+    return _checked(table, str(path))
+
+
+def final_table(detailed: pd.DataFrame) -> pd.DataFrame:
+    """One row per fold x class, then fold "all" (all cases pooled) x class; `fold` is text.
+
+    Columns: fold, class, cases, then for each score its `_mean`, `_sd` (n - 1 in the denominator; NaN for one case),
+    `_median` over the cases where it is defined, and `_undefined`, the number of cases where it is not.
+    """
+    parts = [(str(fold), part) for fold, part in detailed.groupby("fold", sort=True)]
+    rows = [
+        {"fold": fold, "class": name, "cases": len(members), **_statistics(members)}
+        for fold, part in [*parts, (ALL_FOLDS, detailed)]
+        for name, members in part.groupby("class", sort=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Writes a table as CSV, whole or not at all: six significant digits, NaN as an empty cell, newline "\\n"."""
+    with write_aside(path) as aside:
+        table.to_csv(aside, index=False, float_format="%.6g", na_rep="", lineterminator="\n", encoding="utf-8")
+
+
+def result_lines(final: pd.DataFrame) -> str:
+    """The rows of fold "all" as a table for the terminal: per class Dice (mean ± sd, median), the means of IoU,
+    sensitivity and precision, the number of cases and of those whose Dice is undefined."""
+    header = ("class", "dice mean ± sd", "median", "iou", "sensitivity", "precision", "cases", "undefined")
+    rows = [header]
+    for row in final[final["fold"] == ALL_FOLDS].to_dict("records"):
+        rows.append(
+            (
+                str(row["class"]),
+                mean_and_sd(row["dice_mean"], row["dice_sd"]),
+                *(decimals(row[column]) for column in ("dice_median", "iou_mean", "sensitivity_mean")),
+                decimals(row["precision_mean"]),
+                str(row["cases"]),
+                str(row["dice_undefined"]),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    lines.insert(1, "-" * len(lines[0]))
+    if any(row[0] == "lungs" for row in rows):
+        lines.append(LUNGS_DEFINITION)
+    return "\n".join(lines)
+
+
+def decimals(value: float, places: int = 3) -> str:
+    """A number for readers; an en dash where it is undefined (NaN)."""
+    return "–" if pd.isna(value) else f"{value:.{places}f}"
+
+
+def mean_and_sd(mean: float, sd: float, places: int = 3) -> str:
+    """"0.912 ± 0.034"; the mean alone where there is no deviation, an en dash where there is no mean."""
+    return decimals(mean, places) if pd.isna(sd) else f"{mean:.{places}f} ± {sd:.{places}f}"
+
+
+def _statistics(members: pd.DataFrame) -> dict[str, float | int]:
+    row: dict[str, float | int] = {}
+    for score in SCORES:
+        values = members[score].dropna()
+        row[f"{score}_mean"] = float(values.mean())
+        row[f"{score}_sd"] = float(values.std(ddof=1))
+        row[f"{score}_median"] = float(values.median())
+        row[f"{score}_undefined"] = len(members) - len(values)
+    return row
+
+
+def _checked(table: pd.DataFrame, origin: str) -> pd.DataFrame:
+    missing = [column for column in COLUMNS if column not in table]
+    if missing and len(table.columns):
+        raise InputError(f"{origin}: columns missing: {', '.join(missing)}; found {', '.join(map(str, table.columns))}")
+    if not len(table):
+        raise InputError(f"{origin}: no scores; at least one case must have been scored")
+    twice = table[table.duplicated(KEYS)]
+    if len(twice):
+        found = ", ".join(f"{key} {twice.iloc[0][key]}" for key in KEYS)
+        raise InputError(f"{origin}: one row per fold, case and class, found {found} more than once")
+    further = [column for column in table.columns if column not in COLUMNS]
+    table = table[[*COLUMNS, *further]].astype({"fold": int, **dict.fromkeys((*SCORES, *VOLUMES), float)})
+    return table.sort_values(["fold", "case"], kind="stable", ignore_index=True)

@@ -1,0 +1,148 @@
+"""Training batches made on the fly: each sample is a function of (seed, epoch, step, index) and of nothing else.
+
+So the number of workers changes nothing, and a resumed run goes on with the very next sample.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline import augmentation, patches
+from pipeline.case_store import StoredCase
+from pipeline.settings import Settings
+
+TRAINING, VALIDATION = 0, 1
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """`images`: float32 (n, x, y[, z], 1), normalised. `labels`: uint8 (n, x, y[, z], 1) class numbers."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def steps_in_epoch(cases: Sequence[StoredCase], settings: Settings) -> int:
+    """Steps per epoch: the setting, or as many as cover each grid tile (or full image) once."""
+    if settings.patches.shape is None or settings.patches.sampling == "grid":
+        return -(-len(_tiles(cases, settings)) // settings.patches.batch)
+    return settings.training.steps_per_epoch
+
+
+def make_batch(cases: Sequence[StoredCase], settings: Settings, epoch: int, step: int) -> Batch:
+    """The training batch of one step."""
+    count = settings.patches.batch
+    samples = [training_sample(cases, settings, epoch, step, index) for index in range(count)]
+    return _stack(samples, settings)
+
+
+def training_sample(cases, settings: Settings, epoch: int, step: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """Image (float32, normalised) and labels (uint8) of one augmented patch, both (x, y, z)."""
+    rng = np.random.default_rng([settings.seed, TRAINING, epoch, step, index])
+    case, corner, shape = _place(rng, cases, settings, epoch, step * settings.patches.batch + index)
+    choice = settings.augmentation
+    coordinates = None
+    if choice.enabled:
+        coordinates = augmentation.spatial_coordinates(rng, corner, shape, case.facts["spacing_mm"], choice)
+    if coordinates is None:
+        image = patches.crop(case.image, corner, shape).astype(np.float32)
+        labels = patches.crop(case.labels, corner, shape)
+    else:
+        image = augmentation.read_at(case.image, coordinates, choice.image_order)
+        labels = augmentation.read_at(case.labels, coordinates, 0)
+    if choice.enabled:
+        image, labels = augmentation.mirror(rng, image, labels, settings.labels.table.mirrored(), choice)
+    image = normalise(image, case)
+    if choice.enabled:
+        image = augmentation.change_intensities(rng, image, choice)
+    return image, labels
+
+
+def validation_batches(cases: Sequence[StoredCase], settings: Settings) -> list[Batch]:
+    """The fixed patches that choose the best model: plain crops, as many on each class as on each other class.
+
+    They depend on the seed and the cases alone.
+    """
+    samples = []
+    for index in range(settings.training.validation_patches):
+        rng = np.random.default_rng([settings.seed, VALIDATION, index])
+        case = cases[index % len(cases)]
+        shape = patches.patch_shape(settings, case.image.shape)
+        label = 1 + (index // len(cases)) % (len(settings.labels.names) - 1)
+        voxels = case.foreground(label)
+        if len(voxels):
+            corner = patches.corner_around(voxels[rng.integers(len(voxels))], case.image.shape, shape)
+        else:
+            corner = patches.random_corner(rng, case.image.shape, shape)
+        image = normalise(patches.crop(case.image, corner, shape).astype(np.float32), case)
+        samples.append((image, patches.crop(case.labels, corner, shape)))
+    size = settings.patches.batch
+    return [_stack(samples[start : start + size], settings) for start in range(0, len(samples), size)]
+
+
+def normalise(image: np.ndarray, case: StoredCase) -> np.ndarray:
+    """The z-score by the statistics of the whole volume."""
+    return (image - np.float32(case.facts["mean"])) / np.float32(case.facts["sd"])
+
+
+def training_batches(
+    cases: Sequence[StoredCase], settings: Settings, epoch: int, workers: int | None = None
+) -> Iterator[Batch]:
+    """The batches of one epoch, in order, made ahead by `workers` processes (0: in this one)."""
+    steps = steps_in_epoch(cases, settings)
+    workers = default_workers() if workers is None else workers
+    if workers == 0:
+        for step in range(steps):
+            yield make_batch(cases, settings, epoch, step)
+        return
+    # loky starts workers afresh (no fork of a process that runs TensorFlow) without importing the user's script
+    # again, so that no script needs a main guard.
+    from loky import get_reusable_executor
+
+    executor = get_reusable_executor(max_workers=workers, timeout=60)
+    ahead = deque(executor.submit(make_batch, cases, settings, epoch, step) for step in range(min(2 * workers, steps)))
+    for step in range(steps):
+        batch = ahead.popleft().result()
+        if step + 2 * workers < steps:
+            ahead.append(executor.submit(make_batch, cases, settings, epoch, step + 2 * workers))
+        yield batch
+
+
+def default_workers() -> int:
+    """One process per two cores, at most eight: the network needs the rest."""
+    return max(1, min(8, (os.cpu_count() or 2) // 2))
+
+
+def _place(rng, cases: Sequence[StoredCase], settings: Settings, epoch: int, number: int):
+    """Case, corner and shape of the sample."""
+    if settings.patches.shape is None or settings.patches.sampling == "grid":
+        tiles = _tiles(cases, settings)
+        order = np.random.default_rng([settings.seed, TRAINING, epoch]).permutation(len(tiles))
+        return tiles[order[number % len(tiles)]]
+    case = cases[rng.integers(len(cases))]
+    shape = patches.patch_shape(settings, case.image.shape)
+    if rng.random() < settings.patches.foreground_share:
+        present = [label for label in settings.patches.foreground_labels if case.facts["voxels"][label]]
+        if present:
+            voxels = case.foreground(present[rng.integers(len(present))])
+            return case, patches.corner_around(voxels[rng.integers(len(voxels))], case.image.shape, shape), shape
+    return case, patches.random_corner(rng, case.image.shape, shape), shape
+
+
+def _tiles(cases: Sequence[StoredCase], settings: Settings) -> list:
+    tiles = []
+    for case in cases:
+        shape = patches.patch_shape(settings, case.image.shape)
+        tiles += [(case, corner, shape) for corner in patches.grid_corners(case.image.shape, shape)]
+    return tiles
+
+
+def _stack(samples, settings: Settings) -> Batch:
+    images = np.stack([image for image, _ in samples])[..., None]
+    labels = np.stack([labels for _, labels in samples])[..., None]
+    if settings.dimensions == 2:
+        images, labels = images[:, :, :, 0], labels[:, :, :, 0]
+    return Batch(images, labels)

@@ -1,0 +1,118 @@
+"""Prepared cases on disk, memory-mapped: each is preprocessed once, whatever the number of folds and workers.
+
+An entry is found by what went into it: the content of image and mask and the preprocessing settings. A changed file or
+setting means another entry, so that a stale one cannot be used.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from data_io.atomic import PARTIAL_PREFIX
+from data_io.dataset import Case
+from data_io.errors import InputError
+from pipeline.preprocessing import Preprocessor, warn_if_windowed
+
+FORMAT = 1
+FOREGROUND_VOXELS = 20_000
+
+
+def default_folder() -> Path:
+    """Where prepared cases lie: PNEUMOSEG_CACHE, or the user's cache folder."""
+    named = os.environ.get("PNEUMOSEG_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pneumoseg"
+
+
+@dataclass(frozen=True)
+class StoredCase:
+    """One prepared case in `folder`. Arrays are memory-mapped and read-only; the object travels to workers as a path."""
+
+    name: str
+    patient: str
+    folder: Path
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """float16 (x, y, z) in 0..1; air is 0."""
+        return np.load(self.folder / "image.npy", mmap_mode="r", allow_pickle=False)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """uint8 (x, y, z) class numbers."""
+        return np.load(self.folder / "labels.npy", mmap_mode="r", allow_pickle=False)
+
+    @cached_property
+    def facts(self) -> dict:
+        """mean, sd, spacing_mm, windowed, voxels per class."""
+        return json.loads((self.folder / "case.json").read_text(encoding="utf-8"))
+
+    def foreground(self, label: int) -> np.ndarray:
+        """Up to 20,000 voxels (n, 3) of a class, evenly drawn; empty where the class is absent."""
+        return np.load(self.folder / f"foreground_{label}.npy", mmap_mode="r", allow_pickle=False)
+
+    def __getstate__(self):
+        return {"name": self.name, "patient": self.patient, "folder": self.folder}
+
+
+@dataclass(frozen=True)
+class CaseStore:
+    """Prepared cases under `folder`, made by `preprocessor`, with masks of `classes` classes."""
+
+    folder: Path
+    preprocessor: Preprocessor
+    classes: int
+
+    def get(self, case: Case) -> StoredCase:
+        """The prepared case; preprocesses it if it is not there yet. Safe when several processes ask at once."""
+        entry = self.folder / "cases" / self._key(case)
+        if not (entry / "case.json").is_file():
+            self._make(case, entry)
+        return StoredCase(case.name, case.patient, entry)
+
+    def _key(self, case: Case) -> str:
+        settings = self.preprocessor.settings.model_dump_json()
+        content = f"{FORMAT} {self.classes} {settings} {case.fingerprint()}"
+        return f"{case.name}-{hashlib.sha256(content.encode()).hexdigest()[:24]}"
+
+    def _make(self, case: Case, entry: Path) -> None:
+        image, mask = case.read_pair(self.classes)
+        prepared = self.preprocessor.apply(image, mask)
+        warn_if_windowed(case.name, prepared, self.preprocessor.settings)
+        if prepared.labels is None:
+            raise InputError(f"case {case.name}: training needs a mask")
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=PARTIAL_PREFIX, dir=entry.parent))
+        try:
+            np.save(aside / "image.npy", prepared.image.astype(np.float16))
+            np.save(aside / "labels.npy", prepared.labels)
+            counts = []
+            for label in range(self.classes):
+                voxels = np.argwhere(prepared.labels == label) if label else np.zeros((0, 3), np.int64)
+                counts.append(int(np.count_nonzero(prepared.labels == label)))
+                step = max(1, len(voxels) // FOREGROUND_VOXELS)
+                np.save(aside / f"foreground_{label}.npy", voxels[::step].astype(np.int16))
+            facts = {
+                "mean": prepared.mean,
+                "sd": prepared.sd,
+                "spacing_mm": prepared.grid.spacing_mm,
+                "windowed": prepared.windowed,
+                "voxels": counts,
+            }
+            (aside / "case.json").write_text(json.dumps(facts), encoding="utf-8")
+            try:
+                os.rename(aside, entry)
+            except OSError:
+                # Another process was first: its entry is the same.
+                if not (entry / "case.json").is_file():
+                    raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)

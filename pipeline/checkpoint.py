@@ -1,0 +1,61 @@
+"""Where a training stands, in one file: weights, optimiser state, best weights and the epochs so far.
+
+A NumPy archive of plain arrays, written aside and renamed: after a crash at any moment it holds the last whole epoch.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data_io.atomic import write_aside
+from data_io.errors import InputError
+
+Arrays = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """`history`: one row per finished epoch. `best`: the weights of the best epoch so far, empty where none is chosen.
+    `fingerprint` tells what was trained (settings and cases)."""
+
+    weights: Arrays
+    optimizer: Arrays
+    best: Arrays
+    history: tuple[dict, ...]
+    fingerprint: str
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes the checkpoint, whole or not at all."""
+    arrays = {
+        f"{group}_{index}": array
+        for group in ("weights", "optimizer", "best")
+        for index, array in enumerate(getattr(checkpoint, group))
+    }
+    facts = json.dumps({"history": checkpoint.history, "fingerprint": checkpoint.fingerprint})
+    with write_aside(path) as aside, open(aside, "wb") as file:
+        np.savez(file, facts=np.array(facts), **arrays)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Reads a checkpoint. Raises InputError where it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            facts = json.loads(str(archive["facts"]))
+            groups = {
+                group: tuple(archive[name] for name in sorted(_members(archive, group), key=_number))
+                for group in ("weights", "optimizer", "best")
+            }
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(f"{path}: a damaged checkpoint ({error}); start again with --overwrite") from error
+    return Checkpoint(**groups, history=tuple(facts["history"]), fingerprint=facts["fingerprint"])
+
+
+def _members(archive, group: str) -> list[str]:
+    return [name for name in archive.files if name.startswith(f"{group}_")]
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("_")[2])

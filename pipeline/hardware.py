@@ -1,0 +1,44 @@
+"""What this machine computes fastest in."""
+
+import os
+from pathlib import Path
+
+import keras
+
+
+def gpu_available() -> bool:
+    """Whether Keras's backend sees a GPU."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        from pipeline import tensorflow_backend
+
+        return tensorflow_backend.gpu_count() > 0
+    return any("gpu" in device or "cuda" in device for device in keras.distribution.list_devices())
+
+
+def cpu_flags() -> frozenset[str]:
+    """The processor's instruction sets as Linux names them; empty on other systems."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return frozenset()
+    flags = next((line.partition(":")[2] for line in text.splitlines() if line.startswith("flags")), "")
+    return frozenset(flags.split())
+
+
+def choose_precision(wanted: str = "auto") -> str:
+    """The Keras dtype policy for training: the wanted one, or for "auto" the fastest one that is safe.
+
+    bfloat16 pays on a GPU and on processors with matrix units (AMX); with AVX512-BF16 alone a step takes longer than
+    in float32 (measured: 4.2 s against 3.2 s).
+    """
+    if wanted != "auto":
+        return wanted
+    return "mixed_bfloat16" if gpu_available() or "amx_bf16" in cpu_flags() else "float32"
+
+
+def description() -> dict:
+    """The class of hardware, without anything that names the machine or its user."""
+    flags = cpu_flags()
+    units = [name for name in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if name in flags]
+    return {"cores": os.cpu_count(), "instructions": units, "gpu": gpu_available()}

@@ -1,0 +1,55 @@
+"""A trained model in one file: network, weights, and the settings that preprocess, label and predict with it.
+
+The file is Keras's own `.keras` zip with one more entry. Loading never runs code that the file brings along.
+"""
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from data_io.atomic import write_aside
+from data_io.errors import InputError
+from pipeline.configuration import settings_from
+from pipeline.networks import layers  # noqa: F401  (registers the layers that model files name)
+from pipeline.settings import Settings
+
+SETTINGS_ENTRY = "pneumoseg.json"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A network with its weights, and the settings it was trained with."""
+
+    network: keras.Model
+    settings: Settings
+
+
+def save_model(path: str | Path, model: TrainedModel) -> None:
+    """Writes the model file, whole or not at all. `path` ends in .keras."""
+    with write_aside(path) as aside:
+        model.network.save(aside)
+        with zipfile.ZipFile(aside, "a") as archive:
+            archive.writestr(SETTINGS_ENTRY, model.settings.model_dump_json(indent=2))
+
+
+def load_model(path: str | Path) -> TrainedModel:
+    """Reads a model file. Raises InputError where it is missing, damaged or not one of this program's."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such model file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = json.loads(archive.read(SETTINGS_ENTRY))
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable model file ({error})") from error
+    except KeyError as error:
+        raise InputError(f"{path}: a Keras model without {SETTINGS_ENTRY}; give a model.keras of a run folder") from error
+    settings = settings_from(content, str(path))
+    try:
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise InputError(f"{path}: the network cannot be loaded ({' '.join(str(error).split())[:300]})") from error
+    return TrainedModel(network, settings)

@@ -1,0 +1,93 @@
+"""From a CT volume to what the network sees, and from its probabilities back to the scanner's grid.
+
+A step of one's own is a function from (array in 0..1, float32, (x, y, z); spacing_mm) to such an array, named
+"module:function" in `preprocessing.steps`:
+
+    def equalise(array, spacing_mm):
+        return skimage.exposure.equalize_adapthist(array).astype("float32")
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_io.reporting import log
+from data_io.volume import Grid, Volume
+from pipeline import plugins, resampling
+from pipeline.settings import PreprocessingSettings
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedVolume:
+    """A volume on the network's grid.
+
+    `image`: float32 (x, y, z) in 0..1, air is 0. `labels`: uint8 of the same shape, or None. `mean` and `sd`: of the
+    image, for normalisation after spatial augmentation (so that borders are air in every case). `windowed`: whether the
+    source was not in HU but already windowed to 0..255.
+    """
+
+    image: np.ndarray
+    labels: np.ndarray | None
+    grid: Grid
+    mean: float
+    sd: float
+    windowed: bool
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """The same steps for training and prediction: window, own steps, resampling, normalisation.
+
+    Orientation is the reader's: volumes arrive as RAS+. Padding is the patches': they see air outside a volume.
+    """
+
+    settings: PreprocessingSettings
+
+    def apply(self, image: Volume, mask: Volume | None = None) -> PreparedVolume:
+        """Prepares a CT volume (HU, or 0..255) and its mask."""
+        windowed = is_windowed(image.array)
+        array = to_unit_range(image.array, self.settings, windowed)
+        for name in self.settings.steps:
+            array = plugins.find(name, {}, "preprocessing step")(array, image.spacing_mm)
+        grid = self.grid(image.grid)
+        array = resampling.resample(array, grid.shape, self.settings.image_order)
+        np.clip(array, 0.0, 1.0, out=array)
+        labels = None if mask is None else resampling.resample_labels(mask.array, grid.shape)
+        mean, sd = 0.0, 1.0
+        if self.settings.normalisation == "z-score":
+            mean, sd = float(array.mean(dtype=np.float64)), float(array.std(dtype=np.float64))
+            sd = sd if sd > 1e-6 else 1.0
+        return PreparedVolume(array, labels, grid, mean, sd, windowed)
+
+    def grid(self, grid: Grid) -> Grid:
+        """The network's grid for a volume on `grid`."""
+        return grid if self.settings.spacing_mm is None else resampling.resampled_grid(grid, self.settings.spacing_mm)
+
+    def undo(self, probabilities: np.ndarray, image: Volume) -> Volume:
+        """Class probabilities (x, y, z, classes) on the network's grid as labels on the image's own grid."""
+        return image.with_array(resampling.most_probable_labels(probabilities, image.grid.shape))
+
+
+def is_windowed(array: np.ndarray) -> bool:
+    """Whether a CT's values lie in 0..255, which no CT in HU does: air is near -1000 HU."""
+    return bool(array.min() >= 0 and array.max() <= 255)
+
+
+def to_unit_range(array: np.ndarray, settings: PreprocessingSettings, windowed: bool) -> np.ndarray:
+    """HU, or windowed values 0..255, clipped to `window_hu` and scaled so that the window becomes 0..1, float32."""
+    array = array.astype(np.float32)
+    if windowed:
+        low, high = settings.windowed_source_hu
+        array *= (high - low) / 255.0
+        array += low
+    low, high = settings.window_hu
+    array -= low
+    array /= high - low
+    return np.clip(array, 0.0, 1.0, out=array)
+
+
+def warn_if_windowed(name: str, prepared: PreparedVolume, settings: PreprocessingSettings) -> None:
+    """Says aloud that a case is not in HU and how its values are read."""
+    if prepared.windowed:
+        low, high = settings.windowed_source_hu
+        log.warning("%s: values lie in 0..255, not HU; read as the window %g..%g HU", name, low, high)

@@ -1,0 +1,50 @@
+"""Learning rate, best epoch and early stop as functions of the epochs so far: nothing to save, nothing to forget."""
+
+import math
+from collections.abc import Sequence
+
+from pipeline.settings import PlateauSettings, TrainingSettings
+
+
+def learning_rate(settings: TrainingSettings, epoch: int, progress: float, monitored: Sequence[float]) -> float:
+    """The learning rate within `epoch` (from 0), `progress` (0..1) of its steps done, after the `monitored` losses of
+    the epochs before it."""
+    start = settings.learning_rate
+    if settings.schedule == "cosine":
+        return 0.5 * start * (1.0 + math.cos(math.pi * min(1.0, (epoch + progress) / settings.epochs)))
+    if settings.schedule == "plateau":
+        return plateau(start, settings.plateau, monitored)
+    return start
+
+
+def plateau(start: float, settings: PlateauSettings, monitored: Sequence[float]) -> float:
+    """The rate after `monitored` losses: times `factor` whenever `patience` epochs brought no `min_delta`.
+
+    The rule of Keras's ReduceLROnPlateau, which counts no epochs while cooling down.
+    """
+    rate, best, waited, cooling = start, math.inf, 0, 0
+    for loss in monitored:
+        if cooling > 0:
+            cooling -= 1
+            waited = 0
+        if loss < best - settings.min_delta:
+            best, waited = loss, 0
+        elif cooling == 0:
+            waited += 1
+            if waited >= settings.patience and rate > settings.min_learning_rate:
+                rate = max(rate * settings.factor, settings.min_learning_rate)
+                cooling, waited = settings.cooldown, 0
+    return rate
+
+
+def best_epoch(monitored: Sequence[float]) -> int | None:
+    """The first epoch (from 0) with the smallest loss; None where there is none."""
+    finite = [loss for loss in monitored if not math.isnan(loss)]
+    return list(monitored).index(min(finite)) if finite else None
+
+
+def should_stop(settings: TrainingSettings, monitored: Sequence[float]) -> bool:
+    """Whether `early_stop_patience` epochs have passed since the best one."""
+    best = best_epoch(monitored)
+    patience = settings.early_stop_patience
+    return patience is not None and best is not None and len(monitored) - 1 - best >= patience

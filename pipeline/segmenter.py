@@ -1,0 +1,95 @@
+"""The method under test: fit on these cases, predict those."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from data_io.dataset import Case, Dataset
+from data_io.errors import InputError
+from data_io.labels import LabelTable
+from data_io.reporting import track
+from data_io.volume import Volume
+from pipeline import prediction, training
+from pipeline.configuration import settings_yaml
+from pipeline.case_store import CaseStore, StoredCase, default_folder
+from pipeline.model_file import TrainedModel, load_model, save_model
+from pipeline.preprocessing import Preprocessor
+from pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """Patch-wise segmentation as the settings describe it. `store`: where prepared cases lie."""
+
+    settings: Settings
+    store: Path = field(default_factory=default_folder)
+
+    @property
+    def labels(self) -> LabelTable:
+        """The classes it tells apart."""
+        return self.settings.labels.table
+
+    @property
+    def seed(self) -> int:
+        """The seed of splits, patches and initial weights."""
+        return self.settings.seed
+
+    def describe(self) -> str:
+        """All settings as YAML."""
+        return settings_yaml(self.settings)
+
+    def fit(
+        self, cases: Dataset, folder: str | Path, resume: bool = False, start_from: TrainedModel | None = None
+    ) -> TrainedModel:
+        """Trains on `cases` and writes `folder`/model.keras, history.csv and tensorboard/.
+
+        With `resume`, a finished model is read and an interrupted training goes on at its last whole epoch.
+        """
+        folder = Path(folder)
+        path = folder / "model.keras"
+        if resume and path.is_file():
+            return load_model(path)
+        stored = self.prepare(cases)
+        inner = self._validation_names(cases)
+        trained = training.train(
+            [case for case in stored if case.name not in inner],
+            self.settings,
+            folder,
+            [case for case in stored if case.name in inner],
+            resume,
+            start_from,
+        )
+        save_model(path, trained.model)
+        shutil.rmtree(folder / training.STATE_FOLDER, ignore_errors=True)
+        return trained.model
+
+    def predict(self, model: TrainedModel, image: Volume) -> Volume:
+        """Segments one CT volume (HU) on its own grid."""
+        return predict(model, image)
+
+    def prepare(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:
+        """The cases preprocessed and memory-mapped; quick where they were prepared before."""
+        store = CaseStore(self.store, Preprocessor(self.settings.preprocessing), len(self.settings.labels.names))
+        return [store.get(case) for case in track(list(cases), "Preprocessing", len(cases))]
+
+    def _validation_names(self, cases: Dataset) -> set[str]:
+        """The inner share that chooses the model: whole patients, drawn from the seed."""
+        if self.settings.training.monitor != "validation":
+            return set()
+        patients = sorted({case.patient for case in cases})
+        if len(patients) < 2:
+            raise InputError(
+                f"training.monitor validation needs cases of two patients or more, found {len(patients)}; "
+                "set training.monitor to training or none"
+            )
+        count = min(len(patients) - 1, max(1, round(len(patients) * self.settings.training.validation_share)))
+        chosen = set(np.random.default_rng(self.settings.seed).permutation(patients)[:count])
+        return {case.name for case in cases if case.patient in chosen}
+
+
+def predict(model: TrainedModel, image: Volume) -> Volume:
+    """Segments one CT volume (HU) on its own grid with a trained model."""
+    return prediction.predict_volume(image, model.network.predict_on_batch, model.settings)

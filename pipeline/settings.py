@@ -1,0 +1,219 @@
+"""All settings of an experiment: one frozen group per concern, every field with its unit, range and default.
+
+The defaults are those of the preset `covid-3d-unet`. Settings come from a preset (a YAML file that holds what differs
+from the defaults) and from single changes such as `training.epochs=5`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from data_io.labels import LUNG_LABELS, LabelTable
+
+Range = tuple[float, float]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @model_validator(mode="after")
+    def _ranges_ascend(self):
+        for name, value in self:
+            field = type(self).model_fields[name]
+            if field.annotation is Range and value[0] > value[1]:
+                raise ValueError(f"{name}: a range ascends, found {list(value)}")
+        return self
+
+
+class LabelSettings(_Group):
+    """The classes, in the order of their numbers in the masks; 0 is the background."""
+
+    names: tuple[str, ...] = LUNG_LABELS.names
+    colours: tuple[tuple[int, int, int], ...] = LUNG_LABELS.colours
+    mirror_pairs: tuple[tuple[int, int], ...] = LUNG_LABELS.mirror_pairs
+
+    @property
+    def table(self) -> LabelTable:
+        """The same as the LabelTable that files and figures take."""
+        return LabelTable(self.names, self.colours, self.mirror_pairs)
+
+    @model_validator(mode="after")
+    def _is_a_table(self):
+        LabelTable(self.names, self.colours, self.mirror_pairs)
+        return self
+
+
+class PreprocessingSettings(_Group):
+    """From HU on the scanner's grid to 0..1 on the network's grid.
+
+    `window_hu` becomes 0..1. A volume whose values already lie in 0..255 is taken as windowed by
+    `windowed_source_hu`. `spacing_mm` null keeps each volume's own grid. `image_order` is the spline order of the
+    resampling (labels are resampled class by class). `steps` names functions of one's own, "module:function", applied
+    after the window: see pipeline/preprocessing.py.
+    """
+
+    window_hu: Range = (-1250.0, 250.0)
+    windowed_source_hu: Range = (-1250.0, 250.0)
+    spacing_mm: tuple[Positive, Positive, Positive] | None = (1.58, 1.58, 2.70)
+    image_order: Literal[0, 1, 3] = 3
+    normalisation: Literal["z-score", "none"] = "z-score"
+    steps: tuple[str, ...] = ()
+
+
+class PatchSettings(_Group):
+    """What the network is trained on. `shape` in voxels: three numbers, or two for a 2D network on axial slices; null is
+    the full image. `sampling`: random places, or every tile of a grid once an epoch. `foreground_share` of the random
+    patches is centred on a voxel of `foreground_labels`."""
+
+    shape: tuple[Count, ...] | None = (160, 160, 80)
+    batch: Count = 2
+    sampling: Literal["random", "grid"] = "random"
+    foreground_share: Share = 0.0
+    foreground_labels: tuple[Count, ...] = (3,)
+
+    @model_validator(mode="after")
+    def _two_or_three_axes(self):
+        if self.shape is not None and len(self.shape) not in (2, 3):
+            raise ValueError(f"shape has two or three numbers, found {list(self.shape)}")
+        if self.shape is None and self.batch != 1:
+            raise ValueError("full images differ in shape, so that batch must be 1")
+        return self
+
+
+class AugmentationSettings(_Group):
+    """Random changes of each training patch. `probability` is that of each change but mirroring; a range whose ends are
+    equal to the neutral value switches a change off. Rotation and scaling happen in millimetres about the patch's
+    centre; elastic sigma in voxels and alpha as in batchgenerators; intensity changes act on normalised values."""
+
+    enabled: bool = True
+    probability: Share = 0.15
+    scale: Range = (0.85, 1.25)
+    rotation_deg: Annotated[float, Field(ge=0, le=180)] = 15.0
+    elastic_alpha: Range = (0.0, 900.0)
+    elastic_sigma: Range = (9.0, 13.0)
+    brightness: Range = (0.5, 2.0)
+    contrast: Range = (0.3, 3.0)
+    gamma: Range = (0.7, 1.5)
+    noise_variance: Range = (0.0, 0.05)
+    mirror_axes: tuple[Literal[0, 1, 2], ...] = (0, 1, 2)
+    mirror_probability: Share = 0.5
+    image_order: Literal[0, 1, 3] = 3
+
+
+class NetworkSettings(_Group):
+    """The network by name ("standard-unet", or "module:function" of one's own) and its width per level."""
+
+    name: str = "standard-unet"
+    filters: Annotated[tuple[Count, ...], Field(min_length=2)] = (32, 64, 128, 256, 512)
+    batch_norm: bool = True
+
+
+class LossSettings(_Group):
+    """The loss by name ("tversky", "tversky-crossentropy", "dice", "dice-crossentropy", or "module:function").
+
+    `alpha` weighs false negatives and `beta` false positives (Tversky); `smooth` is added to numerator and
+    denominator."""
+
+    name: str = "tversky-crossentropy"
+    alpha: Positive = 0.5
+    beta: Positive = 0.5
+    smooth: Positive = 1e-6
+
+
+class PlateauSettings(_Group):
+    """Lower the learning rate when the monitored loss stands still (epochs)."""
+
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    patience: Count = 15
+    min_delta: Annotated[float, Field(ge=0)] = 1e-4
+    cooldown: Annotated[int, Field(ge=0)] = 1
+    min_learning_rate: Annotated[float, Field(ge=0)] = 1e-5
+
+
+class TrainingSettings(_Group):
+    """How the weights are found. `monitor`: what plateau, early stop and the choice of the best model look at.
+
+    "validation": the loss on `validation_patches` fixed patches from `validation_share` of the training patients,
+    which are not trained on; "training": the training loss; "none": no choice, the last weights count.
+    """
+
+    epochs: Count = 1000
+    steps_per_epoch: Count = 150
+    learning_rate: Positive = 1e-3
+    schedule: Literal["plateau", "cosine", "constant"] = "plateau"
+    plateau: PlateauSettings = PlateauSettings()
+    early_stop_patience: Count | None = 100
+    gradient_clip_norm: Positive | None = None
+    monitor: Literal["validation", "training", "none"] = "validation"
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    validation_patches: Count = 16
+    metrics: tuple[str, ...] = ("tversky", "soft-dice", "dice-crossentropy")
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    workers: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _monitors_something(self):
+        if self.monitor == "none" and (self.schedule == "plateau" or self.early_stop_patience is not None):
+            raise ValueError(
+                "monitor none leaves nothing for schedule plateau and early_stop_patience to look at; "
+                "set schedule to cosine or constant and early_stop_patience to null"
+            )
+        return self
+
+
+class PredictionSettings(_Group):
+    """Sliding-window prediction: `overlap` of neighbouring tiles as a share of the tile, `weights` of a tile's voxels in
+    the average, tiles per `batch`."""
+
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    weights: Literal["gaussian", "uniform"] = "gaussian"
+    batch: Count = 1
+
+
+class EvaluationSettings(_Group):
+    """How cases are split: "kfold", "published", "hold-out:SHARE", "leave-one-out" or a JSON file of splits."""
+
+    splits: str = "kfold"
+    folds: Annotated[int, Field(ge=2)] = 5
+
+
+class Settings(_Group):
+    """An experiment's settings; see the groups for their fields."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    labels: LabelSettings = LabelSettings()
+    preprocessing: PreprocessingSettings = PreprocessingSettings()
+    patches: PatchSettings = PatchSettings()
+    augmentation: AugmentationSettings = AugmentationSettings()
+    network: NetworkSettings = NetworkSettings()
+    loss: LossSettings = LossSettings()
+    training: TrainingSettings = TrainingSettings()
+    prediction: PredictionSettings = PredictionSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+    @property
+    def dimensions(self) -> int:
+        """Spatial dimensions of the network: 2 where patches have two axes."""
+        return 3 if self.patches.shape is None else len(self.patches.shape)
+
+    @property
+    def divisor(self) -> int:
+        """What the network's input sizes must be divisible by: 2 for each level below the first."""
+        return 2 ** (len(self.network.filters) - 1)
+
+    @model_validator(mode="after")
+    def _patches_fit(self):
+        classes = len(self.labels.names)
+        wrong = [label for label in self.patches.foreground_labels if label >= classes]
+        if wrong:
+            raise ValueError(f"patches.foreground_labels are below {classes}, the number of classes, found {wrong}")
+        for size in self.patches.shape or ():
+            if size % self.divisor:
+                raise ValueError(
+                    f"patches.shape must be divisible by {self.divisor}, as the network has "
+                    f"{len(self.network.filters)} levels, found {list(self.patches.shape)}"
+                )
+        return self

@@ -1,0 +1,36 @@
+"""The only file that talks to TensorFlow itself; everything else talks to Keras."""
+
+import tensorflow as tf
+
+
+def fused_batch_norm(inputs, scale, offset, mean, variance, epsilon: float, training: bool):
+    """TensorFlow's fused batch normalisation on a tensor of any rank, channels last.
+
+    Returns (normalised inputs, batch mean, biased batch variance) when training, and the given statistics otherwise.
+    The kernel reports the Bessel-corrected variance; it is rescaled by (N - 1) / N, N values per channel, to equal
+    the biased variance that Keras averages.
+    """
+    scale, offset, mean, variance = (tf.cast(tensor, tf.float32) for tensor in (scale, offset, mean, variance))
+    shape = tf.shape(inputs)
+    flat = tf.reshape(inputs, (1, -1, 1, inputs.shape[-1]))
+    if not training:
+        outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(
+            flat, scale, offset, mean=mean, variance=variance, epsilon=epsilon, is_training=False
+        )
+        return _like(outputs, inputs, shape), mean, variance
+    outputs, batch_mean, batch_variance = tf.compat.v1.nn.fused_batch_norm(
+        flat, scale, offset, epsilon=epsilon, is_training=True
+    )
+    count = tf.cast(tf.shape(flat)[1], tf.float32)
+    return _like(outputs, inputs, shape), batch_mean, batch_variance * (count - 1.0) / count
+
+
+def gpu_count() -> int:
+    """How many GPUs TensorFlow sees."""
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+def _like(flat, inputs, shape):
+    outputs = tf.reshape(flat, shape)
+    outputs.set_shape(inputs.shape)
+    return outputs

@@ -1,0 +1,45 @@
+"""The command `pneumoseg`: all commands under one name."""
+
+import importlib
+import importlib.metadata
+from typing import Annotated
+
+import typer
+
+COMMANDS = ("phantom", "download", "verify", "explore", "kfold", "train", "predict", "evaluate", "info")
+
+app = typer.Typer(
+    help="Segment COVID-19 lungs in CT volumes: train, cross-validate, predict and measure 3D U-Nets.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"pneumoseg {importlib.metadata.version('pneumoseg')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """The flags of `pneumoseg` itself."""
+
+
+for _name in COMMANDS:
+    app.command(name=_name)(getattr(importlib.import_module(f"scripts.{_name}"), _name))
+
+
+def main() -> None:
+    """Runs the command that the arguments name."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

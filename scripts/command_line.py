@@ -1,0 +1,102 @@
+"""What all commands share: their flags, and how they end.
+
+This file imports no heavy package, so that `--help` answers at once.
+"""
+
+import functools
+import json as json_format
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data_io.errors import InputError
+from data_io.reporting import log
+
+DataFolder = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the dataset.", show_default=False)]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Where the results go.", show_default=False)]
+Preset = Annotated[str, typer.Option("--preset", help="Named preset or a settings YAML file.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of splits, patches and initial weights.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show settings and an estimate of the cost; do nothing.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads; all by default.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show the traceback of an error.")]
+
+
+def command(function: Callable) -> Callable:
+    """Makes `function` end as every command does.
+
+    An InputError or a failing file system becomes one line on standard error and exit code 2; with `--verbose` the
+    traceback is shown. `--quiet` (implied by `--json`) silences all but warnings.
+    """
+
+    @functools.wraps(function)
+    def ended(**arguments):
+        quiet = arguments.get("quiet", False) or arguments.get("json", False)
+        _start_log(logging.WARNING if quiet else logging.INFO)
+        try:
+            return function(**arguments)
+        except (InputError, OSError) as error:
+            if arguments.get("verbose", False):
+                raise
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            raise typer.Exit(2) from error
+
+    return ended
+
+
+def print_json(content: object) -> None:
+    """Prints `content` on standard output, for other programs; undefined numbers (NaN) are refused."""
+    print(json_format.dumps(content, indent=2, allow_nan=False))
+
+
+def use_device(device: str, threads: int | None) -> None:
+    """Chooses processor or GPU and the number of threads; to be called before TensorFlow is imported.
+
+    The choice goes through the environment, which every library and worker process reads. Raises InputError for an
+    unknown device.
+    """
+    if device not in ("auto", "cpu", "gpu"):
+        raise InputError(f"--device is auto, cpu or gpu, found {device}")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if device == "cpu":
+        os.environ.update(CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu")
+    if threads is not None:
+        os.environ.update(
+            OMP_NUM_THREADS=str(threads),
+            OPENBLAS_NUM_THREADS=str(threads),
+            TF_NUM_INTRAOP_THREADS=str(threads),
+            TF_NUM_INTEROP_THREADS="1",
+        )
+    if device == "gpu":
+        from pipeline.hardware import gpu_available
+
+        if not gpu_available():
+            raise InputError("--device gpu: no GPU is visible to the backend; use --device cpu or install the gpu extra")
+
+
+def run(function: Callable) -> None:
+    """Runs one command as a program of its own: the last line of every file of this folder."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command()(function)
+    app()
+
+
+def _start_log(level: int) -> None:
+    log.setLevel(level)
+    if not log.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        log.addHandler(handler)
+        log.propagate = False

@@ -1,0 +1,43 @@
+"""`pneumoseg verify`: is a dataset fit for training?"""
+
+from typing import Annotated
+
+import typer
+
+from scripts.command_line import DataFolder, Json, Quiet, Verbose, command, print_json, run
+
+
+@command
+def verify(
+    data: DataFolder,
+    classes: Annotated[int, typer.Option("--classes", min=2, help="Number of classes, background included.")] = 4,
+    quiet: Quiet = False,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Check every case of a dataset: geometry, voxels, labels, units. Exit code 1 where an error is found.
+
+    Example: pneumoseg verify data/
+    """
+    from dataclasses import asdict
+
+    from data_io.layouts import open_dataset
+    from data_io.verification import verify_dataset
+
+    dataset = open_dataset(data, need_masks=False)
+    findings = verify_dataset(dataset, classes)
+    errors = sum(finding.level == "error" for finding in findings)
+    counts = {"cases": len(dataset), "errors": errors, "warnings": len(findings) - errors}
+    if json:
+        print_json({"layout": dataset.layout, **counts, "findings": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            print(f"{finding.level:<7} {finding.case}: {finding.message}")
+        if not quiet:
+            print(", ".join(f"{count} {name}" for name, count in counts.items()) + f" ({dataset.layout})")
+    if errors:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    run(verify)

@@ -1,0 +1,15 @@
+"""Fixtures that several folders of tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real CTs named by PNEUMOSEG_REAL_DATA; the test is skipped where there is none."""
+    folder = os.environ.get("PNEUMOSEG_REAL_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("PNEUMOSEG_REAL_DATA names no folder of real CTs")
+    return Path(folder)
