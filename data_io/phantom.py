@@ -164,7 +164,7 @@ def _scanned(rng: np.random.Generator, hu: np.ndarray, spacing_mm: np.ndarray) -
     noise = rng.standard_normal(hu.shape, dtype=np.float32)
     grain = np.array([0.75 * kernel_mm + 0.25, 0.75 * kernel_mm + 0.25, 0.4 * thickness_mm / 12**0.5]) / spacing_mm
     gaussian_filter(noise, grain, output=noise, truncate=3.0)
-    noise *= np.float32(rng.uniform(14, 30) / float(noise[::4, ::4].std()))
+    noise *= np.float32(rng.uniform(16, 36) / float(noise[::4, ::4].std()))
     hu += noise
     return np.clip(np.rint(hu, out=hu), -1024, 3071, out=hu).astype(np.int16)
 

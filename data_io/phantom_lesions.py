@@ -8,7 +8,7 @@ from data_io.phantom_anatomy import Fields, Mesh, Patient, mesh_box, mesh_part
 from data_io.phantom_tissue import lung_places
 
 INFECTION = 3
-MEAN_SHARE = 0.105
+MEAN_SHARE = 0.082
 """Mean over patients of the infected share of the lungs; with lungs of a tenth of the scan, 1 % of all voxels."""
 
 

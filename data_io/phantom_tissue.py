@@ -24,6 +24,13 @@ from data_io.phantom_anatomy import (
 
 AIR_HU, FAT_HU, MUSCLE_HU, WATER_HU = -1000, -100, 52, 10
 LEFT, RIGHT = 1, 2
+MURRAY_POWER = 2.5
+HILA = (
+    (1, (40, -9, 7), (34, -14, -16), (36, -20, 4)),
+    (-1, (-41, -16, 15), (-34, -18, -14), (-42, -22, 6)),
+)
+"""Per side (1 right, -1 left): where artery, vein and bronchus enter the lung, mm."""
+
 GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
 
 
@@ -98,10 +105,10 @@ def draw_tissues(patient: Patient, fields: Fields, mesh: Mesh, hu: np.ndarray, l
     """Fills `hu` (float32) and `labels` (uint8), both (nx, ny, nz), with body, organs, spine and lungs."""
     x, y, z = mesh
     coarse, middle = fields.coarse(mesh), fields.middle(mesh)
-    body = body_level(patient, mesh, 2.5 * coarse)
+    body = body_level(patient, mesh, 1.8 * coarse)
     cage = cage_level(patient, mesh)
     hu[...] = AIR_HU
-    table = np.abs(y + 1.0 * patient.cage_depth_mm + 44 + 0.8 * patient.fat_mm - (x / 46) ** 2 - 0 * z)
+    table = np.abs(y + patient.cage_depth_mm + 44 + 0.8 * patient.fat_mm - (x / 46) ** 2 + 0 * z)
     hu[(table < 12) & (np.abs(x) < 200)] = -940
     hu[(np.abs(table - 12) < 1.5) & (np.abs(x) < 200)] = -120
     hu[body < 0] = 20
@@ -109,7 +116,7 @@ def draw_tissues(patient: Patient, fields: Fields, mesh: Mesh, hu: np.ndarray, l
     hu[inside] = (FAT_HU + 7 * middle)[inside]
     deep = (body < -patient.fat_mm - 3 * coarse) & (cage > 0)
     # Streaks of fat lie between the muscles of the chest wall.
-    streaks = np.clip(2.2 * np.abs(np.sin((cage + 4 * coarse) / 5.5)) - 0.15, 0, 1)
+    streaks = np.clip(2.0 * np.abs(np.sin((np.minimum(cage, 30) + 7 * coarse + 0.1 * np.abs(x)) / 6)) + 0.45 * middle - 0.1, 0, 1)
     hu[deep] = (FAT_HU + (MUSCLE_HU - FAT_HU) * np.where(cage > 9, streaks, 1) + 5 * middle)[deep]
     hollow = (cage <= 0) & inside
     hu[hollow] = (-78 + 26 * middle)[hollow]
@@ -136,13 +143,15 @@ def _draw_abdomen(patient: Patient, mesh: Mesh, hollow: np.ndarray, middle: np.n
     depth = patient.dome(x, y) - z - 2.5
     below = (depth > 0) & hollow
     hu[below] = -95
-    liver = np.minimum(depth, 0.7 * (x + 28 + 0.25 * y))
-    hu[below & (liver > 0)] = (58 + 3 * middle)[below & (liver > 0)]
+    liver = ellipsoid(mesh, (58, 4, patient.dome_right_mm - 62), (112.0, 105.0, 84.0)) + 2 * middle
+    hu[below & (liver < 0)] = (58 + 3 * middle)[below & (liver < 0)]
     top = patient.dome_left_mm
     spleen = ellipsoid(mesh, (-0.68 * patient.cage_width_mm, -38, top - 34), (30.0, 44.0, 36.0))
     hu[below & (spleen < 0)] = 48
     stomach = ellipsoid(mesh, (-52, 18, top - 40), (44.0, 50.0, 40.0)) + 4 * middle
-    hu[below & (stomach < 0)] = np.where(y > 55 - 1.4 * patient.gas_mm, -960, 22)[0, :, 0][np.where(below & (stomach < 0))[1]]
+    # Gas rises to the front of a patient who lies on the back.
+    hu[below & (stomach < 0)] = 22
+    hu[below & (stomach < 0) & (y > 55 - 1.4 * patient.gas_mm)] = -960
     wall = (depth <= 0) & (depth > -2.5) & hollow
     hu[wall] = MUSCLE_HU
 
@@ -244,40 +253,42 @@ def lung_places(patient: Patient, fields: Fields, pitch_mm: float = 5.0) -> tupl
 def grow_tree(rng: np.random.Generator, root: np.ndarray, places: np.ndarray, leaf_mm: float, trunk_mm: float) -> Tubes:
     """A branching tree from `root` (3,) to every one of `places` (n, 3), nearest first.
 
-    Each place joins the node from which the way is short and not a detour; radii follow Murray's law, r^3 = sum of the
-    branches' r^3 (Murray 1926), up to `trunk_mm`.
+    Each place joins the node from which the way is short and not a detour. Radii follow a Murray law: r^p = sum of the
+    branches' r^p, with p = 3 in Murray (1926) and somewhat less here, where the trunks are to stand out; at most
+    `trunk_mm`.
     """
     order = np.argsort(np.linalg.norm(places - root, axis=1))
-    nodes, walked, parents = [np.asarray(root, dtype=float)], [0.0], [0]
-    leaves = np.zeros(2 * len(places) + 1)
+    nodes = np.empty((2 * len(places) + 1, 3))
+    walked, leaves = np.zeros(len(nodes)), np.zeros(len(nodes))
+    parent = np.zeros(len(nodes), dtype=int)
+    nodes[0] = root
+    count = 1
     for place in places[order]:
-        known = np.array(nodes)
-        distance = np.linalg.norm(known - place, axis=1)
-        joint = int(np.argmin(distance + 0.55 * np.array(walked)))
-        bend = 0.5 * (known[joint] + place) + rng.normal(0, 0.09 * distance[joint], 3)
+        away = nodes[:count] - place
+        distance = np.sqrt((away * away).sum(axis=1))
+        joint = int(np.argmin(distance + 0.55 * walked[:count]))
+        bend = 0.5 * (nodes[joint] + place) + rng.normal(0, 0.09 * distance[joint], 3)
         for node in (bend, place):
-            walked.append(walked[joint] + float(np.linalg.norm(node - nodes[joint])))
-            parents.append(joint)
-            nodes.append(node)
-            joint = len(nodes) - 1
+            nodes[count], parent[count] = node, joint
+            walked[count] = walked[joint] + np.sqrt(((node - nodes[joint]) ** 2).sum())
+            joint, count = count, count + 1
         while joint:
             leaves[joint] += 1
-            joint = parents[joint]
-    known, parent = np.array(nodes), np.array(parents)
-    radius = np.minimum(leaf_mm * np.maximum(leaves[: len(known)], 1) ** (1 / 2.6), trunk_mm)
+            joint = int(parent[joint])
+    radius = np.minimum(leaf_mm * np.maximum(leaves, 1) ** (1 / MURRAY_POWER), trunk_mm)
     start_radius = np.where(parent == 0, radius, np.minimum(radius[parent], 1.25 * radius))
-    return Tubes(known[parent][1:], known[1:], start_radius[1:], radius[1:])
+    return Tubes(nodes[parent][1:], nodes[1:], start_radius[1:], radius[1:])
 
 
 def lung_trees(rng: np.random.Generator, patient: Patient, fields: Fields) -> tuple[Tubes, Tubes]:
     """The vessels (arteries and veins) and the bronchi of both lungs."""
     places, level, _ = lung_places(patient, fields)
     vessels, bronchi = [], []
-    for side, artery, vein, airway in ((1, (40, -9, 7), (34, -14, -16), (36, -20, 4)), (-1, (-41, -16, 15), (-34, -18, -14), (-42, -22, 6))):
-        own = places[(np.sign(places[:, 0]) == side) & (level < -5)]
-        for root, count in ((artery, 260), (vein, 170)):
+    for side, artery, vein, airway in HILA:
+        own = places[(np.sign(places[:, 0]) == side) & (level < -4)]
+        for root, count in ((artery, 400), (vein, 260)):
             chosen = own[rng.choice(len(own), count, replace=False)] + rng.uniform(-2.5, 2.5, (count, 3))
-            vessels.append(grow_tree(rng, np.array(root), chosen, 0.62, 6.5))
+            vessels.append(grow_tree(rng, np.array(root), chosen, 0.62, 7.0))
         near = own[np.linalg.norm(own - np.array(airway), axis=1) < 75]
         bronchi.append(grow_tree(rng, np.array(airway), near[rng.choice(len(near), 22, replace=False)], 0.75, 4.0))
     return Tubes.joined(vessels), Tubes.joined(bronchi)

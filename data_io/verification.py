@@ -94,7 +94,8 @@ def _pair_errors(image: Grid, mask: Grid) -> list[str]:
         return [
             "image and mask must lie in the same place, but their affines differ: "
             f"spacing {_rounded(image.spacing_mm)} and {_rounded(mask.spacing_mm)} mm, "
-            f"orientation {image.axis_codes} and {mask.axis_codes}, origin {_rounded(image.affine[:3, 3])} and {_rounded(mask.affine[:3, 3])} mm"
+            f"orientation {image.axis_codes} and {mask.axis_codes}, "
+            f"origin {_rounded(image.affine[:3, 3])} and {_rounded(mask.affine[:3, 3])} mm"
         ]
     return []
 
@@ -118,7 +119,7 @@ def _header_warnings(path: Path) -> list[str]:
 
 def _grid_warnings(grid: Grid) -> list[str]:
     warnings = []
-    if grid.spacing_mm[2] > THICK_SLICE_MM:
+    if grid.spacing_mm[2] > THICK_SLICE_MM + 1e-3:  # headers hold float32: 5 mm may read 5.0000002
         warnings.append(f"thick slices: {grid.spacing_mm[2]:.2f} mm apart (more than {THICK_SLICE_MM:g} mm)")
     if grid.shape[2] < FEW_SLICES:
         warnings.append(f"only {grid.shape[2]} slices (fewer than {FEW_SLICES})")

@@ -124,7 +124,7 @@ def _one_fold(
         rows = []
         for case in dataset.select(split.test):
             rows += _predict_and_score(case, method, model, run, fold)
-        _draw_history(run.fold(fold))
+        draw_history(run.fold(fold))
         tables.write_csv(tables.detailed_table(rows), run.fold(fold) / "metrics.csv")
         log.info("fold %d is finished", fold)
 
@@ -143,7 +143,8 @@ def _predict_and_score(case: Case, method: Method, model: Any, run: RunFolder, f
     return scores.score_case(case.name, fold, reference, prediction, method.labels)
 
 
-def _draw_history(folder: Path) -> None:
+def draw_history(folder: Path) -> None:
+    """Draws `folder`/history.csv, where there is one, to fitting_curve.png."""
     path = folder / "history.csv"
     if path.is_file():
         save_figure(fitting_curves(read_history(path), title=folder.name), folder / "fitting_curve.png")

@@ -16,28 +16,32 @@ from evaluation.tables import ALL_FOLDS, STATISTICS, decimals, mean_and_sd
 STYLE = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; color: #1b1f24;
-  background: #fff; max-width: 75rem; margin: 0 auto; padding: 1rem; }
+  background: #fff; max-width: 80rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.7rem; line-height: 1.2; }
 h2 { font-size: 1.25rem; margin: 2.2rem 0 .6rem; padding-bottom: .25rem; border-bottom: 2px solid #0072b2; }
 p, li, dd { max-width: 48rem; overflow-wrap: break-word; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; margin-bottom: 1rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
-caption { text-align: left; padding: .3rem 0; color: #4a5460; }
+.caption, figcaption { color: #4a5460; margin: .8rem 0 .3rem; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid #d7dce1; text-align: right; white-space: nowrap; }
 th { background: #f3f6f9; }
-th:first-child, td:first-child, .text th, .text td { text-align: left; }
+tbody th { position: sticky; left: 0; }
+th:first-child, .text th, .text td { text-align: left; }
 .text td { white-space: normal; overflow-wrap: anywhere; }
 .note { background: #f3f6f9; border-left: 4px solid #0072b2; padding: .5rem .8rem; max-width: 48rem; }
 .warning { background: #fdf3e7; border-left: 4px solid #d55e00; padding: .5rem .8rem; max-width: 48rem; }
 figure { margin: 1.2rem 0; }
 img { max-width: 100%; height: auto; }
-figcaption { color: #4a5460; }
 pre { background: #f3f6f9; padding: .8rem; overflow-x: auto; font-size: .85rem; }
 dt { font-weight: 600; margin-top: .5rem; }
 dd { margin-left: 1rem; }
+@media screen and (max-width: 40rem) {
+  body { padding: .7rem; } table { font-size: .8rem; } th, td { padding: .3rem .45rem; }
+  figure { overflow-x: auto; } img { max-width: none; width: 40rem; }
+}
 @media print {
   body { font-size: 10pt; max-width: none; padding: 0; }
-  table { font-size: 7.5pt; } th, td { padding: 1pt 4pt; }
+  table { font-size: 7.5pt; } th, td { padding: 1pt 3pt; white-space: normal; }
   .scroll, pre { overflow: visible; } pre { white-space: pre-wrap; }
   figure, tr { break-inside: avoid; } h2 { break-after: avoid; }
 }
@@ -120,10 +124,9 @@ def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[object]]
         first, *rest = (escape(str(cell)) for cell in row)
         lines.append(f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>")
     return (
-        f'<div class="scroll" role="region" aria-label="{escape(caption)}" tabindex="0"><table class="{kind}">'
-        f"<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n"
-        + "\n".join(lines)
-        + "\n</tbody></table></div>"
+        f'<p class="caption">{escape(caption)}</p>\n'  # outside the table: there it would scroll away with it
+        f'<div class="scroll" role="region" aria-label="{escape(caption)}" tabindex="0"><table class="{kind}">\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody></table></div>"
     )
 
 
@@ -223,7 +226,7 @@ def _flat(content: Mapping, prefix: str = ""):
             yield from _flat(value, f"{prefix}{key} · ")
         else:
             text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-            yield f"{prefix}{key}".replace("_", " "), "–" if text is None else text
+            yield f"{prefix}{key}", "–" if text is None else text
 
 
 def _pooled(final: pd.DataFrame) -> list[dict]:

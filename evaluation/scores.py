@@ -23,7 +23,7 @@ LUNG_GROUPS: dict[str, tuple[int, ...]] = {"lungs": (1, 2, 3)}
 
 LUNGS_DEFINITION = (
     "lungs = left lung + right lung + infection scored as one mask, because an infected voxel is lung too. It is not "
-    "the same quantity as the \"lungs\" of publications, which may leave infected voxels out or average the two sides."
+    'the same quantity as the "lungs" of publications, which may leave infected voxels out or average the two sides.'
 )
 """Stands beside every score of `lungs` that is shown to a reader."""
 

@@ -97,7 +97,7 @@ def decimals(value: float, places: int = 3) -> str:
 
 
 def mean_and_sd(mean: float, sd: float, places: int = 3) -> str:
-    """"0.912 ± 0.034"; the mean alone where there is no deviation, an en dash where there is no mean."""
+    """ "0.912 ± 0.034"; the mean alone where there is no deviation, an en dash where there is no mean."""
     return decimals(mean, places) if pd.isna(sd) else f"{mean:.{places}f} ± {sd:.{places}f}"
 
 

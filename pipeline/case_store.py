@@ -86,7 +86,7 @@ class CaseStore:
     def _make(self, case: Case, entry: Path) -> None:
         image, mask = case.read_pair(self.classes)
         prepared = self.preprocessor.apply(image, mask)
-        warn_if_windowed(case.name, prepared, self.preprocessor.settings)
+        warn_if_windowed(case.name, prepared.windowed, self.preprocessor.settings)
         if prepared.labels is None:
             raise InputError(f"case {case.name}: training needs a mask")
         entry.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Segmenting a whole volume: overlapping tiles through the network, averaged, back on the scanner's grid."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -12,6 +12,20 @@ from pipeline.settings import Settings
 
 Network = Callable[[np.ndarray], np.ndarray]
 """From normalised tiles, float32 (n, x, y[, z], 1), to class probabilities (n, x, y[, z], classes)."""
+
+
+def ensemble(networks: Sequence[Network]) -> Network:
+    """One network whose probabilities are the mean of several."""
+    if len(networks) == 1:
+        return networks[0]
+
+    def mean(tiles: np.ndarray) -> np.ndarray:
+        total = np.asarray(networks[0](tiles), np.float32).copy()
+        for network in networks[1:]:
+            total += network(tiles)
+        return total / np.float32(len(networks))
+
+    return mean
 
 
 def predict_volume(image: Volume, network: Network, settings: Settings) -> Volume:

@@ -86,8 +86,8 @@ def to_unit_range(array: np.ndarray, settings: PreprocessingSettings, windowed: 
     return np.clip(array, 0.0, 1.0, out=array)
 
 
-def warn_if_windowed(name: str, prepared: PreparedVolume, settings: PreprocessingSettings) -> None:
-    """Says aloud that a case is not in HU and how its values are read."""
-    if prepared.windowed:
+def warn_if_windowed(name: str, windowed: bool, settings: PreprocessingSettings) -> None:
+    """Says aloud that a volume is not in HU and how its values are read."""
+    if windowed:
         low, high = settings.windowed_source_hu
         log.warning("%s: values lie in 0..255, not HU; read as the window %g..%g HU", name, low, high)

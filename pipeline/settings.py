@@ -23,7 +23,7 @@ class _Group(BaseModel):
     def _ranges_ascend(self):
         for name, value in self:
             field = type(self).model_fields[name]
-            if field.annotation is Range and value[0] > value[1]:
+            if field.annotation == Range and value[0] > value[1]:
                 raise ValueError(f"{name}: a range ascends, found {list(value)}")
         return self
 

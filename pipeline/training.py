@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,35 +110,40 @@ def _run_epoch(trainer, optimizer, cases, settings: Settings, epoch: int, monito
     started = time.perf_counter()
     steps = batches.steps_in_epoch(cases, settings)
     made = batches.training_batches(cases, settings, epoch, settings.training.workers)
-    trainer.reset_metrics()
-    logs: dict = {}
     rate = 0.0
+    rows = []
     for step, batch in enumerate(track(made, f"Epoch {epoch + 1}/{settings.training.epochs}", steps)):
         rate = schedules.learning_rate(settings.training, epoch, step / steps, monitored)
         optimizer.learning_rate.assign(rate)
-        logs = trainer.train_on_batch(batch.images, batch.labels, return_dict=True)
-        if not np.isfinite(logs["loss"]):
+        rows.append(_one_batch(trainer, trainer.train_on_batch, batch))
+        if not np.isfinite(rows[-1]["loss"]):
             raise InputError(
-                f"the loss became {logs['loss']} in epoch {epoch + 1}, step {step + 1}: lower training.learning_rate "
-                "or set training.gradient_clip_norm"
+                f"the loss became {rows[-1]['loss']} in epoch {epoch + 1}, step {step + 1}: lower "
+                "training.learning_rate or set training.gradient_clip_norm"
             )
+    means = _means(rows)
     return {
         "epoch": epoch,
-        "loss": float(logs.pop("loss")),
+        "loss": means.pop("loss"),
         "learning_rate": float(rate),
         "seconds": round(time.perf_counter() - started, 3),
-        **{name: float(value) for name, value in logs.items()},
+        **means,
     }
 
 
 def _validate(trainer, fixed: Sequence[batches.Batch]) -> dict:
-    if not fixed:
-        return {}
+    rows = [_one_batch(trainer, trainer.test_on_batch, batch) for batch in fixed]
+    return {f"val_{name}": value for name, value in _means(rows).items()}
+
+
+def _one_batch(trainer, step: Callable, batch: batches.Batch) -> dict[str, float]:
+    # Whether Keras adds up metrics over such calls differs between its versions; each batch is taken by itself.
     trainer.reset_metrics()
-    logs: dict = {}
-    for batch in fixed:
-        logs = trainer.test_on_batch(batch.images, batch.labels, return_dict=True)
-    return {f"val_{name}": float(value) for name, value in logs.items()}
+    return step(batch.images, batch.labels, return_dict=True)
+
+
+def _means(rows: Sequence[dict]) -> dict[str, float]:
+    return {name: float(np.mean([row[name] for row in rows])) for name in (rows[0] if rows else ())}
 
 
 def _monitored(history: Sequence[dict], settings: Settings) -> list[float]:

@@ -86,6 +86,13 @@ def use_device(device: str, threads: int | None) -> None:
             raise InputError("--device gpu: no GPU is visible to the backend; use --device cpu or install the gpu extra")
 
 
+def settings_of(preset: str, changes: list[str] | None, seed: int | None):
+    """The settings that the flags `--preset`, `--set` and `--seed` describe."""
+    from pipeline.configuration import load_settings
+
+    return load_settings(preset, [*(changes or []), *([f"seed={seed}"] if seed is not None else [])])
+
+
 def run(function: Callable) -> None:
     """Runs one command as a program of its own: the last line of every file of this folder."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)

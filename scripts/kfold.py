@@ -22,6 +22,7 @@ from scripts.command_line import (
     command,
     print_json,
     run,
+    settings_of,
     use_device,
 )
 
@@ -59,11 +60,8 @@ def kfold(
     from evaluation.cross_validation import cross_validate
     from evaluation.splits import make_splits
     from evaluation.tables import result_lines
-    from pipeline.configuration import load_settings
 
-    changes = [*(set_ or []), *([f"seed={seed}"] if seed is not None else [])]
-    changes += [f"evaluation.splits={splits}"] if splits else []
-    settings = load_settings(preset, changes)
+    settings = settings_of(preset, [*(set_ or []), *([f"evaluation.splits={splits}"] if splits else [])], seed)
     dataset = open_dataset(data)
     chosen = make_splits(settings.evaluation.splits, dataset, settings.evaluation.folds, settings.seed)
     if dry_run:

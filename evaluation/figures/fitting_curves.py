@@ -14,7 +14,7 @@ from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
 NOT_METRICS = ("epoch", "seconds")
 VALIDATION = "val_"
 LEARNING_RATE = "learning_rate"
-COLUMNS_OF_PANELS = 3
+COLUMNS_OF_PANELS = 2
 
 
 def read_history(path: str | Path) -> pd.DataFrame:
@@ -52,7 +52,7 @@ def fitting_curves(history: pd.DataFrame, title: str = "", selected_epoch: int |
 
     columns = min(len(metrics), COLUMNS_OF_PANELS)
     rows = math.ceil(len(metrics) / columns)
-    figure = new_figure(max(4.4 * columns, 5.5), 3.3 * rows + 0.9)
+    figure = new_figure(max(4.6 * columns, 5.5), 3.3 * rows + 0.9)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, metric in zip(panels, metrics, strict=False):
         _panel(axes, history, metric)
@@ -63,12 +63,15 @@ def fitting_curves(history: pd.DataFrame, title: str = "", selected_epoch: int |
     if title:
         figure.suptitle(title, fontsize=FONT_POINTS + 3)
     entries = {
-        label: handle
-        for axes in panels
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     figure.legend(
-        entries.values(), entries.keys(), loc="outside lower center", ncols=3, frameon=False, fontsize=FONT_POINTS
+        entries.values(),
+        entries.keys(),
+        loc="outside lower center",
+        ncols=min(3, columns + 1),
+        frameon=False,
+        fontsize=FONT_POINTS,
     )
     return figure
 
@@ -82,7 +85,7 @@ def _panel(axes: Axes, history: pd.DataFrame, metric: str) -> None:
         # Marks make single points visible, as when validation runs only every tenth epoch.
         mark = "o" if len(known) <= 30 else None
         if metric == LEARNING_RATE:
-            label, colour = "learning rate", COLOURS[2]
+            label, colour = "", COLOURS[2]  # its title says all
         axes.plot(known["epoch"], known[column], line, color=colour, marker=mark, markersize=3.5, label=label)
     if metric == LEARNING_RATE and (history[metric].dropna() > 0).all():
         axes.set_yscale("log")

@@ -1,0 +1,32 @@
+# `make demo` and `make test` need Python 3.11 or newer and nothing else: each makes .venv and installs what it needs.
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?= demo
+BIN = $(VENV)/bin
+
+.PHONY: install demo test check clean
+
+install: $(VENV)/installed
+
+$(VENV)/installed: setup.cfg constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+# Ten generated CTs, five folds, a small network: scores, figures and a report in demo/run.
+demo: install
+	$(BIN)/pneumoseg phantom $(DEMO)/data --cases 10 --shape 128 128 64 --seed 1 --overwrite
+	$(BIN)/pneumoseg kfold $(DEMO)/data -o $(DEMO)/run --preset demo --overwrite
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: check
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) $(DEMO)

@@ -1,0 +1,26 @@
+"""The model for use: trained on every case, so that nothing is left to measure it on."""
+
+from pathlib import Path
+from typing import Any
+
+from data_io.dataset import Dataset
+from evaluation import run_folder
+from evaluation.cross_validation import Method, draw_history
+
+
+def train_final_model(
+    dataset: Dataset,
+    method: Method,
+    output: str | Path,
+    resume: bool = False,
+    overwrite: bool = False,
+    start_from: Any = None,
+) -> Path:
+    """Fits `method` on all cases and returns `output`/model.keras; the folder also gets settings, environment and the
+    fitting curve. Raises InputError as `run_folder.open_run`."""
+    fingerprints = run_folder.fingerprints_of(dataset)
+    run = run_folder.open_run(output, method.describe(), [], fingerprints, method.seed, resume, overwrite)
+    with run_folder.logged_to(run.root / "log.txt"), run.writing():
+        method.fit(dataset, run.root, resume, start_from)
+        draw_history(run.root)
+    return run.root / "model.keras"

@@ -1,0 +1,81 @@
+"""What an experiment will cost, before it is begun: time, memory and disk, each a rough estimate."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from data_io.volume import Grid
+from pipeline import patches
+from pipeline.networks.registry import build_network
+from pipeline.preprocessing import Preprocessor
+from pipeline.settings import Settings
+
+# Shares of the measured matrix rate that convolutions reach, and memory per byte of activations in training: read off
+# runs of the standard U-Net on two processor cores.
+CONVOLUTION_EFFICIENCY = 0.8
+ACTIVATION_COPIES = 2.0
+BASE_GB = 1.0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """`parameters` of the network; floating-point operations of one training step; estimates for the whole."""
+
+    parameters: int
+    step_tflop: float
+    fold_minutes: float
+    total_minutes: float
+    memory_gb: float
+    disk_gb: float
+
+
+def estimate(settings: Settings, grids: Sequence[Grid], folds: int) -> Cost:
+    """The cost of `folds` trainings on this machine's processor, and of predicting each volume (on `grids`) once."""
+    network = build_network(settings)
+    preprocessor = Preprocessor(settings.preprocessing)
+    prepared = [preprocessor.grid(grid).shape for grid in grids]
+    shape = patches.patch_shape(settings, max(prepared, key=np.prod))
+    forward, values = _forward_operations(network, shape[: settings.dimensions])
+    step = 3.0 * forward * settings.patches.batch
+    rate = _matrix_rate() * CONVOLUTION_EFFICIENCY
+    fold = step * settings.training.steps_per_epoch * settings.training.epochs / rate
+    tiles = sum(len(patches.grid_corners(size, shape, settings.prediction.overlap)) for size in prepared)
+    weights = network.count_params() * 4.0
+    return Cost(
+        parameters=network.count_params(),
+        step_tflop=step / 1e12,
+        fold_minutes=fold / 60.0,
+        total_minutes=(fold * folds + tiles * forward / rate) / 60.0,
+        memory_gb=BASE_GB + (values * 4.0 * ACTIVATION_COPIES * settings.patches.batch + 4 * weights) / 1e9,
+        disk_gb=(sum(float(np.prod(size)) for size in prepared) * 3.0 + folds * 4 * weights) / 1e9,
+    )
+
+
+def _forward_operations(network: keras.Model, shape: tuple[int, ...]) -> tuple[float, float]:
+    """Operations of the convolutions for one patch (a multiplication and an addition are two), and the number of
+    values that all layers put out."""
+    concrete = keras.models.clone_model(network, input_tensors=keras.Input((*shape, network.input_shape[-1])))
+    operations, values = 0.0, 0.0
+    for layer in concrete.layers:
+        output = float(np.prod(layer.output.shape[1:]))
+        values += output
+        kernel = getattr(layer, "kernel", None)
+        if kernel is not None:
+            transposed = "Transpose" in type(layer).__name__
+            voxels = np.prod((layer.input if transposed else layer.output).shape[1:-1])
+            operations += 2.0 * float(voxels) * float(np.prod(kernel.shape))
+    return operations, values
+
+
+def _matrix_rate(size: int = 2048) -> float:
+    """Floating-point operations per second of a float32 matrix product here, the better of three."""
+    matrix = np.ones((size, size), np.float32)
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        matrix @ matrix
+        seconds.append(time.perf_counter() - started)
+    return 2.0 * size**3 / min(seconds)

@@ -1,0 +1,22 @@
+"""What `--dry-run` prints: the effective settings and an estimate of the cost."""
+
+import dataclasses
+
+from scripts.command_line import print_json
+
+
+def print_estimate(settings, dataset, folds: int, json: bool) -> None:
+    """Prints settings, cases and cost; trains nothing and writes nothing."""
+    from data_io.nifti import is_nifti, read_grid
+    from pipeline.configuration import settings_yaml
+    from pipeline.cost import estimate
+
+    grids = [read_grid(case.image) if is_nifti(case.image) else case.read_image().grid for case in dataset]
+    cost = estimate(settings, [grid.canonical() for grid in grids], folds)
+    if json:
+        print_json({"settings": settings.model_dump(mode="json"), "estimate": dataclasses.asdict(cost)})
+        return
+    print(settings_yaml(settings))
+    print(f"{len(dataset)} cases, {folds} trainings, network of {cost.parameters:,} parameters")
+    print(f"estimate on this processor: {cost.fold_minutes:.0f} min a training, {cost.total_minutes:.0f} min in all,")
+    print(f"{cost.memory_gb:.1f} GB of memory, {cost.disk_gb:.2f} GB of disk")

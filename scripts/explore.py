@@ -1,0 +1,60 @@
+"""`pneumoseg explore`: what does a dataset hold?"""
+
+from scripts.command_line import DataFolder, Json, Output, Overwrite, Quiet, Verbose, command, print_json, run
+
+
+@command
+def explore(
+    data: DataFolder,
+    output: Output,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Tabulate and draw every case: shapes, spacings, intensities, class frequencies.
+
+    Writes exploration.csv, summary.json, figures/*.png and figures/cases/CASE.png.
+
+    Example: pneumoseg explore data/ -o exploration/
+    """
+    from data_io.atomic import write_aside, write_json
+    from data_io.errors import InputError
+    from data_io.labels import LUNG_LABELS
+    from data_io.layouts import open_dataset
+    from data_io.reporting import log
+    from evaluation import exploration
+    from evaluation.figures import exploration as figures
+    from evaluation.figures.saving import save_figure
+
+    if output.exists() and (not output.is_dir() or any(output.iterdir())) and not overwrite:
+        raise InputError(f"{output}: exists already and is not an empty folder; choose another, or add --overwrite")
+    histograms = []
+
+    def draw(case, image, mask):
+        histograms.append(figures.count_intensities(case.name, case.source, image))
+        sheet = figures.montage(image, mask, LUNG_LABELS, title=case.name)
+        save_figure(sheet, output / "figures" / "cases" / f"{case.name}.png")
+
+    table = exploration.explore(open_dataset(data, need_masks=False), LUNG_LABELS, draw)
+    summary = exploration.summary(table, LUNG_LABELS)
+    with write_aside(output / "exploration.csv") as aside:
+        table.to_csv(aside, index=False)
+    write_json(output / "summary.json", summary)
+    save_figure(figures.shapes_and_spacings(table), output / "figures" / "shapes_and_spacings.png")
+    save_figure(figures.intensity_histograms(histograms), output / "figures" / "intensities.png")
+    if summary["annotated_cases"]:
+        save_figure(figures.class_frequencies(table, LUNG_LABELS), output / "figures" / "class_frequencies.png")
+    log.info("written to %s", output)
+    if json:
+        rows = table.astype(object).where(table.notna(), None).to_dict("records")
+        print_json({"summary": summary, "cases": rows})
+    elif not quiet:
+        print(exploration.readable(table, LUNG_LABELS))
+        for name, content in summary.items():
+            values = content.items() if isinstance(content, dict) else [("", content)]
+            print(f"{name}:", ", ".join(f"{key} {value:.6g}".strip() for key, value in values if value is not None))
+
+
+if __name__ == "__main__":
+    run(explore)

@@ -1,0 +1,57 @@
+"""`pneumoseg info`: versions, hardware, presets and the case store."""
+
+import shutil
+from typing import Annotated
+
+import typer
+
+from scripts.command_line import Json, Quiet, Verbose, command, print_json, run, settings_of, use_device
+
+
+@command
+def info(
+    preset: Annotated[str | None, typer.Option("--preset", help="Show the settings of this preset.")] = None,
+    clear_cases: Annotated[bool, typer.Option("--clear-cases", help="Remove the prepared cases.")] = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Shows versions, hardware, presets, and where prepared cases lie and how much room they take.
+
+    Example: pneumoseg info --preset demo
+    """
+    from pipeline.case_store import default_folder
+    from pipeline.configuration import preset_names, settings_yaml
+
+    if preset is not None:
+        settings = settings_of(preset, None, None)
+        print_json(settings.model_dump(mode="json")) if json else print(settings_yaml(settings))
+        return
+    cases = default_folder() / "cases"
+    if clear_cases and cases.is_dir():
+        shutil.rmtree(cases)
+    use_device("auto", None)
+    import importlib.metadata
+
+    from pipeline.hardware import choose_precision, description
+
+    size = sum(file.stat().st_size for file in cases.rglob("*") if file.is_file()) if cases.is_dir() else 0
+    facts = {
+        "pneumoseg": importlib.metadata.version("pneumoseg"),
+        "tensorflow": importlib.metadata.version("tensorflow"),
+        "keras": importlib.metadata.version("keras"),
+        **description(),
+        "training precision": choose_precision("auto"),
+        "presets": list(preset_names()),
+        "prepared cases": {"folder": str(cases), "megabytes": round(size / 1e6, 1)},
+    }
+    if json:
+        print_json(facts)
+        return
+    for name, value in facts.items():
+        print(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
+    print("clear the prepared cases with: pneumoseg info --clear-cases")
+
+
+if __name__ == "__main__":
+    run(info)

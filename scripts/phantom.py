@@ -1,0 +1,40 @@
+"""The command `phantom`: made-up chest CTs with exact labels."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts.command_line import Json, Overwrite, Quiet, Verbose, command, print_json, run
+
+
+@command
+def phantom(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the cases.", show_default=False)],
+    cases: Annotated[int, typer.Option("--cases", metavar="N", help="How many patients.")] = 10,
+    shape: Annotated[
+        tuple[int, int, int], typer.Option("--shape", metavar="X Y Z", help="Voxels to the right, front and top.")
+    ] = (128, 128, 64),
+    seed: Annotated[int, typer.Option("--seed", help="Another seed draws other patients.")] = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write made-up chest CTs of COVID-19 patients with exact labels, one folder per case.
+
+    For trying a pipeline where there is no CT at hand; scores on phantoms say nothing about patients.
+
+    Example: pneumoseg phantom data/phantoms --cases 10 --shape 128 128 64 --seed 0
+    """
+    from data_io.phantom import write_phantoms
+    from data_io.reporting import log
+
+    folders = write_phantoms(out, cases, shape, seed, overwrite)
+    log.info("%d phantoms of %d x %d x %d voxels written to %s", len(folders), *shape, out)
+    if json:
+        print_json({"folder": str(out), "cases": [folder.name for folder in folders], "shape": shape, "seed": seed})
+
+
+if __name__ == "__main__":
+    run(phantom)

@@ -1,0 +1,76 @@
+"""`pneumoseg train`: one model from all cases of a dataset."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts.command_line import (
+    DataFolder,
+    Device,
+    DryRun,
+    Json,
+    Output,
+    Overwrite,
+    Preset,
+    Quiet,
+    Resume,
+    Seed,
+    Set,
+    Threads,
+    Verbose,
+    command,
+    print_json,
+    run,
+    settings_of,
+    use_device,
+)
+
+
+@command
+def train(
+    data: DataFolder,
+    output: Output,
+    preset: Preset = "covid-3d-unet",
+    set_: Set = None,
+    start_from: Annotated[
+        Path | None, typer.Option("--start-from", help="Begin with the weights of this model file (fine-tuning).")
+    ] = None,
+    seed: Seed = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    quiet: Quiet = False,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Trains one network on all cases and writes OUTPUT/model.keras, which segments by itself with `predict`.
+
+    Example: pneumoseg train data/phantoms -o runs/model --preset demo
+    """
+    use_device(device, threads)
+    from data_io.layouts import open_dataset
+
+    settings = settings_of(preset, set_, seed)
+    dataset = open_dataset(data)
+    if dry_run:
+        from scripts.dry_run import print_estimate
+
+        print_estimate(settings, dataset, 1, json)
+        return
+    from evaluation.final_model import train_final_model
+    from pipeline.model_file import load_model
+    from pipeline.segmenter import Segmenter
+
+    start = load_model(start_from) if start_from else None
+    path = train_final_model(dataset, Segmenter(settings), output, resume, overwrite, start)
+    if json:
+        print_json({"model": str(path)})
+    elif not quiet:
+        print(f"model: {path}")
+
+
+if __name__ == "__main__":
+    run(train)

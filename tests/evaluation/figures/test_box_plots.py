@@ -1,0 +1,78 @@
+"""Score tables become boxes and points."""
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_io.errors import InputError
+from evaluation.figures.box_plots import box_plots
+from evaluation.figures.saving import save_figure
+from evaluation.scores import SCORES
+from evaluation.tables import detailed_table
+
+
+def table(folds: int = 3) -> pd.DataFrame:
+    """Two cases a fold; infection is undefined in case 0."""
+    return detailed_table(
+        [
+            {
+                "fold": case // 2,
+                "case": f"case_{case}",
+                "class": name,
+                **dict.fromkeys(SCORES, float("nan")),
+                "dice": float("nan") if (name, case) == ("infection", 0) else 0.5 + case / 100,
+                "hd95_mm": 3.0 * case,
+                "volume_reference_ml": 1.0,
+                "volume_prediction_ml": 1.0,
+                "status": "ok",
+            }
+            for case in range(2 * folds)
+            for name in ("background", "lungs", "infection")
+        ]
+    )
+
+
+def tick_labels(figure) -> list[str]:
+    return [label.get_text() for label in figure.axes[0].get_xticklabels()]
+
+
+def points(figure) -> list[float]:
+    """Heights of the drawn cases (the lines with a mark)."""
+    lines = [line for line in figure.axes[0].lines if str(line.get_label()).startswith("fold")]
+    return sorted(np.concatenate([line.get_ydata() for line in lines]).tolist())
+
+
+def test_each_class_but_the_background_with_its_cases():
+    assert tick_labels(box_plots(table())) == ["lungs\nn = 6", "infection\nn = 5\nundefined: 1"]
+
+
+def test_every_defined_case_is_a_point():
+    values = table().query("`class` == 'infection'")["dice"].dropna()
+    assert points(box_plots(table(), classes=["infection"])) == sorted(values)
+
+
+def test_bounded_scores_show_the_end_of_their_range():
+    assert box_plots(table()).axes[0].get_ylim()[1] == pytest.approx(1.02)
+    assert box_plots(table(), "hd95_mm").axes[0].get_ylim()[0] == 0
+
+
+def test_many_folds_and_scores_that_nobody_measured_are_drawn_too(tmp_path):
+    save_figure(box_plots(table(folds=12)), tmp_path / "many.png", dpi=50)
+    figure = box_plots(table(), "nsd")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["undefined"] * 2
+
+
+def test_an_unknown_score_is_refused():
+    with pytest.raises(InputError, match="one of dice, iou.*found dicee"):
+        box_plots(table(), "dicee")
+
+
+def test_an_unknown_class_is_refused():
+    with pytest.raises(InputError, match="no scores of class liver; there are background, lungs, infection"):
+        box_plots(table(), classes=["liver"])
+
+
+def test_the_picture_is_not_blank(tmp_path):
+    save_figure(box_plots(table(), title="Dice"), tmp_path / "box.png", dpi=60)
+    assert matplotlib.image.imread(tmp_path / "box.png").std() > 0.02

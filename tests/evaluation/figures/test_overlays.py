@@ -1,0 +1,106 @@
+"""Overlay sheets: the right slices, the right way round, the patient's shape."""
+
+import numpy as np
+import pytest
+
+from data_io.errors import InputError
+from data_io.labels import LUNG_LABELS
+from data_io.volume import Volume
+from evaluation.figures.overlays import display_window, overlay_sheet, radiological_slice, telling_slices
+
+SHAPE = (40, 30, 12)
+
+
+def volume(array: np.ndarray) -> Volume:
+    return Volume.from_source(array, np.diag([1.0, 1.0, 5.0, 1.0]))
+
+
+def masks() -> tuple[Volume, Volume, Volume]:
+    """A uniform CT; the left lung at low x, the right lung at high x, infection in the right lung's front."""
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[4:16, 8:22, 2:10] = 1
+    labels[24:36, 8:22, 2:10] = 2
+    labels[24:36, 18:22, 6] = 3
+    return volume(np.full(SHAPE, -800.0, np.float32)), volume(labels), volume(np.where(labels == 3, 2, labels))
+
+
+def pixels(figure) -> np.ndarray:
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
+
+
+def panel(figure, axes) -> np.ndarray:
+    picture = pixels(figure)
+    box = axes.get_window_extent()
+    top = picture.shape[0] - round(box.y1)
+    return picture[top : top + round(box.height), round(box.x0) : round(box.x1)]
+
+
+def test_a_slice_shows_the_patients_right_at_the_left_and_the_front_at_the_top():
+    array = np.zeros((4, 3, 1))
+    array[3, 2, 0] = 7  # right, front
+    picture = radiological_slice(array, 0)
+    assert picture.shape == (3, 4)
+    assert picture[0, 0] == 7
+
+
+def test_the_drawn_sheet_shows_the_patients_right_at_the_left():
+    image, reference, prediction = masks()
+    figure = overlay_sheet(image, reference, prediction, LUNG_LABELS, slices=1)
+    ct, shown, predicted = (panel(figure, axes) for axes in figure.axes[:3])
+    redness = shown[..., 0] - shown[..., 2]
+    rows, columns = np.nonzero(redness > 40)
+    assert columns.max() < shown.shape[1] / 2  # infection of the right lung: at the left
+    assert rows.max() < shown.shape[0] / 2  # and in front: above
+    blueness = shown[..., 2] - shown[..., 0]
+    assert (blueness > 30)[:, : shown.shape[1] // 2].any()
+    assert (blueness > 30)[:, shown.shape[1] // 2 :].any()
+    assert (predicted[..., 0] - predicted[..., 2]).max() < 20  # no infection was predicted
+    assert np.abs(ct[..., 0] - ct[..., 2]).max() == 0  # the CT alone is grey
+
+
+def test_axes_have_the_patients_scale():
+    array = np.zeros((40, 20, 4), np.uint8)
+    array[10:20, 5:15, 1] = 1
+    labels = Volume.from_source(array, np.diag([1.0, 2.0, 5.0, 1.0]))
+    figure = overlay_sheet(labels.with_array(array.astype(np.float32)), None, labels, LUNG_LABELS)
+    figure.canvas.draw()
+    box = figure.axes[0].get_window_extent()
+    assert box.width / box.height == pytest.approx(1.0, rel=0.02)  # 40 x 1 mm by 20 x 2 mm
+
+
+def test_without_reference_there_are_two_columns():
+    image, _, prediction = masks()
+    figure = overlay_sheet(image, None, prediction, LUNG_LABELS, "a case", slices=3)
+    assert len(figure.axes) == 6
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["CT", "prediction"]
+
+
+def test_slices_are_spread_and_prefer_the_infection():
+    mask = np.zeros((4, 4, 20), np.uint8)
+    mask[0, :2, 4:16] = 1
+    mask[0, :, 5] = 1  # more lung than its neighbours
+    mask[1, 1, 14] = 3
+    assert telling_slices([mask], LUNG_LABELS, 3) == [5, 8, 14]
+    assert telling_slices([mask[:, :, 4:6]], LUNG_LABELS, 4) == [0, 1]
+    assert telling_slices([np.zeros((4, 4, 20), np.uint8)], LUNG_LABELS) == [10]
+
+
+def test_the_window_is_that_of_the_values():
+    assert display_window(np.array([0, 255], np.uint8)) == (0, 255)
+    assert display_window(np.array([-1000, 400], np.int16)) == (-1250, 250)
+
+
+def test_empty_and_full_masks_are_drawn():
+    image, reference, _ = masks()
+    empty, full = (volume(np.full(SHAPE, value, np.uint8)) for value in (0, 1))
+    assert pixels(overlay_sheet(image, empty, empty, LUNG_LABELS)).std() > 5
+    assert pixels(overlay_sheet(image, reference, full, LUNG_LABELS, slices=1)).std() > 5
+
+
+def test_another_shape_is_refused():
+    image, reference, _ = masks()
+    with pytest.raises(
+        InputError, match=r"CT and prediction must have one shape, found \(40, 30, 12\) and \(4, 4, 4\)"
+    ):
+        overlay_sheet(image, reference, volume(np.zeros((4, 4, 4), np.uint8)), LUNG_LABELS)

@@ -1,0 +1,18 @@
+"""Figures become files, whole or not at all."""
+
+import matplotlib.image
+import pytest
+
+from evaluation.figures.saving import new_figure, save_figure
+
+
+def test_the_size_is_inches_times_dpi(tmp_path):
+    save_figure(new_figure(2, 1), tmp_path / "deep" / "figure.png", dpi=100)
+    assert matplotlib.image.imread(tmp_path / "deep" / "figure.png").shape[:2] == (100, 200)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["figure.png"]
+
+
+def test_a_format_that_cannot_be_written_leaves_nothing(tmp_path):
+    with pytest.raises(ValueError, match="nosuch"):
+        save_figure(new_figure(1, 1), tmp_path / "figure.nosuch")
+    assert list(tmp_path.iterdir()) == []

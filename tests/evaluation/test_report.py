@@ -1,0 +1,150 @@
+"""The report: whole HTML, nothing loaded from elsewhere, nothing of the data taken for markup."""
+
+import base64
+import json
+from html.parser import HTMLParser
+
+import pytest
+
+from data_io.errors import InputError
+from evaluation.figures.saving import new_figure, save_figure
+from evaluation.report import summarise, write_report
+from evaluation.scores import LUNGS_DEFINITION, SCORES
+from evaluation.splits import Split
+from evaluation.tables import detailed_table, final_table
+
+VOID = {"meta", "img", "br", "hr", "input", "link"}
+
+
+class Page(HTMLParser):
+    """Collects what a page holds, and fails where tags do not nest."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def scores():
+    rows = [
+        {
+            "fold": fold,
+            "case": case,
+            "class": name,
+            **dict.fromkeys(SCORES, float("nan")),
+            "dice": dice,
+            "iou": dice,
+            "volume_reference_ml": 10.0,
+            "volume_prediction_ml": 0.0,
+            "status": status,
+        }
+        for fold, case, dice, status in [
+            (0, "<b>one</b>", 0.5, "ok"),
+            (1, "two & three", float("nan"), "both_empty"),
+        ]
+        for name in ("infection", "lungs")
+    ]
+    detailed = detailed_table(rows)
+    return detailed, final_table(detailed)
+
+
+@pytest.fixture
+def page(tmp_path) -> tuple[str, Page]:
+    figure = new_figure(1, 1)
+    figure.text(0.5, 0.5, "x")
+    save_figure(figure, tmp_path / "box.png", dpi=50)
+    detailed, final = scores()
+    write_report(
+        tmp_path / "report.html",
+        'Run of <script>alert("x")</script>',
+        {"preset": "quick", **summarise(final)},
+        "training:\n  epochs: 3  # <few>\n",
+        [Split(("<b>one</b>",), ("two & three",))],
+        detailed,
+        final,
+        [('Dice of "all" cases', tmp_path / "box.png")],
+        ["a case <was> lost"],
+        {"seed": 0, "versions": {"keras": "3.6"}, "device": None},
+    )
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+def test_the_tags_nest_and_close(page):
+    assert page[1].open == []
+    assert page[0].startswith("<!DOCTYPE html>")
+
+
+def test_all_sections_are_there(page):
+    for heading in ("Result", "Scores per case", "Figures", "Splits", "Warnings", "Settings", "Environment",
+                    "Definitions of the scores"):  # fmt: skip
+        assert heading in page[1].words
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
+    text, parsed = page
+    for tag, attributes in parsed.tags:
+        assert tag not in {"script", "link", "iframe", "object", "embed", "base"}
+        for name in ("src", "href", "srcset", "data", "action"):
+            assert attributes.get(name, "data:").startswith("data:")
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "url(" not in text
+    assert "@import" not in text
+
+
+def test_text_of_the_data_is_not_markup(page):
+    words = "".join(page[1].words)
+    for text in ('<script>alert("x")</script>', "<b>one</b>", "two & three", "a case <was> lost", "# <few>"):
+        assert text in words
+    assert not [tag for tag, _ in page[1].tags if tag == "b"]
+
+
+def test_pictures_are_inside_and_described(page, tmp_path):
+    (picture,) = [attributes for tag, attributes in page[1].tags if tag == "img"]
+    assert picture["alt"] == 'Dice of "all" cases'
+    assert base64.b64decode(picture["src"].partition("base64,")[2]) == (tmp_path / "box.png").read_bytes()
+
+
+def test_undefined_scores_and_the_meaning_of_lungs_are_shown(page):
+    words = "".join(page[1].words)
+    assert LUNGS_DEFINITION in words
+    assert "infection: both empty" in words
+    assert "nan" not in words.lower()
+    assert "Hausdorff" not in words  # only what was measured is defined
+
+
+def test_the_summary_is_json_without_nan():
+    summary = summarise(scores()[1])
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert summary["folds"] == 2
+    infection = summary["classes"]["infection"]
+    assert infection["cases"] == 2
+    assert infection["dice"] == {"mean": 0.5, "sd": None, "median": 0.5, "undefined": 1}
+    assert infection["nsd"] == {"mean": None, "sd": None, "median": None, "undefined": 2}
+    assert summary["classes"]["lungs"]["definition"] == LUNGS_DEFINITION
+    assert "definition" not in infection
+
+
+@pytest.mark.parametrize(("content", "message"), [(None, "no such picture"), (b"GIF89a", "are PNG files")])
+def test_a_bad_picture_is_refused(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "box.png").write_bytes(content)
+    detailed, final = scores()
+    with pytest.raises(InputError, match=message):
+        write_report(tmp_path / "report.html", "t", {}, "", [], detailed, final, [("x", tmp_path / "box.png")], [], {})
+    assert not (tmp_path / "report.html").exists()

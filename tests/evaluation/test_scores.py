@@ -1,0 +1,111 @@
+"""One case to its rows."""
+
+import math
+
+import numpy as np
+import pytest
+
+from data_io.errors import InputError
+from data_io.labels import LUNG_LABELS, LabelTable
+from data_io.volume import Volume
+from evaluation.scores import COLUMNS, DEFINITIONS, LUNG_GROUPS, SURFACE_SCORES, default_groups, score_case
+
+AFFINE = np.diag([2.0, 2.5, 4.0, 1.0])  # 20 mm3 a voxel
+
+
+def volume(array: np.ndarray, affine: np.ndarray = AFFINE) -> Volume:
+    return Volume.from_source(array.astype(np.uint8), affine)
+
+
+def lungs_with_infection() -> np.ndarray:
+    """x = 0: left lung, x = 1: right lung, its 4 voxels z = 0 infected."""
+    labels = np.zeros((4, 4, 4), np.uint8)
+    labels[0], labels[1] = 1, 2
+    labels[1, :, 0] = 3
+    return labels
+
+
+def rows_by_class(reference, prediction, **arguments) -> dict[str, dict]:
+    rows = score_case("a", 2, volume(reference), volume(prediction), LUNG_LABELS, **arguments)
+    return {row["class"]: row for row in rows}
+
+
+def test_columns_are_the_interface():
+    assert ",".join(COLUMNS) == (
+        "fold,case,class,dice,iou,sensitivity,specificity,precision,accuracy,hd95_mm,assd_mm,nsd,"
+        "volume_reference_ml,volume_prediction_ml,status"
+    )
+    assert set(DEFINITIONS) == set(COLUMNS) - {"fold", "case", "class"}
+
+
+def test_a_row_per_class_and_one_for_the_lungs():
+    rows = score_case("a", 2, volume(lungs_with_infection()), volume(lungs_with_infection()), LUNG_LABELS)
+    assert [row["class"] for row in rows] == ["background", "lung_left", "lung_right", "infection", "lungs"]
+    for row in rows:
+        assert tuple(row) == COLUMNS
+        assert (row["fold"], row["case"], row["dice"], row["status"]) == (2, "a", 1.0, "ok")
+        assert all(math.isnan(row[score]) for score in SURFACE_SCORES)
+
+
+def test_infection_taken_for_lung_costs_both_classes_but_not_the_lungs():
+    reference, prediction = lungs_with_infection(), lungs_with_infection()
+    prediction[1] = 2
+    rows = rows_by_class(reference, prediction)
+    assert rows["infection"]["dice"] == 0
+    assert rows["infection"]["status"] == "prediction_empty"
+    assert rows["lung_right"]["dice"] == 2 * 12 / (12 + 16)
+    assert rows["lungs"]["dice"] == 1
+
+
+def test_volumes_are_in_millilitres():
+    rows = rows_by_class(lungs_with_infection(), np.zeros((4, 4, 4)))
+    assert rows["infection"]["volume_reference_ml"] == pytest.approx(4 * 0.020)
+    assert rows["lungs"]["volume_reference_ml"] == pytest.approx(32 * 0.020)
+    assert rows["lungs"]["volume_prediction_ml"] == 0
+
+
+def test_files_of_another_orientation_are_compared_in_place():
+    flipped = np.diag([-2.0, 2.5, 4.0, 1.0])
+    flipped[0, 3] = 6.0
+    prediction = volume(lungs_with_infection()[::-1], flipped)
+    rows = score_case("a", 0, volume(lungs_with_infection()), prediction, LUNG_LABELS)
+    assert {row["dice"] for row in rows} == {1.0}
+
+
+def test_groups_can_be_chosen():
+    same = lungs_with_infection()
+    assert "lungs" not in rows_by_class(same, same, groups={})
+    rows = rows_by_class(same, same, groups={"healthy": (1, 2)})
+    assert rows["healthy"]["volume_reference_ml"] == pytest.approx(28 * 0.020)
+
+
+def test_the_lungs_are_scored_only_where_the_table_has_them():
+    assert default_groups(LUNG_LABELS) == LUNG_GROUPS
+    assert default_groups(LabelTable(("background", "liver"), ((0, 0, 0), (9, 9, 9)))) == {}
+
+
+def test_a_group_with_the_name_of_a_class_is_refused():
+    with pytest.raises(InputError, match="name that no class has, found infection"):
+        rows_by_class(lungs_with_infection(), lungs_with_infection(), groups={"infection": (1, 3)})
+
+
+def test_a_group_with_an_unknown_class_is_refused():
+    with pytest.raises(InputError, match=r"case a: .*0\.\.3, found \[1, 7\]"):
+        rows_by_class(lungs_with_infection(), lungs_with_infection(), groups={"lungs": (1, 7)})
+
+
+def test_another_shape_is_refused():
+    with pytest.raises(InputError, match=r"case a: .*one shape.*\(4, 4, 4\) and \(4, 4, 3\)"):
+        rows_by_class(lungs_with_infection(), np.zeros((4, 4, 3)))
+
+
+def test_another_place_is_refused():
+    moved = AFFINE.copy()
+    moved[2, 3] = 1.0
+    with pytest.raises(InputError, match="case a: .*same place"):
+        score_case("a", 0, volume(lungs_with_infection()), volume(lungs_with_infection(), moved), LUNG_LABELS)
+
+
+def test_a_label_outside_the_table_is_refused():
+    with pytest.raises(InputError, match="case a: labels must be"):
+        rows_by_class(lungs_with_infection(), np.full((4, 4, 4), 4))

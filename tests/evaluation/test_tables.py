@@ -1,0 +1,133 @@
+"""Score tables: means without the undefined, files that come back the same."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_io.errors import InputError
+from evaluation.scores import COLUMNS, SCORES
+from evaluation.tables import detailed_table, final_table, mean_and_sd, read_detailed, result_lines, write_csv
+
+
+def row(fold: int, case: str, name: str, dice: float, **further) -> dict:
+    return {
+        "fold": fold,
+        "case": case,
+        "class": name,
+        **dict.fromkeys(SCORES, float("nan")),
+        "dice": dice,
+        "volume_reference_ml": 1234.5678,
+        "volume_prediction_ml": 0.0,
+        "status": "both_empty" if np.isnan(dice) else "ok",
+        **further,
+    }
+
+
+def four_cases() -> pd.DataFrame:
+    dice = {("b", 0): 0.5, ("a", 0): 0.7, ("c", 1): float("nan"), ("d", 1): 0.9}
+    return detailed_table(
+        [row(fold, case, name, value) for (case, fold), value in dice.items() for name in ("infection", "lungs")]
+    )
+
+
+def test_the_detailed_table_is_ordered_and_keeps_further_columns_last():
+    table = detailed_table([row(1, "b", "x", 1.0, extra=3), row(0, "c", "x", 1.0, extra=4)])
+    assert tuple(table.columns) == (*COLUMNS, "extra")
+    assert table["case"].tolist() == ["c", "b"]
+
+
+def test_means_leave_out_the_undefined_and_count_them():
+    final = final_table(four_cases()).set_index(["fold", "class"])
+    pooled = final.loc[("all", "infection")]
+    assert pooled["cases"] == 4
+    assert pooled["dice_mean"] == pytest.approx(0.7)
+    assert pooled["dice_sd"] == pytest.approx(0.2)
+    assert pooled["dice_median"] == pytest.approx(0.7)
+    assert pooled["dice_undefined"] == 1
+    second = final.loc[("1", "infection")]
+    assert (second["dice_mean"], second["dice_undefined"]) == (0.9, 1)
+    assert np.isnan(second["dice_sd"])  # one case has no deviation
+    assert np.isnan(pooled["nsd_mean"])
+    assert pooled["nsd_undefined"] == 4
+
+
+def test_the_final_table_has_each_fold_and_all():
+    final = final_table(four_cases())
+    expected = [(fold, name) for fold in ("0", "1", "all") for name in ("infection", "lungs")]
+    assert list(zip(final["fold"], final["class"], strict=True)) == expected
+    assert final.columns[:7].tolist() == [
+        "fold", "class", "cases", "dice_mean", "dice_sd", "dice_median", "dice_undefined",
+    ]  # fmt: skip
+
+
+def test_a_written_table_comes_back(tmp_path):
+    write_csv(four_cases(), tmp_path / "metrics.csv")
+    text = (tmp_path / "metrics.csv").read_text()
+    assert text.splitlines()[0] == ",".join(COLUMNS)
+    assert "1234.57" in text  # six digits
+    assert "nan" not in text.lower()
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
+    back = read_detailed(tmp_path / "metrics.csv")
+    pd.testing.assert_frame_equal(back, four_cases(), rtol=1e-5, check_dtype=False)
+
+
+def test_names_that_look_like_numbers_stay_names(tmp_path):
+    write_csv(detailed_table([row(0, "007", "x", 1.0), row(0, "NA", "x", 1.0)]), tmp_path / "metrics.csv")
+    assert read_detailed(tmp_path / "metrics.csv")["case"].tolist() == ["007", "NA"]
+
+
+def test_a_missing_column_is_refused(tmp_path):
+    write_csv(four_cases().drop(columns=["dice", "status"]), tmp_path / "metrics.csv")
+    with pytest.raises(InputError, match="columns missing: dice, status"):
+        read_detailed(tmp_path / "metrics.csv")
+
+
+@pytest.mark.parametrize("wrong", ["high", "-", "0,5"])
+def test_text_for_a_score_is_refused(tmp_path, wrong):
+    write_csv(four_cases().astype({"dice": object}).assign(dice=wrong), tmp_path / "metrics.csv")
+    with pytest.raises(InputError, match=f"column dice must hold numbers, found '{wrong}'"):
+        read_detailed(tmp_path / "metrics.csv")
+
+
+def test_a_row_without_fold_is_refused(tmp_path):
+    write_csv(four_cases().assign(fold=""), tmp_path / "metrics.csv")
+    with pytest.raises(InputError, match="column fold must hold numbers, found an empty cell"):
+        read_detailed(tmp_path / "metrics.csv")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_detailed(tmp_path / "metrics.csv")
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2,3,4\n1\n", b"\xff\xfe\x00broken"])
+def test_a_file_that_is_no_csv_is_refused(tmp_path, content):
+    (tmp_path / "metrics.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"metrics\.csv"):
+        read_detailed(tmp_path / "metrics.csv")
+
+
+def test_a_table_without_rows_is_refused(tmp_path):
+    (tmp_path / "metrics.csv").write_text(",".join(COLUMNS) + "\n")
+    with pytest.raises(InputError, match="no scores"):
+        read_detailed(tmp_path / "metrics.csv")
+    with pytest.raises(InputError, match="no scores"):
+        detailed_table([])
+
+
+def test_a_case_scored_twice_is_refused():
+    with pytest.raises(InputError, match="fold 0, case a, class x more than once"):
+        detailed_table([row(0, "a", "x", 1.0), row(0, "a", "x", 0.5)])
+
+
+def test_the_printed_table_shows_mean_deviation_and_undefined():
+    lines = result_lines(final_table(four_cases())).splitlines()
+    assert lines[0].split()[0] == "class"
+    assert lines[2].split() == ["infection", "0.700", "±", "0.200", "0.700", "–", "–", "–", "4", "1"]
+    assert len({len(line) for line in lines[:4]}) == 1
+    assert "left lung + right lung + infection" in lines[-1]
+
+
+def test_a_mean_without_deviation_stands_alone():
+    assert mean_and_sd(0.5, float("nan")) == "0.500"
+    assert mean_and_sd(float("nan"), float("nan")) == "–"

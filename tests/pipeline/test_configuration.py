@@ -1,0 +1,73 @@
+import pytest
+
+from data_io.errors import InputError
+from pipeline.configuration import load_settings, preset_names, settings_yaml
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_loads_and_survives_yaml(name, tmp_path):
+    settings = load_settings(name)
+    path = tmp_path / "settings.yaml"
+    path.write_text(settings_yaml(settings), encoding="utf-8")
+    assert load_settings(path) == settings
+
+
+def test_the_main_preset_has_the_published_configuration():
+    settings = load_settings("covid-3d-unet")
+    assert settings.preprocessing.window_hu == (-1250, 250)
+    assert settings.preprocessing.spacing_mm == (1.58, 1.58, 2.70)
+    assert settings.patches.shape == (160, 160, 80)
+    assert settings.patches.batch == 2
+    assert settings.network.filters == (32, 64, 128, 256, 512)
+    assert settings.training.learning_rate == 1e-3
+    assert settings.training.monitor == "validation"
+    assert settings.evaluation.folds == 5
+
+
+def test_the_reference_preset_differs_in_what_is_monitored_alone():
+    main, reference = load_settings("covid-3d-unet"), load_settings("covid-3d-unet-reference")
+    assert reference.training.monitor == "training"
+    assert reference.model_copy(update={"training": main.training}) == main
+
+
+def test_changes_are_yaml_values():
+    settings = load_settings("demo", ["training.epochs=7", "patches.shape=[32, 32]", "training.schedule=constant"])
+    assert settings.training.epochs == 7
+    assert settings.patches.shape == (32, 32)
+    assert settings.dimensions == 2
+    assert settings.training.schedule == "constant"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("training.epoch=5", "did you mean epochs"),
+        ("trainig.epochs=5", "did you mean training"),
+        ("training.epochs=0", "training.epochs.*greater than or equal to 1.*0"),
+        ("training.epochs=many", "training.epochs"),
+        ("training.epochs", "give KEY=VALUE"),
+        ("patches.shape=[30, 32, 32]", "divisible by 8"),
+        ("patches.shape=[32]", "two or three"),
+        ("patches.foreground_labels=[7]", "below 4"),
+        ("augmentation.scale=[1.2, 0.8]", "ascends"),
+        ("training.schedule=plateau", "monitor none"),
+        ("labels.names=[background]", "at least two"),
+        ("patches.shape=null", "batch must be 1"),
+    ],
+)
+def test_a_bad_change_is_refused_in_words(change, message):
+    with pytest.raises(InputError, match=message):
+        load_settings("demo", [change])
+
+
+def test_an_unknown_preset_names_the_nearest():
+    with pytest.raises(InputError, match="did you mean covid-3d-unet"):
+        load_settings("covid-3d-unt")
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1\n- 2\n"])
+def test_a_file_that_holds_no_settings_is_refused(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="mine.yaml"):
+        load_settings(path)

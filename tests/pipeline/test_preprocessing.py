@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from data_io.volume import Volume
+from pipeline.preprocessing import Preprocessor, is_windowed
+from pipeline.settings import PreprocessingSettings
+
+
+def volume(array, spacing=(1.0, 1.0, 1.0)) -> Volume:
+    return Volume.from_source(np.asarray(array), np.diag([*spacing, 1.0]))
+
+
+def ramp() -> np.ndarray:
+    return np.linspace(-1500, 1000, 64).reshape(4, 4, 4).astype(np.int16)
+
+
+OWN_GRID = PreprocessingSettings(spacing_mm=None)
+
+
+def double_brightness(array, spacing_mm):
+    return np.minimum(array * 2, 1)
+
+
+def test_the_window_becomes_0_to_1():
+    prepared = Preprocessor(OWN_GRID).apply(volume(ramp()))
+    expected = (np.clip(ramp().astype(float), -1250, 250) + 1250) / 1500
+    np.testing.assert_allclose(prepared.image, expected, atol=1e-6)
+    assert not prepared.windowed
+    assert prepared.mean == pytest.approx(expected.mean(), abs=1e-5)
+    assert prepared.sd == pytest.approx(expected.std(), abs=1e-5)
+
+
+def test_an_already_windowed_copy_gives_the_same_image():
+    hu = np.clip(ramp(), -1250, 250)
+    grey = ((hu + 1250) / 1500 * 255).round().astype(np.uint8)
+    from_hu = Preprocessor(OWN_GRID).apply(volume(hu))
+    from_grey = Preprocessor(OWN_GRID).apply(volume(grey))
+    assert from_grey.windowed
+    np.testing.assert_allclose(from_grey.image, from_hu.image, atol=1 / 255)
+
+
+def test_another_window_reads_grey_values_through_hu():
+    settings = PreprocessingSettings(spacing_mm=None, window_hu=(-1000, 0), windowed_source_hu=(-1000, 0))
+    grey = np.arange(0, 256, 4).reshape(4, 4, 4).astype(np.uint8)
+    np.testing.assert_allclose(Preprocessor(settings).apply(volume(grey)).image, grey / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize(("low", "high", "expected"), [(0, 255, True), (-1000, 255, False), (0, 256, False)])
+def test_grey_values_are_told_from_hu(low, high, expected):
+    assert is_windowed(np.array([low, high])) is expected
+
+
+def test_resampling_takes_image_and_mask_to_one_grid():
+    mask = np.zeros((4, 4, 4), np.uint8)
+    mask[:2] = 3
+    prepared = Preprocessor(PreprocessingSettings(spacing_mm=(0.5, 1.0, 2.0))).apply(volume(ramp()), volume(mask))
+    assert prepared.image.shape == prepared.labels.shape == (8, 4, 2)
+    assert prepared.grid.spacing_mm == (0.5, 1.0, 2.0)
+    assert (prepared.labels[:4] == 3).all()
+    assert (prepared.labels[4:] == 0).all()
+
+
+def test_overshoot_of_the_spline_stays_in_the_window():
+    step = np.full((8, 8, 8), -2000, np.int16)
+    step[4:] = 1000
+    prepared = Preprocessor(PreprocessingSettings(spacing_mm=(0.3, 0.3, 0.3))).apply(volume(step))
+    assert prepared.image.min() >= 0
+    assert prepared.image.max() <= 1
+
+
+def test_a_constant_volume_is_not_divided_by_zero():
+    prepared = Preprocessor(OWN_GRID).apply(volume(np.full((4, 4, 4), -1000, np.int16)))
+    assert prepared.sd == 1.0
+
+
+def test_a_step_of_ones_own():
+    settings = PreprocessingSettings(spacing_mm=None, steps=(f"{__name__}:double_brightness",))
+    plain = Preprocessor(OWN_GRID).apply(volume(ramp())).image
+    import sys
+
+    sys.modules.setdefault(__name__, sys.modules[double_brightness.__module__])
+    np.testing.assert_allclose(Preprocessor(settings).apply(volume(ramp())).image, np.minimum(plain * 2, 1), atol=1e-6)

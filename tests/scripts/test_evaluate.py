@@ -1,0 +1,96 @@
+"""pneumoseg evaluate, from folders of masks to tables and figures."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+
+from data_io.labels import LUNG_LABELS
+from data_io.nifti import write_label_nifti
+from data_io.volume import Volume
+from evaluation.scores import COLUMNS
+from evaluation.tables import read_detailed
+from scripts.evaluate import evaluate
+
+
+def mask(shift: int = 0) -> Volume:
+    labels = np.zeros((16, 12, 6), np.uint8)
+    labels[1 + shift : 6 + shift, 2:10, 1:5] = 1
+    labels[9:14, 2:10, 1:5] = 2
+    labels[9:14, 2:4, 2] = 3
+    return Volume.from_source(labels, np.eye(4))
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for name, shift in (("one", 0), ("two", 1)):
+        write_label_nifti(tmp_path / "reference" / f"{name}.nii.gz", mask(), LUNG_LABELS)
+        write_label_nifti(tmp_path / "prediction" / f"{name}.nii.gz", mask(shift), LUNG_LABELS)
+    return {"reference": tmp_path / "reference", "prediction": tmp_path / "prediction", "output": tmp_path / "out"}
+
+
+def test_tables_summary_and_figures_are_written(folders, capsys):
+    evaluate(**folders)
+    written = sorted(str(path.relative_to(folders["output"])) for path in folders["output"].rglob("*.*"))
+    assert written == ["figures/box_plot_dice.png", "final.csv", "metrics.csv", "summary.json"]
+    detailed = read_detailed(folders["output"] / "metrics.csv")
+    assert tuple(detailed.columns) == COLUMNS
+    assert detailed["fold"].unique().tolist() == [0]
+    dice = detailed.set_index(["case", "class"])["dice"]
+    assert dice["one", "lung_left"] == 1
+    assert dice["two", "lung_left"] == pytest.approx(0.8)
+    final = pd.read_csv(folders["output"] / "final.csv").set_index(["fold", "class"])
+    assert final.loc[("all", "lung_left"), "dice_mean"] == pytest.approx(0.9)
+    assert "lung_left" in capsys.readouterr().out
+
+
+def test_json_on_standard_output_is_the_summary(folders, capsys):
+    evaluate(**folders, json=True)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((folders["output"] / "summary.json").read_text())
+    assert printed["classes"]["lung_left"]["dice"]["mean"] == pytest.approx(0.9)
+
+
+def test_quiet_prints_nothing(folders, capsys):
+    evaluate(**folders, quiet=True)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_dataset_as_reference_gives_overlays(folders, tmp_path):
+    for name in ("one", "two"):
+        write_label_nifti(tmp_path / "data" / name / "imaging.nii.gz", mask(), LUNG_LABELS)
+        write_label_nifti(tmp_path / "data" / name / "segmentation.nii.gz", mask(), LUNG_LABELS)
+    evaluate(**(folders | {"reference": tmp_path / "data"}), quiet=True)
+    assert sorted(path.name for path in (folders["output"] / "figures").iterdir()) == [
+        "box_plot_dice.png", "overlay_one.png", "overlay_two.png",
+    ]  # fmt: skip
+
+
+def test_results_are_replaced_only_when_asked(folders, capsys):
+    evaluate(**folders, quiet=True)
+    with pytest.raises(typer.Exit) as end:
+        evaluate(**folders, quiet=True)
+    assert end.value.exit_code == 2
+    assert "--overwrite" in capsys.readouterr().err
+    evaluate(**folders, quiet=True, overwrite=True)
+
+
+def test_missing_predictions_end_in_one_line(folders, capsys):
+    for path in folders["prediction"].iterdir():
+        path.rename(path.with_name(f"other_{path.name}"))
+    with pytest.raises(typer.Exit):
+        evaluate(**folders)
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "missing: one, two" in error
+    assert not folders["output"].exists()
+
+
+def test_a_prediction_on_another_grid_is_refused_by_name(folders, capsys):
+    small = Volume.from_source(np.zeros((4, 4, 4), np.uint8), np.eye(4))
+    write_label_nifti(folders["prediction"] / "two.nii.gz", small, LUNG_LABELS)
+    with pytest.raises(typer.Exit):
+        evaluate(**folders, quiet=True)
+    assert "case two: reference and prediction must have one shape" in capsys.readouterr().err
