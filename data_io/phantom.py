@@ -55,16 +55,15 @@ def make_phantom(seed: int, index: int, shape: tuple[int, int, int] = DEFAULT_SH
     for first in range(0, shape[0], thick):
         slab = (slice(first, first + thick), slice(None), slice(None))
         phantom_tissue.draw_tissues(patient, fields, mesh_part(mesh, slab), hu[slab], labels[slab])
-    tree, bronchi = phantom_tissue.lung_trees(rng["vessels"], patient, fields)
+    inside = phantom_tissue.lung_places(patient, fields)
+    tree, bronchi = phantom_tissue.lung_trees(rng["vessels"], inside)
     phantom_tissue.draw_skeleton_and_mediastinum(patient, mesh, hu, labels, tree, bronchi)
-    for lesion in phantom_lesions.random_lesions(rng["lesions"], patient, fields):
+    for lesion in phantom_lesions.random_lesions(rng["lesions"], patient, inside):
         phantom_lesions.draw_lesion(lesion, fields, mesh, hu, labels)
     ct = _scanned(rng["noise"], hu, spacing_mm)
     orientation, affine = _source_place(rng["scan"], spacing_mm, shape)
-    return tuple(
-        Volume.from_source(np.ascontiguousarray(nib.orientations.apply_orientation(array, orientation)), affine)
-        for array in (ct, labels)
-    )
+    stored = [np.ascontiguousarray(nib.orientations.apply_orientation(array, orientation)) for array in (ct, labels)]
+    return Volume.from_source(stored[0], affine), Volume.from_source(stored[1], affine)
 
 
 def write_phantoms(
@@ -87,7 +86,9 @@ def write_phantoms(
         raise InputError(f"{folder}: phantoms are written into a folder, found a file; choose another name")
     visible = [path for path in folder.glob("*") if not path.name.startswith(".")] if folder.exists() else []
     if visible and not overwrite:
-        raise InputError(f"{folder}: the folder must be empty, found {visible[0].name}; give --overwrite or another name")
+        raise InputError(
+            f"{folder}: the folder must be empty, found {visible[0].name}; give --overwrite or another name"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for index in track(range(cases), "phantoms", total=cases):

@@ -167,7 +167,9 @@ def superellipse(mesh: Mesh, width: np.ndarray, depth: np.ndarray, centre_y: np.
     return (total ** (1 / power) - 1) * np.minimum(width, depth)
 
 
-def ellipsoid(mesh: Mesh, centre: tuple[float, float, float], radii: tuple[float, float, float], axes=None) -> np.ndarray:
+def ellipsoid(
+    mesh: Mesh, centre: tuple[float, float, float], radii: tuple[float, float, float], axes=None
+) -> np.ndarray:
     """Level of an ellipsoid; `axes`: its three unit vectors in rows, by default those of the patient."""
     if axes is None:
         x, y, z = (((axis - place) / radius) ** 2 for axis, place, radius in zip(mesh, centre, radii, strict=True))
@@ -175,7 +177,7 @@ def ellipsoid(mesh: Mesh, centre: tuple[float, float, float], radii: tuple[float
     else:
         away = [axis - place for axis, place in zip(mesh, centre, strict=True)]
         steps = axes.astype(np.float32) / np.asarray(radii, dtype=np.float32)[:, None]
-        total = np.float32(0)
+        total = np.zeros(1, dtype=np.float32)
         for step in steps:
             total = total + (away[0] * step[0] + away[1] * step[1] + away[2] * step[2]) ** 2
     return (np.sqrt(total) - 1) * min(radii)
@@ -188,11 +190,11 @@ def cage_level(patient: Patient, mesh: Mesh) -> np.ndarray:
 
 def body_level(patient: Patient, mesh: Mesh, wobble: np.ndarray) -> np.ndarray:
     """Level of the skin, with breasts; `wobble` (mm) makes the outline uneven."""
-    x, y, z = mesh
+    z = mesh[2]
     shoulder = np.clip((z - patient.apex_mm + 50) / 90, 0, 1)
     width = patient.body_width_mm * (1 - 0.22 * shoulder**2) * (1 - 0.04 * np.cos(z / 60))
-    back, front = 1.0 * patient.cage_depth_mm + 30 + 0.8 * patient.fat_mm, patient.cage_depth_mm + 14 + patient.fat_mm
-    front = front * (1 - 0.16 * shoulder)
+    back = patient.cage_depth_mm + 30 + 0.8 * patient.fat_mm
+    front = (patient.cage_depth_mm + 14 + patient.fat_mm) * (1 - 0.16 * shoulder)
     level = superellipse(mesh, width, (front + back) / 2, (front - back) / 2, 2.5)
     for side in (1, -1) if patient.breast_mm else ():
         centre = (side * 0.58 * patient.cage_width_mm, patient.cage_depth_mm * 0.82 + patient.fat_mm, -8.0)
@@ -266,7 +268,7 @@ def vessel_lines(patient: Patient) -> list[tuple[np.ndarray, float]]:
     top = patient.apex_mm
     aorta = [[6, 16, -14], [14, 16, 18], [6, 6, 46], [-14, -18, 54], [-25, back[3], 36]]
     aorta += [[-25, back[2], 0], [-25, back[1], -60], [-20, back[0], -130]]
-    lines = [
+    lines: list[tuple[list, float]] = [
         (aorta, 13.5),
         ([[27, 10, -20], [26, 12, 30], [20, 14, 68]], 9.0),
         ([[-16, 28, -8], [-14, 14, 14], [-8, 2, 20]], 13.0),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_io.phantom_anatomy import Fields, Mesh, Patient, mesh_box, mesh_part
-from data_io.phantom_tissue import lung_places
+from data_io.phantom_tissue import LungPlaces
 
 INFECTION = 3
 MEAN_SHARE = 0.082
@@ -35,25 +35,22 @@ class Lesion:
         return np.sqrt(total)
 
 
-def random_lesions(rng: np.random.Generator, patient: Patient, fields: Fields) -> list[Lesion]:
+def random_lesions(rng: np.random.Generator, patient: Patient, inside: LungPlaces) -> list[Lesion]:
     """Two to eight lesions; their sizes are matched to the infected share of the lungs drawn for this patient."""
-    places, _, cage = lung_places(patient, fields)
+    places = inside.places
     share = float(np.clip(MEAN_SHARE * 0.8 * np.exp(0.7 * rng.standard_normal()), 0.015, 0.38))
     count = int(np.clip(round(2.5 + 14 * share + rng.normal(0, 1.4)), 2, 8))
-    weight = np.exp(cage / 9 - (places[:, 2] - patient.base_mm) / 65 - places[:, 1] / 55)
+    weight = np.exp(inside.cage_level / 9 - (places[:, 2] - patient.base_mm) / 65 - places[:, 1] / 55)
     lesions: list[Lesion] = []
     for _ in range(count):
         chosen = int(rng.choice(len(places), p=weight / weight.sum()))
         # The next one rather lies elsewhere.
-        weight = weight * (1 - 0.97 * np.exp(-(np.linalg.norm(places - places[chosen], axis=1) / 45) ** 2))
+        weight = weight * (1 - 0.97 * np.exp(-((np.linalg.norm(places - places[chosen], axis=1) / 45) ** 2)))
         lesions.append(_random_lesion(rng, patient, places[chosen]))
-    small, large = 0.05, 20.0
-    for _ in range(22):
-        scale = (small * large) ** 0.5
-        infected = np.zeros(len(places), dtype=bool)
-        for lesion in lesions:
-            infected |= lesion.shells(tuple((places - lesion.centre).T)) < scale
-        small, large = (scale, large) if infected.mean() < share else (small, scale)
+    # In units of each lesion's radii: how far every place is from the nearest centre. Scaled by the right quantile of
+    # these, the lesions together cover just the share.
+    shells = np.min([lesion.shells(tuple((places - lesion.centre).T)) for lesion in lesions], axis=0)
+    scale = float(np.quantile(shells, share))
     return [
         Lesion(lesion.centre, lesion.radii * scale, lesion.axes, lesion.edge_mm, lesion.value_hu, lesion.core_hu)
         for lesion in lesions
@@ -67,7 +64,9 @@ def _random_lesion(rng: np.random.Generator, patient: Patient, centre: np.ndarra
     outwards /= np.linalg.norm(outwards)
     along = np.cross(outwards, [0.0, 0.0, 1.0])
     along /= np.linalg.norm(along)
-    radii = 10 * rng.lognormal(0, 0.3) * np.array([rng.uniform(0.55, 0.85), rng.uniform(0.9, 1.6), rng.uniform(0.8, 1.4)])
+    radii = (
+        10 * rng.lognormal(0, 0.3) * np.array([rng.uniform(0.55, 0.85), rng.uniform(0.9, 1.6), rng.uniform(0.8, 1.4)])
+    )
     kind = rng.random()
     if kind < 0.55:
         edge, value, core = rng.uniform(3, 6), rng.uniform(-680, -420), np.nan
@@ -90,10 +89,12 @@ def draw_lesion(lesion: Lesion, fields: Fields, mesh: Mesh, hu: np.ndarray, labe
     rim = shells + np.float32(0.16) * middle + np.float32(0.05) * fine
     scale = float(lesion.radii.min())
     lung = labels[box] > 0
-    opacity = np.clip(0.5 + (1 - rim) * scale / lesion.edge_mm, 0, 1) * np.clip(0.86 + 0.16 * fine + 0.1 * middle, 0.35, 1)
-    value = np.float32(lesion.value_hu)
+    opacity = np.clip(0.5 + (1 - rim) * scale / lesion.edge_mm, 0, 1) * np.clip(
+        0.86 + 0.16 * fine + 0.1 * middle, 0.35, 1
+    )
+    value = np.full_like(rim, lesion.value_hu)
     if np.isfinite(lesion.core_hu):
-        value = value + np.float32(lesion.core_hu - lesion.value_hu) * np.clip((0.62 - rim) * 4, 0, 1)
+        value += np.float32(lesion.core_hu - lesion.value_hu) * np.clip((0.62 - rim) * 4, 0, 1)
     mixed = hu[box] + opacity * np.maximum(value - hu[box], 0)
     hu[box] = np.where(lung, mixed, hu[box])
     labels[box][lung & (rim < 1)] = INFECTION

@@ -1,4 +1,4 @@
-"""From the shapes of a drawn patient to HU and labels on a grid: tissues, bones, airways and the vessels of the lungs."""
+"""From the shapes of a drawn patient to HU and labels on a grid: tissues, bones, airways, vessels of the lungs."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from data_io.phantom_anatomy import (
     vessel_lines,
 )
 
-AIR_HU, FAT_HU, MUSCLE_HU, WATER_HU = -1000, -100, 52, 10
+AIR_HU, FAT_HU, MUSCLE_HU = -1000, -100, 52
 LEFT, RIGHT = 1, 2
 MURRAY_POWER = 2.5
 HILA = (
@@ -58,6 +58,15 @@ class Tubes:
     def widened(self, wall_mm: float) -> "Tubes":
         """The tubes with their walls."""
         return Tubes(self.start, self.end, self.start_radius + wall_mm, self.end_radius + wall_mm)
+
+
+@dataclass(frozen=True, eq=False)
+class LungPlaces:
+    """A regular lattice inside the lungs: `places` (n, 3), and there the levels of lungs and rib cage (n,), in mm."""
+
+    places: np.ndarray
+    lung_level: np.ndarray
+    cage_level: np.ndarray
 
 
 def fractions(tubes: Tubes, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +125,9 @@ def draw_tissues(patient: Patient, fields: Fields, mesh: Mesh, hu: np.ndarray, l
     hu[inside] = (FAT_HU + 7 * middle)[inside]
     deep = (body < -patient.fat_mm - 3 * coarse) & (cage > 0)
     # Streaks of fat lie between the muscles of the chest wall.
-    streaks = np.clip(2.0 * np.abs(np.sin((np.minimum(cage, 30) + 7 * coarse + 0.1 * np.abs(x)) / 6)) + 0.45 * middle - 0.1, 0, 1)
+    streaks = np.clip(
+        2.0 * np.abs(np.sin((np.minimum(cage, 30) + 7 * coarse + 0.1 * np.abs(x)) / 6)) + 0.45 * middle - 0.1, 0, 1
+    )
     hu[deep] = (FAT_HU + (MUSCLE_HU - FAT_HU) * np.where(cage > 9, streaks, 1) + 5 * middle)[deep]
     hollow = (cage <= 0) & inside
     hu[hollow] = (-78 + 26 * middle)[hollow]
@@ -135,6 +146,7 @@ def draw_tissues(patient: Patient, fields: Fields, mesh: Mesh, hu: np.ndarray, l
         fissure = z - 0.95 * y * (1.0 if side > 0 else 1.15) - 8 - 3 * coarse
         hu[lungs & (np.abs(fissure) < 0.7) & (x * side > 0)] += 130
     _draw_spine(patient, mesh, middle, hu, labels)
+    _draw_plates(patient, mesh, hu, labels)
 
 
 def _draw_abdomen(patient: Patient, mesh: Mesh, hollow: np.ndarray, middle: np.ndarray, hu: np.ndarray) -> None:
@@ -157,11 +169,11 @@ def _draw_abdomen(patient: Patient, mesh: Mesh, hollow: np.ndarray, middle: np.n
 
 
 def _draw_spine(patient: Patient, mesh: Mesh, middle: np.ndarray, hu: np.ndarray, labels: np.ndarray) -> None:
-    """Vertebral bodies and discs, canal, arches and processes; also the shoulder blades and the breast bone."""
+    """Vertebral bodies and discs, canal, arches and processes."""
     depth = patient.cage_depth_mm
     z_low, z_high = float(mesh[2].min()), float(mesh[2].max())
     box = mesh_box(mesh, (-46, -depth - 46, z_low), (46, 0, z_high))
-    x, y, z = part = mesh_part(mesh, box)
+    x, y, z = mesh_part(mesh, box)
     hu_part, outside = hu[box], labels[box] == 0
     if hu_part.size:
         spine_y = patient.spine_y(z)
@@ -181,11 +193,10 @@ def _draw_spine(patient: Patient, mesh: Mesh, middle: np.ndarray, hu: np.ndarray
         body = np.where(shell, 0.8 * patient.bone_hu, marrow)
         body = np.where(phase < 4.8, 85, body)
         hu_part[outside & (vertebra < 0)] = body[outside & (vertebra < 0)]
-    _draw_plates(patient, mesh, hu, labels)
 
 
 def _draw_plates(patient: Patient, mesh: Mesh, hu: np.ndarray, labels: np.ndarray) -> None:
-    x, y, z = mesh
+    """The shoulder blades, behind the ribs, and the breast bone."""
     low = patient.apex_mm - 135
     width = patient.cage_width_mm
     box = mesh_box(mesh, (-1.1 * width, -1.6 * width, low), (1.1 * width, -20, patient.apex_mm + 10))
@@ -241,13 +252,13 @@ def draw_skeleton_and_mediastinum(
     draw_tubes(hu, everywhere, airways, mesh, -985)
 
 
-def lung_places(patient: Patient, fields: Fields, pitch_mm: float = 5.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places (n, 3) inside the lungs on a regular lattice, their lung level and their rib cage level (n,), in mm."""
+def lung_places(patient: Patient, fields: Fields, pitch_mm: float = 5.0) -> LungPlaces:
+    """All lattice places inside the lungs, `pitch_mm` apart."""
     reach = np.arange(-150, 151, pitch_mm, dtype=np.float32)
     mesh = (reach[:, None, None], reach[None, :, None], reach[None, None, :])
     level, cage = lung_level(patient, fields, mesh), cage_level(patient, mesh)
     found = np.argwhere((level < 0) & (cage < -1))
-    return reach[found], level[tuple(found.T)], cage[tuple(found.T)]
+    return LungPlaces(reach[found], level[tuple(found.T)], cage[tuple(found.T)])
 
 
 def grow_tree(rng: np.random.Generator, root: np.ndarray, places: np.ndarray, leaf_mm: float, trunk_mm: float) -> Tubes:
@@ -280,12 +291,12 @@ def grow_tree(rng: np.random.Generator, root: np.ndarray, places: np.ndarray, le
     return Tubes(nodes[parent][1:], nodes[1:], start_radius[1:], radius[1:])
 
 
-def lung_trees(rng: np.random.Generator, patient: Patient, fields: Fields) -> tuple[Tubes, Tubes]:
+def lung_trees(rng: np.random.Generator, inside: LungPlaces) -> tuple[Tubes, Tubes]:
     """The vessels (arteries and veins) and the bronchi of both lungs."""
-    places, level, _ = lung_places(patient, fields)
+    places = inside.places
     vessels, bronchi = [], []
     for side, artery, vein, airway in HILA:
-        own = places[(np.sign(places[:, 0]) == side) & (level < -4)]
+        own = places[(np.sign(places[:, 0]) == side) & (inside.lung_level < -4)]
         for root, count in ((artery, 400), (vein, 260)):
             chosen = own[rng.choice(len(own), count, replace=False)] + rng.uniform(-2.5, 2.5, (count, 3))
             vessels.append(grow_tree(rng, np.array(root), chosen, 0.62, 7.0))

@@ -71,7 +71,7 @@ def result_lines(final: pd.DataFrame) -> str:
     """The rows of fold "all" as a table for the terminal: per class Dice (mean ± sd, median), the means of IoU,
     sensitivity and precision, the number of cases and of those whose Dice is undefined."""
     header = ("class", "dice mean ± sd", "median", "iou", "sensitivity", "precision", "cases", "undefined")
-    rows = [header]
+    rows: list[tuple[str, ...]] = [header]
     for row in final[final["fold"] == ALL_FOLDS].to_dict("records"):
         rows.append(
             (

@@ -4,6 +4,7 @@ A NumPy archive of plain arrays, written aside and renamed: after a crash at any
 """
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,13 +43,13 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Reads a checkpoint. Raises InputError where it is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             facts = json.loads(str(archive["facts"]))
             groups = {
                 group: tuple(archive[name] for name in sorted(_members(archive, group), key=_number))
                 for group in ("weights", "optimizer", "best")
             }
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: a damaged checkpoint ({error}); start again with --overwrite") from error
     return Checkpoint(**groups, history=tuple(facts["history"]), fingerprint=facts["fingerprint"])
 

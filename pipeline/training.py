@@ -46,6 +46,8 @@ def train(
     `resume` goes on. `start_from`: begin with the weights of a trained model of the same shape (fine-tuning).
     Raises InputError where a checkpoint was made with other settings or cases, or where `start_from` does not fit.
     """
+    if settings.training.monitor == "validation" and not validation:
+        raise InputError("training.monitor is validation, but no validation cases were given")
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(settings.seed)
     dtype = hardware.choose_precision(settings.training.precision)
@@ -54,8 +56,6 @@ def train(
         _copy_weights(start_from.network, network)
     trainer, optimizer = _compile(network, settings)
     fixed = batches.validation_batches(validation, settings) if settings.training.monitor == "validation" else []
-    if settings.training.monitor == "validation" and not fixed:
-        raise InputError("training.monitor is validation, but no validation cases were given")
     path = folder / STATE_FOLDER / "checkpoint.npz"
     fingerprint = _fingerprint(cases, validation, settings)
     history, best = _restore(path, fingerprint, network, optimizer) if resume else ((), ())

@@ -33,7 +33,7 @@ def read_history(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path}: a training history has a column epoch and at least one row")
     text = [column for column in history if not pd.api.types.is_numeric_dtype(history[column])]
     if text:
-        raise InputError(f"{path}: columns must hold numbers, found text in {', '.join(text)}")
+        raise InputError(f"{path}: columns must hold numbers, found text in {', '.join(map(str, text))}")
     return history.drop_duplicates("epoch", keep="last").sort_values("epoch", ignore_index=True)
 
 
@@ -78,14 +78,14 @@ def fitting_curves(history: pd.DataFrame, title: str = "", selected_epoch: int |
 
 def _panel(axes: Axes, history: pd.DataFrame, metric: str) -> None:
     series = [("training", metric, COLOURS[0], "-"), ("validation", VALIDATION + metric, COLOURS[1], "--")]
+    if metric == LEARNING_RATE:
+        series = [("", metric, COLOURS[2], "-")]  # no place in the legend: the title says all
     for label, column, colour, line in series:
         if column not in history:
             continue
         known = history[["epoch", column]].dropna()
         # Marks make single points visible, as when validation runs only every tenth epoch.
         mark = "o" if len(known) <= 30 else None
-        if metric == LEARNING_RATE:
-            label, colour = "", COLOURS[2]  # its title says all
         axes.plot(known["epoch"], known[column], line, color=colour, marker=mark, markersize=3.5, label=label)
     if metric == LEARNING_RATE and (history[metric].dropna() > 0).all():
         axes.set_yscale("log")
@@ -103,4 +103,4 @@ def _marked_epoch(history: pd.DataFrame, selected_epoch: int | None) -> tuple[in
     losses = history[VALIDATION + "loss"].dropna() if VALIDATION + "loss" in history else pd.Series(dtype=float)
     if losses.empty:
         return None, ""
-    return int(history.loc[losses.idxmin(), "epoch"]), "lowest validation loss"
+    return int(history["epoch"].to_numpy()[history[VALIDATION + "loss"].argmin()]), "lowest validation loss"

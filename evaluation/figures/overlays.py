@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from data_io.errors import InputError
@@ -65,13 +66,13 @@ def overlay_sheet(
     spacing_x, spacing_y, _ = image.spacing_mm
     width_mm, height_mm = image.array.shape[0] * spacing_x, image.array.shape[1] * spacing_y
     panel_height_in = PANEL_IN * height_mm / width_mm
-    figure = new_figure(PANEL_IN * len(columns), panel_height_in * len(chosen) + 1.1, layout="compressed")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    close = ConstrainedLayoutEngine(compress=True, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    figure = new_figure(PANEL_IN * len(columns), panel_height_in * len(chosen) + 1.1, layout=close)
     panels = figure.subplots(len(chosen), len(columns), squeeze=False)
     window = display_window(image.array)
     for row, index in zip(panels, reversed(chosen), strict=True):  # the head at the top of the sheet
-        for axes, (_, mask) in zip(row, columns, strict=True):
-            _draw_slice(axes, image.array, mask, index, labels, window, (width_mm, height_mm))
+        for axes, (_, overlaid) in zip(row, columns, strict=True):
+            _draw_slice(axes, image.array, overlaid, index, labels, window, (width_mm, height_mm))
         _write_in(row[0], 0.5, 0.02, f"slice {index + 1} of {image.array.shape[2]}", "center", "bottom")
         _write_in(row[0], 0.02, 0.5, "R", "left", "center")
         _write_in(row[0], 0.98, 0.5, "L", "right", "center")

@@ -1,9 +1,11 @@
 """New figures and figures to files. Only matplotlib's objects: no pyplot, so no display and no global state."""
 
 from pathlib import Path
+from typing import Literal
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import LayoutEngine
 
 from data_io.atomic import write_aside
 
@@ -11,11 +13,13 @@ FONT_POINTS = 11
 """Size of ordinary text; titles are a little larger, tick labels a little smaller."""
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D", "#B5A800")
-"""Colours that colour-blind readers tell apart: after Okabe & Ito (2008), the yellow and black toned for white paper."""
+"""Colours that colour-blind readers tell apart: after Okabe & Ito (2008), yellow and black toned for white paper."""
 
 
-def new_figure(width_in: float, height_in: float, layout: str = "constrained") -> Figure:
-    """An empty figure of that size in inches, on an Agg canvas. `layout`: one of matplotlib's layout engines."""
+def new_figure(
+    width_in: float, height_in: float, layout: Literal["constrained", "compressed"] | LayoutEngine = "constrained"
+) -> Figure:
+    """An empty figure of that size in inches, on an Agg canvas. `layout`: how matplotlib places the panels."""
     figure = Figure(figsize=(width_in, height_in), layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
     return figure

@@ -110,7 +110,7 @@ def test_a_negative_label_is_refused():
 
 
 def test_probabilities_are_refused():
-    with pytest.raises(InputError, match="whole numbers.*prediction of type float32"):
+    with pytest.raises(InputError, match=r"whole numbers.*prediction of type float32"):
         confusion(np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 4), np.float32), 2)
 
 

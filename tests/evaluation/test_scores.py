@@ -102,7 +102,7 @@ def test_another_shape_is_refused():
 def test_another_place_is_refused():
     moved = AFFINE.copy()
     moved[2, 3] = 1.0
-    with pytest.raises(InputError, match="case a: .*same place"):
+    with pytest.raises(InputError, match=r"case a: .*same place"):
         score_case("a", 0, volume(lungs_with_infection()), volume(lungs_with_infection(), moved), LUNG_LABELS)
 
 

@@ -64,7 +64,7 @@ def test_many_folds_and_scores_that_nobody_measured_are_drawn_too(tmp_path):
 
 
 def test_an_unknown_score_is_refused():
-    with pytest.raises(InputError, match="one of dice, iou.*found dicee"):
+    with pytest.raises(InputError, match=r"one of dice, iou.*found dicee"):
         box_plots(table(), "dicee")
 
 

@@ -1,0 +1,196 @@
+"""Cross-validation with a method that only remembers: no network is trained here."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from filelock import FileLock
+
+from data_io.errors import InputError
+from data_io.labels import LUNG_LABELS
+from data_io.layouts import open_dataset
+from data_io.nifti import read_nifti, write_label_nifti
+from data_io.volume import Volume
+from evaluation.cross_validation import cross_validate
+from evaluation.final_model import train_final_model
+from evaluation.run_folder import RunFolder
+from evaluation.scores import COLUMNS
+from evaluation.splits import k_fold, to_json
+
+FILES = {
+    "settings.yaml",
+    "environment.json",
+    "splits.json",
+    "log.txt",
+    "cv_results.detailed.csv",
+    "cv_results.final.csv",
+    "summary.json",
+    "report.html",
+}
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A method whose model is the list of cases it saw; it predicts an image's own values as classes."""
+
+    settings: str = "threshold: 1\n"
+    labels = LUNG_LABELS
+    seed = 0
+
+    def describe(self) -> str:
+        return self.settings
+
+    def fit(self, cases, folder: Path, resume=False, start_from=None):
+        names = [case.name for case in cases]
+        (folder / "history.csv").write_text("epoch,loss\n0,1.0\n1,0.5\n", encoding="utf-8")
+        (folder / "seen.json").write_text(json.dumps(names), encoding="utf-8")
+        return names
+
+    def predict(self, model, image: Volume) -> Volume:
+        return image.with_array(np.clip(image.array, 0, 3).astype(np.uint8))
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in "abcdef":
+        labels = rng.integers(0, 4, (8, 8, 4)).astype(np.uint8)
+        for file in ("imaging.nii.gz", "segmentation.nii.gz"):
+            write_label_nifti(tmp_path / "data" / name / file, Volume.from_source(labels, np.eye(4)), LUNG_LABELS)
+    return open_dataset(tmp_path / "data")
+
+
+def run(dataset, output, **arguments):
+    return cross_validate(dataset, k_fold(dataset, 3, 0), Threshold(), output, **arguments)
+
+
+def test_the_run_folder_has_every_file(dataset, tmp_path):
+    results = run(dataset, tmp_path / "run")
+    assert results.complete
+    root = tmp_path / "run"
+    assert FILES <= {path.name for path in root.iterdir()}
+    detailed = pd.read_csv(root / "cv_results.detailed.csv")
+    assert tuple(detailed.columns) == COLUMNS
+    assert len(detailed) == 6 * 5
+    assert (detailed["dice"] == 1.0).all()
+    assert set(detailed["class"]) == {"background", "lung_left", "lung_right", "infection", "lungs"}
+    for fold, split in enumerate(k_fold(dataset, 3, 0)):
+        folder = root / f"fold_{fold}"
+        assert json.loads((folder / "seen.json").read_text()) == list(split.train)
+        assert {path.name for path in (folder / "predictions").iterdir()} == {f"{case}.nii.gz" for case in split.test}
+        assert (folder / "fitting_curve.png").stat().st_size > 1000
+        for case in split.test:
+            assert (folder / "figures" / f"{case}.png").stat().st_size > 1000
+            written = read_nifti(folder / "predictions" / f"{case}.nii.gz")
+            np.testing.assert_array_equal(written.array, dataset.case(case).read_mask(4).array)
+    assert json.loads((root / "splits.json").read_text()) == to_json(k_fold(dataset, 3, 0))
+    assert json.loads((root / "summary.json").read_text())["classes"]["lungs"]["dice"]["mean"] == 1.0
+    environment = (root / "environment.json").read_text()
+    assert set(json.loads(environment)["data"]) == set("abcdef")
+    assert str(tmp_path) not in environment
+
+
+def test_an_existing_run_needs_resume_or_overwrite(dataset, tmp_path):
+    run(dataset, tmp_path / "run")
+    with pytest.raises(InputError, match="--resume to go on or --overwrite"):
+        run(dataset, tmp_path / "run")
+    before = (tmp_path / "run" / "fold_0" / "metrics.csv").stat().st_mtime_ns
+    run(dataset, tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "fold_0" / "metrics.csv").stat().st_mtime_ns == before
+    run(dataset, tmp_path / "run", overwrite=True)
+    assert (tmp_path / "run" / "fold_0" / "metrics.csv").stat().st_mtime_ns != before
+
+
+def test_overwrite_never_empties_a_folder_that_is_no_run(dataset, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    with pytest.raises(InputError, match="not a run folder"):
+        run(dataset, tmp_path / "thesis", overwrite=True)
+    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
+
+
+def test_folds_apart_and_the_last_writes_the_results(dataset, tmp_path):
+    for fold in (2, 0):
+        assert not run(dataset, tmp_path / "run", folds=[fold]).complete
+        assert not (tmp_path / "run" / "report.html").exists()
+    with pytest.raises(InputError, match="fold_0: the fold is finished"):
+        run(dataset, tmp_path / "run", folds=[0])
+    assert run(dataset, tmp_path / "run", folds=[1]).complete
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_a_fold_that_does_not_exist(dataset, tmp_path):
+    with pytest.raises(InputError, match=r"folds are 0\.\.2"):
+        run(dataset, tmp_path / "run", folds=[3])
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_writers_of_one_fold(dataset, tmp_path):
+    folder = tmp_path / "run" / "fold_1"
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock"), pytest.raises(InputError, match="another process is writing"):
+        run(dataset, tmp_path / "run", folds=[1])
+
+
+def test_an_interrupted_fold_goes_on(dataset, tmp_path, monkeypatch):
+    predict = Threshold.predict
+    calls = []
+
+    def dies(self, model, image):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return predict(self, model, image)
+
+    monkeypatch.setattr(Threshold, "predict", dies)
+    with pytest.raises(KeyboardInterrupt):
+        run(dataset, tmp_path / "run")
+    assert not (tmp_path / "run" / "fold_0" / "metrics.csv").exists()
+    with pytest.raises(InputError, match="the fold was begun"):
+        run(dataset, tmp_path / "run", folds=[0])
+    assert run(dataset, tmp_path / "run", resume=True).complete
+    assert len(calls) == 2 + 5
+
+
+@pytest.mark.parametrize("changed", ["settings", "data", "splits"])
+def test_resume_refuses_another_experiment(dataset, tmp_path, changed):
+    run(dataset, tmp_path / "run", folds=[0])
+    splits, method = k_fold(dataset, 3, 0), Threshold()
+    if changed == "settings":
+        method = Threshold("threshold: 2\n")
+    elif changed == "splits":
+        splits = splits[::-1]
+    else:
+        labels = np.ones((8, 8, 4), np.uint8)
+        write_label_nifti(dataset.case("a").mask, Volume.from_source(labels, np.eye(4)), LUNG_LABELS)
+    with pytest.raises(InputError, match=f"{changed} differ"):
+        cross_validate(dataset, splits, method, tmp_path / "run", resume=True)
+
+
+def test_warnings_of_the_run_reach_its_report(dataset, tmp_path):
+    from data_io.reporting import log
+
+    class Warns(Threshold):
+        def predict(self, model, image):
+            log.warning("a strange CT")
+            return super().predict(model, image)
+
+    cross_validate(dataset, k_fold(dataset, 3, 0), Warns(), tmp_path / "run")
+    assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8").count("a strange CT") == 1
+
+
+def test_a_final_model_is_fitted_on_all_cases(dataset, tmp_path):
+    path = train_final_model(dataset, Threshold(), tmp_path / "final")
+    assert path == tmp_path / "final" / "model.keras"
+    assert json.loads((tmp_path / "final" / "seen.json").read_text()) == list("abcdef")
+    assert (tmp_path / "final" / "fitting_curve.png").exists()
+
+
+def test_a_run_folder_that_is_a_file(dataset, tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(InputError, match="found a file"):
+        run(dataset, tmp_path / "run")
+    assert RunFolder(tmp_path / "run").fold(3) == tmp_path / "run" / "fold_3"

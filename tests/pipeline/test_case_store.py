@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from data_io.dataset import Case
+from data_io.errors import InputError
+from data_io.labels import LUNG_LABELS
+from data_io.nifti import write_label_nifti
+from data_io.volume import Volume
+from pipeline.case_store import CaseStore, StoredCase
+from pipeline.preprocessing import Preprocessor
+from pipeline.settings import PreprocessingSettings
+
+
+def write_case(folder, name="one", value=3) -> Case:
+    labels = np.zeros((6, 5, 4), np.uint8)
+    labels[1:3, 2, 1] = value
+    volume = Volume.from_source(labels, np.eye(4))
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in ("imaging.nii.gz", "segmentation.nii.gz"):
+        write_label_nifti(folder / file, volume, LUNG_LABELS)
+    return Case(name, folder / "imaging.nii.gz", folder / "segmentation.nii.gz", name)
+
+
+def store(folder, **settings) -> CaseStore:
+    return CaseStore(folder, Preprocessor(PreprocessingSettings(spacing_mm=None, **settings)), 4)
+
+
+def test_a_stored_case_holds_what_the_preprocessor_gives(tmp_path):
+    case = write_case(tmp_path / "one")
+    stored = store(tmp_path / "store").get(case)
+    prepared = Preprocessor(PreprocessingSettings(spacing_mm=None)).apply(*case.read_pair(4))
+    np.testing.assert_allclose(stored.image, prepared.image, atol=1e-3)
+    np.testing.assert_array_equal(stored.labels, prepared.labels)
+    assert stored.image.dtype == np.float16
+    assert stored.facts["voxels"] == [118, 0, 0, 2]
+    assert sorted(map(tuple, stored.foreground(3))) == [(1, 2, 1), (2, 2, 1)]
+    assert len(stored.foreground(1)) == 0
+
+
+def test_the_second_time_nothing_is_read(tmp_path, monkeypatch):
+    case = write_case(tmp_path / "one")
+    first = store(tmp_path / "store").get(case)
+    monkeypatch.setattr(Preprocessor, "apply", lambda *arguments: pytest.fail("preprocessed twice"))
+    assert store(tmp_path / "store").get(case) == first
+
+
+def test_a_changed_file_or_setting_is_another_entry(tmp_path):
+    entries = {store(tmp_path / "store").get(write_case(tmp_path / "one")).folder}
+    entries.add(store(tmp_path / "store").get(write_case(tmp_path / "one", value=2)).folder)
+    entries.add(store(tmp_path / "store", window_hu=(-1000, 0)).get(write_case(tmp_path / "one")).folder)
+    assert len(entries) == 3
+
+
+def test_a_failure_leaves_nothing(tmp_path, monkeypatch):
+    case = write_case(tmp_path / "one")
+
+    def full(*arguments, **keywords):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        store(tmp_path / "store").get(case)
+    assert list((tmp_path / "store" / "cases").iterdir()) == []
+
+
+def test_a_case_without_mask_is_refused(tmp_path):
+    case = Case("one", write_case(tmp_path / "one").image, None, "one")
+    with pytest.raises(InputError, match="case one: a mask is needed"):
+        store(tmp_path / "store").get(case)
+
+
+def test_a_stored_case_travels_as_a_path(tmp_path):
+    import pickle
+
+    stored = store(tmp_path / "store").get(write_case(tmp_path / "one"))
+    assert stored.image.shape == (6, 5, 4)
+    message = pickle.dumps(stored)
+    assert len(message) < 1000
+    assert isinstance(pickle.loads(message), StoredCase)

@@ -1,0 +1,123 @@
+import itertools
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from data_io.labels import LUNG_LABELS
+from data_io.nifti import read_nifti, write_label_nifti
+from data_io.volume import Volume
+from pipeline.configuration import load_settings
+from pipeline.prediction import ensemble, predict_probabilities, predict_volume
+from pipeline.preprocessing import Preprocessor
+
+CLASSES = 4
+
+
+def plain(*changes: str):
+    """No resampling, no normalisation: the network sees (HU + 1250) / 1500."""
+    return load_settings(
+        "demo",
+        ["preprocessing.spacing_mm=null", "preprocessing.normalisation=none", "patches.shape=[8, 8, 8]", *changes],
+    )
+
+
+def hu_of(labels: np.ndarray) -> np.ndarray:
+    """An image whose HU tell the class: -1000, -700, -400, -100."""
+    return (-1000 + 300 * labels.astype(np.int16)).astype(np.int16)
+
+
+def identity_network(tiles: np.ndarray) -> np.ndarray:
+    """The class that the HU tell, as certain probabilities."""
+    label = np.rint((tiles[..., 0] * 1500 - 250) / 300).astype(int).clip(0, CLASSES - 1)
+    return np.eye(CLASSES, dtype=np.float32)[label]
+
+
+def random_labels(shape) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).integers(0, CLASSES, shape).astype(np.uint8)
+
+
+ORIENTATIONS = [
+    "".join(letters)
+    for axes in itertools.permutations(("LR", "PA", "IS"))
+    for letters in itertools.product(*axes)
+]
+
+
+def affine_of(codes: str, oblique: bool) -> np.ndarray:
+    orientation = nib.orientations.axcodes2ornt(codes)
+    affine = np.linalg.inv(nib.orientations.inv_ornt_aff(orientation, (9, 10, 11)))
+    affine[:3, :3] = affine[:3, :3] @ np.diag([0.7, 0.9, 2.5])
+    if oblique:
+        turn = np.eye(4)
+        turn[:2, :2] = [[np.cos(0.2), -np.sin(0.2)], [np.sin(0.2), np.cos(0.2)]]
+        affine = turn @ affine
+    affine[:3, 3] += [-31.5, 12.25, 100.0]
+    return affine
+
+
+@pytest.mark.parametrize("oblique", [False, True])
+@pytest.mark.parametrize("codes", ORIENTATIONS)
+def test_any_orientation_through_files_gives_the_mask_back(tmp_path, codes, oblique):
+    labels = random_labels((9, 10, 11))
+    affine = affine_of(codes, oblique)
+    nib.save(nib.Nifti1Image(hu_of(labels), affine), tmp_path / "ct.nii.gz")
+    image = read_nifti(tmp_path / "ct.nii.gz")
+    write_label_nifti(tmp_path / "mask.nii.gz", predict_volume(image, identity_network, plain()), LUNG_LABELS)
+    source, written = nib.load(tmp_path / "ct.nii.gz"), nib.load(tmp_path / "mask.nii.gz")
+    np.testing.assert_array_equal(np.asarray(written.dataobj), labels)
+    assert written.shape == source.shape
+    np.testing.assert_allclose(written.header.get_zooms(), source.header.get_zooms(), atol=1e-6)
+    np.testing.assert_allclose(written.get_sform(), source.affine, atol=1e-6)
+    assert written.get_data_dtype() == np.uint8
+    if not oblique:
+        assert image.grid.axis_codes == "RAS"
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 8), (16, 8, 24), (8, 40, 8)])
+@pytest.mark.parametrize("overlap", [0.0, 0.3, 0.75])
+def test_tiles_and_overlap_change_nothing(shape, overlap):
+    labels = random_labels((21, 30, 13))
+    volume = Volume.from_source(hu_of(labels), np.eye(4))
+    settings = plain(f"patches.shape={list(shape)}", f"prediction.overlap={overlap}", "prediction.batch=3")
+    np.testing.assert_array_equal(predict_volume(volume, identity_network, settings).array, labels)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (30, 30, 1), (1, 1, 1), (5, 40, 2)])
+def test_volumes_smaller_than_the_patch(shape):
+    labels = random_labels(shape)
+    volume = Volume.from_source(hu_of(labels), np.eye(4))
+    np.testing.assert_array_equal(predict_volume(volume, identity_network, plain()).array, labels)
+
+
+def test_slices_and_full_images():
+    labels = random_labels((12, 20, 5))
+    volume = Volume.from_source(hu_of(labels), np.eye(4))
+    for changes in (["patches.shape=[8, 8]"], ["patches.shape=null", "patches.batch=1"]):
+        np.testing.assert_array_equal(predict_volume(volume, identity_network, plain(*changes)).array, labels)
+
+
+def test_thick_slices_are_resampled_there_and_back():
+    labels = np.zeros((20, 20, 6), np.uint8)
+    labels[5:15, 5:15, 2:5] = 3
+    volume = Volume.from_source(hu_of(labels), np.diag([2.0, 2.0, 10.0, 1.0]))
+    settings = plain("preprocessing.spacing_mm=[2, 2, 2.5]", "preprocessing.image_order=0")
+    result = predict_volume(volume, identity_network, settings)
+    assert result.array.shape == labels.shape
+    np.testing.assert_array_equal(result.array, labels)
+
+
+def test_probabilities_sum_to_one_and_are_weighted_means():
+    volume = Volume.from_source(hu_of(random_labels((12, 9, 10))), np.eye(4))
+    prepared = Preprocessor(plain().preprocessing).apply(volume)
+
+    def unsure(tiles):
+        return np.full((*tiles.shape[:-1], CLASSES), 0.25, np.float32)
+
+    np.testing.assert_allclose(predict_probabilities(prepared, unsure, plain()), 0.25, atol=1e-6)
+
+
+def test_an_ensemble_is_the_mean():
+    tiles = np.zeros((1, 2, 2, 2, 1), np.float32)
+    votes = [lambda tiles, value=value: np.full((1, 2, 2, 2, 4), value, np.float32) for value in (0.0, 0.25, 0.5)]
+    np.testing.assert_allclose(ensemble(votes)(tiles), 0.25)

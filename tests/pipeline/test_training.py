@@ -1,0 +1,132 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_io.errors import InputError
+from pipeline import training
+from pipeline.checkpoint import load_checkpoint
+from pipeline.configuration import load_settings
+from pipeline.model_file import load_model, save_model
+
+
+def tiny(*changes: str):
+    return load_settings(
+        "demo",
+        [
+            "patches.shape=[8, 8, 8]",
+            "network.filters=[4, 8]",
+            "training.epochs=3",
+            "training.steps_per_epoch=3",
+            "training.workers=0",
+            "training.precision=float32",
+            *changes,
+        ],
+    )
+
+
+def weights(trained) -> list:
+    return trained.model.network.get_weights()
+
+
+def test_the_same_seed_gives_the_same_network(blocks, tmp_path):
+    one = training.train(blocks, tiny(), tmp_path / "one")
+    other = training.train(blocks, tiny(), tmp_path / "other")
+    third = training.train(blocks, tiny("seed=1"), tmp_path / "third")
+    for ours, theirs in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert not np.allclose(weights(one)[0], weights(third)[0], atol=1e-3)
+
+
+def test_an_interrupted_training_goes_on_where_it_stood(blocks, tmp_path, monkeypatch):
+    whole = training.train(blocks, tiny(), tmp_path / "whole")
+    run_epoch = training._run_epoch
+
+    def interrupted(*arguments):
+        if arguments[4] == 2:
+            raise KeyboardInterrupt
+        return run_epoch(*arguments)
+
+    monkeypatch.setattr(training, "_run_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(blocks, tiny(), tmp_path / "cut")
+    monkeypatch.setattr(training, "_run_epoch", run_epoch)
+    resumed = training.train(blocks, tiny(), tmp_path / "cut", resume=True)
+    for ours, theirs in zip(weights(resumed), weights(whole), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    history = pd.read_csv(tmp_path / "cut" / "history.csv")
+    assert list(history["epoch"]) == [0, 1, 2]
+    assert {"loss", "learning_rate", "seconds", "tversky", "soft_dice", "dice_crossentropy"} <= set(history)
+    assert any((tmp_path / "cut" / "tensorboard").iterdir())
+
+
+def test_a_checkpoint_of_other_settings_is_refused(blocks, tmp_path):
+    training.train(blocks, tiny("training.epochs=1"), tmp_path / "run")
+    with pytest.raises(InputError, match="settings or cases changed"):
+        training.train(blocks, tiny("training.epochs=2"), tmp_path / "run", resume=True)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    path.write_bytes(b"PK\x03\x04 nothing")
+    with pytest.raises(InputError, match="damaged checkpoint"):
+        load_checkpoint(path)
+
+
+def test_the_best_epoch_on_validation_patches_is_kept(blocks, tmp_path, monkeypatch):
+    losses = iter([1.0, 0.5, 2.0])
+    kept = {}
+    validate = training._validate
+
+    def scripted(trainer, fixed):
+        assert validate(trainer, fixed)["val_loss"] > 0
+        loss = next(losses)
+        kept[loss] = trainer.get_weights()
+        return {"val_loss": loss}
+
+    monkeypatch.setattr(training, "_validate", scripted)
+    settings = tiny("training.monitor=validation", "training.validation_patches=2")
+    trained = training.train(blocks[:1], settings, tmp_path, blocks[1:])
+    assert trained.selected_epoch == 1
+    for ours, best in zip(weights(trained), kept[0.5], strict=True):
+        np.testing.assert_array_equal(ours, best)
+
+
+def test_monitoring_validation_needs_validation_cases(blocks, tmp_path):
+    with pytest.raises(InputError, match="no validation cases"):
+        training.train(blocks, tiny("training.monitor=validation"), tmp_path)
+
+
+def test_a_diverging_loss_is_told(blocks, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_one_batch", lambda *arguments: {"loss": float("nan")})
+    with pytest.raises(InputError, match="loss became nan in epoch 1"):
+        training.train(blocks, tiny(), tmp_path)
+
+
+def test_a_model_file_holds_all_that_prediction_needs(blocks, tmp_path):
+    trained = training.train(blocks, tiny("training.epochs=1"), tmp_path)
+    path = tmp_path / "model.keras"
+    save_model(path, trained.model)
+    loaded = load_model(path)
+    assert loaded.settings == trained.model.settings
+    tile = np.random.default_rng(0).normal(size=(1, 8, 8, 8, 1)).astype(np.float32)
+    ours, theirs = (model.network.predict_on_batch(tile) for model in (trained.model, loaded))
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_fine_tuning_begins_with_the_given_weights(blocks, tmp_path):
+    given = training.train(blocks, tiny("training.epochs=1"), tmp_path / "given").model
+    slow = tiny("training.epochs=1", "training.steps_per_epoch=1", "training.learning_rate=1e-12")
+    tuned = training.train(blocks, slow, tmp_path / "tuned", start_from=given)
+    np.testing.assert_allclose(weights(tuned)[0], given.network.get_weights()[0], atol=1e-6)
+    with pytest.raises(InputError, match="the model to start from has"):
+        training.train(blocks, tiny("network.filters=[4, 16]"), tmp_path / "other", start_from=given)
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + bytes(18)])
+def test_what_is_not_a_model_file_is_refused(tmp_path, content):
+    path = tmp_path / "model.keras"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="model.keras"):
+        load_model(path)
+    with pytest.raises(InputError, match="no such model file"):
+        load_model(tmp_path / "absent.keras")

@@ -1,0 +1,108 @@
+"""`pneumoseg explore` as a person at the terminal meets it."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from data_io.reporting import log
+from scripts.explore import explore
+
+app = typer.Typer()
+app.command()(explore)
+
+
+@pytest.fixture(autouse=True)
+def fresh_log(monkeypatch):
+    """Handlers hold the standard error of the test that made them."""
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "propagate", True)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def data(tmp_path):
+    """One annotated and one unannotated case, 4x4x4."""
+    ct = np.linspace(-1000, 260, 64).astype(np.int16).reshape(4, 4, 4)
+    for name, stems in (("a", {"imaging": ct, "segmentation": (ct > 0).astype(np.uint8)}), ("b", {"imaging": ct})):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for stem, array in stems.items():
+            nib.save(nib.Nifti1Image(array, np.eye(4)), tmp_path / "data" / name / f"{stem}.nii.gz")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+    """Figures are made but not rendered, which takes most of the time."""
+
+    def save(figure, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    monkeypatch.setattr("evaluation.figures.saving.save_figure", save)
+
+
+def written(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_writes_table_summary_and_figures(data, tmp_path):
+    result = run(data, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert written(tmp_path / "out") == [
+        "exploration.csv",
+        "figures/cases/a.png",
+        "figures/cases/b.png",
+        "figures/class_frequencies.png",
+        "figures/intensities.png",
+        "figures/shapes_and_spacings.png",
+        "summary.json",
+    ]
+    assert list(pd.read_csv(tmp_path / "out" / "exploration.csv")["case"]) == ["a", "b"]
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["annotated_cases"] == 1
+    assert "4x4x4" in result.stdout
+    assert "mean_frequency: background" in result.stdout
+
+
+def test_json_has_null_for_the_unannotated(data, tmp_path, unrendered):
+    result = run(data, "-o", tmp_path / "out", "--json")
+    assert result.exit_code == 0, result.stderr
+    content = json.loads(result.stdout)
+    assert content["summary"]["cases"] == 2
+    assert content["cases"][0]["frequency_background"] == pytest.approx(0.8, abs=0.02)
+    assert content["cases"][1]["frequency_background"] is None
+    assert content["cases"][0]["hu"] is True
+
+
+def test_without_any_mask_no_class_figure(data, tmp_path, unrendered):
+    (data / "a" / "segmentation.nii.gz").unlink()
+    result = run(data, "-o", tmp_path / "out", "--quiet")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == ""
+    assert "figures/class_frequencies.png" not in written(tmp_path / "out")
+
+
+def test_existing_results_are_kept_unless_asked(data, tmp_path, unrendered):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "summary.json").write_text("old")
+    result = run(data, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "--overwrite" in result.stderr
+    assert (tmp_path / "out" / "summary.json").read_text() == "old"
+    assert run(data, "-o", tmp_path / "out", "--overwrite").exit_code == 0
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["cases"] == 2
+
+
+def test_unreadable_case_ends_with_2(data, tmp_path, unrendered):
+    (data / "b" / "imaging.nii.gz").write_bytes(b"")
+    result = run(data, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "error: case b: " in result.stderr
+    assert len(result.stderr.splitlines()) == 1

@@ -1,0 +1,45 @@
+"""The command `phantom` at the command line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import typer
+from typer.testing import CliRunner
+
+from scripts.phantom import phantom
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ["--shape", "20", "18", "16", "--cases", "1"]
+
+
+def invoke(*arguments: str):
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(phantom)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_json_names_the_cases(tmp_path):
+    result = invoke(tmp_path / "out", *SMALL, "--seed", "4", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {
+        "folder": str(tmp_path / "out"),
+        "cases": ["phantom_001"],
+        "shape": [20, 18, 16],
+        "seed": 4,
+    }
+    assert (tmp_path / "out" / "phantom_001" / "imaging.nii.gz").is_file()
+
+
+def test_second_run_needs_overwrite(tmp_path):
+    assert invoke(tmp_path, *SMALL, "--quiet").exit_code == 0
+    assert invoke(tmp_path, *SMALL, "--quiet").exit_code == 2
+    assert invoke(tmp_path, *SMALL, "--quiet", "--overwrite").exit_code == 0
+
+
+def test_refusal_is_one_line_and_exit_code_2(tmp_path):
+    command = [sys.executable, "-m", "scripts.phantom", str(tmp_path / "out"), "--cases", "0"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: cases") and result.stderr.count("\n") == 1
