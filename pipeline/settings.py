@@ -104,11 +104,16 @@ class AugmentationSettings(_Group):
 
 
 class NetworkSettings(_Group):
-    """The network by name ("standard-unet", or "module:function" of one's own) and its width per level."""
+    """The network by name ("standard-unet", or "module:function" of one's own) and its width per level.
+
+    `batch_norm_momentum`: share of the old value in each update of the moving statistics that prediction uses; a run of
+    a few hundred steps needs less than the usual 0.99, or the statistics lag behind the weights.
+    """
 
     name: str = "standard-unet"
     filters: Annotated[tuple[Count, ...], Field(min_length=2)] = (32, 64, 128, 256, 512)
     batch_norm: bool = True
+    batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
 
 
 class LossSettings(_Group):

@@ -11,7 +11,7 @@ def convolution(dimensions: int, filters: int, size: int, **arguments) -> keras.
     return layer(filters, size, padding="same", **arguments)
 
 
-def transposed_convolution(dimensions: int, filters: int, stride: int | tuple, **arguments) -> keras.layers.Layer:
+def transposed_convolution(dimensions: int, filters: int, stride: int, **arguments) -> keras.layers.Layer:
     """The learned up-sampling of U-Nets: kernel = stride, so that output voxels never overlap."""
     layer = {
         1: keras.layers.Conv1DTranspose,
@@ -21,7 +21,7 @@ def transposed_convolution(dimensions: int, filters: int, stride: int | tuple, *
     return layer(filters, stride, strides=stride, padding="same", **arguments)
 
 
-def max_pooling(dimensions: int, stride: int | tuple, **arguments) -> keras.layers.Layer:
+def max_pooling(dimensions: int, stride: int, **arguments) -> keras.layers.Layer:
     """Max-pooling over non-overlapping blocks of `stride` voxels."""
     layer = {1: keras.layers.MaxPooling1D, 2: keras.layers.MaxPooling2D, 3: keras.layers.MaxPooling3D}[dimensions]
     return layer(stride, **arguments)

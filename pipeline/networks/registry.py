@@ -17,9 +17,8 @@ from pipeline.settings import NetworkSettings, Settings
 
 
 def _standard_unet(dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str) -> keras.Model:
-    return unet.standard_unet(
-        dimensions, channels, classes, filters=settings.filters, batch_norm=settings.batch_norm, dtype=dtype
-    )
+    momentum = settings.batch_norm_momentum if settings.batch_norm else None
+    return unet.standard_unet(dimensions, channels, classes, settings.filters, momentum, dtype)
 
 
 NETWORKS = {"standard-unet": _standard_unet}
