@@ -40,6 +40,9 @@ class Method(Protocol):
     def describe(self) -> str:
         """Its settings as YAML text."""
 
+    def prepare(self, cases: Dataset) -> Any:
+        """Reads and checks every case, so that a bad one is told before hours of training."""
+
     def fit(self, cases: Dataset, folder: Path, resume: bool = False, start_from: Any = None) -> Any:
         """Trains on `cases`, keeps its files in `folder` and returns a model."""
 
@@ -77,18 +80,21 @@ def cross_validate(
     for fold in wanted:
         if not 0 <= fold < len(chosen):
             raise InputError(f"fold {fold}: folds are 0..{len(chosen) - 1}")
+    joins = folds is not None
+    run_folder.check_output(output, resume or joins, overwrite and not joins)
+    method.prepare(dataset)
     run = run_folder.open_run(
         output,
         method.describe(),
         splits.to_json(chosen),
         run_folder.fingerprints_of(dataset),
         method.seed,
-        resume=resume or folds is not None,
-        overwrite=overwrite and folds is None,
+        resume=resume or joins,
+        overwrite=overwrite and not joins,
     )
     with run_folder.logged_to(run.root / "log.txt"):
         for fold in wanted:
-            _one_fold(dataset, chosen[fold], method, run, fold, resume, overwrite and folds is not None, start_from)
+            _one_fold(dataset, chosen[fold], method, run, fold, resume, overwrite and joins, start_from)
         finished = [fold for fold in range(len(chosen)) if run.finished(fold)]
         detailed = pd.concat([tables.read_detailed(run.fold(fold) / "metrics.csv") for fold in finished])
         complete = len(finished) == len(chosen)

@@ -65,7 +65,7 @@ class RunFolder:
             with FileLock(folder / ".lock", timeout=0 if fold is not None else 60):
                 yield
         except Timeout as error:
-            raise InputError(f"{folder}: another process is writing here; wait for it or choose another fold") from error
+            raise InputError(f"{folder}: another process writes here; wait or choose another fold") from error
 
 
 def open_run(
@@ -82,14 +82,10 @@ def open_run(
     Raises InputError where it exists without `resume` or `overwrite`, is not a run folder, or was made with other
     settings, splits or data.
     """
+    check_output(root, resume, overwrite)
     run = RunFolder(Path(root))
-    if run.root.exists() and not run.root.is_dir():
-        raise InputError(f"{run.root}: the output is a folder, found a file")
     if overwrite:
         clear(run.root)
-    present = run.root.is_dir() and any(not entry.name.startswith(".") for entry in run.root.iterdir())
-    if present and not resume:
-        raise InputError(f"{run.root}: exists already; use --resume to go on or --overwrite to start again")
     with run.writing():
         if (run.root / "settings.yaml").is_file():
             _same_experiment(run, settings_yaml, splits, fingerprints)
@@ -100,15 +96,23 @@ def open_run(
     return run
 
 
+def check_output(root: str | Path, resume: bool = False, overwrite: bool = False) -> None:
+    """Raises InputError where a run cannot be written to `root`; touches nothing."""
+    root = Path(root)
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root}: the output is a folder, found a file")
+    entries = [entry.name for entry in root.iterdir()] if root.is_dir() else []
+    if overwrite and entries and not set(entries) & {"settings.yaml", "history.csv", ".training", ".lock"}:
+        raise InputError(f"{root}: not a run folder, so that --overwrite will not empty it; remove it yourself")
+    if not (overwrite or resume) and any(not name.startswith(".") for name in entries):
+        raise InputError(f"{root}: exists already; use --resume to go on or --overwrite to start again")
+
+
 def clear(folder: Path) -> None:
     """Removes a run or fold folder. Raises InputError where it holds something else than a run."""
-    if not folder.is_dir():
-        return
-    marks = ("settings.yaml", "history.csv", ".training", ".lock")
-    entries = list(folder.iterdir())
-    if entries and not any((folder / mark).exists() for mark in marks):
-        raise InputError(f"{folder}: not a run folder, so that --overwrite will not empty it; remove it yourself")
-    shutil.rmtree(folder)
+    check_output(folder, overwrite=True)
+    if folder.is_dir():
+        shutil.rmtree(folder)
 
 
 def fingerprints_of(dataset: Dataset) -> dict[str, str]:

@@ -23,7 +23,12 @@ def write_results(
     summary = summarise(final)
     write_json(run.root / "summary.json", summary)
     figures = []
-    for score, caption in (("dice", "Dice"), ("iou", "IoU"), ("sensitivity", "Sensitivity"), ("precision", "Precision")):
+    for score, caption in (
+        ("dice", "Dice"),
+        ("iou", "IoU"),
+        ("sensitivity", "Sensitivity"),
+        ("precision", "Precision"),
+    ):
         path = run.root / "figures" / f"{score}.png"
         save_figure(box_plots(detailed, score), path)
         figures.append((f"{caption} per class: every case, over the folds", path))

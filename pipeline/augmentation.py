@@ -4,6 +4,7 @@ Geometry is drawn before anything is read, so that only the voxels that the patc
 outside a volume is air and background. Intensity changes are batchgenerators' (Isensee et al. 2020).
 """
 
+import functools
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,7 +82,7 @@ def mirror(
     each class the class it becomes.
     """
     draws = rng.random(3) < settings.mirror_probability
-    axes = [axis for axis in settings.mirror_axes if draws[axis]]
+    axes: tuple[int, ...] = tuple(axis for axis in settings.mirror_axes if draws[axis])
     if axes:
         image, labels = np.flip(image, axes), np.flip(labels, axes)
     if 0 in axes:
@@ -95,11 +96,12 @@ def change_intensities(rng: np.random.Generator, image: np.ndarray, settings: Au
     `image`: float32, normalised, (x, y, z). The noise's standard deviation is drawn from `noise_variance`, as
     batchgenerators does. The draws come from `rng`, whatever state the global generators are in.
     """
+    keep_stats = functools.partial(color_augmentations.augment_gamma, retain_stats=True)
     changes: list[tuple[tuple[float, float], float, Callable]] = [
-        (settings.brightness, 1.0, lambda data, ends: color_augmentations.augment_brightness_multiplicative(data, ends)),
-        (settings.contrast, 1.0, lambda data, ends: color_augmentations.augment_contrast(data, ends)),
-        (settings.gamma, 1.0, lambda data, ends: color_augmentations.augment_gamma(data, ends, retain_stats=True)),
-        (settings.noise_variance, 0.0, lambda data, ends: noise_augmentations.augment_gaussian_noise(data, ends)),
+        (settings.brightness, 1.0, color_augmentations.augment_brightness_multiplicative),
+        (settings.contrast, 1.0, color_augmentations.augment_contrast),
+        (settings.gamma, 1.0, keep_stats),
+        (settings.noise_variance, 0.0, noise_augmentations.augment_gaussian_noise),
     ]
     draws = rng.random(len(changes)) < settings.probability
     data = image[None]

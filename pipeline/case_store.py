@@ -34,7 +34,7 @@ def default_folder() -> Path:
 
 @dataclass(frozen=True)
 class StoredCase:
-    """One prepared case in `folder`. Arrays are memory-mapped and read-only; the object travels to workers as a path."""
+    """One prepared case in `folder`. Arrays are memory-mapped and read-only; it travels to workers as a path."""
 
     name: str
     patient: str

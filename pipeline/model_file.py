@@ -46,7 +46,7 @@ def load_model(path: str | Path) -> TrainedModel:
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable model file ({error})") from error
     except KeyError as error:
-        raise InputError(f"{path}: a Keras model without {SETTINGS_ENTRY}; give a model.keras of a run folder") from error
+        raise InputError(f"{path}: no {SETTINGS_ENTRY} in it; give a model.keras of a run folder") from error
     settings = settings_from(content, str(path))
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)

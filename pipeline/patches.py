@@ -10,8 +10,11 @@ import numpy as np
 
 from pipeline.settings import Settings
 
+Shape = tuple[int, ...]
+"""Three numbers of voxels, along x, y, z."""
 
-def patch_shape(settings: Settings, volume_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+
+def patch_shape(settings: Settings, volume_shape: Shape) -> Shape:
     """The patch in three axes: one slice for a 2D network, the volume rounded up to the divisor for the full image."""
     shape = settings.patches.shape
     if shape is None:
@@ -20,7 +23,7 @@ def patch_shape(settings: Settings, volume_shape: tuple[int, int, int]) -> tuple
     return tuple(shape) + (1,) * (3 - len(shape))
 
 
-def random_corner(rng: np.random.Generator, volume_shape, shape) -> tuple[int, int, int]:
+def random_corner(rng: np.random.Generator, volume_shape, shape) -> Shape:
     """A corner drawn evenly among those that keep the patch inside; centred along axes where the volume is smaller."""
     return tuple(
         int(rng.integers(0, size - patch + 1)) if size > patch else (size - patch) // 2
@@ -28,7 +31,7 @@ def random_corner(rng: np.random.Generator, volume_shape, shape) -> tuple[int, i
     )
 
 
-def corner_around(voxel, volume_shape, shape) -> tuple[int, int, int]:
+def corner_around(voxel, volume_shape, shape) -> Shape:
     """The corner of the patch centred on `voxel`, moved as little as needed to keep the patch inside."""
     return tuple(
         min(max(int(place) - patch // 2, 0), size - patch) if size > patch else (size - patch) // 2
@@ -36,7 +39,7 @@ def corner_around(voxel, volume_shape, shape) -> tuple[int, int, int]:
     )
 
 
-def grid_corners(volume_shape, shape, overlap: float = 0.0) -> list[tuple[int, int, int]]:
+def grid_corners(volume_shape, shape, overlap: float = 0.0) -> list[Shape]:
     """Corners of evenly spaced tiles that cover the volume, neighbours sharing at least `overlap` of a tile.
 
     Along an axis where the volume is smaller there is one tile, centred.

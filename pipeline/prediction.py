@@ -41,7 +41,7 @@ def predict_probabilities(prepared: PreparedVolume, network: Network, settings: 
     shape = patches.patch_shape(settings, volume_shape)
     corners = patches.grid_corners(volume_shape, shape, settings.prediction.overlap)
     weights = patches.tile_weights(shape, settings.prediction.weights)
-    total = np.zeros(volume_shape + (len(settings.labels.names),), np.float32)
+    total = np.zeros((*volume_shape, len(settings.labels.names)), np.float32)
     seen = np.zeros(volume_shape, np.float32)
     size = settings.prediction.batch
     starts = range(0, len(corners), size)
@@ -51,7 +51,7 @@ def predict_probabilities(prepared: PreparedVolume, network: Network, settings: 
         tiles = (tiles - np.float32(prepared.mean)) / np.float32(prepared.sd)
         if settings.dimensions == 2:
             tiles = tiles[:, :, :, 0]
-        outputs = np.asarray(network(tiles), np.float32).reshape((len(chosen), *shape, total.shape[-1]))
+        outputs = np.asarray(network(tiles), np.float32).reshape(len(chosen), *shape, -1)
         for corner, output in zip(chosen, outputs, strict=True):
             inside, part = _overlap(corner, shape, volume_shape)
             total[inside] += output[part] * weights[part][..., None]
@@ -64,7 +64,5 @@ def _overlap(corner, shape, volume_shape):
     starts = [max(start, 0) for start in corner]
     stops = [min(start + size, end) for start, size, end in zip(corner, shape, volume_shape, strict=True)]
     inside = tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
-    part = tuple(
-        slice(start - first, stop - first) for start, stop, first in zip(starts, stops, corner, strict=True)
-    )
+    part = tuple(slice(start - first, stop - first) for start, stop, first in zip(starts, stops, corner, strict=True))
     return inside, part

@@ -16,14 +16,14 @@ from data_io.volume import Grid
 
 def resampled_grid(grid: Grid, spacing_mm: tuple[float, float, float]) -> Grid:
     """The grid over the same field of view whose spacing is nearest to `spacing_mm`; each axis keeps a voxel."""
-    shape = [
+    x, y, z = (
         max(1, round(size * old / new)) for size, old, new in zip(grid.shape, grid.spacing_mm, spacing_mm, strict=True)
-    ]
-    factors = np.array(grid.shape) / np.array(shape)
+    )
+    factors = np.array(grid.shape) / np.array((x, y, z))
     affine = grid.affine.copy()
     affine[:3, :3] = grid.affine[:3, :3] * factors
     affine[:3, 3] += grid.affine[:3, :3] @ ((factors - 1.0) / 2.0)
-    return Grid(tuple(shape), affine)
+    return Grid((x, y, z), affine)
 
 
 @functools.lru_cache(maxsize=64)

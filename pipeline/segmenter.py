@@ -13,8 +13,8 @@ from data_io.labels import LabelTable
 from data_io.reporting import track
 from data_io.volume import Volume
 from pipeline import prediction, training
-from pipeline.configuration import settings_yaml
 from pipeline.case_store import CaseStore, StoredCase, default_folder
+from pipeline.configuration import settings_yaml
 from pipeline.model_file import TrainedModel, load_model, save_model
 from pipeline.preprocessing import Preprocessor
 from pipeline.settings import Settings

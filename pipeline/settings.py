@@ -64,9 +64,12 @@ class PreprocessingSettings(_Group):
 
 
 class PatchSettings(_Group):
-    """What the network is trained on. `shape` in voxels: three numbers, or two for a 2D network on axial slices; null is
-    the full image. `sampling`: random places, or every tile of a grid once an epoch. `foreground_share` of the random
-    patches is centred on a voxel of `foreground_labels`."""
+    """What the network is trained on.
+
+    `shape` in voxels: three numbers, or two for a 2D network on axial slices; null is the full image. `sampling`:
+    random places, or every tile of a grid once an epoch. `foreground_share` of the random patches is centred on a voxel
+    of `foreground_labels`.
+    """
 
     shape: tuple[Count, ...] | None = (160, 160, 80)
     batch: Count = 2
@@ -170,8 +173,8 @@ class TrainingSettings(_Group):
 
 
 class PredictionSettings(_Group):
-    """Sliding-window prediction: `overlap` of neighbouring tiles as a share of the tile, `weights` of a tile's voxels in
-    the average, tiles per `batch`."""
+    """Sliding-window prediction: `overlap` of neighbouring tiles as a share of the tile, `weights` of a tile's voxels
+    in the average, tiles per `batch`."""
 
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
     weights: Literal["gaussian", "uniform"] = "gaussian"

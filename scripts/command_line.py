@@ -83,7 +83,7 @@ def use_device(device: str, threads: int | None) -> None:
         from pipeline.hardware import gpu_available
 
         if not gpu_available():
-            raise InputError("--device gpu: no GPU is visible to the backend; use --device cpu or install the gpu extra")
+            raise InputError("--device gpu: the backend sees no GPU; use --device cpu or install the gpu extra")
 
 
 def settings_of(preset: str, changes: list[str] | None, seed: int | None):

@@ -26,7 +26,9 @@ def predict(
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="CT volumes, or folders of them.")],
     output: Output,
     model: Annotated[Path, typer.Option("--model", help="A model.keras, or a run folder: its folds vote together.")],
-    fold: Annotated[list[int] | None, typer.Option("--fold", help="Only this fold of the run; may be repeated.")] = None,
+    fold: Annotated[
+        list[int] | None, typer.Option("--fold", help="Only this fold of the run; may be repeated.")
+    ] = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
     device: Device = "auto",
@@ -35,7 +37,7 @@ def predict(
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Segments CT volumes: a mask beside each other's grid, classes 0 background, 1 left lung, 2 right lung, 3 infection.
+    """Segments CT volumes: for each a mask on its own grid, 0 background, 1 left lung, 2 right lung, 3 infection.
 
     Example: pneumoseg predict ct.nii.gz -o mask.nii.gz --model runs/first
     """

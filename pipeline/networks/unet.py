@@ -23,27 +23,26 @@ def standard_unet(
     Output: (batch, x, y[, z], classes), float32 probabilities (softmax).
     `dtype`: a Keras dtype policy, for instance "mixed_bfloat16"; the output is float32 always.
     """
-    block = {"dimensions": dimensions, "momentum": batch_norm_momentum, "dtype": dtype}
+
+    def two_convolutions(tensor, count: int):
+        for _ in range(2):
+            tensor = layers.convolution(dimensions, count, 3, activation="relu", dtype=dtype)(tensor)
+            if batch_norm_momentum is not None:
+                tensor = layers.FusedBatchNormalization(momentum=batch_norm_momentum, dtype=dtype)(tensor)
+        return tensor
+
     inputs = keras.Input((None,) * dimensions + (channels,))
     tensor = inputs
     skips = []
     for count in filters[:-1]:
-        tensor = _two_convolutions(tensor, count, **block)
+        tensor = two_convolutions(tensor, count)
         skips.append(tensor)
         tensor = layers.max_pooling(dimensions, 2, dtype=dtype)(tensor)
-    tensor = _two_convolutions(tensor, filters[-1], **block)
+    tensor = two_convolutions(tensor, filters[-1])
     for count, skip in zip(filters[-2::-1], skips[::-1], strict=True):
         tensor = layers.transposed_convolution(dimensions, count, 2, dtype=dtype)(tensor)
         tensor = keras.layers.Concatenate(dtype=dtype)([tensor, skip])
-        tensor = _two_convolutions(tensor, count, **block)
+        tensor = two_convolutions(tensor, count)
     tensor = layers.convolution(dimensions, classes, 1, dtype=dtype)(tensor)
     outputs = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(tensor)
     return keras.Model(inputs, outputs, name="standard_unet")
-
-
-def _two_convolutions(tensor, filters: int, dimensions: int, momentum: float | None, dtype: str):
-    for _ in range(2):
-        tensor = layers.convolution(dimensions, filters, 3, activation="relu", dtype=dtype)(tensor)
-        if momentum is not None:
-            tensor = layers.FusedBatchNormalization(momentum=momentum, dtype=dtype)(tensor)
-    return tensor

@@ -43,6 +43,10 @@ class Threshold:
     def describe(self) -> str:
         return self.settings
 
+    def prepare(self, cases):
+        for case in cases:
+            case.read_pair(4)
+
     def fit(self, cases, folder: Path, resume=False, start_from=None):
         names = [case.name for case in cases]
         (folder / "history.csv").write_text("epoch,loss\n0,1.0\n1,0.5\n", encoding="utf-8")
@@ -71,7 +75,7 @@ def test_the_run_folder_has_every_file(dataset, tmp_path):
     results = run(dataset, tmp_path / "run")
     assert results.complete
     root = tmp_path / "run"
-    assert FILES <= {path.name for path in root.iterdir()}
+    assert {path.name for path in root.iterdir()} >= FILES
     detailed = pd.read_csv(root / "cv_results.detailed.csv")
     assert tuple(detailed.columns) == COLUMNS
     assert len(detailed) == 6 * 5
@@ -131,7 +135,7 @@ def test_a_fold_that_does_not_exist(dataset, tmp_path):
 def test_two_writers_of_one_fold(dataset, tmp_path):
     folder = tmp_path / "run" / "fold_1"
     folder.mkdir(parents=True)
-    with FileLock(folder / ".lock"), pytest.raises(InputError, match="another process is writing"):
+    with FileLock(folder / ".lock"), pytest.raises(InputError, match="another process writes"):
         run(dataset, tmp_path / "run", folds=[1])
 
 

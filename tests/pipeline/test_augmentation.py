@@ -108,4 +108,6 @@ def test_neutral_ranges_switch_changes_off():
     off = {"brightness": (1, 1), "contrast": (1, 1), "gamma": (1, 1), "noise_variance": (0, 0)}
     image = np.random.default_rng(0).normal(size=(4, 4, 4)).astype(np.float32)
     settings = AugmentationSettings(probability=1.0, **off)
-    np.testing.assert_array_equal(augmentation.change_intensities(np.random.default_rng(0), image.copy(), settings), image)
+    np.testing.assert_array_equal(
+        augmentation.change_intensities(np.random.default_rng(0), image.copy(), settings), image
+    )

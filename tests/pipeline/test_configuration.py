@@ -69,5 +69,5 @@ def test_an_unknown_preset_names_the_nearest():
 def test_a_file_that_holds_no_settings_is_refused(tmp_path, text):
     path = tmp_path / "mine.yaml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match="mine.yaml"):
+    with pytest.raises(InputError, match=r"mine\.yaml"):
         load_settings(path)

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -51,7 +53,7 @@ def test_tiles_cover_every_voxel_and_overlap_enough(volume, shape, overlap):
     assert seen.min() >= 1
     for axis, patch in enumerate(shape):
         starts = sorted({corner[axis] for corner in corners})
-        for one, other in zip(starts, starts[1:], strict=False):
+        for one, other in itertools.pairwise(starts):
             assert other - one <= max(1, int(patch * (1 - overlap)))
 
 

@@ -38,9 +38,7 @@ def random_labels(shape) -> np.ndarray:
 
 
 ORIENTATIONS = [
-    "".join(letters)
-    for axes in itertools.permutations(("LR", "PA", "IS"))
-    for letters in itertools.product(*axes)
+    "".join(letters) for axes in itertools.permutations(("LR", "PA", "IS")) for letters in itertools.product(*axes)
 ]
 
 

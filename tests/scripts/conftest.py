@@ -1,0 +1,63 @@
+"""Small datasets and a way to run commands as a person does."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from data_io.phantom import write_phantoms
+
+REPOSITORY = Path(__file__).parents[2]
+TINY = [
+    "patches.shape=[16, 16, 8]",
+    "network.filters=[4, 8]",
+    "training.epochs=2",
+    "training.steps_per_epoch=2",
+    "training.workers=0",
+    "evaluation.folds=2",
+]
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory) -> Path:
+    """Four small phantoms, folder per case; not to be changed."""
+    folder = tmp_path_factory.mktemp("phantoms") / "data"
+    write_phantoms(folder, 4, (32, 32, 24), seed=1)
+    return folder
+
+
+@pytest.fixture
+def pneumoseg(tmp_path, monkeypatch):
+    """A function that runs `pneumoseg` in a process of its own and returns what it printed."""
+    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+
+    def run(*arguments, code: int = 0) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "scripts.cli", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def tiny() -> list[str]:
+    """Flags for a network that trains in seconds."""
+    return ["--preset", "demo", *(part for change in TINY for part in ("--set", change))]
+
+
+@pytest.fixture
+def save_pair():
+    """A function that writes a case of the folder-per-case layout from image and mask arrays."""
+
+    def save(folder: Path, image, mask, affine=None, mask_affine=None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        affine = np.diag([2.0, 2.0, 3.0, 1.0]) if affine is None else affine
+        nib.save(nib.Nifti1Image(image, affine), folder / "imaging.nii.gz")
+        nib.save(nib.Nifti1Image(mask, affine if mask_affine is None else mask_affine), folder / "segmentation.nii.gz")
+
+    return save

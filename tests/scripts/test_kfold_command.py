@@ -1,0 +1,208 @@
+"""The main command from outside: results, interruption, and bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from scripts.cli import app
+
+
+def invoke(*arguments) -> tuple[int, str]:
+    """Exit code and all output of a command, run in this process."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.output
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
+
+
+def test_kfold_then_predict_then_evaluate(phantoms, tiny, tmp_path):
+    code, output = invoke("kfold", phantoms, "-o", tmp_path / "run", *tiny, "--json")
+    assert code == 0, output
+    answer = json.loads(output[output.index("{") :])
+    assert answer["complete"] is True
+    detailed = pd.read_csv(tmp_path / "run" / "cv_results.detailed.csv")
+    assert len(detailed) == 4 * 5
+    ct = phantoms / "phantom_001" / "imaging.nii.gz"
+    code, output = invoke("predict", ct, "-o", tmp_path / "mask.nii.gz", "--model", tmp_path / "run")
+    assert code == 0, output
+    written, source = nib.load(tmp_path / "mask.nii.gz"), nib.load(ct)
+    assert written.shape == source.shape
+    np.testing.assert_allclose(written.affine, source.affine, atol=1e-5)
+    code, output = invoke("predict", ct, "-o", tmp_path / "mask.nii.gz", "--model", tmp_path / "run")
+    assert code == 2
+    assert "--resume to keep it or --overwrite" in output
+
+
+def test_train_fine_tunes_and_resumes(phantoms, tiny, tmp_path):
+    code, output = invoke("train", phantoms, "-o", tmp_path / "one", *tiny, "--quiet")
+    assert code == 0, output
+    model = tmp_path / "one" / "model.keras"
+    code, output = invoke("train", phantoms, "-o", tmp_path / "two", *tiny, "--start-from", model, "--quiet")
+    assert code == 0, output
+    assert invoke("train", phantoms, "-o", tmp_path / "two", *tiny, "--resume")[0] == 0
+    assert not (tmp_path / "two" / ".training").exists()
+
+
+def test_a_killed_run_resumes_and_leaves_nothing_half(phantoms, tiny, tmp_path, pneumoseg):
+    output = tmp_path / "run"
+    arguments = ["kfold", str(phantoms), "-o", str(output), *tiny, "--set", "training.epochs=12"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scripts.cli", *arguments],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=os.getcwd(),
+    )
+    deadline = time.monotonic() + 240
+    history = output / "fold_0" / "history.csv"
+    while not (history.is_file() and len(pd.read_csv(history)) >= 3):
+        assert process.poll() is None, "ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    begun = len(pd.read_csv(history))
+    assert not (output / "fold_0" / "model.keras").exists()
+    assert not (output / "fold_0" / "metrics.csv").exists()
+    pneumoseg(*arguments, code=2)
+    done = pneumoseg(*arguments, "--resume")
+    assert "resumed after epoch" in done.stderr
+    rows = pd.read_csv(history)
+    assert list(rows["epoch"]) == list(range(12))
+    assert begun < 12
+    assert (output / "report.html").is_file()
+    assert not [path for path in output.rglob("*") if path.name.startswith(".partial-")]
+
+
+def test_dry_run_writes_nothing(phantoms, tiny, tmp_path):
+    code, output = invoke("kfold", phantoms, "-o", tmp_path / "run", *tiny, "--dry-run")
+    assert code == 0, output
+    assert "estimate on this processor" in output
+    assert "epochs: 2" in output
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--preset", "no-such"], "no such preset"),
+        (["--set", "training.epoch=3"], "did you mean epochs"),
+        (["--set", "training.epochs=-1"], "training.epochs"),
+        (["--set", "evaluation.folds=5"], "5 folds"),
+        (["--fold", "9"], "folds are 0"),
+        (["--device", "tpu"], "auto, cpu or gpu"),
+        (["--splits", "no-such.json"], "no-such.json"),
+    ],
+)
+def test_a_bad_flag_is_one_line_and_code_2(phantoms, tiny, tmp_path, flags, message):
+    code, output = invoke("kfold", phantoms, "-o", tmp_path / "run", *tiny, *flags)
+    assert code == 2
+    errors = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in output
+    assert not (tmp_path / "run").exists()
+
+
+def labels() -> np.ndarray:
+    array = np.zeros((8, 8, 6), np.uint8)
+    array[1:3], array[5:7], array[5, 2] = 1, 2, 3
+    return array
+
+
+def ct() -> np.ndarray:
+    return (labels().astype(np.int16) * 100 - 900).astype(np.int16)
+
+
+def bad_cases() -> dict:
+    shifted = np.diag([2.0, 2.0, 3.0, 1.0])
+    shifted[0, 3] = 40.0
+    wrong = labels()
+    wrong[0, 0, 0] = 7
+    holed = ct().astype(np.float32)
+    holed[1, 1, 1] = np.nan
+    return {
+        "shape": ((ct(), labels()[:, :, :5]), {}, "one shape"),
+        "affine": ((ct(), labels()), {"mask_affine": shifted}, "affines"),
+        "label": ((ct(), wrong), {}, "found 7"),
+        "nan": ((holed, labels()), {}, "NaN"),
+        "4d": ((np.stack([ct(), ct()], axis=-1), labels()), {}, "3 axes"),
+    }
+
+
+@pytest.mark.parametrize("kind", bad_cases())
+def test_a_bad_case_is_named(kind, tmp_path, tiny, save_pair):
+    (image, mask), affines, message = bad_cases()[kind]
+    for name in ("good_1", "good_2"):
+        save_pair(tmp_path / "data" / name, ct(), labels())
+    save_pair(tmp_path / "data" / "odd_one", image, mask, **affines)
+    code, output = invoke("kfold", tmp_path / "data", "-o", tmp_path / "run", *tiny)
+    assert code == 2, output
+    error = next(line for line in output.splitlines() if line.startswith("error: "))
+    assert "odd_one" in error
+    assert message in error
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"these are words, not voxels"])
+def test_a_file_that_is_no_nifti_is_named(content, tmp_path, tiny, save_pair):
+    for name in ("one", "two", "odd_one"):
+        save_pair(tmp_path / "data" / name, ct(), labels())
+    (tmp_path / "data" / "odd_one" / "imaging.nii.gz").write_bytes(content)
+    code, output = invoke("kfold", tmp_path / "data", "-o", tmp_path / "run", *tiny)
+    assert code == 2
+    assert "odd_one" in output
+    assert "Traceback" not in output
+
+
+def test_a_truncated_file_is_named(tmp_path, tiny, phantoms, save_pair):
+    for name in ("one", "two", "odd_one"):
+        save_pair(tmp_path / "data" / name, np.random.default_rng(0).integers(-1000, 0, (8, 8, 6), np.int16), labels())
+    path = tmp_path / "data" / "odd_one" / "imaging.nii.gz"
+    path.write_bytes(path.read_bytes()[:-200])
+    code, output = invoke("kfold", tmp_path / "data", "-o", tmp_path / "run", *tiny)
+    assert code == 2
+    assert "odd_one" in output
+
+
+def test_missing_and_empty_folders(tmp_path, tiny):
+    assert invoke("kfold", tmp_path / "absent", "-o", tmp_path / "run", *tiny)[0] == 2
+    (tmp_path / "empty").mkdir()
+    code, output = invoke("kfold", tmp_path / "empty", "-o", tmp_path / "run", *tiny)
+    assert code == 2
+    assert "empty" in output
+
+
+def test_odd_volumes_that_must_work(tmp_path, tiny, save_pair):
+    save_pair(tmp_path / "data" / "one_slice", ct()[:, :, :1], labels()[:, :, :1])
+    save_pair(tmp_path / "data" / "thick", ct(), labels(), affine=np.diag([2.0, 2.0, 10.0, 1.0]))
+    code, output = invoke("kfold", tmp_path / "data", "-o", tmp_path / "run", *tiny)
+    assert code == 0, output
+    mask = nib.load(next((tmp_path / "run").rglob("one_slice.nii.gz")))
+    assert mask.shape == (8, 8, 1)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(phantoms, tiny, tmp_path, monkeypatch):
+    from pipeline import training
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(training, "save_checkpoint", full)
+    code, output = invoke("kfold", phantoms, "-o", tmp_path / "run", *tiny)
+    assert code == 2
+    assert "No space left on device" in output
+    assert not list((tmp_path / "run").rglob("model.keras"))
+    assert not list((tmp_path / "run").rglob(".partial-*"))
