@@ -37,6 +37,10 @@ class Method(Protocol):
     def seed(self) -> int:
         """The seed it was given, for the record."""
 
+    @property
+    def model_choice(self) -> str:
+        """How it chooses the model that counts, in words: what was looked at, and that it was no test case."""
+
     def describe(self) -> str:
         """Its settings as YAML text."""
 
@@ -101,7 +105,7 @@ def cross_validate(
         final = tables.final_table(detailed)
         if complete:
             with run.writing():
-                write_results(run, chosen, detailed, final, method.labels)
+                write_results(run, chosen, detailed, final, method.model_choice)
     return CrossValidation(run, detailed, final, complete)
 
 

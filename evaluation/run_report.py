@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from data_io.atomic import write_json
-from data_io.labels import LabelTable
 from evaluation import tables
-from evaluation.figures.box_plots import box_plots
+from evaluation.figures.box_plots import TITLES, box_plots
 from evaluation.figures.saving import save_figure
 from evaluation.report import summarise, write_report
 from evaluation.run_folder import RunFolder
@@ -15,23 +14,21 @@ from evaluation.splits import Split
 
 
 def write_results(
-    run: RunFolder, splits: Sequence[Split], detailed: pd.DataFrame, final: pd.DataFrame, labels: LabelTable
+    run: RunFolder, splits: Sequence[Split], detailed: pd.DataFrame, final: pd.DataFrame, model_choice: str
 ) -> None:
-    """Writes the tables, the summary, the box plots and the report of a run whose folds are finished."""
+    """Writes the tables, the summary, the box plots and the report of a run whose folds are finished.
+
+    `model_choice`: how the method chose each fold's model, in words.
+    """
     tables.write_csv(detailed, run.root / "cv_results.detailed.csv")
     tables.write_csv(final, run.root / "cv_results.final.csv")
-    summary = summarise(final)
+    summary = {"model choice": model_choice, **summarise(final)}
     write_json(run.root / "summary.json", summary)
     figures = []
-    for score, caption in (
-        ("dice", "Dice"),
-        ("iou", "IoU"),
-        ("sensitivity", "Sensitivity"),
-        ("precision", "Precision"),
-    ):
+    for score in ("dice", "iou", "sensitivity", "precision"):
         path = run.root / "figures" / f"{score}.png"
         save_figure(box_plots(detailed, score), path)
-        figures.append((f"{caption} per class: every case, over the folds", path))
+        figures.append((f"{TITLES.get(score, score.capitalize())} per class: every case, over the folds", path))
     for fold in range(len(splits)):
         curve = run.fold(fold) / "fitting_curve.png"
         if curve.is_file():

@@ -37,6 +37,18 @@ class Segmenter:
         """The seed of splits, patches and initial weights."""
         return self.settings.seed
 
+    @property
+    def model_choice(self) -> str:
+        """How the model that counts is chosen, in words."""
+        training = self.settings.training
+        return {
+            "validation": f"the epoch with the smallest loss on {training.validation_patches} fixed patches of "
+            f"{training.validation_share:.0%} of the fold's training patients, who were not trained on; the test cases "
+            "were not looked at",
+            "training": "the epoch with the smallest training loss; the test cases were not looked at",
+            "none": "none: the weights of the last epoch, trained on all of the fold's training cases",
+        }[training.monitor]
+
     def describe(self) -> str:
         """All settings as YAML."""
         return settings_yaml(self.settings)

@@ -39,6 +39,7 @@ class Threshold:
     settings: str = "threshold: 1\n"
     labels = LUNG_LABELS
     seed = 0
+    model_choice = "there is nothing to choose"
 
     def describe(self) -> str:
         return self.settings
@@ -95,6 +96,7 @@ def test_the_run_folder_has_every_file(dataset, tmp_path):
     environment = (root / "environment.json").read_text()
     assert set(json.loads(environment)["data"]) == set("abcdef")
     assert str(tmp_path) not in environment
+    assert Threshold.model_choice in (root / "report.html").read_text(encoding="utf-8")
 
 
 def test_an_existing_run_needs_resume_or_overwrite(dataset, tmp_path):

@@ -1,0 +1,37 @@
+"""The README's Python runs as it stands there."""
+
+import re
+from pathlib import Path
+
+import nibabel as nib
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def example() -> str:
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    if len(blocks) != 1:
+        pytest.fail(f"the README has one Python example, found {len(blocks)}")
+    return blocks[0]
+
+
+def test_the_example_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
+    exec(compile(example(), "README.md", "exec"), {})
+    assert (tmp_path / "runs" / "python" / "report.html").is_file()
+    mask = nib.load(tmp_path / "mask.nii.gz")
+    assert mask.shape == nib.load(tmp_path / "phantoms" / "phantom_001" / "imaging.nii.gz").shape
+
+
+def test_the_example_is_under_20_lines():
+    assert len([line for line in example().splitlines() if line.strip()]) < 20
+
+
+def test_every_named_file_exists():
+    for path in re.findall(
+        r"`((?:pipeline|data_io|data)/[\w/]+\.\w+)`|\((data/[\w/]+\.png)\)", README.read_text("utf-8")
+    ):
+        name = next(filter(None, path))
+        assert (README.parent / name).is_file(), name
