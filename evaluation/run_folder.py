@@ -61,11 +61,8 @@ class RunFolder:
         """
         folder = self.root if fold is None else self.fold(fold)
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(folder / ".lock", timeout=0 if fold is not None else 60):
-                yield
-        except Timeout as error:
-            raise InputError(f"{folder}: another process writes here; wait or choose another fold") from error
+        with _held(folder / ".lock", timeout_s=60 if fold is None else 0):
+            yield
 
 
 def open_run(
@@ -109,8 +106,11 @@ def check_output(root: str | Path, resume: bool = False, overwrite: bool = False
 
 
 def clear(folder: Path) -> None:
-    """Removes a run or fold folder. Raises InputError where it holds something else than a run."""
+    """Removes a run or fold folder. Raises InputError where it holds something else or a process writes in it."""
     check_output(folder, overwrite=True)
+    for lock in sorted(folder.rglob(".lock")):
+        with _held(lock):
+            pass
     if folder.is_dir():
         shutil.rmtree(folder)
 
@@ -132,6 +132,16 @@ def logged_to(path: Path) -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         handler.close()
+
+
+@contextmanager
+def _held(lock: Path, timeout_s: float = 0) -> Iterator[None]:
+    try:
+        held = FileLock(lock).acquire(timeout=timeout_s)
+    except Timeout as error:
+        raise InputError(f"{lock.parent}: another process writes here; wait or choose another fold") from error
+    with held:
+        yield
 
 
 def _environment(fingerprints: dict[str, str], seed: int) -> dict:

@@ -139,6 +139,9 @@ def test_two_writers_of_one_fold(dataset, tmp_path):
     folder.mkdir(parents=True)
     with FileLock(folder / ".lock"), pytest.raises(InputError, match="another process writes"):
         run(dataset, tmp_path / "run", folds=[1])
+    with FileLock(folder / ".lock"), pytest.raises(InputError, match="another process writes"):
+        run(dataset, tmp_path / "run", overwrite=True)
+    assert folder.is_dir()
 
 
 def test_an_interrupted_fold_goes_on(dataset, tmp_path, monkeypatch):
