@@ -1,16 +1,36 @@
 """What a command tells the person at the terminal: log lines and progress bars, on standard error."""
 
 import logging
+import logging.handlers
 import sys
 from collections.abc import Iterable, Iterator
 
+
+class _Terminal(logging.Handler):
+    """Prints on whatever standard error is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
 log = logging.getLogger("pneumoseg")
-"""Messages for people. At level INFO (the default of the commands) bars are shown; WARNING is `--quiet`."""
+"""Messages for people. Warnings are always printed; the commands also print what is going on, unless `--quiet`."""
+
+terminal = _Terminal(logging.WARNING)
+"""Prints the log; its level says how much."""
+
+recent = logging.handlers.MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1)
+"""Keeps what was said before there was a file to write it to."""
+
+log.setLevel(logging.INFO)
+log.propagate = False
+log.addHandler(terminal)
+log.addHandler(recent)
 
 
 def track(items: Iterable, description: str, total: int | None = None) -> Iterator:
-    """Yields `items` under a progress bar named `description`; silent where the log's level is above INFO."""
-    if not log.isEnabledFor(logging.INFO) or not sys.stderr.isatty():
+    """Yields `items` under a progress bar named `description`; silent where the terminal shows warnings alone."""
+    if terminal.level > logging.INFO or not sys.stderr.isatty():
         yield from items
         return
     from rich.console import Console

@@ -80,11 +80,10 @@ def cross_validate(
     cv_results). `resume`: keep what is finished and go on at the last whole epoch. Raises InputError as
     `run_folder.open_run`, and where a fold number does not exist or a fold is done already.
     """
+    check_folds(folds, len(chosen))
     wanted = range(len(chosen)) if folds is None else folds
-    for fold in wanted:
-        if not 0 <= fold < len(chosen):
-            raise InputError(f"fold {fold}: folds are 0..{len(chosen) - 1}")
     joins = folds is not None
+    run_folder.check_flags(resume, overwrite)
     run_folder.check_output(output, resume or joins, overwrite and not joins)
     method.prepare(dataset)
     run = run_folder.open_run(
@@ -100,13 +99,22 @@ def cross_validate(
         for fold in wanted:
             _one_fold(dataset, chosen[fold], method, run, fold, resume, overwrite and joins, start_from)
         finished = [fold for fold in range(len(chosen)) if run.finished(fold)]
-        detailed = pd.concat([tables.read_detailed(run.fold(fold) / "metrics.csv") for fold in finished])
+        detailed = pd.concat(
+            [tables.read_detailed(run.fold(fold) / "metrics.csv") for fold in finished], ignore_index=True
+        )
         complete = len(finished) == len(chosen)
         final = tables.final_table(detailed)
         if complete:
             with run.writing():
                 write_results(run, chosen, detailed, final, method.model_choice)
     return CrossValidation(run, detailed, final, complete)
+
+
+def check_folds(folds: Sequence[int] | None, count: int) -> None:
+    """Raises InputError where a fold is not one of 0 .. count - 1."""
+    for fold in folds or ():
+        if not 0 <= fold < count:
+            raise InputError(f"fold {fold}: folds are 0..{count - 1}")
 
 
 def _one_fold(

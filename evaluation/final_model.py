@@ -18,6 +18,7 @@ def train_final_model(
 ) -> Path:
     """Fits `method` on all cases and returns `output`/model.keras; the folder also gets settings, environment and the
     fitting curve. Raises InputError as `run_folder.open_run`."""
+    run_folder.check_flags(resume, overwrite)
     run_folder.check_output(output, resume, overwrite)
     method.prepare(dataset)
     fingerprints = run_folder.fingerprints_of(dataset)

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from data_io.atomic import write_json, write_text
 from data_io.dataset import Dataset
 from data_io.errors import InputError
-from data_io.reporting import log
+from data_io.reporting import log, recent
 from pipeline import hardware
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "nibabel", "batchgenerators", "scikit-learn", "pandas")
@@ -93,16 +93,25 @@ def open_run(
     return run
 
 
+def check_flags(resume: bool, overwrite: bool) -> None:
+    """Raises InputError where both are wanted."""
+    if resume and overwrite:
+        raise InputError("--resume keeps what is there and --overwrite removes it; give one of them")
+
+
 def check_output(root: str | Path, resume: bool = False, overwrite: bool = False) -> None:
     """Raises InputError where a run cannot be written to `root`; touches nothing."""
     root = Path(root)
     if root.exists() and not root.is_dir():
         raise InputError(f"{root}: the output is a folder, found a file")
-    entries = [entry.name for entry in root.iterdir()] if root.is_dir() else []
-    if overwrite and entries and not set(entries) & {"settings.yaml", "history.csv", ".training", ".lock"}:
-        raise InputError(f"{root}: not a run folder, so that --overwrite will not empty it; remove it yourself")
-    if not (overwrite or resume) and any(not name.startswith(".") for name in entries):
+    visible = [entry.name for entry in root.iterdir() if not entry.name.startswith(".")] if root.is_dir() else []
+    if not visible:
+        return
+    if not (overwrite or resume):
         raise InputError(f"{root}: exists already; use --resume to go on or --overwrite to start again")
+    folder = root.parent if root.name.startswith("fold_") else root
+    if not all((folder / name).is_file() for name in ("settings.yaml", "splits.json", "environment.json")):
+        raise InputError(f"{root}: not a run folder; choose another output, or remove it yourself")
 
 
 def clear(folder: Path) -> None:
@@ -122,14 +131,18 @@ def fingerprints_of(dataset: Dataset) -> dict[str, str]:
 
 @contextmanager
 def logged_to(path: Path) -> Iterator[None]:
-    """Copies the log's messages to a file, with their time."""
+    """Copies the log's messages to a file, with their time; also those since the last such file was closed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    recent.setTarget(handler)
+    recent.flush()
+    recent.setTarget(None)
     log.addHandler(handler)
     try:
         yield
     finally:
+        recent.buffer.clear()
         log.removeHandler(handler)
         handler.close()
 
@@ -167,5 +180,5 @@ def _same_experiment(run: RunFolder, settings_yaml: str, splits: list[dict], fin
     if changed:
         raise InputError(
             f"{run.root}: {' and '.join(changed)} differ from those the run began with; give the same ones, or start "
-            "again with --overwrite or in another folder"
+            "again in another folder, or here with --overwrite and without --fold"
         )

@@ -56,8 +56,8 @@ def spatial_coordinates(
     return coordinates + (np.asarray(corner) + centre).reshape(3, 1, 1, 1).astype(np.float32)
 
 
-def read_at(array: np.ndarray, coordinates: np.ndarray, order: int) -> np.ndarray:
-    """The array's values at `coordinates` (3, x, y, z) by spline interpolation of `order`, 0 outside.
+def read_at(array: np.ndarray, coordinates: np.ndarray, order: int, outside: float = 0) -> np.ndarray:
+    """The array's values at `coordinates` (3, x, y, z) by spline interpolation of `order`; `outside` beyond the array.
 
     Reads only the block that the coordinates span.
     """
@@ -65,12 +65,12 @@ def read_at(array: np.ndarray, coordinates: np.ndarray, order: int) -> np.ndarra
     low = np.maximum(np.floor(coordinates.min(axis=(1, 2, 3))).astype(int) - margin, 0)
     high = np.minimum(np.ceil(coordinates.max(axis=(1, 2, 3))).astype(int) + margin + 1, array.shape)
     if (low >= high).any():
-        return np.zeros(coordinates.shape[1:], array.dtype if order == 0 else np.float32)
+        return np.full(coordinates.shape[1:], outside, np.float32 if array.dtype == np.float16 else array.dtype)
     block = np.asarray(array[tuple(slice(start, stop) for start, stop in zip(low, high, strict=True))])
-    if order:
+    if block.dtype == np.float16:
         block = block.astype(np.float32)
     places = coordinates - low.reshape(3, 1, 1, 1).astype(np.float32)
-    return ndimage.map_coordinates(block, places, order=order, mode="grid-constant", cval=0)
+    return ndimage.map_coordinates(block, places, order=order, mode="grid-constant", cval=outside)
 
 
 def mirror(

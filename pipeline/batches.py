@@ -48,10 +48,12 @@ def training_sample(cases, settings: Settings, epoch: int, step: int, index: int
     if choice.enabled:
         coordinates = augmentation.spatial_coordinates(rng, corner, shape, case.facts["spacing_mm"], choice)
     if coordinates is None:
-        image = patches.crop(case.image, corner, shape).astype(np.float32)
+        image = patches.crop(case.image, corner, shape, case.air).astype(np.float32)
         labels = patches.crop(case.labels, corner, shape)
     else:
-        image = augmentation.read_at(case.image, coordinates, choice.image_order)
+        image = augmentation.read_at(case.image, coordinates, choice.image_order, case.air)
+        # The spline swings beyond the window where the volume ends.
+        image = np.clip(image, 0.0, 1.0)
         labels = augmentation.read_at(case.labels, coordinates, 0)
     if choice.enabled:
         image, labels = augmentation.mirror(rng, image, labels, settings.labels.table.mirrored(), choice)
@@ -69,15 +71,16 @@ def validation_batches(cases: Sequence[StoredCase], settings: Settings) -> list[
     samples = []
     for index in range(settings.training.validation_patches):
         rng = np.random.default_rng([settings.seed, VALIDATION, index])
-        case = cases[index % len(cases)]
+        foreground = len(settings.labels.names) - 1
+        label = 1 + index % foreground
+        case = cases[(index // foreground) % len(cases)]
         shape = patches.patch_shape(settings, case.image.shape)
-        label = 1 + (index // len(cases)) % (len(settings.labels.names) - 1)
         voxels = case.foreground(label)
         if len(voxels):
             corner = patches.corner_around(voxels[rng.integers(len(voxels))], case.image.shape, shape)
         else:
             corner = patches.random_corner(rng, case.image.shape, shape)
-        image = normalise(patches.crop(case.image, corner, shape).astype(np.float32), case)
+        image = normalise(patches.crop(case.image, corner, shape, case.air).astype(np.float32), case)
         samples.append((image, patches.crop(case.labels, corner, shape)))
     size = settings.patches.batch
     return [_stack(samples[start : start + size], settings) for start in range(0, len(samples), size)]
@@ -112,8 +115,9 @@ def training_batches(
 
 
 def default_workers() -> int:
-    """One process per two cores, at most eight: the network needs the rest."""
-    return max(1, min(8, (os.cpu_count() or 2) // 2))
+    """One process per two cores that this process may use, at most eight: the network needs the rest."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+    return max(1, min(8, cores // 2))
 
 
 def _place(rng, cases: Sequence[StoredCase], settings: Settings, epoch: int, number: int):

@@ -18,9 +18,10 @@ import numpy as np
 from data_io.atomic import PARTIAL_PREFIX
 from data_io.dataset import Case
 from data_io.errors import InputError
-from pipeline.preprocessing import Preprocessor, warn_if_windowed
+from pipeline import plugins
+from pipeline.preprocessing import Preprocessor, warn_if_odd
 
-FORMAT = 1
+FORMAT = 2
 FOREGROUND_VOXELS = 20_000
 
 
@@ -42,7 +43,7 @@ class StoredCase:
 
     @cached_property
     def image(self) -> np.ndarray:
-        """float16 (x, y, z) in 0..1; air is 0."""
+        """float16 (x, y, z) in 0..1, the ends of the window."""
         return np.load(self.folder / "image.npy", mmap_mode="r", allow_pickle=False)
 
     @cached_property
@@ -52,8 +53,13 @@ class StoredCase:
 
     @cached_property
     def facts(self) -> dict:
-        """mean, sd, spacing_mm, windowed, voxels per class."""
+        """mean, sd, spacing_mm, windowed, air, slices of the source, voxels per class."""
         return json.loads((self.folder / "case.json").read_text(encoding="utf-8"))
+
+    @property
+    def air(self) -> float:
+        """The value of air in the image: what lies outside it."""
+        return self.facts["air"]
 
     def foreground(self, label: int) -> np.ndarray:
         """Up to 20,000 voxels (n, 3) of a class, evenly drawn; empty where the class is absent."""
@@ -76,17 +82,19 @@ class CaseStore:
         entry = self.folder / "cases" / self._key(case)
         if not (entry / "case.json").is_file():
             self._make(case, entry)
-        return StoredCase(case.name, case.patient, entry)
+        stored = StoredCase(case.name, case.patient, entry)
+        warn_if_odd(case.name, stored.facts["windowed"], stored.facts["slices"], self.preprocessor.settings)
+        return stored
 
     def _key(self, case: Case) -> str:
         settings = self.preprocessor.settings.model_dump_json()
-        content = f"{FORMAT} {self.classes} {settings} {case.fingerprint()}"
+        steps = [plugins.source_hash(name) for name in self.preprocessor.settings.steps]
+        content = f"{FORMAT} {self.classes} {settings} {steps} {case.fingerprint()}"
         return f"{case.name}-{hashlib.sha256(content.encode()).hexdigest()[:24]}"
 
     def _make(self, case: Case, entry: Path) -> None:
         image, mask = case.read_pair(self.classes)
         prepared = self.preprocessor.apply(image, mask)
-        warn_if_windowed(case.name, prepared.windowed, self.preprocessor.settings)
         if prepared.labels is None:
             raise InputError(f"case {case.name}: training needs a mask")
         entry.parent.mkdir(parents=True, exist_ok=True)
@@ -98,13 +106,15 @@ class CaseStore:
             for label in range(self.classes):
                 voxels = np.argwhere(prepared.labels == label) if label else np.zeros((0, 3), np.int64)
                 counts.append(int(np.count_nonzero(prepared.labels == label)))
-                step = max(1, len(voxels) // FOREGROUND_VOXELS)
+                step = max(1, -(-len(voxels) // FOREGROUND_VOXELS))
                 np.save(aside / f"foreground_{label}.npy", voxels[::step].astype(np.int16))
             facts = {
                 "mean": prepared.mean,
                 "sd": prepared.sd,
                 "spacing_mm": prepared.grid.spacing_mm,
                 "windowed": prepared.windowed,
+                "air": prepared.air,
+                "slices": image.array.shape[2],
                 "voxels": counts,
             }
             (aside / "case.json").write_text(json.dumps(facts), encoding="utf-8")

@@ -1,6 +1,6 @@
 """A trained model in one file: network, weights, and the settings that preprocess, label and predict with it.
 
-The file is Keras's own `.keras` zip with one more entry. Loading never runs code that the file brings along.
+The file is Keras's own `.keras` zip with one more entry. Code that the file brings along or names is not run.
 """
 
 import json
@@ -35,8 +35,12 @@ def save_model(path: str | Path, model: TrainedModel) -> None:
             archive.writestr(SETTINGS_ENTRY, model.settings.model_dump_json(indent=2))
 
 
-def load_model(path: str | Path) -> TrainedModel:
-    """Reads a model file. Raises InputError where it is missing, damaged or not one of this program's."""
+def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
+    """Reads a model file. Raises InputError where it is missing, damaged or not one of this program's.
+
+    A file whose preprocessing names functions of somebody's own ("module:function") is refused unless `trust_plugins`:
+    prediction would import and run them.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such model file")
@@ -48,6 +52,11 @@ def load_model(path: str | Path) -> TrainedModel:
     except KeyError as error:
         raise InputError(f"{path}: no {SETTINGS_ENTRY} in it; give a model.keras of a run folder") from error
     settings = settings_from(content, str(path))
+    if settings.preprocessing.steps and not trust_plugins:
+        raise InputError(
+            f"{path}: predicting would run {', '.join(settings.preprocessing.steps)}; use --trust-plugins if you know "
+            "that code"
+        )
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError) as error:

@@ -1,7 +1,10 @@
 """A function of one's own, named "module:function" in the settings."""
 
+import hashlib
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from data_io.errors import InputError
 
@@ -20,3 +23,9 @@ def find(name: str, known: Mapping[str, Callable], what: str) -> Callable:
         return getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise InputError(f"{what} {name}: cannot be imported ({error}); is its folder on PYTHONPATH?") from error
+
+
+def source_hash(name: str) -> str:
+    """SHA-256 of the file that defines "module:function": changes when the function may have changed."""
+    source = inspect.getsourcefile(find(name, {}, "function"))
+    return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else name

@@ -47,7 +47,7 @@ def predict_probabilities(prepared: PreparedVolume, network: Network, settings: 
     starts = range(0, len(corners), size)
     for start in track(starts, "Segmenting", len(starts)):
         chosen = corners[start : start + size]
-        tiles = np.stack([patches.crop(prepared.image, corner, shape) for corner in chosen])[..., None]
+        tiles = np.stack([patches.crop(prepared.image, corner, shape, prepared.air) for corner in chosen])[..., None]
         tiles = (tiles - np.float32(prepared.mean)) / np.float32(prepared.sd)
         if settings.dimensions == 2:
             tiles = tiles[:, :, :, 0]

@@ -12,18 +12,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_io.reporting import log
+from data_io.verification import FEW_SLICES
 from data_io.volume import Grid, Volume
 from pipeline import plugins, resampling
 from pipeline.settings import PreprocessingSettings
+
+AIR_HU = -1000.0
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedVolume:
     """A volume on the network's grid.
 
-    `image`: float32 (x, y, z) in 0..1, air is 0. `labels`: uint8 of the same shape, or None. `mean` and `sd`: of the
-    image, for normalisation after spatial augmentation (so that borders are air in every case). `windowed`: whether the
-    source was not in HU but already windowed to 0..255.
+    `image`: float32 (x, y, z) in 0..1, the window's ends. `labels`: uint8 of the same shape, or None. `mean` and `sd`:
+    of the image, for normalisation after spatial augmentation (so that borders are air in every case). `windowed`:
+    whether the source was not in HU but already windowed to 0..255. `air`: the value of air, which lies outside.
     """
 
     image: np.ndarray
@@ -32,6 +35,7 @@ class PreparedVolume:
     mean: float
     sd: float
     windowed: bool
+    air: float
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Preprocessor:
         if self.settings.normalisation == "z-score":
             mean, sd = float(array.mean(dtype=np.float64)), float(array.std(dtype=np.float64))
             sd = sd if sd > 1e-6 else 1.0
-        return PreparedVolume(array, labels, grid, mean, sd, windowed)
+        return PreparedVolume(array, labels, grid, mean, sd, windowed, air_value(self.settings))
 
     def grid(self, grid: Grid) -> Grid:
         """The network's grid for a volume on `grid`."""
@@ -66,6 +70,12 @@ class Preprocessor:
     def undo(self, probabilities: np.ndarray, image: Volume) -> Volume:
         """Class probabilities (x, y, z, classes) on the network's grid as labels on the image's own grid."""
         return image.with_array(resampling.most_probable_labels(probabilities, image.grid.shape))
+
+
+def air_value(settings: PreprocessingSettings) -> float:
+    """Air, -1000 HU, on the scale where `window_hu` is 0..1."""
+    low, high = settings.window_hu
+    return min(1.0, max(0.0, (AIR_HU - low) / (high - low)))
 
 
 def is_windowed(array: np.ndarray) -> bool:
@@ -86,8 +96,10 @@ def to_unit_range(array: np.ndarray, settings: PreprocessingSettings, windowed: 
     return np.clip(array, 0.0, 1.0, out=array)
 
 
-def warn_if_windowed(name: str, windowed: bool, settings: PreprocessingSettings) -> None:
-    """Says aloud that a volume is not in HU and how its values are read."""
+def warn_if_odd(name: str, windowed: bool, slices: int, settings: PreprocessingSettings) -> None:
+    """Says aloud that a volume is not in HU and how its values are read, or that it has few slices."""
+    if slices < FEW_SLICES:
+        log.warning("%s: few slices (%d); padded with air", name, slices)
     if windowed:
         low, high = settings.windowed_source_hu
         log.warning("%s: values lie in 0..255, not HU; read as the window %g..%g HU", name, low, high)

@@ -12,10 +12,11 @@ from data_io.errors import InputError
 from data_io.labels import LabelTable
 from data_io.reporting import track
 from data_io.volume import Volume
-from pipeline import prediction, training
+from pipeline import losses, plugins, prediction, training
 from pipeline.case_store import CaseStore, StoredCase, default_folder
 from pipeline.configuration import settings_yaml
 from pipeline.model_file import TrainedModel, load_model, save_model
+from pipeline.networks.registry import NETWORKS
 from pipeline.preprocessing import Preprocessor
 from pipeline.settings import Settings
 
@@ -63,7 +64,8 @@ class Segmenter:
         folder = Path(folder)
         path = folder / "model.keras"
         if resume and path.is_file():
-            return load_model(path)
+            shutil.rmtree(folder / training.STATE_FOLDER, ignore_errors=True)
+            return load_model(path, trust_plugins=True)
         stored = self.prepare(cases)
         inner = self._validation_names(cases)
         trained = training.train(
@@ -83,7 +85,11 @@ class Segmenter:
         return predict(model, image)
 
     def prepare(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:
-        """The cases preprocessed and memory-mapped; quick where they were prepared before."""
+        """The cases preprocessed and memory-mapped; quick where they were prepared before.
+
+        Raises InputError for a bad case, and for a network, loss, metric or step that does not exist.
+        """
+        check_names(self.settings)
         store = CaseStore(self.store, Preprocessor(self.settings.preprocessing), len(self.settings.labels.names))
         return [store.get(case) for case in track(list(cases), "Preprocessing", len(cases))]
 
@@ -100,6 +106,16 @@ class Segmenter:
         count = min(len(patients) - 1, max(1, round(len(patients) * self.settings.training.validation_share)))
         chosen = set(np.random.default_rng(self.settings.seed).permutation(patients)[:count])
         return {case.name for case in cases if case.patient in chosen}
+
+
+def check_names(settings: Settings) -> None:
+    """Raises InputError where the settings name a network, loss, metric or step that does not exist."""
+    plugins.find(settings.network.name, NETWORKS, "network")
+    losses.make_loss(settings.loss)
+    for name in settings.training.metrics:
+        losses.make_metric(name)
+    for name in settings.preprocessing.steps:
+        plugins.find(name, {}, "preprocessing step")
 
 
 def predict(model: TrainedModel, image: Volume) -> Volume:

@@ -159,7 +159,7 @@ class TrainingSettings(_Group):
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     validation_patches: Count = 16
     metrics: tuple[str, ...] = ("tversky", "soft-dice", "dice-crossentropy")
-    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     workers: Annotated[int, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
@@ -191,7 +191,7 @@ class EvaluationSettings(_Group):
 class Settings(_Group):
     """An experiment's settings; see the groups for their fields."""
 
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     labels: LabelSettings = LabelSettings()
     preprocessing: PreprocessingSettings = PreprocessingSettings()
     patches: PatchSettings = PatchSettings()

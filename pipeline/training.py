@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+from tensorboard.summary import Writer
 
 from data_io.atomic import write_aside
 from data_io.errors import InputError
@@ -59,6 +60,7 @@ def train(
     path = folder / STATE_FOLDER / "checkpoint.npz"
     fingerprint = _fingerprint(cases, validation, settings)
     history, best = _restore(path, fingerprint, network, optimizer) if resume else ((), ())
+    writer = Writer(str(folder / "tensorboard"))
     for epoch in range(len(history), settings.training.epochs):
         monitored = _monitored(history, settings)
         if schedules.should_stop(settings.training, monitored):
@@ -73,8 +75,11 @@ def train(
         state = tuple(np.asarray(variable) for variable in optimizer.variables)
         save_checkpoint(path, Checkpoint(tuple(network.get_weights()), state, best, history, fingerprint))
         write_history(folder / "history.csv", history)
-        _log_scalars(folder / "tensorboard", row)
+        _log_scalars(writer, row)
         log.info("epoch %d/%d  %s", epoch + 1, settings.training.epochs, _in_words(row))
+    writer.close()
+    # Again, for a run that was killed between checkpoint and history.
+    write_history(folder / "history.csv", history)
     selected = schedules.best_epoch(_monitored(history, settings))
     if selected is not None and best:
         network.set_weights(best)
@@ -180,14 +185,11 @@ def _copy_weights(source: keras.Model, network: keras.Model) -> None:
     network.set_weights(source.get_weights())
 
 
-def _log_scalars(folder: Path, row: dict) -> None:
-    from tensorboard.summary import Writer
-
-    writer = Writer(str(folder))
+def _log_scalars(writer: Writer, row: dict) -> None:
     for name, value in row.items():
         if name != "epoch":
             writer.add_scalar(name, value, row["epoch"])
-    writer.close()
+    writer.flush()
 
 
 def _named(function, name: str):

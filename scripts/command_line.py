@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from data_io.errors import InputError
-from data_io.reporting import log
+from data_io.reporting import terminal
 
 DataFolder = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the dataset.", show_default=False)]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Where the results go.", show_default=False)]
@@ -29,6 +29,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing r
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show settings and an estimate of the cost; do nothing.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads; all by default.")]
+TrustPlugins = Annotated[bool, typer.Option("--trust-plugins", help="Run functions that a model file names.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show the traceback of an error.")]
@@ -44,7 +45,7 @@ def command(function: Callable) -> Callable:
     @functools.wraps(function)
     def ended(**arguments):
         quiet = arguments.get("quiet", False) or arguments.get("json", False)
-        _start_log(logging.WARNING if quiet else logging.INFO)
+        terminal.setLevel(logging.WARNING if quiet else logging.INFO)
         try:
             return function(**arguments)
         except (InputError, OSError) as error:
@@ -83,7 +84,7 @@ def use_device(device: str, threads: int | None) -> None:
         from pipeline.hardware import gpu_available
 
         if not gpu_available():
-            raise InputError("--device gpu: the backend sees no GPU; use --device cpu or install the gpu extra")
+            raise InputError("--device gpu: the backend sees no GPU; use --device cpu or pip install 'pneumoseg[gpu]'")
 
 
 def settings_of(preset: str, changes: list[str] | None, seed: int | None):
@@ -98,12 +99,3 @@ def run(function: Callable) -> None:
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command()(function)
     app()
-
-
-def _start_log(level: int) -> None:
-    log.setLevel(level)
-    log.handlers.clear()
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    log.addHandler(handler)
-    log.propagate = False

@@ -18,6 +18,7 @@ from scripts.command_line import (
     Seed,
     Set,
     Threads,
+    TrustPlugins,
     Verbose,
     command,
     print_json,
@@ -41,6 +42,7 @@ def kfold(
     start_from: Annotated[
         Path | None, typer.Option("--start-from", help="Begin with the weights of this model file (fine-tuning).")
     ] = None,
+    trust_plugins: TrustPlugins = False,
     seed: Seed = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -57,13 +59,14 @@ def kfold(
     """
     use_device(device, threads)
     from data_io.layouts import open_dataset
-    from evaluation.cross_validation import cross_validate
+    from evaluation.cross_validation import check_folds, cross_validate
     from evaluation.splits import make_splits
     from evaluation.tables import result_lines
 
     settings = settings_of(preset, [*(set_ or []), *([f"evaluation.splits={splits}"] if splits else [])], seed)
     dataset = open_dataset(data)
     chosen = make_splits(settings.evaluation.splits, dataset, settings.evaluation.folds, settings.seed)
+    check_folds(fold, len(chosen))
     if dry_run:
         from scripts.dry_run import print_estimate
 
@@ -72,7 +75,7 @@ def kfold(
     from pipeline.model_file import load_model
     from pipeline.segmenter import Segmenter
 
-    start = load_model(start_from) if start_from else None
+    start = load_model(start_from, trust_plugins) if start_from else None
     results = cross_validate(dataset, chosen, Segmenter(settings), output, fold, resume, overwrite, start)
     if json:
         print_json({"run": str(output), "complete": results.complete, "summary": _summary(results.final)})

@@ -13,6 +13,7 @@ from scripts.command_line import (
     Quiet,
     Resume,
     Threads,
+    TrustPlugins,
     Verbose,
     command,
     print_json,
@@ -29,6 +30,7 @@ def predict(
     fold: Annotated[
         list[int] | None, typer.Option("--fold", help="Only this fold of the run; may be repeated.")
     ] = None,
+    trust_plugins: TrustPlugins = False,
     resume: Resume = False,
     overwrite: Overwrite = False,
     device: Device = "auto",
@@ -45,7 +47,7 @@ def predict(
     from evaluation.batch_prediction import find_inputs, open_predictor, predict_files
 
     files = find_inputs(inputs)
-    written = predict_files(files, output, open_predictor(model, fold), resume, overwrite)
+    written = predict_files(files, output, open_predictor(model, fold, trust_plugins), resume, overwrite)
     if json:
         print_json({"masks": [str(path) for path in written]})
     elif not quiet:

@@ -18,6 +18,7 @@ from scripts.command_line import (
     Seed,
     Set,
     Threads,
+    TrustPlugins,
     Verbose,
     command,
     print_json,
@@ -36,6 +37,7 @@ def train(
     start_from: Annotated[
         Path | None, typer.Option("--start-from", help="Begin with the weights of this model file (fine-tuning).")
     ] = None,
+    trust_plugins: TrustPlugins = False,
     seed: Seed = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -64,7 +66,7 @@ def train(
     from pipeline.model_file import load_model
     from pipeline.segmenter import Segmenter
 
-    start = load_model(start_from) if start_from else None
+    start = load_model(start_from, trust_plugins) if start_from else None
     path = train_final_model(dataset, Segmenter(settings), output, resume, overwrite, start)
     if json:
         print_json({"model": str(path)})

@@ -30,7 +30,7 @@ def cts(tmp_path):
 
 def test_a_folder_gives_a_mask_for_each_ct(cts, predictor, tmp_path):
     files = find_inputs([cts])
-    assert [file.name for file in files] == ["a.nii.gz", "b.nii.gz"]
+    assert files == {"a": cts / "a.nii.gz", "b": cts / "b.nii.gz"}
     written = predict_files(files, tmp_path / "out", predictor)
     assert [path.name for path in written] == ["a.nii.gz", "b.nii.gz"]
     assert (np.asarray(nib.load(written[0]).dataobj) == 0).all()
@@ -48,6 +48,17 @@ def test_existing_masks_are_kept_or_replaced_on_demand(cts, predictor, tmp_path)
     assert path.stat().st_mtime_ns != stamp
 
 
+def test_datasets_and_case_folders_give_their_images_alone(cts, tmp_path):
+    for case in ("one", "two"):
+        (tmp_path / "data" / case).mkdir(parents=True)
+        for name in ("imaging.nii.gz", "segmentation.nii.gz"):
+            (tmp_path / "data" / case / name).write_bytes((cts / "a.nii.gz").read_bytes())
+    one, two = (tmp_path / "data" / case / "imaging.nii.gz" for case in ("one", "two"))
+    assert find_inputs([tmp_path / "data"]) == {"one": one, "two": two}
+    assert find_inputs([tmp_path / "data" / "one"]) == {"one": one}
+    assert find_inputs([one, two]) == {"one": one, "two": two}
+
+
 def test_a_ct_is_never_replaced_by_its_mask(cts, predictor):
     with pytest.raises(InputError, match="replace the CT itself"):
         predict_files(find_inputs([cts]), cts, predictor, overwrite=True)
@@ -55,7 +66,7 @@ def test_a_ct_is_never_replaced_by_its_mask(cts, predictor):
 
 @pytest.mark.parametrize(
     ("inputs", "message"),
-    [(["absent"], "no such file"), (["empty"], "no readable CT"), (["cts/a.nii.gz", "other/a.nii.gz"], "one mask: a")],
+    [(["absent"], "no such file"), (["empty"], "empty"), (["cts/a.nii.gz", "other/a.nii.gz"], "one mask: a")],
 )
 def test_bad_inputs_are_refused(cts, tmp_path, inputs, message):
     for folder in ("empty", "other"):
@@ -83,6 +94,6 @@ def test_odd_volumes_are_warned_of(predictor, tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(log, "warning", lambda message, *values: said.append(message % values))
     nib.save(nib.Nifti1Image(np.full((6, 5, 1), 200, np.uint8), np.eye(4)), tmp_path / "slice.nii.gz")
-    predict_files([tmp_path / "slice.nii.gz"], tmp_path / "out", predictor)
+    predict_files(find_inputs([tmp_path / "slice.nii.gz"]), tmp_path / "out", predictor)
     assert any("not HU" in line for line in said)
-    assert any("only 1 slices" in line for line in said)
+    assert any("few slices (1)" in line for line in said)

@@ -113,8 +113,10 @@ def test_an_existing_run_needs_resume_or_overwrite(dataset, tmp_path):
 def test_overwrite_never_empties_a_folder_that_is_no_run(dataset, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
-    with pytest.raises(InputError, match="not a run folder"):
-        run(dataset, tmp_path / "thesis", overwrite=True)
+    (tmp_path / "thesis" / "settings.yaml").write_text("mine")
+    for arguments in ({"overwrite": True}, {"resume": True}, {"folds": [0]}):
+        with pytest.raises(InputError, match="not a run folder"):
+            run(dataset, tmp_path / "thesis", **arguments)
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
 
 
@@ -183,12 +185,24 @@ def test_warnings_of_the_run_reach_its_report(dataset, tmp_path):
     from data_io.reporting import log
 
     class Warns(Threshold):
+        def prepare(self, cases):
+            log.warning("a strange split")
+
         def predict(self, model, image):
             log.warning("a strange CT")
             return super().predict(model, image)
 
     cross_validate(dataset, k_fold(dataset, 3, 0), Warns(), tmp_path / "run")
-    assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8").count("a strange CT") == 1
+    report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert report.count("a strange CT") == 1
+    assert report.count("a strange split") == 1
+
+
+def test_resume_and_overwrite_exclude_each_other(dataset, tmp_path):
+    run(dataset, tmp_path / "run", folds=[0])
+    with pytest.raises(InputError, match="give one of them"):
+        run(dataset, tmp_path / "run", resume=True, overwrite=True)
+    assert (tmp_path / "run" / "fold_0" / "metrics.csv").is_file()
 
 
 def test_a_final_model_is_fitted_on_all_cases(dataset, tmp_path):

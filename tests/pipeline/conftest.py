@@ -23,7 +23,15 @@ def make_stored(tmp_path):
             counts.append(int((labels == label).sum()))
             voxels = np.argwhere(labels == label) if label else np.zeros((0, 3))
             np.save(folder / f"foreground_{label}.npy", voxels.astype(np.int16))
-        facts = {"mean": 0.1, "sd": 0.2, "spacing_mm": [1.0, 1.0, 2.0], "windowed": False, "voxels": counts}
+        facts = {
+            "mean": 0.1,
+            "sd": 0.2,
+            "spacing_mm": [1.0, 1.0, 2.0],
+            "windowed": False,
+            "air": 0.5,
+            "slices": 20,
+            "voxels": counts,
+        }
         (folder / "case.json").write_text(json.dumps(facts), encoding="utf-8")
         return StoredCase(name, name, folder)
 

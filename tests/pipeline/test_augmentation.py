@@ -54,10 +54,10 @@ def test_reading_at_the_voxels_gives_the_crop(order):
 
 def test_outside_is_air():
     array = np.ones((4, 4, 4), np.float16)
-    read = augmentation.read_at(array, identity((4, 4, 4), (2, 0, 0)), 1)
+    read = augmentation.read_at(array, identity((4, 4, 4), (2, 0, 0)), 1, outside=0.25)
     assert (read[:2] == 1).all()
-    assert (read[2:] == 0).all()
-    assert (augmentation.read_at(array, identity((4, 4, 4), (50, 0, 0)), 1) == 0).all()
+    assert (read[2:] == 0.25).all()
+    assert (augmentation.read_at(array, identity((4, 4, 4), (50, 0, 0)), 1, outside=0.25) == 0.25).all()
 
 
 def test_nothing_drawn_means_a_plain_crop():

@@ -38,9 +38,10 @@ def test_workers_change_nothing(blocks):
 def test_without_augmentation_a_patch_is_a_normalised_crop(blocks):
     settings = small("augmentation.enabled=false", "patches.shape=[16, 16, 16]")
     image, labels = batches.training_sample(blocks, settings, 0, 0, 0)
-    np.testing.assert_allclose(image, (labels / 4 - 0.1) / 0.2, atol=2e-3)
+    inside = (slice(None), slice(None), slice(2, 14))
+    np.testing.assert_allclose(image[inside], (labels[inside] / 4 - 0.1) / 0.2, atol=2e-3)
     assert (labels[:, :, :2] == 0).all()
-    np.testing.assert_allclose(image[:, :, :2], -0.5, atol=1e-6)
+    np.testing.assert_allclose(image[:, :, :2], (0.5 - 0.1) / 0.2, atol=1e-6)
 
 
 def test_all_foreground_patches_hold_infection(blocks):
@@ -84,6 +85,20 @@ def test_validation_patches_are_fixed_and_show_every_class(blocks):
     labels = np.concatenate([batch.labels for batch in first])
     for label in (1, 2, 3):
         assert (labels == label).any(axis=(1, 2, 3, 4)).sum() >= 4
+
+
+def test_validation_patches_show_every_class_of_many_cases(make_stored):
+    labels = np.zeros((8, 8, 8), np.uint8)
+    labels[0], labels[7], labels[4, 4, 4] = 1, 2, 3
+    cases = [make_stored(f"case_{index}", labels) for index in range(10)]
+    fixed = batches.validation_batches(cases, small("patches.shape=[2, 2, 2]", "network.filters=[4, 8]"))
+    found = np.concatenate([batch.labels for batch in fixed])
+    assert (found == 3).any(axis=(1, 2, 3, 4)).sum() >= 5
+
+
+def test_order_0_reads_stored_halves(blocks):
+    settings = small("augmentation.image_order=0", "augmentation.probability=1")
+    assert batches.make_batch(blocks, settings, 0, 0).images.dtype == np.float32
 
 
 def test_a_failing_worker_says_why(blocks):

@@ -18,5 +18,5 @@ def test_the_published_step_costs_what_its_convolutions_cost():
 
 
 def test_a_wanted_precision_is_used():
-    assert choose_precision("mixed_float16") == "mixed_float16"
+    assert choose_precision("mixed_bfloat16") == "mixed_bfloat16"
     assert choose_precision("auto") in ("float32", "mixed_bfloat16")

@@ -26,6 +26,7 @@ def test_the_window_becomes_0_to_1():
     expected = (np.clip(ramp().astype(float), -1250, 250) + 1250) / 1500
     np.testing.assert_allclose(prepared.image, expected, atol=1e-6)
     assert not prepared.windowed
+    assert prepared.air == pytest.approx(250 / 1500)
     assert prepared.mean == pytest.approx(expected.mean(), abs=1e-5)
     assert prepared.sd == pytest.approx(expected.std(), abs=1e-5)
 

@@ -6,7 +6,7 @@ from data_io.errors import InputError
 from pipeline import training
 from pipeline.checkpoint import load_checkpoint
 from pipeline.configuration import load_settings
-from pipeline.model_file import load_model, save_model
+from pipeline.model_file import TrainedModel, load_model, save_model
 
 
 def tiny(*changes: str):
@@ -111,6 +111,16 @@ def test_a_model_file_holds_all_that_prediction_needs(blocks, tmp_path):
     tile = np.random.default_rng(0).normal(size=(1, 8, 8, 8, 1)).astype(np.float32)
     ours, theirs = (model.network.predict_on_batch(tile) for model in (trained.model, loaded))
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_model_that_would_run_code_must_be_trusted(blocks, tmp_path):
+    trained = training.train(blocks, tiny("training.epochs=1"), tmp_path).model
+    steps = trained.settings.preprocessing.model_copy(update={"steps": ("somebodys_module:step",)})
+    settings = trained.settings.model_copy(update={"preprocessing": steps})
+    save_model(tmp_path / "model.keras", TrainedModel(trained.network, settings))
+    with pytest.raises(InputError, match="--trust-plugins"):
+        load_model(tmp_path / "model.keras")
+    assert load_model(tmp_path / "model.keras", trust_plugins=True).settings == settings
 
 
 def test_fine_tuning_begins_with_the_given_weights(blocks, tmp_path):
