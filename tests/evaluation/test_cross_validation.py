@@ -137,8 +137,9 @@ def test_a_fold_that_does_not_exist(dataset, tmp_path):
 
 
 def test_two_writers_of_one_fold(dataset, tmp_path):
+    run(dataset, tmp_path / "run", folds=[0])
     folder = tmp_path / "run" / "fold_1"
-    folder.mkdir(parents=True)
+    folder.mkdir()
     with FileLock(folder / ".lock"), pytest.raises(InputError, match="another process writes"):
         run(dataset, tmp_path / "run", folds=[1])
     with FileLock(folder / ".lock"), pytest.raises(InputError, match="another process writes"):

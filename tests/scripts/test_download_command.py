@@ -6,18 +6,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from data_io.reporting import log
 from scripts.download import download
 
 app = typer.Typer()
 app.command()(download)
-
-
-@pytest.fixture(autouse=True)
-def fresh_log(monkeypatch):
-    """Handlers hold the standard error of the test that made them."""
-    monkeypatch.setattr(log, "handlers", [])
-    monkeypatch.setattr(log, "propagate", True)
 
 
 def run(*arguments):

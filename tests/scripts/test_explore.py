@@ -9,18 +9,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from data_io.reporting import log
 from scripts.explore import explore
 
 app = typer.Typer()
 app.command()(explore)
-
-
-@pytest.fixture(autouse=True)
-def fresh_log(monkeypatch):
-    """Handlers hold the standard error of the test that made them."""
-    monkeypatch.setattr(log, "handlers", [])
-    monkeypatch.setattr(log, "propagate", True)
 
 
 def run(*arguments):

@@ -8,18 +8,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from data_io.reporting import log
 from scripts.verify import verify
 
 app = typer.Typer()
 app.command()(verify)
-
-
-@pytest.fixture(autouse=True)
-def fresh_log(monkeypatch):
-    """Handlers hold the standard error of the test that made them."""
-    monkeypatch.setattr(log, "handlers", [])
-    monkeypatch.setattr(log, "propagate", True)
 
 
 def run(*arguments):
