@@ -24,6 +24,7 @@ from evaluation.figures.saving import save_figure
 from evaluation.run_folder import RunFolder
 from evaluation.run_report import write_results
 from evaluation.splits import Split
+from pipeline.model_file import TrainedModel
 
 
 class Method(Protocol):
@@ -47,7 +48,7 @@ class Method(Protocol):
     def prepare(self, cases: Dataset) -> Any:
         """Reads and checks every case, so that a bad one is told before hours of training."""
 
-    def fit(self, cases: Dataset, folder: Path, resume: bool = False, start_from: Any = None) -> Any:
+    def fit(self, cases: Dataset, folder: Path, resume: bool = False, start_from: TrainedModel | None = None) -> Any:
         """Trains on `cases`, keeps its files in `folder` and returns a model."""
 
     def predict(self, model: Any, image: Volume) -> Volume:
@@ -72,7 +73,7 @@ def cross_validate(
     folds: Sequence[int] | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    start_from: Any = None,
+    start_from: TrainedModel | None = None,
 ) -> CrossValidation:
     """Fits and measures `method` on each split and writes the run folder `output`.
 
@@ -92,6 +93,7 @@ def cross_validate(
         splits.to_json(chosen),
         run_folder.fingerprints_of(dataset),
         method.seed,
+        start_from.sha256 if start_from else None,
         resume=resume or joins,
         overwrite=overwrite and not joins,
     )
@@ -125,7 +127,7 @@ def _one_fold(
     fold: int,
     resume: bool,
     overwrite: bool,
-    start_from: Any,
+    start_from: TrainedModel | None,
 ) -> None:
     if overwrite:
         run_folder.clear(run.fold(fold))

@@ -1,11 +1,11 @@
 """The model for use: trained on every case, so that nothing is left to measure it on."""
 
 from pathlib import Path
-from typing import Any
 
 from data_io.dataset import Dataset
 from evaluation import run_folder
 from evaluation.cross_validation import Method, draw_history
+from pipeline.model_file import TrainedModel
 
 
 def train_final_model(
@@ -14,7 +14,7 @@ def train_final_model(
     output: str | Path,
     resume: bool = False,
     overwrite: bool = False,
-    start_from: Any = None,
+    start_from: TrainedModel | None = None,
 ) -> Path:
     """Fits `method` on all cases and returns `output`/model.keras; the folder also gets settings, environment and the
     fitting curve. Raises InputError as `run_folder.open_run`."""
@@ -22,7 +22,8 @@ def train_final_model(
     run_folder.check_output(output, resume, overwrite)
     method.prepare(dataset)
     fingerprints = run_folder.fingerprints_of(dataset)
-    run = run_folder.open_run(output, method.describe(), [], fingerprints, method.seed, resume, overwrite)
+    start = start_from.sha256 if start_from else None
+    run = run_folder.open_run(output, method.describe(), [], fingerprints, method.seed, start, resume, overwrite)
     with run_folder.logged_to(run.root / "log.txt"), run.writing():
         method.fit(dataset, run.root, resume, start_from)
         draw_history(run.root)

@@ -71,10 +71,11 @@ def open_run(
     splits: list[dict],
     fingerprints: dict[str, str],
     seed: int,
+    start_from: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
 ) -> RunFolder:
-    """Makes the run folder, or opens it to go on.
+    """Makes the run folder, or opens it to go on. `start_from`: SHA-256 of the model that training begins with.
 
     Raises InputError where it exists without `resume` or `overwrite`, is not a run folder, or was made with other
     settings, splits or data.
@@ -85,10 +86,10 @@ def open_run(
         clear(run.root)
     with run.writing():
         if (run.root / "settings.yaml").is_file():
-            _same_experiment(run, settings_yaml, splits, fingerprints)
+            _same_experiment(run, settings_yaml, splits, fingerprints, start_from)
             return run
         write_json(run.root / "splits.json", splits)
-        write_json(run.root / "environment.json", _environment(fingerprints, seed))
+        write_json(run.root / "environment.json", _environment(fingerprints, seed, start_from))
         write_text(run.root / "settings.yaml", settings_yaml)
     return run
 
@@ -157,7 +158,7 @@ def _held(lock: Path, timeout_s: float = 0) -> Iterator[None]:
         yield
 
 
-def _environment(fingerprints: dict[str, str], seed: int) -> dict:
+def _environment(fingerprints: dict[str, str], seed: int, start_from: str | None) -> dict:
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "python": platform.python_version(),
@@ -165,11 +166,14 @@ def _environment(fingerprints: dict[str, str], seed: int) -> dict:
         "packages": versions,
         "hardware": hardware.description(),
         "seed": seed,
+        "start_from": start_from,
         "data": fingerprints,
     }
 
 
-def _same_experiment(run: RunFolder, settings_yaml: str, splits: list[dict], fingerprints: dict[str, str]) -> None:
+def _same_experiment(
+    run: RunFolder, settings_yaml: str, splits: list[dict], fingerprints: dict[str, str], start_from: str | None
+) -> None:
     changed = []
     if run.settings_yaml != settings_yaml:
         changed.append("settings")
@@ -177,6 +181,8 @@ def _same_experiment(run: RunFolder, settings_yaml: str, splits: list[dict], fin
         changed.append("splits")
     if run.environment["data"] != fingerprints:
         changed.append("data")
+    if run.environment["start_from"] != start_from:
+        changed.append("start model")
     if changed:
         raise InputError(
             f"{run.root}: {' and '.join(changed)} differ from those the run began with; give the same ones, or start "

@@ -3,6 +3,7 @@
 The file is Keras's own `.keras` zip with one more entry. Code that the file brings along or names is not run.
 """
 
+import hashlib
 import json
 import zipfile
 from dataclasses import dataclass
@@ -21,10 +22,11 @@ SETTINGS_ENTRY = "pneumoseg.json"
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A network with its weights, and the settings it was trained with."""
+    """A network with its weights, and the settings it was trained with. `sha256`: of the file it was read from."""
 
     network: keras.Model
     settings: Settings
+    sha256: str | None = None
 
 
 def save_model(path: str | Path, model: TrainedModel) -> None:
@@ -61,4 +63,5 @@ def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError) as error:
         raise InputError(f"{path}: the network cannot be loaded ({' '.join(str(error).split())[:300]})") from error
-    return TrainedModel(network, settings)
+    with open(path, "rb") as file:
+        return TrainedModel(network, settings, hashlib.file_digest(file, "sha256").hexdigest())

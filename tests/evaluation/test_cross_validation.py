@@ -19,6 +19,8 @@ from evaluation.final_model import train_final_model
 from evaluation.run_folder import RunFolder
 from evaluation.scores import COLUMNS
 from evaluation.splits import k_fold, to_json
+from pipeline.configuration import load_settings
+from pipeline.model_file import TrainedModel
 
 FILES = {
     "settings.yaml",
@@ -180,6 +182,14 @@ def test_resume_refuses_another_experiment(dataset, tmp_path, changed):
         write_label_nifti(dataset.case("a").mask, Volume.from_source(labels, np.eye(4)), LUNG_LABELS)
     with pytest.raises(InputError, match=f"{changed} differ"):
         cross_validate(dataset, splits, method, tmp_path / "run", resume=True)
+
+
+def test_the_model_to_start_from_is_on_record(dataset, tmp_path):
+    given = TrainedModel(None, load_settings("demo"), sha256="abc123")
+    results = run(dataset, tmp_path / "run", folds=[0], start_from=given)
+    assert results.run.environment["start_from"] == "abc123"
+    with pytest.raises(InputError, match="start model differ"):
+        run(dataset, tmp_path / "run", resume=True)
 
 
 def test_warnings_of_the_run_reach_its_report(dataset, tmp_path):

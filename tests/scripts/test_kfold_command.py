@@ -51,7 +51,11 @@ def test_train_fine_tunes_and_resumes(phantoms, tiny, tmp_path):
     model = tmp_path / "one" / "model.keras"
     code, output = invoke("train", phantoms, "-o", tmp_path / "two", *tiny, "--start-from", model, "--quiet")
     assert code == 0, output
-    assert invoke("train", phantoms, "-o", tmp_path / "two", *tiny, "--resume")[0] == 0
+    code, output = invoke("train", phantoms, "-o", tmp_path / "two", *tiny, "--resume")
+    assert code == 2
+    assert "start model differ" in output
+    again = ["-o", tmp_path / "two", *tiny, "--start-from", model, "--resume"]
+    assert invoke("train", phantoms, *again)[0] == 0
     assert not (tmp_path / "two" / ".training").exists()
 
 
