@@ -91,7 +91,7 @@ def predict_files(
         if resume and target.exists():
             continue
         image = readers.read_volume(file)
-        _warn(file, image, predictor.settings)
+        warn_if_odd(file.name, is_windowed(image.array), image.array.shape[2], predictor.settings.preprocessing)
         write_label_nifti(target, predictor(image), predictor.settings.labels.table)
         log.info("%s -> %s", file, target)
     return targets
@@ -128,7 +128,3 @@ def _model_files(path: Path, folds: Sequence[int] | None) -> list[Path]:
     if not found:
         raise InputError(f"{path}: no model there; give a model.keras, or a run folder with fold_0/model.keras")
     return [file for _, file in found]
-
-
-def _warn(file: Path, image: Volume, settings: Settings) -> None:
-    warn_if_odd(file.name, is_windowed(image.array), image.array.shape[2], settings.preprocessing)

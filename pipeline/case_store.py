@@ -19,7 +19,7 @@ from data_io.atomic import PARTIAL_PREFIX
 from data_io.dataset import Case
 from data_io.errors import InputError
 from pipeline import plugins
-from pipeline.preprocessing import Preprocessor, warn_if_odd
+from pipeline.preprocessing import Preprocessor
 
 FORMAT = 2
 FOREGROUND_VOXELS = 20_000
@@ -82,9 +82,7 @@ class CaseStore:
         entry = self.folder / "cases" / self._key(case)
         if not (entry / "case.json").is_file():
             self._make(case, entry)
-        stored = StoredCase(case.name, case.patient, entry)
-        warn_if_odd(case.name, stored.facts["windowed"], stored.facts["slices"], self.preprocessor.settings)
-        return stored
+        return StoredCase(case.name, case.patient, entry)
 
     def _key(self, case: Case) -> str:
         settings = self.preprocessor.settings.model_dump_json()

@@ -17,7 +17,7 @@ from pipeline.case_store import CaseStore, StoredCase, default_folder
 from pipeline.configuration import settings_yaml
 from pipeline.model_file import TrainedModel, load_model, save_model
 from pipeline.networks.registry import NETWORKS
-from pipeline.preprocessing import Preprocessor
+from pipeline.preprocessing import Preprocessor, warn_if_odd
 from pipeline.settings import Settings
 
 
@@ -66,7 +66,7 @@ class Segmenter:
         if resume and path.is_file():
             shutil.rmtree(folder / training.STATE_FOLDER, ignore_errors=True)
             return load_model(path, trust_plugins=True)
-        stored = self.prepare(cases)
+        stored = self._stored(cases)
         inner = self._validation_names(cases)
         trained = training.train(
             [case for case in stored if case.name not in inner],
@@ -85,11 +85,17 @@ class Segmenter:
         return predict(model, image)
 
     def prepare(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:
-        """The cases preprocessed and memory-mapped; quick where they were prepared before.
+        """The cases preprocessed and memory-mapped, what is odd about them said once; quick the second time.
 
         Raises InputError for a bad case, and for a network, loss, metric or step that does not exist.
         """
         check_names(self.settings)
+        stored = self._stored(cases)
+        for case in stored:
+            warn_if_odd(case.name, case.facts["windowed"], case.facts["slices"], self.settings.preprocessing)
+        return stored
+
+    def _stored(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:
         store = CaseStore(self.store, Preprocessor(self.settings.preprocessing), len(self.settings.labels.names))
         return [store.get(case) for case in track(list(cases), "Preprocessing", len(cases))]
 

@@ -78,7 +78,9 @@ def kfold(
     start = load_model(start_from, trust_plugins) if start_from else None
     results = cross_validate(dataset, chosen, Segmenter(settings), output, fold, resume, overwrite, start)
     if json:
-        print_json({"run": str(output), "complete": results.complete, "summary": _summary(results.final)})
+        from evaluation.report import summarise
+
+        print_json({"run": str(output), "complete": results.complete, "summary": summarise(results.final)})
         return
     if not quiet:
         print(result_lines(results.final))
@@ -86,12 +88,6 @@ def kfold(
             print(f"report: {results.run.root / 'report.html'}\nscores: {results.run.root / 'cv_results.detailed.csv'}")
         else:
             print(f"{results.run.root}: other folds are still to be run; the last one writes the cv_results")
-
-
-def _summary(final) -> dict:
-    from evaluation.report import summarise
-
-    return summarise(final)
 
 
 if __name__ == "__main__":
