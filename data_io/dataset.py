@@ -48,12 +48,13 @@ class Case:
         return image, Volume.from_source(mask.restore(), image.source.affine)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the bytes of image and mask: changes when either file does."""
+        """SHA-256 of the bytes of image and mask, be they files or folders of slices: changes when either does."""
         digest = hashlib.sha256()
-        for path in (self.image, self.mask):
-            if path is not None:
-                with open(path, "rb") as file:
-                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        for path in filter(None, (self.image, self.mask)):
+            for part in sorted(path.iterdir()) if path.is_dir() else [path]:
+                if part.is_file():
+                    with open(part, "rb") as file:
+                        digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
 
 

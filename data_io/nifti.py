@@ -1,6 +1,8 @@
 """NIfTI files to volumes and label masks to NIfTI files."""
 
+import math
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 from xml.sax.saxutils import escape
@@ -9,16 +11,20 @@ import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
+from nibabel.openers import Opener
 from nibabel.spatialimages import HeaderDataError
 
 from data_io.atomic import write_aside
 from data_io.errors import InputError
 from data_io.labels import LabelTable
+from data_io.reporting import log
+from data_io.scan import Scan, slab_thickness
 from data_io.volume import Grid, Volume
 
 SUFFIXES = (".nii.gz", ".nii")
 INTENT_LABEL = 1002
 EXTENSION_CARET = 30
+DEFLATE_MOST = 1032  # what a byte of gzip can expand to (the limit of the deflate format)
 
 
 def is_nifti(path: str | Path) -> bool:
@@ -35,40 +41,64 @@ def case_name(path: str | Path) -> str:
     return Path(path).stem
 
 
-def read_grid(path: str | Path) -> Grid:
-    """The grid stored in the header, without reading the voxels. Raises InputError as `read_nifti` does."""
-    image = _open(path)
-    return Grid(_shape3(image, path), _affine(image, path))
-
-
 def read_nifti(path: str | Path) -> Volume:
-    """Reads a 3D image, turned to RAS+, with the file's scaling (`scl_slope`, `scl_inter`) applied in float32.
+    """Reads a 3D image, turned to RAS+; see `open_nifti` for its voxels and errors."""
+    return open_nifti(path).read()
+
+
+def open_nifti(path: str | Path) -> Scan:
+    """Opens a 3D image to be read slab by slab, with the file's scaling (`scl_slope`, `scl_inter`) applied in float32.
 
     Unscaled integers keep their own data type, so that an int16 CT costs two bytes a voxel; floats become float32.
-    Raises InputError for a file that is missing, truncated, not NIfTI, not 3D, colour or complex, or that holds NaN or
-    infinite voxels.
+    Raises InputError, at once or when the voxels are read, for a file that is missing, truncated, not NIfTI, not 3D,
+    colour or complex, or that holds NaN or infinite voxels.
     """
     image = _open(path)
     shape = _shape3(image, path)
-    affine = _affine(image, path)
+    _check_size(Path(path), image, shape)
+    return Scan(Grid(shape, _affine(image, path)), lambda: _stored_slabs(Path(path), image, shape))
+
+
+def _check_size(path: Path, image: nib.Nifti1Image, shape: tuple[int, int, int]) -> None:
+    needed = math.prod(shape) * image.get_data_dtype().itemsize
+    most = path.stat().st_size * (DEFLATE_MOST if path.name.lower().endswith(".gz") else 1)
+    if needed > most:
+        raise InputError(
+            f"{path}: the file is truncated or its header damaged: {shape} voxels are {needed} bytes, the file "
+            f"holds at most {most}; copy or download it again"
+        )
+
+
+def _stored_slabs(path: Path, image: nib.Nifti1Image, shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
     stored = cast(ArrayProxy, image.dataobj)
-    try:
-        array = np.asanyarray(stored.get_unscaled()).reshape(shape)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise InputError(f"{path}: the file is truncated or damaged ({error}); copy or download it again") from error
-    except MemoryError as error:
-        raise InputError(f"{path}: a volume of {shape} does not fit into memory; is its header damaged?") from error
+    thickness = slab_thickness(shape, stored.dtype.itemsize)
+    with Opener(str(stored.file_like), "rb") as file:
+        for start in range(0, shape[2], thickness):
+            count = min(thickness, shape[2] - start)
+            wanted = shape[0] * shape[1] * count * stored.dtype.itemsize
+            try:
+                if start == 0:
+                    file.seek(stored.offset)
+                content = file.read(wanted)
+            except (OSError, EOFError, ValueError, zlib.error) as error:
+                raise InputError(f"{path}: the file is truncated or damaged ({error}); copy it again") from error
+            if len(content) < wanted:
+                raise InputError(f"{path}: the file is truncated in slices {start}..{start + count - 1}; copy it again")
+            array = np.frombuffer(content, stored.dtype).reshape((*shape[:2], count), order="F")
+            yield _scaled(array, stored, path)
+
+
+def _scaled(array: np.ndarray, stored: ArrayProxy, path: Path) -> np.ndarray:
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    slope, intercept = stored.slope, stored.inter
     with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes infinite and is refused below
-        if (slope, intercept) != (1.0, 0.0):
-            array = array.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+        if (stored.slope, stored.inter) != (1.0, 0.0):
+            array = array.astype(np.float32) * np.float32(stored.slope) + np.float32(stored.inter)
         elif array.dtype.kind == "f":
             array = array.astype(np.float32, copy=False)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         count = int(array.size - np.isfinite(array).sum())
         raise InputError(f"{path}: voxels must be finite numbers, found {count} NaN or infinite; replace them first")
-    return Volume.from_source(array, affine)
+    return array
 
 
 def as_labels(volume: Volume, path: str | Path, classes: int) -> Volume:
@@ -92,18 +122,41 @@ def write_label_nifti(path: str | Path, labels: Volume, table: LabelTable) -> No
     """
     if not is_nifti(path):
         raise InputError(f"{path}: a mask is written as .nii or .nii.gz; change the name")
-    array = np.ascontiguousarray(labels.restore().astype(np.uint8, copy=False))
-    image = nib.Nifti1Image(array, labels.source.affine)
-    image.header.set_data_dtype(np.uint8)
-    image.header.set_slope_inter(1, 0)
-    image.set_sform(labels.source.affine, code=1)
-    image.set_qform(labels.source.affine, code=1, strip_shears=True)
-    image.header["pixdim"][1:4] = labels.source.spacing_mm
-    image.header.set_xyzt_units("mm")
-    image.header.set_intent(INTENT_LABEL, name="pneumoseg labels", allow_unknown=True)
-    image.header.extensions.append(nib.nifti1.Nifti1Extension(EXTENSION_CARET, _caret_table(table)))
-    with write_aside(path) as aside:
-        nib.save(image, aside)
+    header = _uint8_header(labels.source)
+    header.set_intent(INTENT_LABEL, name="pneumoseg labels", allow_unknown=True)
+    header.extensions.append(nib.nifti1.Nifti1Extension(EXTENSION_CARET, _caret_table(table)))
+    if not np.allclose(header.get_qform(), labels.source.affine, atol=1e-3):
+        log.warning(
+            "%s: axes at odd angles, which a qform cannot express: it holds the nearest, the sform is exact", path
+        )
+    _write(path, header, labels.restore().astype(np.uint8, copy=False))
+
+
+def write_scaled_nifti(path: str | Path, array: np.ndarray, scan: Scan, slope: float) -> None:
+    """Writes a map on the grid of the scan's file: uint8 `array` (x, y, z) as RAS+, to be read as value x slope."""
+    header = _uint8_header(scan.source)
+    header.set_slope_inter(slope, 0)
+    _write(path, header, Volume(array, scan.grid, scan.source).restore())
+
+
+def _uint8_header(grid: Grid) -> nib.Nifti1Header:
+    header = nib.Nifti1Header()
+    header.set_data_dtype(np.uint8)
+    header.set_data_shape(grid.shape)
+    header.set_slope_inter(1, 0)
+    header.set_sform(grid.affine, code=1)
+    header.set_qform(grid.affine, code=1, strip_shears=True)
+    header["pixdim"][1:4] = grid.spacing_mm
+    header.set_xyzt_units("mm")
+    return header
+
+
+def _write(path: str | Path, header: nib.Nifti1Header, array: np.ndarray) -> None:
+    """Plane by plane, so that no second copy of the array is made; the values go to the file as they are."""
+    with write_aside(path) as aside, Opener(str(aside), "wb") as file:
+        header.write_to(file)
+        for index in range(array.shape[2]):
+            file.write(array[:, :, index].tobytes(order="F"))
 
 
 def _open(path: str | Path) -> nib.Nifti1Image:

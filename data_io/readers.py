@@ -1,6 +1,7 @@
-"""From a path to a Volume, whatever the format; new formats plug in here.
+"""From a path to a Scan or a Volume, whatever the format; new formats plug in here.
 
-A reader of your own is a function from a path to a Volume, registered with the test that recognises its files:
+A reader of your own is a function from a path to a Volume (or to a Scan, which is read slab by slab), registered with
+the test that recognises its files:
 
     def read_npz(path):
         content = numpy.load(path)
@@ -12,14 +13,15 @@ A reader of your own is a function from a path to a Volume, registered with the 
 from collections.abc import Callable
 from pathlib import Path
 
-from data_io import nifti
+from data_io import dicom, dicom_series, itk_images, nifti
 from data_io.errors import InputError
+from data_io.scan import Scan
 from data_io.volume import Volume
 
-_READERS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], Volume]]] = {}
+_READERS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], Volume | Scan]]] = {}
 
 
-def register_reader(name: str, recognises: Callable[[Path], bool], read: Callable[[Path], Volume]) -> None:
+def register_reader(name: str, recognises: Callable[[Path], bool], read: Callable[[Path], Volume | Scan]) -> None:
     """Adds a file format; one registered later is asked first, and one of the same name is replaced."""
     _READERS.pop(name, None)
     _READERS[name] = (recognises, read)
@@ -31,13 +33,16 @@ def is_readable(path: str | Path) -> bool:
     return not path.name.startswith(".") and any(recognises(path) for recognises, _ in _READERS.values())
 
 
+def open_scan(path: str | Path) -> Scan:
+    """Opens a CT (HU) by the reader that recognises it. Raises InputError where none does or the file is bad."""
+    found = _read(Path(path))
+    return found if isinstance(found, Scan) else Scan.from_volume(found)
+
+
 def read_volume(path: str | Path) -> Volume:
     """Reads a CT volume (HU) by the reader that recognises it. Raises InputError where none does or the file is bad."""
-    path = Path(path)
-    for recognises, read in reversed(_READERS.values()):
-        if recognises(path):
-            return read(path)
-    raise InputError(f"{path}: no reader for this file; readable formats: {', '.join(_READERS)}")
+    found = _read(Path(path))
+    return found.read() if isinstance(found, Scan) else found
 
 
 def read_labels(path: str | Path, classes: int) -> Volume:
@@ -45,4 +50,13 @@ def read_labels(path: str | Path, classes: int) -> Volume:
     return nifti.as_labels(read_volume(path), path, classes)
 
 
-register_reader("nifti", nifti.is_nifti, nifti.read_nifti)
+def _read(path: Path) -> Volume | Scan:
+    for recognises, read in reversed(_READERS.values()):
+        if recognises(path):
+            return read(path)
+    raise InputError(f"{path}: no reader for this file; readable formats: {', '.join(_READERS)}")
+
+
+register_reader("nifti", nifti.is_nifti, nifti.open_nifti)
+register_reader("nrrd or metaimage", itk_images.is_itk_image, itk_images.open_itk_image)
+register_reader("dicom", dicom_series.is_dicom, dicom.open_dicom)

@@ -3,7 +3,9 @@
 import logging
 import logging.handlers
 import sys
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class _Terminal(logging.Handler):
@@ -26,6 +28,25 @@ log.setLevel(logging.INFO)
 log.propagate = False
 log.addHandler(terminal)
 log.addHandler(recent)
+
+
+@contextmanager
+def warnings_of_this_thread() -> Iterator[list[str]]:
+    """Yields a list that collects the warnings which this thread says meanwhile."""
+    collected: list[str] = []
+    thread = threading.get_ident()
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.thread == thread:
+                collected.append(record.getMessage())
+
+    handler = Collector(logging.WARNING)
+    log.addHandler(handler)
+    try:
+        yield collected
+    finally:
+        log.removeHandler(handler)
 
 
 def track(items: Iterable, description: str, total: int | None = None) -> Iterator:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_io.errors import InputError
+from data_io.label_files import is_label_file, label_name
 from data_io.layouts import open_dataset
-from data_io.nifti import case_name, is_nifti
 from data_io.reporting import log
 
 
@@ -22,8 +22,8 @@ class Pair:
 def find_pairs(reference: str | Path, prediction: str | Path) -> tuple[Pair, ...]:
     """Pairs the masks of two folders by case name, ordered by it.
 
-    `reference`: a folder of NIfTI masks `CASE.nii.gz`, or the folder of a dataset, whose masks then count;
-    `prediction`: a folder of NIfTI masks. Predictions without a reference are left out, aloud. Raises InputError for
+    `reference`: a folder of masks `CASE.nii.gz`, or the folder of a dataset, whose masks then count;
+    `prediction`: a folder of masks. Predictions without a reference are left out, aloud. Raises InputError for
     a missing folder, one without masks, a case that lies there twice, and, all in one message, for the references
     without a prediction: leaving failed cases out would flatter the scores.
     """
@@ -49,16 +49,16 @@ def find_pairs(reference: str | Path, prediction: str | Path) -> tuple[Pair, ...
 
 
 def masks_in(folder: str | Path) -> dict[str, Path]:
-    """The NIfTI files directly in `folder` by case name; hidden files are passed over.
+    """The masks (NIfTI, .seg.nrrd) directly in `folder` by case name; hidden files are passed over.
 
-    Raises InputError where the folder is missing or has a case both as .nii and as .nii.gz.
+    Raises InputError where the folder is missing or has a case in two formats.
     """
     if not Path(folder).is_dir():
         raise InputError(f"{folder}: no such folder")
     masks: dict[str, Path] = {}
     for path in sorted(Path(folder).iterdir()):
-        if path.is_file() and is_nifti(path) and not path.name.startswith("."):
-            name = case_name(path)
+        if path.is_file() and is_label_file(path) and not path.name.startswith("."):
+            name = label_name(path)
             if name in masks:
                 raise InputError(f"{folder}: case {name} lies there twice, {masks[name].name} and {path.name}")
             masks[name] = path

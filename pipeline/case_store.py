@@ -21,16 +21,8 @@ from data_io.errors import InputError
 from pipeline import plugins
 from pipeline.preprocessing import Preprocessor
 
-FORMAT = 2
+FORMAT = 3
 FOREGROUND_VOXELS = 20_000
-
-
-def default_folder() -> Path:
-    """Where prepared cases lie: PNEUMOSEG_CACHE, or the user's cache folder."""
-    named = os.environ.get("PNEUMOSEG_CACHE")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pneumoseg"
 
 
 @dataclass(frozen=True)

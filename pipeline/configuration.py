@@ -44,6 +44,14 @@ def settings_from(content: dict, origin: str) -> Settings:
         raise InputError(f"{origin}: {'; '.join(_in_words(problem) for problem in error.errors()[:5])}") from error
 
 
+def change_settings(settings: Settings, changes: Sequence[str], origin: str) -> Settings:
+    """The settings with `changes` such as "prediction.overlap=0.25". Raises InputError as `load_settings`."""
+    content = settings.model_dump(mode="json")
+    for change in changes:
+        _change(content, change)
+    return settings_from(content, origin)
+
+
 def settings_yaml(settings: Settings) -> str:
     """All settings as YAML; `load_settings` of that file gives them back."""
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, default_flow_style=None)

@@ -8,14 +8,15 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-
-import keras
+from typing import TYPE_CHECKING
 
 from data_io.atomic import write_aside
 from data_io.errors import InputError
 from pipeline.configuration import settings_from
-from pipeline.networks import layers  # noqa: F401  (registers the layers that model files name)
 from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    import keras
 
 SETTINGS_ENTRY = "pneumoseg.json"
 
@@ -24,7 +25,7 @@ SETTINGS_ENTRY = "pneumoseg.json"
 class TrainedModel:
     """A network with its weights, and the settings it was trained with. `sha256`: of the file it was read from."""
 
-    network: keras.Model
+    network: "keras.Model"
     settings: Settings
     sha256: str | None = None
 
@@ -38,10 +39,25 @@ def save_model(path: str | Path, model: TrainedModel) -> None:
 
 
 def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
-    """Reads a model file. Raises InputError where it is missing, damaged or not one of this program's.
+    """Reads a model file. Raises InputError as `read_settings` does, and where the network cannot be loaded."""
+    path = Path(path)
+    settings = read_settings(path, trust_plugins)
+    import keras
 
-    A file whose preprocessing names functions of somebody's own ("module:function") is refused unless `trust_plugins`:
-    prediction would import and run them.
+    from pipeline.networks import layers  # noqa: F401  (registers the layers that model files name)
+
+    try:
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise InputError(f"{path}: the network cannot be loaded ({' '.join(str(error).split())[:300]})") from error
+    return TrainedModel(network, settings, file_sha256(path))
+
+
+def read_settings(path: str | Path, trust_plugins: bool = False) -> Settings:
+    """The settings in a model file, without loading the network (and Keras with it).
+
+    Raises InputError where the file is missing, damaged or not one of this program's. A file whose preprocessing names
+    functions of somebody's own ("module:function") is refused unless `trust_plugins`: prediction would run them.
     """
     path = Path(path)
     if not path.is_file():
@@ -59,9 +75,10 @@ def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
             f"{path}: predicting would run {', '.join(settings.preprocessing.steps)}; use --trust-plugins if you know "
             "that code"
         )
-    try:
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise InputError(f"{path}: the network cannot be loaded ({' '.join(str(error).split())[:300]})") from error
+    return settings
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
-        return TrainedModel(network, settings, hashlib.file_digest(file, "sha256").hexdigest())
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,17 +1,31 @@
-"""Segmenting a whole volume: overlapping tiles through the network, averaged, back on the scanner's grid."""
+"""Segmenting a whole CT: overlapping tiles through the network, averaged, and back on the scanner's grid.
 
-from collections.abc import Callable, Sequence
+Nothing of the size classes x volume is ever in memory: tiles are taken from the feet up, planes that no later tile
+reaches are closed at once, interpolated to the scanner's grid and turned to class numbers.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from data_io.labels import LabelTable
 from data_io.reporting import track
-from data_io.volume import Volume
-from pipeline import patches
-from pipeline.preprocessing import PreparedVolume, Preprocessor
+from data_io.volume import Grid, Volume
+from pipeline import patches, resampling
+from pipeline.ahead import ahead
+from pipeline.postprocessing import postprocess
+from pipeline.preprocessing import PreparedVolume, Preprocessor, to_unit
 from pipeline.settings import Settings
+from pipeline.stopwatch import timed
 
 Network = Callable[[np.ndarray], np.ndarray]
 """From normalised tiles, float32 (n, x, y[, z], 1), to class probabilities (n, x, y[, z], classes)."""
+
+Sink = Callable[[int, np.ndarray], None]
+"""Takes probabilities on the scan's RAS+ grid: first plane and float32 (classes, n, y, x), from z = 0 up."""
+
+CERTAINLY_AIR_HU = -900.0
 
 
 def ensemble(networks: Sequence[Network]) -> Network:
@@ -28,41 +42,115 @@ def ensemble(networks: Sequence[Network]) -> Network:
     return mean
 
 
+def mirrored(network: Network, axes: Sequence[int], labels: LabelTable) -> Network:
+    """Test-time mirroring: the mean over the tile and its mirror images along every combination of `axes`.
+
+    Axis 0 is left-right: there the classes that are each other's mirror image change places.
+    """
+    swapped = list(labels.mirrored())
+
+    def once(flips: tuple[int, ...], tiles: np.ndarray) -> np.ndarray:
+        turned = tuple(axis + 1 for axis in flips)
+        output = np.flip(network(np.ascontiguousarray(np.flip(tiles, turned))), turned)
+        return output[..., swapped] if 0 in flips else output
+
+    combinations: list[tuple[int, ...]] = [()]
+    for axis in axes:
+        combinations += [(*flips, axis) for flips in combinations]
+    return ensemble([functools.partial(once, flips) for flips in combinations]) if axes else network
+
+
 def predict_volume(image: Volume, network: Network, settings: Settings) -> Volume:
     """Segments a CT volume (HU): uint8 class numbers on the volume's own grid."""
-    preprocessor = Preprocessor(settings.preprocessing)
-    prepared = preprocessor.apply(image)
-    return preprocessor.undo(predict_probabilities(prepared, network, settings), image)
+    prepared = Preprocessor(settings.preprocessing).apply(image)
+    return Volume(predict_labels(prepared, image.grid, network, settings), image.grid, image.source)
 
 
-def predict_probabilities(prepared: PreparedVolume, network: Network, settings: Settings) -> np.ndarray:
-    """Class probabilities on the network's grid, float32 (x, y, z, classes): the weighted mean over the tiles."""
+def predict_labels(
+    prepared: PreparedVolume,
+    grid: Grid,
+    network: Network,
+    settings: Settings,
+    sink: Sink | None = None,
+    seconds: dict[str, float] | None = None,
+) -> np.ndarray:
+    """Segments a prepared CT: uint8 class numbers (x, y, z) on `grid`, the RAS+ grid of its scan.
+
+    `sink` is given the probabilities on that grid, plane by plane. `seconds` takes the time of the network, which
+    works in a thread of its own, and of the postprocessing.
+    """
+    seconds = {} if seconds is None else seconds
+    labels = np.zeros(grid.shape, np.uint8, order="F")  # planes lie one after another, as files want them
+    size = prepared.image.shape
+    planes = probability_planes(prepared, network, settings, seconds)
+    if sink is None:
+        for start, part in resampling.most_probable_planes(planes, size, grid.shape):
+            labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
+    else:
+        for start, probabilities in resampling.interpolated_planes(planes, size, grid.shape):
+            part = resampling.most_probable(probabilities)
+            labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
+            sink(start, probabilities)
+    with timed(seconds, "postprocessing"):
+        return postprocess(labels, grid.voxel_volume_ml, **settings.postprocessing.model_dump())
+
+
+def probability_planes(
+    prepared: PreparedVolume, network: Network, settings: Settings, seconds: dict[str, float] | None = None
+) -> Iterator[np.ndarray]:
+    """Class probabilities on the network's grid, the weighted mean over the tiles: float32 (classes, n, y, x), from
+    z = 0 up, as soon as they are final."""
     volume_shape = prepared.image.shape
     shape = patches.patch_shape(settings, volume_shape)
-    corners = patches.grid_corners(volume_shape, shape, settings.prediction.overlap)
-    weights = patches.tile_weights(shape, settings.prediction.weights)
-    total = np.zeros((*volume_shape, len(settings.labels.names)), np.float32)
-    seen = np.zeros(volume_shape, np.float32)
+    weights = patches.tile_weights(shape, settings.prediction.weights).T
+    depth = min(shape[2], volume_shape[2])
+    total = np.zeros((len(settings.labels.names), depth, volume_shape[1], volume_shape[0]), np.float32)
+    seen = np.zeros(total.shape[1:], np.float32)
+    first = 0
+    for corner, output in ahead(_tile_outputs(prepared, network, settings, shape, {} if seconds is None else seconds)):
+        closed = max(corner[2], 0) - first
+        if closed:
+            yield total[:, :closed] / seen[:closed]
+            first += closed
+            for array in (*total, seen):
+                array[: depth - closed] = array[closed:]
+                array[depth - closed :] = 0
+        inside, part = _overlap(corner, shape, volume_shape, first)
+        total[(slice(None), *inside)] += output.T[(slice(None), *part)] * weights[part]
+        seen[inside] += weights[part]
+    yield total / seen
+
+
+def _tile_outputs(
+    prepared: PreparedVolume, network: Network, settings: Settings, shape: tuple[int, ...], seconds: dict[str, float]
+) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+    """Corners and probabilities (x, y, z, classes) of all tiles, from the feet up; the network sees no empty air."""
+    corners = patches.grid_corners(prepared.image.shape, shape, settings.prediction.overlap)
+    corners.sort(key=lambda corner: corner[2])
+    background = np.zeros((*shape, len(settings.labels.names)), np.float32)
+    background[..., 0] = 1.0
+    threshold = to_unit(CERTAINLY_AIR_HU, settings.preprocessing) if settings.prediction.skip_air else -1.0
     size = settings.prediction.batch
-    starts = range(0, len(corners), size)
-    for start in track(starts, "Segmenting", len(starts)):
-        chosen = corners[start : start + size]
-        tiles = np.stack([patches.crop(prepared.image, corner, shape, prepared.air) for corner in chosen])[..., None]
-        tiles = (tiles - np.float32(prepared.mean)) / np.float32(prepared.sd)
-        if settings.dimensions == 2:
-            tiles = tiles[:, :, :, 0]
-        outputs = np.asarray(network(tiles), np.float32).reshape(len(chosen), *shape, -1)
-        for corner, output in zip(chosen, outputs, strict=True):
-            inside, part = _overlap(corner, shape, volume_shape)
-            total[inside] += output[part] * weights[part][..., None]
-            seen[inside] += weights[part]
-    return total / seen[..., None]
+    groups = [corners[start : start + size] for start in range(0, len(corners), size)]
+    for group in track(groups, "Segmenting", len(groups)):
+        tiles = {corner: patches.crop(prepared.image, corner, shape, prepared.air) for corner in group}
+        busy = [corner for corner, tile in tiles.items() if tile.max() > threshold]
+        outputs = {}
+        if busy:
+            batch = (np.stack([tiles[corner] for corner in busy]) - np.float32(prepared.mean)) / np.float32(prepared.sd)
+            batch = batch[:, :, :, 0] if settings.dimensions == 2 else batch
+            with timed(seconds, "network"):
+                probabilities = np.asarray(network(batch[..., None]), np.float32)
+            outputs = dict(zip(busy, probabilities.reshape(len(busy), *shape, -1), strict=True))
+        for corner in group:
+            yield corner, outputs.get(corner, background)
 
 
-def _overlap(corner, shape, volume_shape):
-    """Slices of the volume and of the tile where both lie."""
+def _overlap(corner, shape, volume_shape, first: int):
+    """Slices (z, y, x) of the open planes, which begin at plane `first`, and of the tile, where both lie."""
     starts = [max(start, 0) for start in corner]
     stops = [min(start + size, end) for start, size, end in zip(corner, shape, volume_shape, strict=True)]
-    inside = tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
-    part = tuple(slice(start - first, stop - first) for start, stop, first in zip(starts, stops, corner, strict=True))
-    return inside, part
+    inside = [slice(start, stop) for start, stop in zip(starts, stops, strict=True)]
+    part = [slice(start - low, stop - low) for start, stop, low in zip(starts, stops, corner, strict=True)]
+    inside[2] = slice(starts[2] - first, stops[2] - first)
+    return tuple(inside[::-1]), tuple(part[::-1])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_io.reporting import log
+from data_io.scan import Scan
 from data_io.verification import FEW_SLICES
 from data_io.volume import Grid, Volume
 from pipeline import plugins, resampling
@@ -47,40 +48,52 @@ class Preprocessor:
 
     settings: PreprocessingSettings
 
-    def apply(self, image: Volume, mask: Volume | None = None) -> PreparedVolume:
-        """Prepares a CT volume (HU, or 0..255) and its mask."""
-        windowed = is_windowed(image.array)
-        array = to_unit_range(image.array, self.settings, windowed)
-        for name in self.settings.steps:
-            array = plugins.find(name, {}, "preprocessing step")(array, image.spacing_mm)
-        grid = self.grid(image.grid)
-        array = resampling.resample(array, grid.shape, self.settings.image_order)
+    def apply(self, image: Volume | Scan, mask: Volume | None = None) -> PreparedVolume:
+        """Prepares a CT (HU, or 0..255) and its mask.
+
+        A Scan is read slab by slab and never is in memory as a whole on its own grid, unless own `steps` want it so or
+        the network's grid is that of the scan.
+        """
+        scan = image if isinstance(image, Scan) else Scan.from_volume(image)
+        windowed = is_windowed(scan)
+        slabs = ((start, to_unit_range(slab, self.settings, windowed)) for start, slab in scan.slabs())
+        if self.settings.steps:
+            slabs = self._own_steps(slabs, scan)
+        source, grid = scan.grid, self.grid(scan.grid)
+        array = resampling.resample_slabs(slabs, source.shape, grid.shape, scan.axis, self.settings.image_order)
         np.clip(array, 0.0, 1.0, out=array)
         labels = None if mask is None else resampling.resample_labels(mask.array, grid.shape)
         mean, sd = 0.0, 1.0
         if self.settings.normalisation == "z-score":
             mean, sd = float(array.mean(dtype=np.float64)), float(array.std(dtype=np.float64))
             sd = sd if sd > 1e-6 else 1.0
-        return PreparedVolume(array, labels, grid, mean, sd, windowed, air_value(self.settings))
+        return PreparedVolume(array, labels, grid, mean, sd, windowed, to_unit(AIR_HU, self.settings))
+
+    def _own_steps(self, slabs, scan: Scan):
+        array = np.empty(scan.grid.shape, np.float32)
+        for start, slab in slabs:
+            array[(slice(None),) * scan.axis + (slice(start, start + slab.shape[scan.axis]),)] = slab
+        for name in self.settings.steps:
+            array = plugins.find(name, {}, "preprocessing step")(array, scan.grid.spacing_mm)
+        yield 0, array
 
     def grid(self, grid: Grid) -> Grid:
         """The network's grid for a volume on `grid`."""
         return grid if self.settings.spacing_mm is None else resampling.resampled_grid(grid, self.settings.spacing_mm)
 
-    def undo(self, probabilities: np.ndarray, image: Volume) -> Volume:
-        """Class probabilities (x, y, z, classes) on the network's grid as labels on the image's own grid."""
-        return image.with_array(resampling.most_probable_labels(probabilities, image.grid.shape))
 
-
-def air_value(settings: PreprocessingSettings) -> float:
-    """Air, -1000 HU, on the scale where `window_hu` is 0..1."""
+def to_unit(hu: float, settings: PreprocessingSettings) -> float:
+    """A value in HU on the scale where `window_hu` is 0..1."""
     low, high = settings.window_hu
-    return min(1.0, max(0.0, (AIR_HU - low) / (high - low)))
+    return min(1.0, max(0.0, (hu - low) / (high - low)))
 
 
-def is_windowed(array: np.ndarray) -> bool:
-    """Whether a CT's values lie in 0..255, which no CT in HU does: air is near -1000 HU."""
-    return bool(array.min() >= 0 and array.max() <= 255)
+def is_windowed(scan: Scan) -> bool:
+    """Whether a CT's values lie in 0..255, which no CT in HU does: air is near -1000 HU.
+
+    Reads as far as the first slab with another value, which in HU is the first that holds any air.
+    """
+    return all(slab.min() >= 0 and slab.max() <= 255 for _, slab in scan.slabs())
 
 
 def to_unit_range(array: np.ndarray, settings: PreprocessingSettings, windowed: bool) -> np.ndarray:

@@ -1,12 +1,13 @@
 """Resampling along the axes, as one small matrix per axis.
 
 Spline interpolation of a signal of n values at m places is a linear map, an m x n matrix. SciPy defines that matrix
-here; applying it is a matrix product, which is the fastest thing that a processor does and needs no copy of the volume
-in double precision. The grids share their outer faces (not their first voxel's centre), so that the field of view
-stays the same.
+here; applying it is a matrix product, which is the fastest thing that a processor does, needs no copy of the volume in
+double precision, and may be done slab by slab. The grids share their outer faces (not their first voxel's centre), so
+that the field of view stays the same.
 """
 
 import functools
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from scipy import ndimage
@@ -26,6 +27,10 @@ def resampled_grid(grid: Grid, spacing_mm: tuple[float, float, float]) -> Grid:
     return Grid((x, y, z), affine)
 
 
+NEGLIGIBLE = 1e-8
+SURELY_BACKGROUND = 0.501  # a little above one half, for the rounding of sums in float32
+
+
 @functools.lru_cache(maxsize=64)
 def interpolation_matrix(size: int, new_size: int, order: int) -> np.ndarray:
     """The (new_size, size) float32 matrix of spline interpolation of `order` with the nearest value outside."""
@@ -34,18 +39,45 @@ def interpolation_matrix(size: int, new_size: int, order: int) -> np.ndarray:
         return identity
     if size == 1:
         return np.ones((new_size, 1), np.float32)
-    return ndimage.zoom(identity, (new_size / size, 1), order=order, mode="nearest", grid_mode=True)
+    matrix = ndimage.zoom(identity, (new_size / size, 1), order=order, mode="nearest", grid_mode=True)
+    # The far tail of a spline, below what float32 sums can hold, would make every plane depend on all others.
+    matrix[np.abs(matrix) < NEGLIGIBLE] = 0.0
+    return matrix
 
 
 def resample(array: np.ndarray, shape: tuple[int, int, int], order: int) -> np.ndarray:
     """The (x, y, z) array on `shape` voxels over the same field of view, float32."""
-    array = np.asarray(array, dtype=np.float32)
-    axes = sorted(range(3), key=lambda axis: shape[axis] / array.shape[axis])
-    for axis in axes:
-        if array.shape[axis] != shape[axis]:
-            matrix = interpolation_matrix(array.shape[axis], shape[axis], order)
-            array = np.moveaxis(np.tensordot(matrix, array, axes=(1, axis)), 0, axis)
-    return np.ascontiguousarray(array)
+    return resample_slabs([(0, array)], array.shape, shape, axis=2, order=order)
+
+
+def resample_slabs(
+    slabs: Iterable[tuple[int, np.ndarray]], size: tuple[int, ...], shape: tuple[int, ...], axis: int, order: int
+) -> np.ndarray:
+    """What `resample` gives for a volume of `size` voxels that comes in slabs along `axis`.
+
+    `slabs`: (start, array), the voxels from index `start` on, in any order. Only the result, float32 of `shape`, and
+    one slab are in memory at a time.
+    """
+    others = sorted({0, 1, 2} - {axis}, key=lambda other: shape[other] / size[other])
+    matrix = interpolation_matrix(size[axis], shape[axis], order)
+    result = np.zeros(shape, np.float32)
+    for start, slab in slabs:
+        part = np.asarray(slab, dtype=np.float32)
+        for other in others:
+            part = _along(interpolation_matrix(size[other], shape[other], order), part, other)
+        columns = matrix[:, start : start + part.shape[axis]]
+        rows = np.flatnonzero(columns.any(axis=1))
+        touched = (slice(None),) * axis + (slice(rows[0], rows[-1] + 1),) if rows.size else ()
+        if touched:
+            result[touched] += _along(columns[rows[0] : rows[-1] + 1], part, axis)
+    return result
+
+
+def _along(matrix: np.ndarray, array: np.ndarray, axis: int) -> np.ndarray:
+    """The matrix applied along one axis; nothing to do for an identity."""
+    if matrix.shape[0] == matrix.shape[1] and np.array_equal(matrix, np.eye(len(matrix), dtype=matrix.dtype)):
+        return array
+    return np.moveaxis(np.tensordot(matrix, array, axes=(1, axis)), 0, axis)
 
 
 def resample_labels(labels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -66,21 +98,78 @@ def resample_labels(labels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarr
     return result
 
 
-def most_probable_labels(probabilities: np.ndarray, shape: tuple[int, int, int], slab: int = 16) -> np.ndarray:
-    """Class probabilities (x, y, z, classes), resampled linearly to `shape` and turned to uint8 class numbers.
+def interpolated_planes(
+    planes: Iterable[np.ndarray], size: tuple[int, int, int], shape: tuple[int, int, int], slab: int = 16
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Linear interpolation of maps that come plane by plane, handed on slab by slab.
 
-    Works through `slab` axial slices at a time: probabilities on the large grid never exist as a whole.
+    `planes`: float32 (channels, n, y, x), together the `size` (x, y, z) voxels from z = 0 up. Yields (start, array):
+    float32 (channels, n, Y, X), the planes from index `start` of the `shape` (X, Y, Z), at most `slab` at a time.
     """
-    to_x, to_y, to_z = (
-        interpolation_matrix(old, new, 1) for old, new in zip(probabilities.shape[:3], shape, strict=True)
-    )
-    labels = np.empty(shape, np.uint8)
-    for start in range(0, shape[2], slab):
-        rows = to_z[start : start + slab]
+    to_x, to_y, _ = (interpolation_matrix(old, new, 1) for old, new in zip(size, shape, strict=True))
+    for start, part in _along_z(planes, size[2], shape[2], slab):
+        yield start, _in_plane(part, to_y, to_x)
+
+
+def most_probable_planes(
+    planes: Iterable[np.ndarray], size: tuple[int, int, int], shape: tuple[int, int, int], slab: int = 16
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The class numbers, uint8 (n, Y, X), of what `interpolated_planes` would give for probabilities of classes.
+
+    Where all neighbours are background with more than one half, so is every point between them: only the rectangle
+    around the rest is interpolated.
+    """
+    to_x, to_y, _ = (interpolation_matrix(old, new, 1) for old, new in zip(size, shape, strict=True))
+    for start, part in _along_z(planes, size[2], shape[2], slab):
+        labels = np.zeros((part.shape[1], shape[1], shape[0]), np.uint8)
+        open_question = (part[0] <= SURELY_BACKGROUND).any(axis=0)
+        if open_question.any():
+            new_y, old_y = _touched(to_y, open_question.any(axis=1))
+            new_x, old_x = _touched(to_x, open_question.any(axis=0))
+            inside = _in_plane(part[:, :, old_y, old_x], to_y[new_y, old_y], to_x[new_x, old_x])
+            labels[:, new_y, new_x] = most_probable(inside)
+        yield start, labels
+
+
+def most_probable(probabilities: np.ndarray) -> np.ndarray:
+    """For probabilities (classes, ...) the uint8 number of the largest; the lowest number at a tie."""
+    best = probabilities[0].copy()
+    labels = np.zeros(best.shape, np.uint8)
+    for number, other in enumerate(probabilities[1:], start=1):
+        np.putmask(labels, other > best, number)
+        np.maximum(best, other, out=best)
+    return labels
+
+
+def _along_z(planes: Iterable[np.ndarray], size: int, new_size: int, slab: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Planes (channels, n, y, x) interpolated along z, at most `slab` at a time; holds no more than a slab needs."""
+    matrix = interpolation_matrix(size, new_size, 1)
+    coming = iter(planes)
+    held, first = next(coming), 0
+    for start in range(0, new_size, slab):
+        rows = matrix[start : start + slab]
         used = np.flatnonzero(rows.any(axis=0))
         low, high = used[0], used[-1] + 1
-        part = np.tensordot(probabilities[:, :, low:high], rows[:, low:high], axes=(2, 1))
-        part = np.tensordot(to_x, part, axes=(1, 0))
-        part = np.tensordot(to_y, part, axes=(1, 1))
-        labels[:, :, start : start + slab] = part.argmax(axis=2).swapaxes(0, 1)
-    return labels
+        while True:
+            done = min(low - first, held.shape[1])
+            held, first = held[:, done:], first + done
+            if first + held.shape[1] >= high:
+                break
+            held = np.concatenate([held, next(coming)], axis=1)
+        channels, _, height, width = held.shape
+        flat = np.ascontiguousarray(held[:, : high - low]).reshape(channels, high - low, height * width)
+        yield start, (rows[:, low:high] @ flat).reshape(channels, len(rows), height, width)
+
+
+def _in_plane(part: np.ndarray, to_y: np.ndarray, to_x: np.ndarray) -> np.ndarray:
+    return (to_y @ part) @ to_x.T
+
+
+def _touched(matrix: np.ndarray, wanted: np.ndarray) -> tuple[slice, slice]:
+    """The range of new places that a wanted old place has a part in, and the range of old places that those need."""
+    new = np.flatnonzero(matrix[:, wanted].any(axis=1))
+    if not new.size:  # between the old places that a much coarser grid looks at
+        return slice(0, 0), slice(0, 0)
+    new_range = slice(new[0], new[-1] + 1)
+    old = np.flatnonzero(matrix[new_range].any(axis=0))
+    return new_range, slice(old[0], old[-1] + 1)

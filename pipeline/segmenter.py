@@ -11,9 +11,10 @@ from data_io.dataset import Case, Dataset
 from data_io.errors import InputError
 from data_io.labels import LabelTable
 from data_io.reporting import track
+from data_io.user_cache import cache_folder
 from data_io.volume import Volume
 from pipeline import losses, plugins, prediction, training
-from pipeline.case_store import CaseStore, StoredCase, default_folder
+from pipeline.case_store import CaseStore, StoredCase
 from pipeline.configuration import settings_yaml
 from pipeline.model_file import TrainedModel, load_model, save_model
 from pipeline.networks.registry import NETWORKS
@@ -26,7 +27,7 @@ class Segmenter:
     """Patch-wise segmentation as the settings describe it. `store`: where prepared cases lie."""
 
     settings: Settings
-    store: Path = field(default_factory=default_folder)
+    store: Path = field(default_factory=cache_folder)
 
     @property
     def labels(self) -> LabelTable:

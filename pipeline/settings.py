@@ -174,11 +174,37 @@ class TrainingSettings(_Group):
 
 class PredictionSettings(_Group):
     """Sliding-window prediction: `overlap` of neighbouring tiles as a share of the tile, `weights` of a tile's voxels
-    in the average, tiles per `batch`."""
+    in the average, tiles per `batch`. `mirror_axes`: average over mirror images along these axes too (0 left-right,
+    1 front-back, 2 feet-head). `skip_air`: a tile without a voxel above -900 HU is background without being looked at.
+    """
 
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
     weights: Literal["gaussian", "uniform"] = "gaussian"
     batch: Count = 1
+    mirror_axes: tuple[Literal[0, 1, 2], ...] = ()
+    skip_air: bool = True
+
+
+class PostprocessingSettings(_Group):
+    """What is mended in a finished mask, in this order; nothing by default.
+
+    `smallest_infection_ml`: smaller pieces become the lung around them; `largest_component`: of each lung only the
+    largest piece stays; `infection_in_lungs_only`: infection that touches no lung becomes background; `fill_holes`:
+    background enclosed by a lung becomes lung. `lungs` and `infection`: the classes that play these parts.
+    """
+
+    smallest_infection_ml: Annotated[float, Field(ge=0)] = 0.0
+    largest_component: bool = False
+    infection_in_lungs_only: bool = False
+    fill_holes: bool = False
+    lungs: tuple[Count, ...] = (1, 2)
+    infection: Count = 3
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is switched on."""
+        steps = (self.largest_component, self.infection_in_lungs_only, self.fill_holes)
+        return self.smallest_infection_ml > 0 or any(steps)
 
 
 class EvaluationSettings(_Group):
@@ -200,6 +226,7 @@ class Settings(_Group):
     loss: LossSettings = LossSettings()
     training: TrainingSettings = TrainingSettings()
     prediction: PredictionSettings = PredictionSettings()
+    postprocessing: PostprocessingSettings = PostprocessingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
 
     @property
@@ -218,6 +245,12 @@ class Settings(_Group):
         wrong = [label for label in self.patches.foreground_labels if label >= classes]
         if wrong:
             raise ValueError(f"patches.foreground_labels are below {classes}, the number of classes, found {wrong}")
+        parts = self.postprocessing
+        if parts.active and max(parts.infection, *parts.lungs) >= classes:
+            raise ValueError(
+                f"postprocessing.lungs and infection are below {classes}, the number of classes, found "
+                f"{list(parts.lungs)} and {parts.infection}"
+            )
         for size in self.patches.shape or ():
             if size % self.divisor:
                 raise ValueError(

@@ -7,12 +7,11 @@ from scripts.command_line import print_json
 
 def print_estimate(settings, dataset, folds: int, json: bool) -> None:
     """Prints settings, cases and cost; trains nothing and writes nothing."""
-    from data_io.nifti import is_nifti, read_grid
+    from data_io.readers import open_scan
     from pipeline.configuration import settings_yaml
     from pipeline.cost import estimate
 
-    grids = [read_grid(case.image) if is_nifti(case.image) else case.read_image().grid for case in dataset]
-    cost = estimate(settings, [grid.canonical() for grid in grids], folds)
+    cost = estimate(settings, [open_scan(case.image).grid for case in dataset], folds)
     if json:
         print_json({"settings": settings.model_dump(mode="json"), "estimate": dataclasses.asdict(cost)})
         return

@@ -20,14 +20,14 @@ def info(
 
     Example: pneumoseg info --preset demo
     """
-    from pipeline.case_store import default_folder
+    from data_io.user_cache import cache_folder
     from pipeline.configuration import preset_names, settings_yaml
 
     if preset is not None:
         settings = settings_of(preset, None, None)
         print_json(settings.model_dump(mode="json")) if json else print(settings_yaml(settings))
         return
-    cases = default_folder() / "cases"
+    cases = cache_folder() / "cases"
     if clear_cases and cases.is_dir():
         shutil.rmtree(cases)
     use_device("auto", None)

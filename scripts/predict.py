@@ -12,6 +12,7 @@ from scripts.command_line import (
     Overwrite,
     Quiet,
     Resume,
+    Set,
     Threads,
     TrustPlugins,
     Verbose,
@@ -24,12 +25,31 @@ from scripts.command_line import (
 
 @command
 def predict(
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="CT volumes, or folders of them.")],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="INPUT...", help="CTs (NIfTI, NRRD, MHA, DICOM folders), folders of them, .txt lists."),
+    ],
     output: Output,
     model: Annotated[Path, typer.Option("--model", help="A model.keras, or a run folder: its folds vote together.")],
     fold: Annotated[
         list[int] | None, typer.Option("--fold", help="Only this fold of the run; may be repeated.")
     ] = None,
+    overlap: Annotated[float | None, typer.Option("--overlap", help="Share of a tile that neighbours share.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="Tiles at a time.")] = None,
+    tta: Annotated[bool, typer.Option("--tta", help="Average over mirror images, left-right swapped back.")] = False,
+    changes: Set = None,
+    engine: Annotated[str, typer.Option("--engine", help="auto, openvino or keras.")] = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
+    mask_format: Annotated[str, typer.Option("--format", help="nii.gz, nii, or seg.nrrd for 3D Slicer.")] = "nii.gz",
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="A map of 0..1 per class, too.")] = False,
+    statistics: Annotated[bool, typer.Option("--statistics", help="Volumes, share infected, mean HU, too.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="A picture of each mask, too.")] = False,
+    series: Annotated[str | None, typer.Option("--series", help="Which DICOM series: UID, number or name.")] = None,
+    allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Read DICOM series with missing slices.")] = False,
+    part: Annotated[str | None, typer.Option("--part", metavar="I/N", help="Every N-th CT from the I-th on.")] = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Pass over bad CTs; exit code 1 at the end.")
+    ] = False,
     trust_plugins: TrustPlugins = False,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -41,17 +61,41 @@ def predict(
 ) -> None:
     """Segments CT volumes: for each a mask on its own grid, 0 background, 1 left lung, 2 right lung, 3 infection.
 
+    Beside each mask lies a manifest, NAME.json: model, settings, geometry, seconds, warnings.
+
     Example: pneumoseg predict ct.nii.gz -o mask.nii.gz --model runs/first
     """
     use_device(device, threads)
-    from evaluation.batch_prediction import find_inputs, open_predictor, predict_files
+    from data_io.inputs import find_inputs, one_part
+    from evaluation.batch_prediction import Wanted, predict_files, write_statistics
+    from pipeline.predictor import open_predictor
 
     files = find_inputs(inputs)
-    written = predict_files(files, output, open_predictor(model, fold, trust_plugins), resume, overwrite)
+    if part is not None:
+        files = one_part(files, part)
+    for name, value in (("overlap", overlap), ("batch", batch), ("mirror_axes", [0] if tta else None)):
+        if value is not None:
+            changes = [*(changes or []), f"prediction.{name}={value}"]
+    predictor = open_predictor(model, fold, changes or (), trust_plugins, engine, precision, threads)
+    wanted = Wanted(probabilities, statistics, preview, series, allow_gaps, keep_going)
+    results = predict_files(files, output, predictor, wanted, resume, overwrite, f".{mask_format.lstrip('.')}")
+    if statistics and output.is_dir():
+        write_statistics(output / "statistics.csv", results)
+    failed = [result for result in results if result.error is not None]
     if json:
-        print_json({"masks": [str(path) for path in written]})
+        print_json(
+            {
+                "masks": [str(result.mask) for result in results if result.error is None],
+                "manifests": [result.manifest for result in results if result.error is None],
+                "failed": {str(result.source): result.error for result in failed},
+            }
+        )
     elif not quiet:
-        print("\n".join(str(path) for path in written))
+        print("\n".join(str(result.mask) for result in results if result.error is None))
+        if failed:
+            print(f"{len(failed)} of {len(results)} failed: {', '.join(str(result.source) for result in failed)}")
+    if failed:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

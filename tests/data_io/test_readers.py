@@ -3,6 +3,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from data_io import readers
 from data_io.errors import InputError
@@ -53,3 +54,10 @@ def test_the_latest_reader_is_asked_first(tmp_path, npz):
     assert read_volume(tmp_path / "a.npz") is twos
     register_reader("npz", lambda path: path.suffix == ".npz", lambda path: None)
     assert read_volume(tmp_path / "a.npz") is None
+
+
+@pytest.mark.parametrize("name", ["a.nrrd", "a.mha"])
+def test_itk_images_are_built_in(tmp_path, name):
+    sitk.WriteImage(sitk.GetImageFromArray(np.full((4, 3, 2), -5, np.int16)), str(tmp_path / name))
+    assert is_readable(tmp_path / name)
+    assert (read_volume(tmp_path / name).array == -5).all()

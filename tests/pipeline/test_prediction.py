@@ -3,12 +3,14 @@ import itertools
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage, special
 
 from data_io.labels import LUNG_LABELS
 from data_io.nifti import read_nifti, write_label_nifti
 from data_io.volume import Volume
+from pipeline import patches
 from pipeline.configuration import load_settings
-from pipeline.prediction import ensemble, predict_probabilities, predict_volume
+from pipeline.prediction import ensemble, mirrored, predict_labels, predict_volume
 from pipeline.preprocessing import Preprocessor
 
 CLASSES = 4
@@ -105,14 +107,97 @@ def test_thick_slices_are_resampled_there_and_back():
     np.testing.assert_array_equal(result.array, labels)
 
 
-def test_probabilities_sum_to_one_and_are_weighted_means():
-    volume = Volume.from_source(hu_of(random_labels((12, 9, 10))), np.eye(4))
-    prepared = Preprocessor(plain().preprocessing).apply(volume)
+def reference(image: Volume, network, settings) -> np.ndarray:
+    """The same in the plainest way: every probability of every voxel in memory."""
+    prepared = Preprocessor(settings.preprocessing).apply(image)
+    size = prepared.image.shape
+    shape = patches.patch_shape(settings, size)
+    weights = patches.tile_weights(shape, settings.prediction.weights)
+    total, seen = np.zeros((*[end + 2 * edge for end, edge in zip(size, shape, strict=True)], CLASSES)), 0
+    seen = np.zeros(total.shape[:3])
+    for corner in patches.grid_corners(size, shape, settings.prediction.overlap):
+        tile = (patches.crop(prepared.image, corner, shape, prepared.air) - prepared.mean) / prepared.sd
+        tile = tile.astype(np.float32)[None, ..., None]
+        output = network(tile[:, :, :, 0] if settings.dimensions == 2 else tile).reshape(*shape, CLASSES)
+        place = tuple(slice(start + edge, start + 2 * edge) for start, edge in zip(corner, shape, strict=True))
+        total[place] += output * weights[..., None]
+        seen[place] += weights
+    inside = tuple(slice(edge, edge + end) for end, edge in zip(size, shape, strict=True))
+    mean = total[inside] / seen[inside][..., None]
+    factors = np.divide(image.array.shape, size)
+    maps = [ndimage.zoom(part, factors, order=1, mode="nearest", grid_mode=True) for part in np.moveaxis(mean, -1, 0)]
+    return np.argmax(maps, axis=0).astype(np.uint8)
+
+
+def blurred_network(tiles: np.ndarray) -> np.ndarray:
+    """Smooth probabilities that depend on the place in the tile, so that the average over tiles matters."""
+    axes = range(1, tiles.ndim - 1)
+    values = ndimage.uniform_filter(tiles[..., 0], size=[1, *[3 for _ in axes]])
+    ramp = np.linspace(-0.5, 0.5, tiles.shape[1]).reshape(-1, *[1 for _ in axes][1:])
+    weights = ((1, 0), (-2, 1), (3, -1), (-1, -2))
+    scores = np.stack([values * slope + ramp * offset for slope, offset in weights], axis=-1)
+    return special.softmax(scores, axis=-1).astype(np.float32)
+
+
+@pytest.mark.parametrize("spacing", ["null", "[1.3, 0.8, 2.2]", "[0.6, 1, 0.4]"])
+@pytest.mark.parametrize("shape", ["[8, 8, 8]", "[16, 8, 24]", "[8, 40, 8]", "[8, 16]", "null"])
+@pytest.mark.parametrize("overlap", [0.0, 0.6])
+def test_streaming_equals_the_plain_way(spacing, shape, overlap):
+    smooth = ndimage.gaussian_filter(np.random.default_rng(1).normal(size=(21, 26, 17)), 2)
+    image = Volume.from_source((smooth / np.abs(smooth).max() * 900 - 500).astype(np.int16), np.eye(4))
+    changes = [f"patches.shape={shape}", f"preprocessing.spacing_mm={spacing}", f"prediction.overlap={overlap}"]
+    settings = plain(*changes, "preprocessing.normalisation=z-score", "prediction.batch=3", "patches.batch=1")
+    expected = reference(image, blurred_network, settings)
+    assert len(np.unique(expected)) == CLASSES
+    np.testing.assert_array_equal(predict_volume(image, blurred_network, settings).array, expected)
+
+
+def test_probabilities_are_handed_on_plane_by_plane():
+    volume = Volume.from_source(hu_of(random_labels((12, 9, 20))), np.eye(4))
+    settings = plain("preprocessing.spacing_mm=[1, 1, 2]")
+    prepared = Preprocessor(settings.preprocessing).apply(volume)
 
     def unsure(tiles):
         return np.full((*tiles.shape[:-1], CLASSES), 0.25, np.float32)
 
-    np.testing.assert_allclose(predict_probabilities(prepared, unsure, plain()), 0.25, atol=1e-6)
+    given = []
+    labels = predict_labels(prepared, volume.grid, unsure, settings, lambda start, part: given.append((start, part)))
+    assert (labels == 0).all()
+    assert [start for start, _ in given] == [0, 16]
+    maps = np.concatenate([part for _, part in given], axis=1)
+    assert maps.shape == (CLASSES, 20, 9, 12)
+    np.testing.assert_allclose(maps, 0.25, atol=1e-6)
+
+
+def test_tiles_of_air_are_background_without_the_network():
+    array = np.full((32, 8, 8), -1000, np.int16)
+    array[:8] = -400
+    seen = []
+
+    def infection(tiles):
+        seen.append(len(tiles))
+        return np.broadcast_to(np.eye(CLASSES, dtype=np.float32)[3], (*tiles.shape[:-1], CLASSES))
+
+    volume = Volume.from_source(array, np.eye(4))
+    result = predict_volume(volume, infection, plain("prediction.overlap=0", "prediction.batch=2"))
+    assert seen == [1]
+    assert (result.array[:8] == 3).all()
+    assert (result.array[8:] == 0).all()
+    predict_volume(volume, infection, plain("prediction.overlap=0", "prediction.batch=2", "prediction.skip_air=false"))
+    assert seen == [1, 2, 2]
+
+
+def test_mirroring_swaps_the_lungs_back():
+    tiles = np.random.default_rng(0).random((2, 4, 6, 8, 1)).astype(np.float32)
+
+    def by_side(tiles):
+        """Left lung in the first half along x, right lung in the other: as a network that looks at the place."""
+        side = np.broadcast_to((np.arange(4) < 2)[:, None, None], tiles.shape[:-1])
+        return np.eye(CLASSES, dtype=np.float32)[np.where(side, 1, 2)]
+
+    np.testing.assert_array_equal(mirrored(by_side, [0, 1, 2], LUNG_LABELS)(tiles), by_side(tiles))
+    expected = (blurred_network(tiles) + blurred_network(tiles[:, :, ::-1])[:, :, ::-1]) / 2
+    np.testing.assert_allclose(mirrored(blurred_network, [1], LUNG_LABELS)(tiles), expected, atol=1e-6)
 
 
 def test_an_ensemble_is_the_mean():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from data_io.scan import Scan
 from data_io.volume import Volume
 from pipeline.preprocessing import Preprocessor, is_windowed
 from pipeline.settings import PreprocessingSettings
@@ -48,7 +49,7 @@ def test_another_window_reads_grey_values_through_hu():
 
 @pytest.mark.parametrize(("low", "high", "expected"), [(0, 255, True), (-1000, 255, False), (0, 256, False)])
 def test_grey_values_are_told_from_hu(low, high, expected):
-    assert is_windowed(np.array([low, high])) is expected
+    assert is_windowed(Scan.from_volume(volume([[[low, high]]]))) is expected
 
 
 def test_resampling_takes_image_and_mask_to_one_grid():

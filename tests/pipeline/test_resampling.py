@@ -73,11 +73,36 @@ def test_doubling_and_halving_gives_labels_back(shape, factor):
 
 
 @settings(max_examples=20, deadline=None)
-@given(SIZES, SIZES, st.integers(1, 20))
-def test_labels_from_probabilities_do_not_depend_on_the_slab(old, new, slab):
-    probabilities = np.random.default_rng(0).random((*old, 4)).astype(np.float32)
-    whole = np.stack([resampling.resample(probabilities[..., label], new, 1) for label in range(4)], axis=-1)
-    result = resampling.most_probable_labels(probabilities, new, slab)
-    ordered = np.sort(whole, axis=-1)
-    clear = ordered[..., -1] - ordered[..., -2] > 1e-5
-    np.testing.assert_array_equal(result[clear], whole.argmax(axis=-1)[clear])
+@given(SIZES, SIZES, st.integers(1, 20), st.integers(1, 7))
+def test_labels_from_probabilities_do_not_depend_on_slabs(old, new, slab, thickness):
+    rng = np.random.default_rng(sum(old))
+    probabilities = rng.random((4, *old[::-1])).astype(np.float32)
+    probabilities[0] += rng.integers(0, 2) * 2 * (rng.random(old[::-1]) < 0.7)  # much certain background, or none
+    probabilities /= probabilities.sum(axis=0)
+    whole = np.stack([resampling.resample(part.T, new, 1) for part in probabilities])
+    planes = [probabilities[:, start : start + thickness] for start in range(0, old[2], thickness)]
+    maps = list(resampling.interpolated_planes(planes, old, new, slab))
+    joined = np.concatenate([part for _, part in maps], axis=1)
+    np.testing.assert_allclose(joined.transpose(0, 3, 2, 1), whole, atol=1e-6)
+    assert [start for start, _ in maps] == list(range(0, new[2], slab))
+    labels = np.concatenate([part for _, part in resampling.most_probable_planes(planes, old, new, slab)])
+    ordered = np.sort(whole, axis=0)
+    clear = ordered[-1] - ordered[-2] > 1e-5
+    np.testing.assert_array_equal(labels.transpose(2, 1, 0)[clear], whole.argmax(axis=0)[clear])
+
+
+def test_the_lowest_class_wins_a_tie():
+    maps = np.array([[0.4, 0.2, 0.3], [0.4, 0.5, 0.3], [0.2, 0.3, 0.4]])
+    np.testing.assert_array_equal(resampling.most_probable(maps), [0, 1, 2])
+
+
+@settings(max_examples=30, deadline=None)
+@given(SIZES, SIZES, st.sampled_from([0, 1, 3]), st.integers(0, 2), st.integers(1, 5))
+def test_resampling_does_not_depend_on_slabs(old, new, order, axis, thickness):
+    array = np.random.default_rng(0).random(old).astype(np.float32)
+    slabs = [
+        (start, array[(slice(None),) * axis + (slice(start, start + thickness),)])
+        for start in range(0, old[axis], thickness)
+    ]
+    result = resampling.resample_slabs(reversed(slabs), old, new, axis, order)
+    np.testing.assert_allclose(result, resampling.resample(array, new, order), atol=1e-5)

@@ -1,0 +1,39 @@
+"""Masks to files, in the format that the file's name asks for."""
+
+from pathlib import Path
+
+from data_io.errors import InputError
+from data_io.labels import LabelTable
+from data_io.nifti import SUFFIXES as NIFTI_SUFFIXES
+from data_io.nifti import write_label_nifti
+from data_io.seg_nrrd import SUFFIX as SLICER_SUFFIX
+from data_io.seg_nrrd import write_seg_nrrd
+from data_io.volume import Volume
+
+_WRITERS = {SLICER_SUFFIX: write_seg_nrrd} | dict.fromkeys(NIFTI_SUFFIXES, write_label_nifti)
+
+
+def is_label_file(path: str | Path) -> bool:
+    """Whether a mask can be written to a file of this name."""
+    return _suffix(path) is not None
+
+
+def label_name(path: str | Path) -> str:
+    """The file's name without folder and without the suffix of a mask's format (the whole name where it has none)."""
+    name, suffix = Path(path).name, _suffix(path)
+    return name[: -len(suffix)] if suffix else name
+
+
+def write_labels(path: str | Path, labels: Volume, table: LabelTable) -> None:
+    """Writes a mask on its source grid, whole or not at all: .nii.gz, .nii, or .seg.nrrd for 3D Slicer.
+
+    Raises InputError for another name.
+    """
+    suffix = _suffix(path)
+    if suffix is None:
+        raise InputError(f"{path}: a mask is written as {', '.join(sorted(_WRITERS))}; change the name")
+    _WRITERS[suffix](path, labels, table)
+
+
+def _suffix(path: str | Path) -> str | None:
+    return next((suffix for suffix in _WRITERS if Path(path).name.lower().endswith(suffix)), None)

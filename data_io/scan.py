@@ -1,0 +1,66 @@
+"""A CT on disk that is read slab by slab, so that the whole of it never needs to be in memory."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+
+from data_io.volume import Grid, Volume
+
+SLAB_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """An opened CT: where it lies, and its voxels in slabs.
+
+    `source`: the grid as the file stores it. `read_stored`: starts reading anew and yields the voxels (HU) in the
+    file's order, (x', y', n) at a time along the last stored axis; together they fill `source.shape`, in one data type.
+    It raises InputError where the file turns out to be damaged or holds NaN or infinite values.
+    """
+
+    source: Grid
+    read_stored: Callable[[], Iterator[np.ndarray]]
+
+    @classmethod
+    def from_volume(cls, volume: Volume) -> "Scan":
+        """A scan of what is in memory already."""
+        return cls(volume.source, lambda: iter([volume.restore()]))
+
+    @property
+    def grid(self) -> Grid:
+        """The grid with axes permuted and flipped to the nearest RAS+, the one that `slabs` speaks of."""
+        return self.source.canonical()
+
+    @property
+    def axis(self) -> int:
+        """The axis of `grid` along which slabs follow one another: where the file's last axis lies."""
+        return int(nib.io_orientation(self.source.affine)[2, 0])
+
+    def slabs(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yields (start, array): the RAS+ voxels from index `start` along `axis`; starts may fall instead of rise."""
+        orientation = nib.io_orientation(self.source.affine)
+        size = self.source.shape[2]
+        done = 0
+        for stored in self.read_stored():
+            count = stored.shape[2]
+            start = done if orientation[2, 1] > 0 else size - done - count
+            yield start, nib.orientations.apply_orientation(stored, orientation)
+            done += count
+
+    def read(self) -> Volume:
+        """The whole volume in memory."""
+        array = None
+        for start, slab in self.slabs():
+            if array is None:
+                array = np.empty(self.grid.shape, slab.dtype, order="F")
+            array[(slice(None),) * self.axis + (slice(start, start + slab.shape[self.axis]),)] = slab
+        if array is None:
+            raise ValueError("a scan yields one slab or more, found none")
+        return Volume(array, self.grid, self.source)
+
+
+def slab_thickness(shape: tuple[int, ...], itemsize: int) -> int:
+    """How many planes of the last axis make a slab of about 16 MiB, at least one."""
+    return max(1, SLAB_BYTES // (shape[0] * shape[1] * itemsize))

@@ -1,0 +1,67 @@
+"""What computes a trained network: OpenVINO on processors, Keras on GPUs and wherever OpenVINO cannot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_io.errors import InputError
+from data_io.reporting import log
+from pipeline import hardware, prediction
+from pipeline.model_file import load_model
+from pipeline.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """`network`: the mean over the model files. `name`: "openvino" or "keras"; `precision`: "float32" or "bfloat16"."""
+
+    name: str
+    precision: str
+    network: prediction.Network
+
+
+def open_engine(
+    files: Sequence[Path],
+    settings: Settings,
+    name: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+) -> Engine:
+    """The networks of several model files as one.
+
+    "auto" takes OpenVINO unless there is a GPU, and Keras with a warning where OpenVINO fails; bfloat16 where the
+    hardware has units for it. `threads`: for OpenVINO; all by default. Raises InputError for an unknown name, and where
+    the wanted engine cannot compute the networks.
+    """
+    if name not in ("auto", "keras", "openvino"):
+        raise InputError(f"the engine is auto, keras or openvino, found {name}")
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise InputError(f"the precision is auto, float32 or bfloat16, found {precision}")
+    if name == "openvino" or (name == "auto" and not (hardware.gpu_present() and hardware.gpu_available())):
+        try:
+            return _openvino(files, settings, precision, threads)
+        except (InputError, ImportError, RuntimeError) as error:
+            if name == "openvino":
+                raise InputError(f"engine openvino: {error}") from error
+            log.warning("OpenVINO cannot be used (%s); going on with Keras, slower", " ".join(str(error).split()))
+    return _keras(files, precision)
+
+
+def _openvino(files: Sequence[Path], settings: Settings, wanted: str, threads: int | None) -> Engine:
+    from pipeline import openvino_network
+
+    precision = ("bfloat16" if hardware.bfloat16_pays() else "float32") if wanted == "auto" else wanted
+    if precision == "bfloat16" and not hardware.has_bfloat16():
+        raise InputError("this processor has no bfloat16 instructions; use --precision float32")
+    folders = [openvino_network.converted(file) for file in files]
+    network = openvino_network.compiled(folders, settings.prediction.batch, precision, threads)
+    return Engine("openvino", precision, network)
+
+
+def _keras(files: Sequence[Path], wanted: str) -> Engine:
+    from pipeline.networks.rebuilding import rebuild
+
+    policy = hardware.choose_precision({"bfloat16": "mixed_bfloat16"}.get(wanted, wanted))
+    networks = [rebuild(load_model(file, trust_plugins=True).network, policy) for file in files]
+    network = prediction.ensemble([network.predict_on_batch for network in networks])
+    return Engine("keras", "float32" if policy == "float32" else "bfloat16", network)

@@ -1,0 +1,24 @@
+"""The same network in another precision, or with the plain layers that other programs understand."""
+
+import keras
+
+from pipeline.networks import layers
+
+
+def rebuild(network: keras.Model, precision: str, plain: bool = False) -> keras.Model:
+    """A copy of `network` whose layers compute in `precision`, a Keras dtype policy; its outputs stay float32.
+
+    `plain`: with Keras's own batch normalisation instead of the fused one, for exports.
+    """
+    outputs = set(network.output_names)
+
+    def copy(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        if "dtype" in config:
+            config["dtype"] = "float32" if layer.name in outputs else precision
+        kind = keras.layers.BatchNormalization if plain and isinstance(layer, layers.FusedBatchNormalization) else None
+        return (kind or type(layer)).from_config(config)
+
+    copied = keras.models.clone_model(network, clone_function=copy)
+    copied.set_weights(network.get_weights())
+    return copied

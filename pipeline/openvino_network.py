@@ -1,0 +1,162 @@
+"""Networks through OpenVINO, the fastest way through a convolutional network on most processors.
+
+A Keras model is converted once; the result lies beside it (or in the user's cache folder where that cannot be written)
+under a name that is made of the model file's content, so that another model never finds it. Later predictions load
+the converted network alone and import neither Keras nor TensorFlow.
+"""
+
+import functools
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data_io.atomic import PARTIAL_PREFIX
+from data_io.errors import InputError
+from data_io.reporting import log
+from data_io.user_cache import cache_folder
+from pipeline.model_file import file_sha256, load_model
+from pipeline.settings import Settings
+
+# On import, OpenVINO would write an identifier into the user's home and report to its makers over the network. A module
+# that cannot be imported is what it takes for "no telemetry installed".
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+import openvino  # noqa: E402
+
+FORMAT = 1
+NETWORK_FILES = ("network.xml", "network.bin")
+LARGEST_DIFFERENCE = 1e-3
+
+
+def converted(path: Path) -> Path:
+    """The folder with the model file's network as OpenVINO reads it; converts it where that has not been done.
+
+    It lies in the model's own folder, or in the user's cache folder where that cannot be written. Raises InputError
+    where OpenVINO cannot convert the network or does not give the same probabilities.
+    """
+    name = f"openvino-{FORMAT}-{file_sha256(path)[:24]}"
+    places = [path.parent / name, cache_folder() / "openvino" / name]
+    for place in places:
+        if _is_whole(place):
+            return place
+    writable = [place for place in places if _writable(place.parent)]
+    if not writable:
+        raise InputError(
+            f"{path.parent} and {cache_folder()}: no room for the converted network; set PNEUMOSEG_CACHE to a folder "
+            "that can be written"
+        )
+    place = writable[0]
+    log.info("%s: converting the network once", path)
+    aside = Path(tempfile.mkdtemp(prefix=PARTIAL_PREFIX, dir=place.parent))
+    try:
+        _convert(path, aside)
+        hashes = {file: file_sha256(aside / file) for file in NETWORK_FILES}
+        (aside / "hashes.json").write_text(json.dumps(hashes), encoding="utf-8")
+        shutil.rmtree(place, ignore_errors=True)  # a damaged one
+        try:
+            os.rename(aside, place)
+        except OSError:
+            if not _is_whole(place):  # else another process was first
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return place
+
+
+def compiled(
+    folders: Sequence[Path], batch: int, precision: str, threads: int | None = None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The mean of the converted networks: from up to `batch` tiles (n, x, y[, z], 1), float32, to probabilities.
+
+    Several networks become one graph that shares its working memory. It is compiled for the size of the first tiles,
+    and again whenever that changes. `precision`: "float32" or "bfloat16".
+    """
+    core = openvino.Core()
+    properties = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+    }
+    if threads is not None:
+        properties["INFERENCE_NUM_THREADS"] = str(threads)
+
+    @functools.lru_cache(maxsize=1)
+    def for_shape(shape: tuple[int, ...]) -> openvino.CompiledModel:
+        models = [core.read_model(folder / NETWORK_FILES[0]) for folder in folders]
+        return core.compile_model(_joined(models, shape), "CPU", properties)
+
+    def probabilities(tiles: np.ndarray) -> np.ndarray:
+        missing = batch - len(tiles)
+        full = np.concatenate([tiles, np.zeros((missing, *tiles.shape[1:]), np.float32)]) if missing else tiles
+        return for_shape(full.shape)(np.ascontiguousarray(full, dtype=np.float32))[0][: len(tiles)]
+
+    return probabilities
+
+
+def _joined(models: Sequence[openvino.Model], shape: tuple[int, ...]) -> openvino.Model:
+    from openvino import opset8 as ops
+
+    for model in models:
+        model.reshape(openvino.PartialShape(list(shape)))
+    if len(models) == 1:
+        return models[0]
+    tiles = ops.parameter(list(shape), np.float32, name="tiles")
+    outputs = []
+    for model in models:
+        model.inputs[0].replace(tiles.output(0))
+        outputs.append(model.outputs[0].get_node().input_value(0))
+    total = outputs[0]
+    for output in outputs[1:]:
+        total = ops.add(total, output).output(0)
+    mean = ops.multiply(total, ops.constant(np.float32(1.0 / len(models))))
+    return openvino.Model([ops.result(mean)], [tiles], "ensemble")
+
+
+def _convert(path: Path, folder: Path) -> None:
+    from pipeline.networks.rebuilding import rebuild
+
+    model = load_model(path, trust_plugins=True)  # its plugins are not run here
+    try:
+        network = rebuild(model.network, "float32", plain=True)
+        # Through a file: openvino.convert_model would report to its makers over the network.
+        network.export(folder / "exported", format="tf_saved_model", verbose=False)
+        graph = openvino.Core().read_model(folder / "exported")
+        openvino.save_model(graph, folder / NETWORK_FILES[0], compress_to_fp16=False)
+        shutil.rmtree(folder / "exported")
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: OpenVINO cannot convert the network ({' '.join(str(error).split())[:200]})"
+        ) from error
+    _compare(path, folder, network, model.settings)
+
+
+def _compare(path: Path, folder: Path, network, settings: Settings) -> None:
+    """Raises InputError where the converted network differs from the Keras one on a random tile."""
+    shape = (2 * settings.divisor,) * settings.dimensions
+    tile = np.random.default_rng(0).normal(size=(1, *shape, 1)).astype(np.float32)
+    difference = np.abs(compiled([folder], 1, "float32")(tile) - network.predict_on_batch(tile)).max()
+    if not difference < LARGEST_DIFFERENCE:
+        raise InputError(
+            f"{path}: the network as converted by OpenVINO gives other probabilities (by up to {difference:.2g})"
+        )
+
+
+def _is_whole(place: Path) -> bool:
+    try:
+        hashes = json.loads((place / "hashes.json").read_text(encoding="utf-8"))
+        return all(file_sha256(place / file) == hashes[file] for file in NETWORK_FILES)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

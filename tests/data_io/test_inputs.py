@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from data_io.errors import InputError
+from data_io.inputs import find_inputs, one_part
+
+
+@pytest.fixture
+def cts(tmp_path):
+    (tmp_path / "cts").mkdir()
+    for name in ("a", "b"):
+        nib.save(nib.Nifti1Image(np.zeros((2, 2, 2), np.int16), np.eye(4)), tmp_path / "cts" / f"{name}.nii.gz")
+    (tmp_path / "cts" / ".partial-1-c.nii.gz").write_bytes(b"half")
+    (tmp_path / "cts" / "notes.md").write_text("not a CT")
+    return tmp_path / "cts"
+
+
+def test_a_folder_means_the_cts_in_it(cts):
+    assert find_inputs([cts]) == {"a": cts / "a.nii.gz", "b": cts / "b.nii.gz"}
+
+
+def test_datasets_and_case_folders_mean_their_images_alone(cts, tmp_path):
+    for case in ("one", "two"):
+        (tmp_path / "data" / case).mkdir(parents=True)
+        for name in ("imaging.nii.gz", "segmentation.nii.gz"):
+            (tmp_path / "data" / case / name).write_bytes((cts / "a.nii.gz").read_bytes())
+    one, two = (tmp_path / "data" / case / "imaging.nii.gz" for case in ("one", "two"))
+    assert find_inputs([tmp_path / "data"]) == {"one": one, "two": two}
+    assert find_inputs([tmp_path / "data" / "one"]) == {"one": one}
+    assert find_inputs([one, two]) == {"one": one, "two": two}
+
+
+def test_a_list_names_inputs_relative_to_itself(cts):
+    (cts / "list.txt").write_text("a.nii.gz  # the first\n\n# nothing here\n../cts/b.nii.gz\n")
+    assert list(find_inputs([cts / "list.txt"])) == ["a", "b"]
+
+
+def test_dicom_folders_are_named_by_their_folder(real_data):
+    found = find_inputs([real_data / "dicom" / "cip_ct64"])
+    assert found == {"cip_ct64": real_data / "dicom" / "cip_ct64"}
+    assert list(find_inputs([real_data / "dicom"])) == ["cip_ct64", "covid_ct_md_P002", "lung_pet_ct_dx_A0002"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (["absent"], "no such file"),
+        (["empty"], "empty"),
+        (["cts/a.nii.gz", "other/a.nii.gz"], "one mask: a"),
+        (["nothing.txt"], "names no input"),
+        (["binary.txt"], "plain text"),
+        (["nested.txt"], "not other lists"),
+        (["dead.txt"], "no such file"),
+    ],
+)
+def test_bad_inputs_are_refused(cts, tmp_path, inputs, message):
+    for folder in ("empty", "other"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "other" / "a.nii.gz").write_bytes((cts / "a.nii.gz").read_bytes())
+    (tmp_path / "nothing.txt").write_text("# only a remark\n")
+    (tmp_path / "binary.txt").write_bytes(bytes(range(256)))
+    (tmp_path / "nested.txt").write_text("nothing.txt\n")
+    (tmp_path / "dead.txt").write_text("gone.nii.gz\n")
+    with pytest.raises(InputError, match=message):
+        find_inputs([tmp_path / name for name in inputs])
+
+
+def test_parts_together_are_the_whole():
+    files = {name: Path(name) for name in "abcdefg"}
+    parts = [one_part(files, f"{index}/3") for index in (1, 2, 3)]
+    assert [list(part) for part in parts] == [["a", "d", "g"], ["b", "e"], ["c", "f"]]
+    assert one_part(files, "1/1") == files
+
+
+@pytest.mark.parametrize("part", ["0/3", "4/3", "1", "a/b", "1/0", "-1/3"])
+def test_odd_parts_are_refused(part):
+    with pytest.raises(InputError, match="I/N"):
+        one_part({}, part)

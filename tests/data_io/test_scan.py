@@ -1,0 +1,57 @@
+import itertools
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from data_io import scan as scan_file
+from data_io.nifti import open_nifti
+from data_io.scan import Scan, slab_thickness
+from data_io.volume import Volume
+
+STORED = np.arange(2 * 3 * 5, dtype=np.int16).reshape(2, 3, 5)
+ORIENTATIONS = [
+    "".join(letters) for axes in itertools.permutations(("LR", "PA", "IS")) for letters in itertools.product(*axes)
+]
+
+
+def affine_of(codes: str) -> np.ndarray:
+    return np.linalg.inv(nib.orientations.inv_ornt_aff(nib.orientations.axcodes2ornt(codes), STORED.shape))
+
+
+@pytest.mark.parametrize("thickness", [1, 2, 5])
+@pytest.mark.parametrize("codes", ORIENTATIONS)
+def test_slabs_lie_where_they_say(codes, thickness):
+    whole = Volume.from_source(STORED, affine_of(codes))
+    pieces = [STORED[:, :, start : start + thickness] for start in range(0, 5, thickness)]
+    scan = Scan(whole.source, lambda: iter(pieces))
+    for _ in range(2):  # reading may be begun anew
+        put_together = np.full(scan.grid.shape, -1)
+        for start, slab in scan.slabs():
+            place = (slice(None),) * scan.axis + (slice(start, start + slab.shape[scan.axis]),)
+            put_together[place] = slab
+        np.testing.assert_array_equal(put_together, whole.array)
+    read = scan.read()
+    np.testing.assert_array_equal(read.array, whole.array)
+    np.testing.assert_array_equal(read.restore(), STORED)
+    assert read.array.dtype == np.int16
+
+
+def test_a_volume_as_a_scan():
+    whole = Volume.from_source(STORED, affine_of("LPI"))
+    np.testing.assert_array_equal(Scan.from_volume(whole).read().array, whole.array)
+
+
+@pytest.mark.parametrize("name", ["ct.nii", "ct.nii.gz"])
+def test_files_are_read_in_slabs(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(scan_file, "SLAB_BYTES", 2 * 3 * 2 * 2)
+    image = nib.Nifti1Image(STORED, np.diag([-1.0, -2, 3, 1]))
+    nib.save(image, tmp_path / name)
+    scan = open_nifti(tmp_path / name)
+    assert [(start, slab.shape) for start, slab in scan.slabs()] == [(0, (2, 3, 2)), (2, (2, 3, 2)), (4, (2, 3, 1))]
+    np.testing.assert_array_equal(scan.read().restore(), STORED)
+
+
+def test_a_slab_is_a_slice_or_more():
+    assert slab_thickness((512, 512, 300), 2) == 32
+    assert slab_thickness((100_000, 100_000, 3), 4) == 1

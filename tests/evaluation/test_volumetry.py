@@ -1,0 +1,48 @@
+import nibabel as nib
+import numpy as np
+import pytest
+
+from data_io.labels import LUNG_LABELS
+from data_io.scan import Scan
+from data_io.volume import Volume
+from evaluation.volumetry import volumetry
+
+LABELS = np.zeros((4, 4, 4), np.uint8)
+LABELS[0], LABELS[1], LABELS[2, 0] = 1, 2, 3  # 16, 16 and 4 voxels
+HU = np.choose(LABELS, [40, -850, -800, -300]).astype(np.int16)
+
+
+def facts(labels, hu, affine=None, **arguments):
+    affine = np.diag([2.0, 2.0, 5.0, 1.0]) if affine is None else affine
+    ct, mask = Volume.from_source(hu, affine), Volume.from_source(labels, affine)
+    scan = Scan(ct.source, lambda: iter([hu[:, :, :1], hu[:, :, 1:]]))
+    return volumetry(scan, mask, LUNG_LABELS, (1, 2), 3, **arguments)
+
+
+@pytest.mark.parametrize("flips", [(1, 1, 1), (-1, 1, -1)])
+def test_volumes_share_and_mean_hu(flips):
+    assert facts(LABELS, HU, np.diag([*np.multiply(flips, (2.0, 2.0, 5.0)), 1.0])) == {
+        "lung_left_ml": 0.32,
+        "lung_left_mean_hu": -850,
+        "lung_right_ml": 0.32,
+        "lung_right_mean_hu": -800,
+        "infection_ml": 0.08,
+        "infection_mean_hu": -300,
+        "lungs_ml": 0.72,
+        "infected_percent": pytest.approx(100 * 4 / 36, abs=0.01),
+    }
+
+
+def test_permuted_axes_change_nothing():
+    affine = nib.orientations.inv_ornt_aff(nib.orientations.axcodes2ornt("SPL"), (4, 4, 4))
+    assert facts(LABELS, HU, affine)["infection_mean_hu"] == -300
+
+
+def test_nothing_there_and_no_hu():
+    empty = facts(np.zeros_like(LABELS), HU)
+    assert empty["lungs_ml"] == 0
+    assert empty["infected_percent"] is None
+    assert empty["lung_left_mean_hu"] is None
+    grey = facts(LABELS, HU, in_hu=False)
+    assert grey["lung_left_mean_hu"] is None
+    assert grey["lung_left_ml"] == 0.32

@@ -1,0 +1,43 @@
+import threading
+
+import pytest
+
+from pipeline.ahead import ahead
+
+
+def test_items_come_in_order_one_ahead():
+    made = []
+
+    def maker():
+        for number in range(4):
+            made.append(number)
+            yield number
+
+    assert list(ahead(maker())) == [0, 1, 2, 3]
+    assert list(ahead([])) == []
+    assert made == [0, 1, 2, 3]
+
+
+def test_the_next_item_is_made_meanwhile():
+    second_begun = threading.Event()
+
+    def maker():
+        yield 1
+        second_begun.set()
+        yield 2
+
+    items = ahead(maker())
+    assert next(items) == 1
+    assert second_begun.wait(timeout=10)
+    assert list(items) == [2]
+
+
+def test_errors_come_where_their_item_would():
+    def maker():
+        yield 1
+        raise ValueError("broken")
+
+    items = ahead(maker())
+    assert next(items) == 1
+    with pytest.raises(ValueError, match="broken"):
+        next(items)

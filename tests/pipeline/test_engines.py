@@ -1,0 +1,192 @@
+"""Keras and OpenVINO as engines, on a tiny network."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from data_io.errors import InputError
+from data_io.volume import Volume
+from pipeline import hardware, openvino_network
+from pipeline.configuration import load_settings
+from pipeline.engines import open_engine
+from pipeline.model_file import TrainedModel, save_model
+from pipeline.networks.rebuilding import rebuild
+from pipeline.networks.registry import build_network
+from pipeline.predictor import open_predictor
+
+TINY = ["network.filters=[4, 8]", "patches.shape=[8, 8, 4]", "patches.batch=1"]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def make_model(tmp_path):
+    """A function that writes a model file with random weights and moving statistics."""
+
+    def make(name: str = "model.keras", *changes: str, precision: str = "float32", seed: int = 0) -> Path:
+        settings = load_settings("demo", [*TINY, *changes])
+        keras.utils.set_random_seed(seed)
+        network = build_network(settings, precision)
+        rng = np.random.default_rng(seed)
+        for weight in network.weights:
+            if "moving" in weight.path:
+                weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+        path = tmp_path / name
+        save_model(path, TrainedModel(network, settings))
+        return path
+
+    return make
+
+
+def tiles(*shape: int) -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(*shape, 1)).astype(np.float32)
+
+
+@pytest.mark.parametrize("changes", [(), ("patches.shape=[8, 8]",), ("patches.shape=null",)])
+def test_openvino_equals_keras_for_any_size_and_number_of_tiles(make_model, changes):
+    path = make_model("model.keras", *changes)
+    settings = load_settings("demo", [*TINY, *changes, "prediction.batch=3"])
+    engines = [open_engine([path], settings, name, "float32") for name in ("openvino", "keras")]
+    assert [engine.name for engine in engines] == ["openvino", "keras"]
+    for shape in ([3, 8, 8, 4], [2, 16, 8, 8], [1, 8, 8, 4]):
+        given = tiles(*shape[: settings.dimensions + 1])
+        one, other = (engine.network(given) for engine in engines)
+        assert one.shape == (*given.shape[:-1], 4)
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_several_models_are_averaged_in_one_graph(make_model):
+    paths = [make_model(f"{seed}.keras", seed=seed) for seed in range(3)]
+    settings = load_settings("demo", TINY)
+    single = [open_engine([path], settings, "openvino", "float32").network(tiles(1, 8, 8, 4)) for path in paths]
+    together = open_engine(paths, settings, "openvino", "float32").network(tiles(1, 8, 8, 4))
+    np.testing.assert_allclose(together, np.mean(single, axis=0), atol=1e-5)
+    assert np.abs(single[0] - single[1]).max() > 1e-3
+
+
+def test_models_trained_in_bfloat16_are_converted_in_float32(make_model):
+    path = make_model(precision="mixed_bfloat16")
+    settings = load_settings("demo", TINY)
+    exact = rebuild(build_network(settings, "float32"), "float32")
+    assert {layer.dtype_policy.name for layer in exact.layers} == {"float32"}
+    one, other = (
+        open_engine([path], settings, name, "float32").network(tiles(1, 8, 8, 4)) for name in ("openvino", "keras")
+    )
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_conversion_happens_once_and_is_found_by_content(make_model, monkeypatch):
+    path = make_model()
+    folder = openvino_network.converted(path)
+    assert folder.parent == path.parent
+    monkeypatch.setattr(openvino_network, "_convert", lambda *_: pytest.fail("converted again"))
+    assert openvino_network.converted(path) == folder
+    moved = path.rename(path.with_name("other.keras"))
+    assert openvino_network.converted(moved) == folder
+
+
+def test_another_model_and_a_damaged_conversion_are_converted_anew(make_model):
+    path = make_model(seed=0)
+    first = openvino_network.converted(path)
+    path = make_model(seed=1)
+    second = openvino_network.converted(path)
+    assert second != first
+    whole = (second / "network.bin").read_bytes()
+    (second / "network.bin").write_bytes(bytes(len(whole)))
+    assert openvino_network.converted(path) == second
+    assert (second / "network.bin").read_bytes() == whole
+
+
+def test_a_read_only_folder_sends_the_conversion_to_the_cache(make_model, tmp_path, monkeypatch):
+    path = make_model()
+    monkeypatch.setattr(openvino_network, "_writable", lambda folder: tmp_path / "cache" in folder.parents)
+    (tmp_path / "cache" / "openvino").mkdir(parents=True)
+    assert tmp_path / "cache" / "openvino" in openvino_network.converted(path).parents
+    monkeypatch.setattr(openvino_network, "_writable", lambda folder: False)
+    with pytest.raises(InputError, match="PNEUMOSEG_CACHE"):
+        openvino_network.converted(make_model(seed=5))
+
+
+def test_a_wrong_conversion_is_never_used(make_model, monkeypatch, tmp_path):
+    path = make_model()
+    monkeypatch.setattr(openvino_network, "LARGEST_DIFFERENCE", -1.0)
+    with pytest.raises(InputError, match="other probabilities"):
+        open_engine([path], load_settings("demo", TINY), "openvino")
+    assert open_engine([path], load_settings("demo", TINY), "auto").name == "keras"
+    assert not list(tmp_path.glob("openvino*")) + list(tmp_path.glob(".partial*"))
+
+
+def test_bfloat16_needs_instructions(make_model, monkeypatch):
+    monkeypatch.setattr(hardware, "cpu_flags", frozenset)
+    with pytest.raises(InputError, match="no bfloat16"):
+        open_engine([make_model()], load_settings("demo", TINY), "openvino", "bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "message"), [("tvm", "auto", "engine is"), ("auto", "int8", "precision is")]
+)
+def test_unknown_names_are_refused(name, precision, message):
+    with pytest.raises(InputError, match=message):
+        open_engine([], load_settings("demo", TINY), name, precision)
+
+
+def test_a_converted_model_needs_no_tensorflow_and_reports_to_nobody(make_model, tmp_path):
+    path = make_model()
+    openvino_network.converted(path)
+    program = (
+        "import sys, numpy; from pipeline.predictor import open_predictor; from data_io.volume import Volume;"
+        f"predictor = open_predictor({str(path)!r});"
+        "mask = predictor(Volume.from_source(numpy.zeros((9, 9, 9), 'int16'), numpy.eye(4)));"
+        "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')];"
+        "print(predictor.engine.name, mask.array.shape, {'tensorflow', 'keras'} & set(sys.modules))"
+    )
+    repository = Path(__file__).parents[2]
+    (tmp_path / "home").mkdir()
+    environment = os.environ | {"HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=repository, env=environment, check=False)
+    assert done.stdout.strip() == "openvino (9, 9, 9) set()", done.stderr
+    assert not list((tmp_path / "home").iterdir())
+
+
+def test_a_predictor_takes_folds_and_its_own_settings_alone(make_model, tmp_path):
+    for fold in (0, 1, 3):
+        (tmp_path / "run" / f"fold_{fold}").mkdir(parents=True)
+        make_model(f"run/fold_{fold}/model.keras", seed=fold)
+    every = open_predictor(tmp_path / "run", engine="keras")
+    assert len(every.models) == 3
+    two = open_predictor(tmp_path / "run", [0, 3], ["prediction.overlap=0.25", "postprocessing.fill_holes=true"])
+    assert two.models == (every.models[0], every.models[2])
+    assert two.settings.prediction.overlap == 0.25
+    assert two.settings.postprocessing.fill_holes
+    mask = two(Volume.from_source(np.zeros((9, 9, 9), np.int16), np.eye(4)))
+    assert mask.array.dtype == np.uint8
+    with pytest.raises(InputError, match=r"no model\.keras of fold 2"):
+        open_predictor(tmp_path / "run", [2])
+    with pytest.raises(InputError, match="prediction and postprocessing alone"):
+        open_predictor(tmp_path / "run", [0], ["patches.shape=[8, 8, 8]"])
+    with pytest.raises(InputError, match="no model there"):
+        open_predictor(tmp_path)
+    make_model("run/fold_1/model.keras", "preprocessing.spacing_mm=[1, 1, 1]")
+    with pytest.raises(InputError, match="cannot vote together"):
+        open_predictor(tmp_path / "run")
+
+
+def test_a_damaged_model_is_refused(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"not a model")
+    with pytest.raises(InputError, match="not a readable model file"):
+        open_predictor(tmp_path / "model.keras")
+
+
+def test_hashes_are_on_record(make_model):
+    folder = openvino_network.converted(make_model())
+    assert set(json.loads((folder / "hashes.json").read_text())) == {"network.xml", "network.bin"}

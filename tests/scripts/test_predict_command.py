@@ -1,0 +1,135 @@
+"""`pneumoseg predict` from outside, with a tiny network of random weights."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import nibabel as nib
+import numpy as np
+import pytest
+
+from pipeline.configuration import load_settings
+from pipeline.model_file import TrainedModel, save_model
+from pipeline.networks.registry import build_network
+
+VOLUMES = 20
+CORRUPT = "ct_07"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    settings = load_settings("demo", ["network.filters=[4, 8]", "patches.shape=[32, 32, 16]"])
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    save_model(path, TrainedModel(build_network(settings), settings))
+    return path
+
+
+@pytest.fixture
+def cts(tmp_path):
+    folder = tmp_path / "cts"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(VOLUMES):
+        array = rng.integers(-1000, 400, (40, 40, 24)).astype(np.int16)
+        nib.save(nib.Nifti1Image(array, np.diag([-4.0, -4.0, 5.0, 1.0])), folder / f"ct_{number:02d}.nii.gz")
+    path = folder / f"{CORRUPT}.nii.gz"
+    path.write_bytes(path.read_bytes()[:5000])
+    return folder
+
+
+def test_a_killed_batch_resumes_and_passes_over_the_corrupt(cts, model, tmp_path, pneumoseg):
+    straight = json.loads(
+        pneumoseg(
+            "predict", cts, "-o", tmp_path / "straight", "--model", model, "--keep-going", "--json", code=1
+        ).stdout
+    )
+    assert list(straight["failed"]) == [str(cts / f"{CORRUPT}.nii.gz")]
+    assert len(straight["masks"]) == VOLUMES - 1
+
+    output = tmp_path / "killed"
+    arguments = ["predict", cts, "-o", output, "--model", model, "--keep-going"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scripts.cli", *map(str, arguments)],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        cwd=os.path.dirname(os.path.dirname(os.path.dirname(__file__))),
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while len(list(output.glob("*.json"))) < 3:
+        assert process.poll() is None, "ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(list(output.glob("*.json"))) < VOLUMES - 1
+
+    done = pneumoseg(*arguments, "--resume", code=1)
+    assert f"1 of {VOLUMES} failed" in done.stdout
+    assert f"{CORRUPT}.nii.gz" in done.stderr
+    expected = sorted(f"ct_{number:02d}.nii.gz" for number in range(VOLUMES) if f"ct_{number:02d}" != CORRUPT)
+    assert sorted(path.name for path in output.glob("*.nii.gz")) == expected
+    for name in expected:
+        one, other = (np.asarray(nib.load(folder / name).dataobj) for folder in (tmp_path / "straight", output))
+        np.testing.assert_array_equal(one, other)
+    assert not [path for path in output.iterdir() if path.name.startswith(".")]
+
+
+def test_parts_formats_and_extras(cts, model, tmp_path, pneumoseg):
+    extras = ["--statistics", "--preview", "--probabilities", "--tta", "--overlap", "0.25", "--format", "seg.nrrd"]
+    done = pneumoseg("predict", cts, "-o", tmp_path / "out", "--model", model, "--part", "1/8", *extras, "--json")
+    names = ["ct_00", "ct_08", "ct_16"]
+    answer = json.loads(done.stdout)
+    assert [manifest["mask"] for manifest in answer["manifests"]] == [f"{name}.seg.nrrd" for name in names]
+    assert answer["manifests"][0]["settings"]["prediction"]["mirror_axes"] == [0]
+    assert len((tmp_path / "out" / "statistics.csv").read_text().splitlines()) == 4
+    for name in names:
+        assert (tmp_path / "out" / f"{name}.png").is_file()
+        assert (tmp_path / "out" / f"{name}.infection.nii.gz").is_file()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--engine", "tvm"], "auto, keras or openvino"),
+        (["--precision", "int4"], "auto, float32 or bfloat16"),
+        (["--overlap", "1.5"], "prediction.overlap"),
+        (["--batch", "0"], "prediction.batch"),
+        (["--set", "patches.shape=[8, 8, 8]"], "prediction and postprocessing alone"),
+        (["--part", "5/3"], "I/N"),
+        (["--format", "mha"], ".nii.gz, .nii or .seg.nrrd"),
+        (["--resume", "--overwrite"], "give one of them"),
+        (["--model", "no-such"], "no model there"),
+    ],
+)
+def test_a_bad_flag_is_one_line_and_code_2(cts, model, tmp_path, flags, message):
+    from typer.testing import CliRunner
+
+    from scripts.cli import app
+
+    arguments = ["predict", cts / "ct_00.nii.gz", "-o", tmp_path / "out", "--model", model, *flags]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 2, result.output
+    assert message in result.output
+    assert len(result.output.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_real_dicom_series_are_segmented_from_their_folders(real_data, model, tmp_path, pneumoseg):
+    import SimpleITK as sitk
+
+    done = pneumoseg("predict", real_data / "dicom", "-o", tmp_path / "out", "--model", model, "--json")
+    assert len(json.loads(done.stdout)["masks"]) == 3
+    for name in ("cip_ct64", "lung_pet_ct_dx_A0002"):
+        reader = sitk.ImageSeriesReader()
+        reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(real_data / "dicom" / name)))
+        ct, mask = reader.Execute(), sitk.ReadImage(str(tmp_path / "out" / f"{name}.nii.gz"))
+        assert mask.GetSize() == ct.GetSize()
+        for index in ((0, 0, 0), tuple(size - 1 for size in ct.GetSize())):
+            expected = ct.TransformIndexToPhysicalPoint(index)
+            np.testing.assert_allclose(mask.TransformIndexToPhysicalPoint(index), expected, atol=2e-3)
