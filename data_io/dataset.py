@@ -7,6 +7,7 @@ from pathlib import Path
 
 from data_io import readers
 from data_io.errors import InputError
+from data_io.fingerprint import sha256_of
 from data_io.volume import Volume
 
 
@@ -48,14 +49,9 @@ class Case:
         return image, Volume.from_source(mask.restore(), image.source.affine)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the bytes of image and mask, be they files or folders of slices: changes when either does."""
-        digest = hashlib.sha256()
-        for path in filter(None, (self.image, self.mask)):
-            for part in sorted(path.iterdir()) if path.is_dir() else [path]:
-                if part.is_file():
-                    with open(part, "rb") as file:
-                        digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+        """SHA-256 of the content of image and mask, be they files or folders of slices."""
+        hashes = [sha256_of(path) for path in (self.image, self.mask) if path is not None]
+        return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

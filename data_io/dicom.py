@@ -185,8 +185,8 @@ def _check_steps(path: str | Path, series: Series, positions: np.ndarray, normal
     found = f"{kind}: {off.size} of {len(steps)} steps between neighbours are not {spacing:.2f} mm, such as {described}"
     if not allow_gaps:
         raise InputError(
-            f"{path}: a CT needs evenly spaced slices, but {found}; add the missing files, or allow gaps to read the "
-            "slices as if evenly spaced"
+            f"{path}: a CT needs evenly spaced slices, but {found}; add the missing files, or use --allow-gaps to "
+            "read the slices as if evenly spaced"
         )
     log.warning("%s: %s; read as if all were %.2f mm apart", path, found, rises.mean())
 

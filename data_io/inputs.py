@@ -13,6 +13,7 @@ from data_io.scan import Scan
 from data_io.seg_nrrd import is_seg_nrrd
 
 LIST_SUFFIX = ".txt"
+NNUNET_FOLDERS = ("imagesTr", "imagesTs")
 
 
 def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
@@ -23,9 +24,10 @@ def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
     relative to itself, # before remarks. A file called `imaging` is named by its folder.
     Raises InputError where there is no CT, or where two would bear one name.
     """
-    found: list[tuple[str, Path]] = []
-    for given in map(Path, inputs):
-        found += _meant(given)
+    found = [pair for given in map(Path, inputs) for pair in _meant(given)]
+    slices = [path.parent for _, path in found if path.is_file() and is_dicom(path)]
+    if together := [folder for folder in slices if slices.count(folder) > 1]:
+        raise InputError(f"{together[0]}: several of its DICOM slices were given; give the folder instead")
     names = [name for name, _ in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -43,7 +45,7 @@ def one_part(files: Mapping[str, Path], part: str) -> dict[str, Path]:
 
 def open_input(path: str | Path, series: str | None = None, allow_gaps: bool = False) -> Scan:
     """Opens a CT. `series` and `allow_gaps` are for DICOM, see `dicom.open_dicom`. Raises InputError as readers do."""
-    if is_dicom(path):
+    if (series or allow_gaps) and is_dicom(path):
         return open_dicom(path, series, allow_gaps)
     return readers.open_scan(path)
 
@@ -59,6 +61,9 @@ def _meant(given: Path) -> list[tuple[str, Path]]:
     scans = [path for path in own if case_name(path) == IMAGE_STEM] or own
     if scans:
         return [(_mask_name(path), path) for path in scans]
+    series = [folder for folder in sorted(given.rglob("*")) if folder.is_dir() and is_dicom(folder)]
+    if series:  # as archives export them: patient/study/series
+        return [("_".join(folder.relative_to(given).parts), folder) for folder in series]
     return [(case.name, case.image) for case in open_dataset(given, need_masks=False)]
 
 
@@ -79,4 +84,6 @@ def _listed(path: Path) -> list[tuple[str, Path]]:
 def _mask_name(path: Path) -> str:
     if path.is_dir():
         return path.resolve().name
+    if path.parent.name in NNUNET_FOLDERS:
+        return case_name(path).removesuffix("_0000")
     return path.resolve().parent.name if case_name(path) == IMAGE_STEM else case_name(path)

@@ -20,6 +20,8 @@ class LabelTable:
     def __post_init__(self):
         if len(self.names) < 2 or len(set(self.names)) != len(self.names):
             raise InputError(f"labels: at least two different class names are needed, found {list(self.names)}")
+        if unfit := [name for name in self.names if not name.strip() or set(name) & set("/\\")]:
+            raise InputError(f"labels: class names also name files and hold no slash, found {unfit}")
         if len(self.colours) != len(self.names):
             raise InputError(f"labels: one colour per class, found {len(self.colours)} for {len(self.names)} names")
         for colour in self.colours:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,24 +16,25 @@ STEPS = 255
 
 @contextmanager
 def probability_maps(paths: Sequence[Path], scan: Scan) -> Iterator[Callable[[int, np.ndarray], None]]:
-    """Yields a function that takes probabilities on the scan's RAS+ grid, (first plane, float (classes, n, y, x)).
+    """Yields a function that takes probabilities on the scan's RAS+ grid, (first plane, float (classes, n, y, x)), the
+    planes in order.
 
     Once all planes were given, the maps appear at `paths`, one per class, on the grid of the scan's file: uint8 with a
     scaling of 1/255. Until then they lie in a hidden folder on disk, not in memory.
     """
     folder = paths[0].parent
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=folder) as place:
-        maps = [
-            np.memmap(Path(place) / f"{number}.raw", np.uint8, "w+", shape=scan.grid.shape, order="F")
-            for number in range(len(paths))
-        ]
+    with tempfile.TemporaryDirectory(prefix=f"{PARTIAL_PREFIX}{paths[0].name}-", dir=folder) as place:
+        raw = [Path(place) / f"{number}.raw" for number in range(len(paths))]
+        with ExitStack() as stack:
+            files = [stack.enter_context(open(one, "wb")) for one in raw]
 
-        def sink(start: int, planes: np.ndarray) -> None:
-            for one, plane in zip(maps, planes, strict=True):
-                one[:, :, start : start + len(plane)] = np.rint(plane * STEPS).astype(np.uint8).transpose(2, 1, 0)
+            def sink(start: int, planes: np.ndarray) -> None:
+                for file, part in zip(files, planes, strict=True):
+                    file.write(np.rint(part * STEPS).astype(np.uint8).tobytes())
 
-        yield sink
-        for path, one in zip(paths, maps, strict=True):
-            write_scaled_nifti(path, one, scan, 1.0 / STEPS)
-        maps.clear()
+            yield sink
+        for path, one in zip(paths, raw, strict=True):
+            voxels = np.memmap(one, np.uint8, "r", shape=scan.grid.shape, order="F")
+            write_scaled_nifti(path, voxels, scan, 1.0 / STEPS)
+            del voxels

@@ -26,7 +26,12 @@ class Scan:
     @classmethod
     def from_volume(cls, volume: Volume) -> "Scan":
         """A scan of what is in memory already."""
-        return cls(volume.source, lambda: iter([volume.restore()]))
+        stored = volume.restore()
+        thickness = slab_thickness(stored.shape, stored.dtype.itemsize)
+        return cls(
+            volume.source,
+            lambda: (stored[:, :, start : start + thickness] for start in range(0, stored.shape[2], thickness)),
+        )
 
     @property
     def grid(self) -> Grid:
@@ -38,24 +43,25 @@ class Scan:
         """The axis of `grid` along which slabs follow one another: where the file's last axis lies."""
         return int(nib.io_orientation(self.source.affine)[2, 0])
 
-    def slabs(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yields (start, array): the RAS+ voxels from index `start` along `axis`; starts may fall instead of rise."""
+    def slabs(self) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
+        """Yields (place, array): RAS+ voxels and the part of `grid` that they fill; places may descend along `axis`."""
         orientation = nib.io_orientation(self.source.affine)
         size = self.source.shape[2]
         done = 0
         for stored in self.read_stored():
             count = stored.shape[2]
             start = done if orientation[2, 1] > 0 else size - done - count
-            yield start, nib.orientations.apply_orientation(stored, orientation)
+            place = (*(slice(None) for _ in range(self.axis)), slice(start, start + count))
+            yield place, nib.orientations.apply_orientation(stored, orientation)
             done += count
 
     def read(self) -> Volume:
         """The whole volume in memory."""
         array = None
-        for start, slab in self.slabs():
+        for place, slab in self.slabs():
             if array is None:
                 array = np.empty(self.grid.shape, slab.dtype, order="F")
-            array[(slice(None),) * self.axis + (slice(start, start + slab.shape[self.axis]),)] = slab
+            array[place] = slab
         if array is None:
             raise ValueError("a scan yields one slab or more, found none")
         return Volume(array, self.grid, self.source)

@@ -1,39 +1,39 @@
 """Segmenting many CTs: while one is computed, the next is read and the last is written."""
 
-import csv
 import importlib.metadata
-import io
-import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_io.atomic import write_json, write_text
+from data_io.atomic import PARTIAL_PREFIX, write_json
 from data_io.errors import InputError
+from data_io.fingerprint import sha256_of
 from data_io.inputs import open_input
-from data_io.label_files import is_label_file, label_name, write_labels
+from data_io.label_files import write_labels
 from data_io.probability_maps import probability_maps
 from data_io.reporting import log, track, warnings_of_this_thread
 from data_io.scan import Scan
 from data_io.volume import Volume
-from evaluation.figures.overlays import overlay_sheet
-from evaluation.figures.saving import save_figure
-from evaluation.run_folder import check_flags
+from evaluation.prediction_outputs import Output
 from evaluation.volumetry import volumetry
 from pipeline.ahead import ahead
 from pipeline.predictor import Predictor
 from pipeline.preprocessing import PreparedVolume, warn_if_odd
 from pipeline.stopwatch import timed
 
+# What a bad CT, a full disk or a failing network may raise; InputError is a ValueError.
+FAILURES = (ValueError, OSError, RuntimeError, MemoryError)
+
 
 @dataclass(frozen=True)
 class Wanted:
     """What is written for each CT besides its mask and manifest, and how DICOM folders are read.
 
-    `probabilities`: a map per class; `statistics`: volumes and mean HU in the manifest; `preview`: a picture.
-    `series`, `allow_gaps`: see `dicom.open_dicom`. `keep_going`: a bad CT does not end the batch.
+    `probabilities`: a map per class, before postprocessing; `statistics`: volumes and mean HU in the manifest;
+    `preview`: a picture. `series`, `allow_gaps`: see `dicom.open_dicom`. `keep_going`: a bad CT does not end the batch.
     """
 
     probabilities: bool = False
@@ -46,207 +46,176 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one CT: its mask's path, its manifest, and the error where it failed."""
+    """What came of one CT: where its results lie, its manifest, or the error where it failed."""
 
     source: Path
-    mask: Path
+    output: Output
     manifest: dict | None = None
     error: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """A CT that was read and prepared; what took how long and what was warned of, so far."""
+    """A CT that was opened; what took how long and what was warned of, so far."""
 
     scan: Scan
-    prepared: PreparedVolume
+    in_hu: bool
+    sha256: str
     seconds: dict[str, float]
     warnings: list[str]
 
 
-FAILURES = (InputError, OSError, MemoryError)
-
-
-def manifest_path(mask: Path) -> Path:
-    """Where the manifest of a mask lies: beside it, NAME.json."""
-    return mask.with_name(f"{label_name(mask)}.json")
-
-
 def predict_files(
-    files: Mapping[str, Path],
-    output: str | Path,
-    predictor: Predictor,
-    wanted: Wanted | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    suffix: str = ".nii.gz",
+    outputs: Mapping[Path, Output], predictor: Predictor, wanted: Wanted | None = None, resume: bool = False
 ) -> list[Result]:
-    """Writes a mask for each of `files` (as of `find_inputs`) to `output`/NAME + `suffix`, or for a single one to
-    `output` itself where that is the name of a mask; beside it NAME.json, the manifest, which is written last.
+    """Segments CTs; `outputs` (as of `place_outputs`) says which, and where their results go.
 
-    Existing masks are refused, replaced with `overwrite`, or with `resume` kept where their manifest says that the same
-    models and settings made them. Raises InputError for the first bad CT unless `wanted.keep_going`.
+    With `resume`, a mask that the same CT, models and settings made is kept, unless something else that is wanted is
+    missing; all others are made anew. Raises InputError for a mask that was made otherwise, and for the first CT that
+    fails unless `wanted.keep_going`.
     """
     wanted = wanted or Wanted()
-    check_flags(resume, overwrite)
-    targets = _targets(files, Path(output), suffix)
     kept: dict[Path, Result] = {}
-    for source, mask in targets:
-        if mask.exists() and not overwrite:
-            if not resume:
-                raise InputError(f"{mask}: exists already; use --resume to keep it or --overwrite to replace it")
-            finished = _finished(source, mask, predictor)
-            if finished is not None:
-                kept[mask] = finished
-    todo = [(source, mask) for source, mask in targets if mask not in kept]
-    made = {result.mask: result for result in _predict(todo, predictor, wanted)}
-    return [(made | kept)[mask] for _, mask in targets]
+    if resume:
+        for source, output in outputs.items():
+            if output.mask.exists():
+                manifest = output.made_with(source, _recipe(predictor, wanted))
+                if _is_complete(output, manifest, predictor, wanted):
+                    kept[source] = Result(source, output, manifest)
+    todo = [(source, output) for source, output in outputs.items() if source not in kept]
+    made = {result.source: result for result in _predict(todo, predictor, wanted)}
+    return [(made | kept)[source] for source in outputs]
 
 
-def write_statistics(path: str | Path, results: Sequence[Result]) -> None:
-    """Writes one row of statistics per segmented CT as CSV."""
-    rows = [
-        {"case": label_name(result.mask), **result.manifest["statistics"]}
-        for result in results
-        if result.manifest and result.manifest.get("statistics")
-    ]
-    text = io.StringIO()
-    table = csv.DictWriter(text, list(rows[0]) if rows else ["case"], lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    write_text(path, text.getvalue())
+def _recipe(predictor: Predictor, wanted: Wanted) -> dict:
+    """What decides how a mask looks, beside the CT (engines differ by rounding)."""
+    return {
+        "models": dict(predictor.models),
+        "settings": {
+            group: getattr(predictor.settings, group).model_dump(mode="json")
+            for group in ("preprocessing", "prediction", "postprocessing")
+        },
+        "dicom": {"series": wanted.series, "allow_gaps": wanted.allow_gaps},
+    }
 
 
-def _targets(files: Mapping[str, Path], output: Path, suffix: str) -> list[tuple[Path, Path]]:
-    if not is_label_file(f"mask{suffix}"):
-        raise InputError(f"--format {suffix}: a mask is written as .nii.gz, .nii or .seg.nrrd")
-    if is_label_file(output):
-        if len(files) != 1:
-            raise InputError(f"{output}: one mask for {len(files)} volumes; give a folder as output")
-        masks = [output]
-    else:
-        masks = [output / f"{name}{suffix}" for name in files]
-    for source, mask in zip(files.values(), masks, strict=True):
-        if mask.exists() and mask.samefile(source):
-            raise InputError(f"{mask}: the mask would replace the CT itself; give another output")
-    return list(zip(files.values(), masks, strict=True))
+def _is_complete(output: Output, manifest: dict, predictor: Predictor, wanted: Wanted) -> bool:
+    maps = output.probabilities(predictor.settings.labels.names) if wanted.probabilities else []
+    pictures = [output.preview] if wanted.preview else []
+    return all(path.is_file() for path in (*maps, *pictures)) and not (
+        wanted.statistics and manifest.get("statistics") is None
+    )
 
 
-def _finished(source: Path, mask: Path, predictor: Predictor) -> Result | None:
-    """What is on record of a mask; None where its manifest, the last file written, is missing. Raises InputError where
-    another model or other settings made it."""
-    path = manifest_path(mask)
-    if not path.is_file():
-        return None
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        same = manifest["models"] == list(predictor.models) and manifest["settings"] == _settings(predictor)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not the manifest of a mask; use --overwrite or another output") from error
-    if not same:
-        raise InputError(f"{mask}: made with another model or other settings; use --overwrite or another output")
-    return Result(source, mask, manifest)
-
-
-def _predict(todo: Sequence[tuple[Path, Path]], predictor: Predictor, wanted: Wanted) -> Iterator[Result]:
+def _predict(todo: Sequence[tuple[Path, Output]], predictor: Predictor, wanted: Wanted) -> Iterator[Result]:
     reading = ahead(_read(source, predictor, wanted) for source, _ in todo)
     with ThreadPoolExecutor(max_workers=1) as writer:
         pending: Future[Result] | None = None
-        for (source, mask), case in track(zip(todo, reading, strict=True), "Volumes", len(todo)):
-            labels = case if isinstance(case, Exception) else _segment(case, mask, predictor, wanted)
+        for (source, output), read in track(zip(todo, reading, strict=True), "Volumes", len(todo)):
+            output.clear(predictor.settings.labels.names)
+            made = read if isinstance(read, Exception) else _segment(read, output, predictor, wanted)
             if pending:
                 yield pending.result()
-            pending = writer.submit(_finish, source, mask, case, labels, predictor, wanted)
+                pending = None
+            if isinstance(made, Exception):
+                yield _failed(source, output, made, wanted)
+            else:
+                pending = writer.submit(_write, source, output, *made, predictor, wanted)
+            del read, made  # while the next CT is computed, this one belongs to the writer
         if pending:
             yield pending.result()
 
 
-def _read(source: Path, predictor: Predictor, wanted: Wanted) -> _Case | Exception:
+def _read(source: Path, predictor: Predictor, wanted: Wanted) -> tuple[_Case, PreparedVolume] | Exception:
     seconds: dict[str, float] = {}
     with warnings_of_this_thread() as warnings:
         try:
             scan = open_input(source, wanted.series, wanted.allow_gaps)
             prepared = predictor.prepare(scan, seconds)
+            fingerprint = sha256_of(source)
         except FAILURES as error:
             return error
-        warn_if_odd(source.name, prepared.windowed, scan.grid.shape[2], predictor.settings.preprocessing)
-    return _Case(scan, prepared, seconds, warnings)
+        settings = predictor.settings.preprocessing
+        warn_if_odd(source.name, prepared.windowed, prepared.extremes, scan.grid.shape[2], settings)
+    return _Case(scan, prepared.in_hu, fingerprint, seconds, warnings), prepared
 
 
-def _segment(case: _Case, mask: Path, predictor: Predictor, wanted: Wanted) -> Volume | Exception:
-    names = predictor.settings.labels.names
-    paths = [mask.with_name(f"{label_name(mask)}.{name}.nii.gz") for name in names]
-    maps = probability_maps(paths, case.scan) if wanted.probabilities else nullcontext()
+def _segment(
+    read: tuple[_Case, PreparedVolume], output: Output, predictor: Predictor, wanted: Wanted
+) -> tuple[_Case, Volume] | Exception:
+    case, prepared = read
+    maps = probability_maps(output.probabilities(predictor.settings.labels.names), case.scan)
     try:
-        with maps as sink:
-            return predictor.segment(case.scan, case.prepared, sink, case.seconds)
+        with maps if wanted.probabilities else nullcontext() as sink:
+            return case, predictor.segment(case.scan, prepared, sink, case.seconds)
     except FAILURES as error:
         return error
 
 
-def _finish(
-    source: Path, mask: Path, case: _Case | Exception, labels: Volume | Exception, predictor: Predictor, wanted: Wanted
-) -> Result:
-    """Writes what was segmented, or says what failed; raises it unless the batch is to go on."""
+def _write(source: Path, output: Output, case: _Case, labels: Volume, predictor: Predictor, wanted: Wanted) -> Result:
     try:
-        if isinstance(case, Exception):
-            raise case
-        if isinstance(labels, Exception):
-            raise labels
-        manifest = _write_files(source, mask, case, labels, predictor, wanted)
+        manifest = _write_files(source, output, case, labels, predictor, wanted)
     except FAILURES as error:
-        if not wanted.keep_going:
-            raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        log.error("%s: %s", source, reason.removeprefix(f"{source}: "))
-        return Result(source, mask, error=reason)
-    log.info("%s -> %s", source, mask)
-    return Result(source, mask, manifest)
+        return _failed(source, output, error, wanted)
+    log.info("%s -> %s", source, output.mask)
+    return Result(source, output, manifest)
 
 
-def _write_files(source: Path, mask: Path, case: _Case, labels: Volume, predictor: Predictor, wanted: Wanted) -> dict:
-    settings, table = predictor.settings, predictor.settings.labels.table
-    manifest_path(mask).unlink(missing_ok=True)
-    with timed(case.seconds, "writing"), warnings_of_this_thread() as warnings:
-        write_labels(mask, labels, table)
+def _failed(source: Path, output: Output, error: Exception, wanted: Wanted) -> Result:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = reason if str(source) in reason else f"{source}: {reason}"
+    if not wanted.keep_going:
+        raise InputError(reason) from error
+    log.error("%s", reason)
+    return Result(source, output, error=reason)
+
+
+def _write_files(
+    source: Path, output: Output, case: _Case, labels: Volume, predictor: Predictor, wanted: Wanted
+) -> dict:
+    table, parts = predictor.settings.labels.table, predictor.settings.postprocessing
     statistics = None
     if wanted.statistics:
-        parts = settings.postprocessing
         with timed(case.seconds, "statistics"):
-            statistics = volumetry(
-                case.scan, labels, table, parts.lungs, parts.infection, in_hu=not case.prepared.windowed
-            )
+            statistics = volumetry(case.scan, labels, table, parts.lungs, parts.infection, case.in_hu)
     if wanted.preview:
         with timed(case.seconds, "preview"):
-            figure = overlay_sheet(case.scan.read(), None, labels, table, title=label_name(mask))
-            save_figure(figure, mask.with_name(f"{label_name(mask)}.png"))
-    grid = case.scan.source
-    manifest = {
-        "pneumoseg": importlib.metadata.version("pneumoseg"),
-        "source": source.name,
-        "mask": mask.name,
-        "models": list(predictor.models),
-        "engine": predictor.engine.name,
-        "precision": predictor.engine.precision,
-        "settings": _settings(predictor),
-        "labels": list(table.names),
-        "geometry": {
-            "shape": list(grid.shape),
-            "spacing_mm": [round(value, 6) for value in grid.spacing_mm],
-            "axes": grid.axis_codes,
-            "affine": grid.affine.tolist(),
-        },
-        "in_hu": not case.prepared.windowed,
-        "statistics": statistics,
-        "seconds": {stage: round(value, 3) for stage, value in case.seconds.items()},
-        "warnings": [*case.warnings, *warnings],
-    }
-    write_json(manifest_path(mask), manifest)
+            _draw(case.scan, labels, predictor, output)
+    hidden = output.mask.with_name(f"{PARTIAL_PREFIX}{os.getpid()}-{output.mask.name}")
+    try:
+        with timed(case.seconds, "write"), warnings_of_this_thread() as warnings:
+            write_labels(hidden, labels, table)
+        manifest = {
+            "pneumoseg": importlib.metadata.version("pneumoseg"),
+            "source": source.name,
+            "source_sha256": case.sha256,
+            "mask": output.mask.name,
+            "mask_sha256": sha256_of(hidden),
+            **_recipe(predictor, wanted),
+            "engine": predictor.engine.name,
+            "precision": predictor.engine.precision,
+            "labels": list(table.names),
+            "geometry": {
+                "shape": list(case.scan.source.shape),
+                "spacing_mm": [round(value, 6) for value in case.scan.source.spacing_mm],
+                "axes": case.scan.source.axis_codes,
+                "affine": case.scan.source.affine.tolist(),
+            },
+            "in_hu": case.in_hu,
+            "statistics": statistics,
+            "seconds": {stage: round(value, 3) for stage, value in case.seconds.items()},
+            "warnings": [*case.warnings, *warnings],
+        }
+        write_json(output.manifest, manifest)
+        os.replace(hidden, output.mask)
+    finally:
+        hidden.unlink(missing_ok=True)
     return manifest
 
 
-def _settings(predictor: Predictor) -> dict:
-    return {
-        "prediction": predictor.settings.prediction.model_dump(mode="json"),
-        "postprocessing": predictor.settings.postprocessing.model_dump(mode="json"),
-    }
+def _draw(scan: Scan, labels: Volume, predictor: Predictor, output: Output) -> None:
+    from evaluation.figures.overlays import overlay_sheet
+    from evaluation.figures.saving import save_figure
+
+    table = predictor.settings.labels.table
+    save_figure(overlay_sheet(scan.read(), None, labels, table, title=output.name), output.preview)

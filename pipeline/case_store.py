@@ -45,7 +45,7 @@ class StoredCase:
 
     @cached_property
     def facts(self) -> dict:
-        """mean, sd, spacing_mm, windowed, air, slices of the source, voxels per class."""
+        """mean, sd, spacing_mm, windowed, extremes, air, slices of the source, voxels per class."""
         return json.loads((self.folder / "case.json").read_text(encoding="utf-8"))
 
     @property
@@ -103,6 +103,7 @@ class CaseStore:
                 "sd": prepared.sd,
                 "spacing_mm": prepared.grid.spacing_mm,
                 "windowed": prepared.windowed,
+                "extremes": prepared.extremes,
                 "air": prepared.air,
                 "slices": image.array.shape[2],
                 "voxels": counts,

@@ -38,7 +38,7 @@ def estimate(settings: Settings, grids: Sequence[Grid], folds: int) -> Cost:
     preprocessor = Preprocessor(settings.preprocessing)
     prepared = [preprocessor.grid(grid).shape for grid in grids]
     shape = patches.patch_shape(settings, max(prepared, key=np.prod))
-    forward, values = _forward_operations(network, shape[: settings.dimensions])
+    forward, values = forward_operations(network, shape[: settings.dimensions])
     step = 3.0 * forward * settings.patches.batch
     rate = _matrix_rate() * CONVOLUTION_EFFICIENCY
     fold = step * settings.training.steps_per_epoch * settings.training.epochs / rate
@@ -54,7 +54,7 @@ def estimate(settings: Settings, grids: Sequence[Grid], folds: int) -> Cost:
     )
 
 
-def _forward_operations(network: keras.Model, shape: tuple[int, ...]) -> tuple[float, float]:
+def forward_operations(network: keras.Model, shape: tuple[int, ...]) -> tuple[float, float]:
     """Operations of the convolutions for one patch (a multiplication and an addition are two), and the number of
     values that all layers put out."""
     concrete = keras.models.clone_model(network, input_tensors=keras.Input((*shape, network.input_shape[-1])))

@@ -37,10 +37,12 @@ def open_engine(
         raise InputError(f"the engine is auto, keras or openvino, found {name}")
     if precision not in ("auto", "float32", "bfloat16"):
         raise InputError(f"the precision is auto, float32 or bfloat16, found {precision}")
+    if precision == "bfloat16" and name != "keras" and not (hardware.has_bfloat16() or hardware.gpu_present()):
+        raise InputError("this processor has no bfloat16 instructions; use --precision float32")
     if name == "openvino" or (name == "auto" and not (hardware.gpu_present() and hardware.gpu_available())):
         try:
             return _openvino(files, settings, precision, threads)
-        except (InputError, ImportError, RuntimeError) as error:
+        except (InputError, ImportError, OSError, RuntimeError) as error:
             if name == "openvino":
                 raise InputError(f"engine openvino: {error}") from error
             log.warning("OpenVINO cannot be used (%s); going on with Keras, slower", " ".join(str(error).split()))
@@ -51,11 +53,9 @@ def _openvino(files: Sequence[Path], settings: Settings, wanted: str, threads: i
     from pipeline import openvino_network
 
     precision = ("bfloat16" if hardware.bfloat16_pays() else "float32") if wanted == "auto" else wanted
-    if precision == "bfloat16" and not hardware.has_bfloat16():
-        raise InputError("this processor has no bfloat16 instructions; use --precision float32")
     folders = [openvino_network.converted(file) for file in files]
-    network = openvino_network.compiled(folders, settings.prediction.batch, precision, threads)
-    return Engine("openvino", precision, network)
+    shape, batch = settings.patches.shape, settings.prediction.batch
+    return Engine("openvino", precision, openvino_network.compiled(folders, shape, batch, precision, threads))
 
 
 def _keras(files: Sequence[Path], wanted: str) -> Engine:

@@ -3,7 +3,6 @@
 The file is Keras's own `.keras` zip with one more entry. Code that the file brings along or names is not run.
 """
 
-import hashlib
 import json
 import zipfile
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from data_io.atomic import write_aside
 from data_io.errors import InputError
+from data_io.fingerprint import sha256_of
 from pipeline.configuration import settings_from
 from pipeline.settings import Settings
 
@@ -50,7 +50,7 @@ def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError) as error:
         raise InputError(f"{path}: the network cannot be loaded ({' '.join(str(error).split())[:300]})") from error
-    return TrainedModel(network, settings, file_sha256(path))
+    return TrainedModel(network, settings, sha256_of(path))
 
 
 def read_settings(path: str | Path, trust_plugins: bool = False) -> Settings:
@@ -76,9 +76,3 @@ def read_settings(path: str | Path, trust_plugins: bool = False) -> Settings:
             "that code"
         )
     return settings
-
-
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

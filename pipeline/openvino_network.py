@@ -15,13 +15,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from data_io.atomic import PARTIAL_PREFIX
 from data_io.errors import InputError
+from data_io.fingerprint import sha256_of
 from data_io.reporting import log
 from data_io.user_cache import cache_folder
-from pipeline.model_file import file_sha256, load_model
-from pipeline.settings import Settings
+from pipeline.model_file import load_model
 
 # On import, OpenVINO would write an identifier into the user's home and report to its makers over the network. A module
 # that cannot be imported is what it takes for "no telemetry installed".
@@ -39,11 +40,11 @@ def converted(path: Path) -> Path:
     It lies in the model's own folder, or in the user's cache folder where that cannot be written. Raises InputError
     where OpenVINO cannot convert the network or does not give the same probabilities.
     """
-    name = f"openvino-{FORMAT}-{file_sha256(path)[:24]}"
+    name = f"openvino-{FORMAT}-{sha256_of(path)[:24]}"
     places = [path.parent / name, cache_folder() / "openvino" / name]
-    for place in places:
-        if _is_whole(place):
-            return place
+    whole = [place for place in places if _is_whole(place)]
+    if whole:
+        return whole[0]
     writable = [place for place in places if _writable(place.parent)]
     if not writable:
         raise InputError(
@@ -51,30 +52,25 @@ def converted(path: Path) -> Path:
             "that can be written"
         )
     place = writable[0]
-    log.info("%s: converting the network once", path)
-    aside = Path(tempfile.mkdtemp(prefix=PARTIAL_PREFIX, dir=place.parent))
-    try:
-        _convert(path, aside)
-        hashes = {file: file_sha256(aside / file) for file in NETWORK_FILES}
-        (aside / "hashes.json").write_text(json.dumps(hashes), encoding="utf-8")
-        shutil.rmtree(place, ignore_errors=True)  # a damaged one
-        try:
-            os.rename(aside, place)
-        except OSError:
-            if not _is_whole(place):  # else another process was first
-                raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with FileLock(place.parent / ".openvino.lock"):
+        if not _is_whole(place):  # else another process has made it meanwhile
+            log.info("%s: converting the network once", path)
+            shutil.rmtree(place, ignore_errors=True)
+            _convert(path, place)
     return place
 
 
 def compiled(
-    folders: Sequence[Path], batch: int, precision: str, threads: int | None = None
+    folders: Sequence[Path],
+    shape: Sequence[int] | None,
+    batch: int = 1,
+    precision: str = "float32",
+    threads: int | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """The mean of the converted networks: from up to `batch` tiles (n, x, y[, z], 1), float32, to probabilities.
 
-    Several networks become one graph that shares its working memory. It is compiled for the size of the first tiles,
-    and again whenever that changes. `precision`: "float32" or "bfloat16".
+    Several networks become one graph that shares its working memory. It is compiled for tiles of `shape`, at once
+    unless that is None, and again whenever another size comes. `precision`: "float32" or "bfloat16".
     """
     core = openvino.Core()
     properties = {
@@ -85,15 +81,17 @@ def compiled(
         properties["INFERENCE_NUM_THREADS"] = str(threads)
 
     @functools.lru_cache(maxsize=1)
-    def for_shape(shape: tuple[int, ...]) -> openvino.CompiledModel:
+    def for_shape(tiles_shape: tuple[int, ...]) -> openvino.CompiledModel:
         models = [core.read_model(folder / NETWORK_FILES[0]) for folder in folders]
-        return core.compile_model(_joined(models, shape), "CPU", properties)
+        return core.compile_model(_joined(models, tiles_shape), "CPU", properties)
 
     def probabilities(tiles: np.ndarray) -> np.ndarray:
         missing = batch - len(tiles)
         full = np.concatenate([tiles, np.zeros((missing, *tiles.shape[1:]), np.float32)]) if missing else tiles
         return for_shape(full.shape)(np.ascontiguousarray(full, dtype=np.float32))[0][: len(tiles)]
 
+    if shape is not None:
+        for_shape((batch, *shape, 1))
     return probabilities
 
 
@@ -116,29 +114,37 @@ def _joined(models: Sequence[openvino.Model], shape: tuple[int, ...]) -> openvin
     return openvino.Model([ops.result(mean)], [tiles], "ensemble")
 
 
-def _convert(path: Path, folder: Path) -> None:
+def _convert(path: Path, place: Path) -> None:
+    """Writes the network's files and, last, their hashes to `place`, whole or not at all."""
+    aside = place.with_name(f"{PARTIAL_PREFIX}{os.getpid()}-{place.name}")
+    aside.mkdir()
+    try:
+        _export(path, aside)
+        hashes = {file: sha256_of(aside / file) for file in NETWORK_FILES}
+        (aside / "hashes.json").write_text(json.dumps(hashes), encoding="utf-8")
+        os.rename(aside, place)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: OpenVINO cannot convert the network ({reason})") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _export(path: Path, folder: Path) -> None:
     from pipeline.networks.rebuilding import rebuild
 
     model = load_model(path, trust_plugins=True)  # its plugins are not run here
-    try:
-        network = rebuild(model.network, "float32", plain=True)
-        # Through a file: openvino.convert_model would report to its makers over the network.
-        network.export(folder / "exported", format="tf_saved_model", verbose=False)
-        graph = openvino.Core().read_model(folder / "exported")
-        openvino.save_model(graph, folder / NETWORK_FILES[0], compress_to_fp16=False)
-        shutil.rmtree(folder / "exported")
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise InputError(
-            f"{path}: OpenVINO cannot convert the network ({' '.join(str(error).split())[:200]})"
-        ) from error
-    _compare(path, folder, network, model.settings)
-
-
-def _compare(path: Path, folder: Path, network, settings: Settings) -> None:
-    """Raises InputError where the converted network differs from the Keras one on a random tile."""
-    shape = (2 * settings.divisor,) * settings.dimensions
+    network = rebuild(model.network, "float32", plain=True)
+    # Through a file: openvino.convert_model would report to its makers over the network.
+    network.export(folder / "exported", format="tf_saved_model", verbose=False)
+    graph = openvino.Core().read_model(folder / "exported")
+    openvino.save_model(graph, folder / NETWORK_FILES[0], compress_to_fp16=False)
+    shutil.rmtree(folder / "exported")
+    shape = (2 * model.settings.divisor,) * model.settings.dimensions
     tile = np.random.default_rng(0).normal(size=(1, *shape, 1)).astype(np.float32)
-    difference = np.abs(compiled([folder], 1, "float32")(tile) - network.predict_on_batch(tile)).max()
+    difference = np.abs(compiled([folder], shape)(tile) - network.predict_on_batch(tile)).max()
     if not difference < LARGEST_DIFFERENCE:
         raise InputError(
             f"{path}: the network as converted by OpenVINO gives other probabilities (by up to {difference:.2g})"
@@ -148,7 +154,7 @@ def _compare(path: Path, folder: Path, network, settings: Settings) -> None:
 def _is_whole(place: Path) -> bool:
     try:
         hashes = json.loads((place / "hashes.json").read_text(encoding="utf-8"))
-        return all(file_sha256(place / file) == hashes[file] for file in NETWORK_FILES)
+        return all(sha256_of(place / file) == hashes[file] for file in NETWORK_FILES)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from data_io.labels import LabelTable
 from data_io.reporting import track
+from data_io.scan import Scan
 from data_io.volume import Grid, Volume
 from pipeline import patches, resampling
 from pipeline.ahead import ahead
@@ -20,7 +21,7 @@ from pipeline.settings import Settings
 from pipeline.stopwatch import timed
 
 Network = Callable[[np.ndarray], np.ndarray]
-"""From normalised tiles, float32 (n, x, y[, z], 1), to class probabilities (n, x, y[, z], classes)."""
+"""From normalised tiles, float32 (n, x, y[, z], 1), to class probabilities (n, x, y[, z], classes) whose sum is 1."""
 
 Sink = Callable[[int, np.ndarray], None]
 """Takes probabilities on the scan's RAS+ grid: first plane and float32 (classes, n, y, x), from z = 0 up."""
@@ -60,10 +61,11 @@ def mirrored(network: Network, axes: Sequence[int], labels: LabelTable) -> Netwo
     return ensemble([functools.partial(once, flips) for flips in combinations]) if axes else network
 
 
-def predict_volume(image: Volume, network: Network, settings: Settings) -> Volume:
-    """Segments a CT volume (HU): uint8 class numbers on the volume's own grid."""
-    prepared = Preprocessor(settings.preprocessing).apply(image)
-    return Volume(predict_labels(prepared, image.grid, network, settings), image.grid, image.source)
+def predict_volume(image: Volume | Scan, network: Network, settings: Settings) -> Volume:
+    """Segments a CT (HU): uint8 class numbers on its own grid."""
+    scan = image if isinstance(image, Scan) else Scan.from_volume(image)
+    prepared = Preprocessor(settings.preprocessing).apply(scan)
+    return Volume(predict_labels(prepared, scan.grid, network, settings), scan.grid, scan.source)
 
 
 def predict_labels(
@@ -76,8 +78,8 @@ def predict_labels(
 ) -> np.ndarray:
     """Segments a prepared CT: uint8 class numbers (x, y, z) on `grid`, the RAS+ grid of its scan.
 
-    `sink` is given the probabilities on that grid, plane by plane. `seconds` takes the time of the network, which
-    works in a thread of its own, and of the postprocessing.
+    `sink` is given the probabilities on that grid, plane by plane, as they are before postprocessing. `seconds`
+    takes the time of the network, which works in a thread of its own, and of the postprocessing.
     """
     seconds = {} if seconds is None else seconds
     labels = np.zeros(grid.shape, np.uint8, order="F")  # planes lie one after another, as files want them
@@ -91,7 +93,7 @@ def predict_labels(
             part = resampling.most_probable(probabilities)
             labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
             sink(start, probabilities)
-    with timed(seconds, "postprocessing"):
+    with timed(seconds, "postprocess"):
         return postprocess(labels, grid.voxel_volume_ml, **settings.postprocessing.model_dump())
 
 
@@ -100,6 +102,7 @@ def probability_planes(
 ) -> Iterator[np.ndarray]:
     """Class probabilities on the network's grid, the weighted mean over the tiles: float32 (classes, n, y, x), from
     z = 0 up, as soon as they are final."""
+    network = mirrored(network, settings.prediction.mirror_axes, settings.labels.table)
     volume_shape = prepared.image.shape
     shape = patches.patch_shape(settings, volume_shape)
     weights = patches.tile_weights(shape, settings.prediction.weights).T
@@ -127,23 +130,35 @@ def _tile_outputs(
     """Corners and probabilities (x, y, z, classes) of all tiles, from the feet up; the network sees no empty air."""
     corners = patches.grid_corners(prepared.image.shape, shape, settings.prediction.overlap)
     corners.sort(key=lambda corner: corner[2])
-    background = np.zeros((*shape, len(settings.labels.names)), np.float32)
-    background[..., 0] = 1.0
-    threshold = to_unit(CERTAINLY_AIR_HU, settings.preprocessing) if settings.prediction.skip_air else -1.0
-    size = settings.prediction.batch
-    groups = [corners[start : start + size] for start in range(0, len(corners), size)]
-    for group in track(groups, "Segmenting", len(groups)):
-        tiles = {corner: patches.crop(prepared.image, corner, shape, prepared.air) for corner in group}
-        busy = [corner for corner, tile in tiles.items() if tile.max() > threshold]
-        outputs = {}
+    background = np.zeros(len(settings.labels.names), np.float32)
+    background[0] = 1.0
+    background = np.broadcast_to(background, (*shape, len(background)))
+    highest_air = _highest_air(settings)
+    waiting: dict[tuple[int, ...], np.ndarray | None] = {}  # corners in order, with their tiles unless these are air
+    for corner in track(corners, "Segmenting", len(corners)):
+        tile = patches.crop(prepared.image, corner, shape, prepared.air)
+        waiting[corner] = tile if tile.max() > highest_air else None
+        busy = [tile for tile in waiting.values() if tile is not None]
+        if len(busy) < settings.prediction.batch and corner != corners[-1]:
+            continue
+        outputs = iter(())
         if busy:
-            batch = (np.stack([tiles[corner] for corner in busy]) - np.float32(prepared.mean)) / np.float32(prepared.sd)
+            batch = (np.stack(busy) - np.float32(prepared.mean)) / np.float32(prepared.sd)
             batch = batch[:, :, :, 0] if settings.dimensions == 2 else batch
             with timed(seconds, "network"):
                 probabilities = np.asarray(network(batch[..., None]), np.float32)
-            outputs = dict(zip(busy, probabilities.reshape(len(busy), *shape, -1), strict=True))
-        for corner in group:
-            yield corner, outputs.get(corner, background)
+            outputs = iter(probabilities.reshape(len(busy), *shape, -1))
+        for place, kept in waiting.items():
+            yield place, background if kept is None else next(outputs)
+        waiting = {}
+
+
+def _highest_air(settings: Settings) -> float:
+    """The largest value of the prepared image that surely is air; none where the scale cannot tell."""
+    steps, (low, _) = settings.preprocessing.steps, settings.preprocessing.window_hu
+    if settings.prediction.skip_air and not steps and low < CERTAINLY_AIR_HU:
+        return to_unit(CERTAINLY_AIR_HU, settings.preprocessing)
+    return -np.inf
 
 
 def _overlap(corner, shape, volume_shape, first: int):

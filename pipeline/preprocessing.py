@@ -7,18 +7,22 @@ A step of one's own is a function from (array in 0..1, float32, (x, y, z); spaci
         return skimage.exposure.equalize_adapthist(array).astype("float32")
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from data_io.reporting import log
 from data_io.scan import Scan
-from data_io.verification import FEW_SLICES
+from data_io.verification import FEW_SLICES, is_hu
 from data_io.volume import Grid, Volume
 from pipeline import plugins, resampling
 from pipeline.settings import PreprocessingSettings
 
 AIR_HU = -1000.0
+
+Slabs = Iterator[tuple[tuple[slice, ...], np.ndarray]]
+"""Parts of a volume and where they lie in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +32,7 @@ class PreparedVolume:
     `image`: float32 (x, y, z) in 0..1, the window's ends. `labels`: uint8 of the same shape, or None. `mean` and `sd`:
     of the image, for normalisation after spatial augmentation (so that borders are air in every case). `windowed`:
     whether the source was not in HU but already windowed to 0..255. `air`: the value of air, which lies outside.
+    `extremes`: the source's smallest and largest value.
     """
 
     image: np.ndarray
@@ -37,6 +42,12 @@ class PreparedVolume:
     sd: float
     windowed: bool
     air: float
+    extremes: tuple[float, float] = (AIR_HU, 0.0)
+
+    @property
+    def in_hu(self) -> bool:
+        """Whether the source's values can be HU: they reach down to air."""
+        return is_hu(*self.extremes)
 
 
 @dataclass(frozen=True)
@@ -56,26 +67,31 @@ class Preprocessor:
         """
         scan = image if isinstance(image, Scan) else Scan.from_volume(image)
         windowed = is_windowed(scan)
-        slabs = ((start, to_unit_range(slab, self.settings, windowed)) for start, slab in scan.slabs())
+        extremes: list[float] = []
+        slabs = self._unit_slabs(scan, windowed, extremes)
         if self.settings.steps:
             slabs = self._own_steps(slabs, scan)
         source, grid = scan.grid, self.grid(scan.grid)
         array = resampling.resample_slabs(slabs, source.shape, grid.shape, scan.axis, self.settings.image_order)
         np.clip(array, 0.0, 1.0, out=array)
         labels = None if mask is None else resampling.resample_labels(mask.array, grid.shape)
-        mean, sd = 0.0, 1.0
-        if self.settings.normalisation == "z-score":
-            mean, sd = float(array.mean(dtype=np.float64)), float(array.std(dtype=np.float64))
-            sd = sd if sd > 1e-6 else 1.0
-        return PreparedVolume(array, labels, grid, mean, sd, windowed, to_unit(AIR_HU, self.settings))
+        mean, sd = _mean_and_sd(array) if self.settings.normalisation == "z-score" else (0.0, 1.0)
+        return PreparedVolume(
+            array, labels, grid, mean, sd, windowed, to_unit(AIR_HU, self.settings), (min(extremes), max(extremes))
+        )
 
-    def _own_steps(self, slabs, scan: Scan):
+    def _unit_slabs(self, scan: Scan, windowed: bool, extremes: list[float]) -> Slabs:
+        for place, slab in scan.slabs():
+            extremes += [float(slab.min()), float(slab.max())]
+            yield place, to_unit_range(slab, self.settings, windowed)
+
+    def _own_steps(self, slabs: Slabs, scan: Scan) -> Slabs:
         array = np.empty(scan.grid.shape, np.float32)
-        for start, slab in slabs:
-            array[(slice(None),) * scan.axis + (slice(start, start + slab.shape[scan.axis]),)] = slab
+        for place, slab in slabs:
+            array[place] = slab
         for name in self.settings.steps:
             array = plugins.find(name, {}, "preprocessing step")(array, scan.grid.spacing_mm)
-        yield 0, array
+        yield (slice(None),) * scan.axis + (slice(0, scan.grid.shape[scan.axis]),), array
 
     def grid(self, grid: Grid) -> Grid:
         """The network's grid for a volume on `grid`."""
@@ -109,10 +125,21 @@ def to_unit_range(array: np.ndarray, settings: PreprocessingSettings, windowed: 
     return np.clip(array, 0.0, 1.0, out=array)
 
 
-def warn_if_odd(name: str, windowed: bool, slices: int, settings: PreprocessingSettings) -> None:
+def warn_if_odd(
+    name: str, windowed: bool, extremes: tuple[float, float], slices: int, settings: PreprocessingSettings
+) -> None:
     """Says aloud that a volume is not in HU and how its values are read, or that it has few slices."""
     if slices < FEW_SLICES:
         log.warning("%s: few slices (%d); padded with air", name, slices)
     if windowed:
         low, high = settings.windowed_source_hu
         log.warning("%s: values lie in 0..255, not HU; read as the window %g..%g HU", name, low, high)
+    elif not is_hu(*extremes):
+        log.warning("%s: values lie in %g..%g, without air as HU have it; read as HU all the same", name, *extremes)
+
+
+def _mean_and_sd(array: np.ndarray) -> tuple[float, float]:
+    """In double precision, slice by slice: no copy of the whole. A flat image has the standard deviation 1."""
+    mean = float(np.mean([part.mean(dtype=np.float64) for part in array]))
+    sd = float(np.sqrt(np.mean([np.square(np.subtract(part, mean, dtype=np.float64)).mean() for part in array])))
+    return mean, sd if sd > 1e-6 else 1.0

@@ -47,25 +47,30 @@ def interpolation_matrix(size: int, new_size: int, order: int) -> np.ndarray:
 
 def resample(array: np.ndarray, shape: tuple[int, int, int], order: int) -> np.ndarray:
     """The (x, y, z) array on `shape` voxels over the same field of view, float32."""
-    return resample_slabs([(0, array)], array.shape, shape, axis=2, order=order)
+    everything = (slice(0, array.shape[0]),)
+    return resample_slabs([(everything, array)], array.shape, shape, axis=0, order=order)
 
 
 def resample_slabs(
-    slabs: Iterable[tuple[int, np.ndarray]], size: tuple[int, ...], shape: tuple[int, ...], axis: int, order: int
+    slabs: Iterable[tuple[tuple[slice, ...], np.ndarray]],
+    size: tuple[int, ...],
+    shape: tuple[int, ...],
+    axis: int,
+    order: int,
 ) -> np.ndarray:
     """What `resample` gives for a volume of `size` voxels that comes in slabs along `axis`.
 
-    `slabs`: (start, array), the voxels from index `start` on, in any order. Only the result, float32 of `shape`, and
-    one slab are in memory at a time.
+    `slabs`: (place, array), the part of the volume that the array is, in any order. Only the result, float32 of
+    `shape`, and one slab are in memory at a time.
     """
     others = sorted({0, 1, 2} - {axis}, key=lambda other: shape[other] / size[other])
     matrix = interpolation_matrix(size[axis], shape[axis], order)
     result = np.zeros(shape, np.float32)
-    for start, slab in slabs:
+    for place, slab in slabs:
         part = np.asarray(slab, dtype=np.float32)
         for other in others:
             part = _along(interpolation_matrix(size[other], shape[other], order), part, other)
-        columns = matrix[:, start : start + part.shape[axis]]
+        columns = matrix[:, place[axis]]
         rows = np.flatnonzero(columns.any(axis=1))
         touched = (slice(None),) * axis + (slice(rows[0], rows[-1] + 1),) if rows.size else ()
         if touched:
@@ -75,7 +80,7 @@ def resample_slabs(
 
 def _along(matrix: np.ndarray, array: np.ndarray, axis: int) -> np.ndarray:
     """The matrix applied along one axis; nothing to do for an identity."""
-    if matrix.shape[0] == matrix.shape[1] and np.array_equal(matrix, np.eye(len(matrix), dtype=matrix.dtype)):
+    if _is_identity(matrix):
         return array
     return np.moveaxis(np.tensordot(matrix, array, axes=(1, axis)), 0, axis)
 
@@ -162,7 +167,13 @@ def _along_z(planes: Iterable[np.ndarray], size: int, new_size: int, slab: int) 
 
 
 def _in_plane(part: np.ndarray, to_y: np.ndarray, to_x: np.ndarray) -> np.ndarray:
-    return (to_y @ part) @ to_x.T
+    part = part if _is_identity(to_y) else to_y @ part
+    return part if _is_identity(to_x) else part @ to_x.T
+
+
+def _is_identity(matrix: np.ndarray) -> bool:
+    rows, columns = matrix.shape
+    return rows == columns == np.count_nonzero(matrix) and bool((matrix.diagonal() == 1).all())
 
 
 def _touched(matrix: np.ndarray, wanted: np.ndarray) -> tuple[slice, slice]:

@@ -93,7 +93,8 @@ class Segmenter:
         check_names(self.settings)
         stored = self._stored(cases)
         for case in stored:
-            warn_if_odd(case.name, case.facts["windowed"], case.facts["slices"], self.settings.preprocessing)
+            facts = case.facts
+            warn_if_odd(case.name, facts["windowed"], facts["extremes"], facts["slices"], self.settings.preprocessing)
         return stored
 
     def _stored(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:

@@ -175,7 +175,8 @@ class TrainingSettings(_Group):
 class PredictionSettings(_Group):
     """Sliding-window prediction: `overlap` of neighbouring tiles as a share of the tile, `weights` of a tile's voxels
     in the average, tiles per `batch`. `mirror_axes`: average over mirror images along these axes too (0 left-right,
-    1 front-back, 2 feet-head). `skip_air`: a tile without a voxel above -900 HU is background without being looked at.
+    1 front-back, 2 feet-head). `skip_air`: a tile without a voxel above -900 HU is background without being looked at
+    (not with preprocessing steps of one's own, or a window that begins above).
     """
 
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
@@ -245,6 +246,11 @@ class Settings(_Group):
         wrong = [label for label in self.patches.foreground_labels if label >= classes]
         if wrong:
             raise ValueError(f"patches.foreground_labels are below {classes}, the number of classes, found {wrong}")
+        axes = self.prediction.mirror_axes
+        if len(set(axes)) != len(axes) or any(axis >= self.dimensions for axis in axes):
+            raise ValueError(
+                f"prediction.mirror_axes are different axes of a {self.dimensions}D network, found {list(axes)}"
+            )
         parts = self.postprocessing
         if parts.active and max(parts.infection, *parts.lungs) >= classes:
             raise ValueError(

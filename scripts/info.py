@@ -33,7 +33,7 @@ def info(
     use_device("auto", None)
     import importlib.metadata
 
-    from pipeline.hardware import choose_precision, description
+    from pipeline.hardware import bfloat16_pays, choose_precision, description
 
     size = sum(file.stat().st_size for file in cases.rglob("*") if file.is_file()) if cases.is_dir() else 0
     facts = {
@@ -41,7 +41,11 @@ def info(
         "tensorflow": importlib.metadata.version("tensorflow"),
         "keras": importlib.metadata.version("keras"),
         **description(),
+        "openvino": importlib.metadata.version("openvino"),
         "training precision": choose_precision("auto"),
+        "prediction": "keras"
+        if description()["gpu"]
+        else f"openvino in {'bfloat16' if bfloat16_pays() else 'float32'}",
         "presets": list(preset_names()),
         "prepared cases": {"folder": str(cases), "megabytes": round(size / 1e6, 1)},
     }

@@ -40,7 +40,9 @@ def predict(
     changes: Set = None,
     engine: Annotated[str, typer.Option("--engine", help="auto, openvino or keras.")] = "auto",
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
-    mask_format: Annotated[str, typer.Option("--format", help="nii.gz, nii, or seg.nrrd for 3D Slicer.")] = "nii.gz",
+    mask_format: Annotated[
+        str | None, typer.Option("--format", help="nii.gz (default), nii, or seg.nrrd for 3D Slicer.")
+    ] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="A map of 0..1 per class, too.")] = False,
     statistics: Annotated[bool, typer.Option("--statistics", help="Volumes, share infected, mean HU, too.")] = False,
     preview: Annotated[bool, typer.Option("--preview", help="A picture of each mask, too.")] = False,
@@ -61,37 +63,45 @@ def predict(
 ) -> None:
     """Segments CT volumes: for each a mask on its own grid, 0 background, 1 left lung, 2 right lung, 3 infection.
 
-    Beside each mask lies a manifest, NAME.json: model, settings, geometry, seconds, warnings.
+    Beside each mask lies a manifest, MASK.json: model, settings, geometry, seconds, warnings.
 
     Example: pneumoseg predict ct.nii.gz -o mask.nii.gz --model runs/first
     """
     use_device(device, threads)
     from data_io.inputs import find_inputs, one_part
-    from evaluation.batch_prediction import Wanted, predict_files, write_statistics
+    from evaluation.batch_prediction import Wanted, predict_files
+    from evaluation.prediction_outputs import place_outputs
+    from evaluation.volumetry import write_volumetry
     from pipeline.predictor import open_predictor
 
     files = find_inputs(inputs)
     if part is not None:
         files = one_part(files, part)
+    outputs = place_outputs(files, output, mask_format, resume, overwrite)
     for name, value in (("overlap", overlap), ("batch", batch), ("mirror_axes", [0] if tta else None)):
         if value is not None:
             changes = [*(changes or []), f"prediction.{name}={value}"]
+    if device == "gpu" and engine == "auto":
+        engine = "keras"
     predictor = open_predictor(model, fold, changes or (), trust_plugins, engine, precision, threads)
     wanted = Wanted(probabilities, statistics, preview, series, allow_gaps, keep_going)
-    results = predict_files(files, output, predictor, wanted, resume, overwrite, f".{mask_format.lstrip('.')}")
-    if statistics and output.is_dir():
-        write_statistics(output / "statistics.csv", results)
+    results = predict_files(outputs, predictor, wanted, resume)
+    done = [result for result in results if result.manifest is not None]
     failed = [result for result in results if result.error is not None]
+    if statistics and output.is_dir():
+        share = f"_{part.replace('/', '_of_')}" if part else ""
+        facts = {result.output.name: result.manifest["statistics"] for result in done if result.manifest}
+        write_volumetry(output / f"statistics{share}.csv", facts)
     if json:
         print_json(
             {
-                "masks": [str(result.mask) for result in results if result.error is None],
-                "manifests": [result.manifest for result in results if result.error is None],
+                "masks": [str(result.output.mask) for result in done],
+                "manifests": [result.manifest for result in done],
                 "failed": {str(result.source): result.error for result in failed},
             }
         )
     elif not quiet:
-        print("\n".join(str(result.mask) for result in results if result.error is None))
+        print("\n".join(str(result.output.mask) for result in done))
         if failed:
             print(f"{len(failed)} of {len(results)} failed: {', '.join(str(result.source) for result in failed)}")
     if failed:

@@ -8,8 +8,12 @@ from pipeline.networks import layers
 def rebuild(network: keras.Model, precision: str, plain: bool = False) -> keras.Model:
     """A copy of `network` whose layers compute in `precision`, a Keras dtype policy; its outputs stay float32.
 
-    `plain`: with Keras's own batch normalisation instead of the fused one, for exports.
+    `plain`: with Keras's own batch normalisation instead of the fused one, for exports. The network itself where
+    nothing is to be changed.
     """
+    policies = {layer.dtype_policy.name for layer in network.layers if layer.weights}
+    if policies <= {precision} and not plain:
+        return network
     outputs = set(network.output_names)
 
     def copy(layer: keras.layers.Layer) -> keras.layers.Layer:

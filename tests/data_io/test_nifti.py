@@ -123,11 +123,11 @@ def test_same_mask_gives_same_bytes(tmp_path):
 
 
 def test_full_disk_leaves_nothing(tmp_path, monkeypatch):
-    def half_written(image, path):
-        path.write_bytes(b"half")
+    def half_written(header, file):
+        file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(nib, "save", half_written)
+    monkeypatch.setattr(nib.Nifti1Header, "write_to", half_written)
     with pytest.raises(OSError, match="No space left"):
         write_label_nifti(tmp_path / "mask.nii.gz", Volume.from_source(MASK, np.eye(4)), LUNG_LABELS)
     assert list(tmp_path.iterdir()) == []
@@ -205,6 +205,13 @@ def truncated(path):
     path.write_bytes(path.read_bytes()[:3000])
 
 
+def one_bit_off(path):
+    save(path, np.random.default_rng(0).integers(-1000, 400, (16, 16, 16)).astype(np.int16))
+    raw = bytearray(path.read_bytes())
+    raw[-6] ^= 1  # in gzip's checksum
+    path.write_bytes(bytes(raw))
+
+
 def text(path):
     path.write_text("this is no scan\n" * 40)
 
@@ -266,6 +273,7 @@ def negative_size(path):
         (missing, "no such file"),
         (empty, "not a readable NIfTI"),
         (truncated, "truncated or damaged"),
+        (one_bit_off, "truncated or damaged"),
         (text, "not a readable NIfTI"),
         (four_axes, "3 axes"),
         (two_axes, "3 axes"),

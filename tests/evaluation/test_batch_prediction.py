@@ -7,7 +7,8 @@ import pytest
 from data_io.errors import InputError
 from data_io.inputs import find_inputs
 from data_io.nifti import read_nifti
-from evaluation.batch_prediction import Wanted, predict_files, write_statistics
+from evaluation.batch_prediction import Wanted, predict_files
+from evaluation.prediction_outputs import place_outputs
 from pipeline.configuration import load_settings
 from pipeline.engines import Engine
 from pipeline.predictor import Predictor
@@ -21,7 +22,7 @@ def by_brightness(tiles: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def predictor() -> Predictor:
     changes = ["patches.shape=[8, 8, 8]", "preprocessing.spacing_mm=null", "preprocessing.normalisation=none"]
-    return Predictor(Engine("test", "float32", by_brightness), load_settings("demo", changes), ("hash",))
+    return Predictor(Engine("test", "float32", by_brightness), load_settings("demo", changes), {"model": "hash"})
 
 
 @pytest.fixture
@@ -35,61 +36,126 @@ def cts(tmp_path):
     return tmp_path / "cts"
 
 
+def predict(inputs, output, predictor, wanted=None, resume=False, overwrite=False, mask_format=None):
+    outputs = place_outputs(find_inputs(inputs), output, mask_format, resume, overwrite)
+    return predict_files(outputs, predictor, wanted, resume)
+
+
+def names_in(folder) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
 def test_each_ct_gets_a_mask_and_a_manifest(cts, predictor, tmp_path):
-    results = predict_files(find_inputs([cts]), tmp_path / "out", predictor)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.json", "a.nii.gz", "b.json", "b.nii.gz"]
+    results = predict([cts], tmp_path / "out", predictor)
+    assert names_in(tmp_path / "out") == ["a.nii.gz", "a.nii.gz.json", "b.nii.gz", "b.nii.gz.json"]
     for result in results:
-        assert list(read_nifti(result.mask).array[:, 0, 0]) == [0, 1, 1, 1, 1, 3]
-        assert (
-            json.loads(result.mask.with_name(result.mask.name.replace("nii.gz", "json")).read_text()) == result.manifest
-        )
+        assert list(read_nifti(result.output.mask).array[:, 0, 0]) == [0, 1, 1, 1, 1, 3]
+        assert json.loads(result.output.manifest.read_text()) == result.manifest
     assert results[0].manifest["geometry"]["spacing_mm"] == [1, 2, 5]
     assert results[0].manifest["warnings"] == []
-    assert {"reading and preprocessing", "network", "segmenting", "writing"} <= results[0].manifest["seconds"].keys()
+    assert {"prepare", "network", "segment", "write"} <= results[0].manifest["seconds"].keys()
     assert str(tmp_path) not in json.dumps(results[0].manifest)
 
 
 def test_existing_masks_are_kept_or_replaced_on_demand(cts, predictor, tmp_path):
-    files = find_inputs([cts / "a.nii.gz"])
     path = tmp_path / "mask.nii.gz"
-    first = predict_files(files, path, predictor)[0]
+    first = predict([cts / "a.nii.gz"], path, predictor)
     stamp = path.stat().st_mtime_ns
     with pytest.raises(InputError, match="exists already"):
-        predict_files(files, path, predictor)
-    assert predict_files(files, path, predictor, resume=True) == [first]
+        predict([cts / "a.nii.gz"], path, predictor)
+    assert predict([cts / "a.nii.gz"], path, predictor, resume=True) == first
     assert path.stat().st_mtime_ns == stamp
-    predict_files(files, path, predictor, overwrite=True)
+    predict([cts / "a.nii.gz"], path, predictor, overwrite=True)
     assert path.stat().st_mtime_ns != stamp
 
 
-def test_resume_makes_again_what_has_no_manifest_and_refuses_another_model(cts, predictor, tmp_path):
-    files = find_inputs([cts])
-    predict_files(files, tmp_path / "out", predictor)
-    (tmp_path / "out" / "b.json").unlink()
-    (tmp_path / "out" / "b.nii.gz").write_bytes(b"from a process that was killed")
-    results = predict_files(files, tmp_path / "out", predictor, resume=True)
-    assert read_nifti(results[1].mask).array.max() == 3
-    other = Predictor(predictor.engine, predictor.settings, ("another",))
-    with pytest.raises(InputError, match="another model or other settings"):
-        predict_files(files, tmp_path / "out", other, resume=True)
-    (tmp_path / "out" / "a.json").write_text("[]")
-    with pytest.raises(InputError, match="not the manifest"):
-        predict_files(files, tmp_path / "out", predictor, resume=True)
+def test_resume_makes_what_is_missing(cts, predictor, tmp_path):
+    predict([cts], tmp_path / "out", predictor)
+    (tmp_path / "out" / "b.nii.gz").unlink()  # as after a kill between manifest and mask
+    stamp = (tmp_path / "out" / "a.nii.gz").stat().st_mtime_ns
+    results = predict([cts], tmp_path / "out", predictor, resume=True)
+    assert read_nifti(results[1].output.mask).array.max() == 3
+    assert (tmp_path / "out" / "a.nii.gz").stat().st_mtime_ns == stamp
+    more = Wanted(statistics=True, probabilities=True, preview=True)
+    results = predict([cts], tmp_path / "out", predictor, more, resume=True)
+    assert all(result.manifest["statistics"] for result in results)
+    assert len(names_in(tmp_path / "out")) == 2 * (2 + 4 + 1)
+
+
+def another_model(out, predictor):
+    return Predictor(predictor.engine, predictor.settings, {"model": "another"})
+
+
+def another_ct(out, predictor):
+    ct = out.parent / "cts" / "a.nii.gz"
+    nib.save(nib.Nifti1Image(np.full((6, 5, 12), -900, np.int16), np.eye(4)), ct)
+
+
+def a_mask_by_hand(out, predictor):
+    (out / "a.nii.gz.json").unlink()
+
+
+def an_edited_mask(out, predictor):
+    (out / "a.nii.gz").write_bytes((out / "b.nii.gz").read_bytes()[:-1])
+
+
+def another_json(out, predictor):
+    (out / "a.nii.gz.json").write_text("[]")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (another_model, "made otherwise.* models"),
+        (another_ct, "made otherwise.* CT"),
+        (a_mask_by_hand, "no manifest says how"),
+        (an_edited_mask, "mask itself"),
+        (another_json, "not the manifest"),
+    ],
+)
+def test_resume_keeps_no_mask_that_was_made_otherwise(cts, predictor, tmp_path, change, message):
+    predict([cts], tmp_path / "out", predictor)
+    predictor = change(tmp_path / "out", predictor) or predictor
+    before = (tmp_path / "out" / "a.nii.gz").read_bytes()
+    with pytest.raises(InputError, match=message):
+        predict([cts], tmp_path / "out", predictor, resume=True)
+    assert (tmp_path / "out" / "a.nii.gz").read_bytes() == before
+
+
+def test_overwriting_leaves_nothing_of_before(cts, predictor, tmp_path):
+    predict([cts], tmp_path / "out", predictor, Wanted(probabilities=True, preview=True))
+    (tmp_path / "out" / ".partial-1-a.nii.gz").write_bytes(b"of a process that was killed")
+    predict([cts], tmp_path / "out", predictor, overwrite=True)
+    assert names_in(tmp_path / "out") == ["a.nii.gz", "a.nii.gz.json", "b.nii.gz", "b.nii.gz.json"]
+    (cts / "b.nii.gz").write_bytes(b"no CT any more")
+    predict([cts], tmp_path / "out", predictor, Wanted(keep_going=True), overwrite=True)
+    assert names_in(tmp_path / "out") == ["a.nii.gz", "a.nii.gz.json"]
 
 
 def test_a_bad_ct_ends_the_batch_or_is_passed_over(cts, predictor, tmp_path):
     (cts / "aa.nii.gz").write_bytes((cts / "a.nii.gz").read_bytes()[:-20])
     with pytest.raises(InputError, match=r"aa\.nii\.gz"):
-        predict_files(find_inputs([cts]), tmp_path / "one", predictor)
-    results = predict_files(find_inputs([cts]), tmp_path / "two", predictor, Wanted(keep_going=True))
+        predict([cts], tmp_path / "one", predictor)
+    assert names_in(tmp_path / "one") == ["a.nii.gz", "a.nii.gz.json"]
+    results = predict([cts], tmp_path / "two", predictor, Wanted(keep_going=True))
     assert [result.error is None for result in results] == [True, False, True]
     assert "aa.nii.gz" in results[1].error
-    assert sorted(path.name for path in (tmp_path / "two").glob("*a*")) == ["a.json", "a.nii.gz"]
+    assert names_in(tmp_path / "two") == ["a.nii.gz", "a.nii.gz.json", "b.nii.gz", "b.nii.gz.json"]
+
+
+def test_a_network_that_fails_names_the_ct(cts, predictor, tmp_path):
+    def broken(tiles):
+        raise RuntimeError("no memory for the tile")
+
+    failing = Predictor(Engine("test", "float32", broken), predictor.settings)
+    with pytest.raises(InputError, match=r"a\.nii\.gz: no memory for the tile"):
+        predict([cts], tmp_path / "out", failing)
+    assert names_in(tmp_path) == ["cts/a.nii.gz", "cts/b.nii.gz"]
 
 
 def test_statistics_probabilities_and_preview(cts, predictor, tmp_path):
     wanted = Wanted(probabilities=True, statistics=True, preview=True)
-    results = predict_files(find_inputs([cts]), tmp_path / "out", predictor, wanted)
+    results = predict([cts], tmp_path / "out", predictor, wanted)
     voxel_ml = 0.01
     assert results[0].manifest["statistics"] == {
         "lung_left_ml": pytest.approx(4 * 60 * voxel_ml),
@@ -101,38 +167,43 @@ def test_statistics_probabilities_and_preview(cts, predictor, tmp_path):
         "lungs_ml": pytest.approx(5 * 60 * voxel_ml),
         "infected_percent": 20,
     }
-    infection = nib.load(tmp_path / "out" / "a.infection.nii.gz")
+    infection = nib.load(tmp_path / "out" / "probabilities" / "a.infection.nii.gz")
     np.testing.assert_allclose(infection.get_fdata()[:, 0, 0], [0, 0, 0, 0, 0, 1], atol=1e-6)
-    assert (tmp_path / "out" / "a.png").stat().st_size > 1000
-    write_statistics(tmp_path / "statistics.csv", results)
-    lines = (tmp_path / "statistics.csv").read_text().splitlines()
-    assert lines[0].startswith("case,lung_left_ml,lung_left_mean_hu")
-    assert [line.split(",")[0] for line in lines[1:]] == ["a", "b"]
-    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+    assert (tmp_path / "out" / "previews" / "a.png").stat().st_size > 1000
 
 
 def test_masks_for_slicer(cts, predictor, tmp_path):
-    results = predict_files(find_inputs([cts]), tmp_path / "out", predictor, suffix=".seg.nrrd")
-    assert [result.mask.name for result in results] == ["a.seg.nrrd", "b.seg.nrrd"]
-    with pytest.raises(InputError, match=r"\.mha"):
-        predict_files(find_inputs([cts]), tmp_path / "out", predictor, suffix=".mha")
+    results = predict([cts], tmp_path / "out", predictor, mask_format="seg.nrrd")
+    assert [result.output.mask.name for result in results] == ["a.seg.nrrd", "b.seg.nrrd"]
 
 
-def test_a_ct_is_never_replaced_by_its_mask(cts, predictor):
-    with pytest.raises(InputError, match="replace the CT itself"):
-        predict_files(find_inputs([cts]), cts, predictor, overwrite=True)
+@pytest.mark.parametrize(
+    ("output", "mask_format", "message"),
+    [
+        ("mask.nii.gz", None, "one mask for 2 volumes"),
+        ("cts", None, "replace the CT itself"),
+        ("mask.mha", None, "the output is a folder, or a mask"),
+        ("cts/a.nii.gz/b", None, "the output is a folder|Not a directory"),
+        ("out", "mha", r"nii\.gz, nii or seg\.nrrd"),
+    ],
+)
+def test_odd_outputs_are_refused(cts, predictor, tmp_path, output, mask_format, message):
+    with pytest.raises((InputError, OSError), match=message):
+        predict([cts], tmp_path / output, predictor, overwrite=True, mask_format=mask_format)
 
 
-def test_one_mask_for_two_volumes_is_refused(cts, predictor, tmp_path):
-    with pytest.raises(InputError, match="one mask for 2 volumes"):
-        predict_files(find_inputs([cts]), tmp_path / "mask.nii.gz", predictor)
+def test_name_and_format_must_agree(cts, predictor, tmp_path):
+    with pytest.raises(InputError, match="another format"):
+        predict([cts / "a.nii.gz"], tmp_path / "mask.nii.gz", predictor, mask_format="seg.nrrd")
 
 
 def test_odd_volumes_are_warned_of_and_have_no_mean_hu(predictor, tmp_path):
     nib.save(nib.Nifti1Image(np.full((6, 5, 1), 200, np.uint8), np.eye(4)), tmp_path / "slice.nii.gz")
-    wanted = Wanted(statistics=True)
-    (result,) = predict_files(find_inputs([tmp_path / "slice.nii.gz"]), tmp_path / "out", predictor, wanted)
-    assert any("not HU" in line for line in result.manifest["warnings"])
-    assert any("few slices (1)" in line for line in result.manifest["warnings"])
-    assert result.manifest["statistics"]["infection_mean_hu"] is None
-    assert not result.manifest["in_hu"]
+    nib.save(nib.Nifti1Image(np.full((6, 5, 12), 1500, np.int16), np.eye(4)), tmp_path / "offset.nii.gz")
+    files = [tmp_path / "slice.nii.gz", tmp_path / "offset.nii.gz"]
+    results = predict(files, tmp_path / "out", predictor, Wanted(statistics=True))
+    for result, messages in zip(results, [("not HU", "few slices (1)"), ("without air",)], strict=True):
+        for message in messages:
+            assert any(message in line for line in result.manifest["warnings"])
+        assert result.manifest["statistics"]["infection_mean_hu"] is None
+        assert not result.manifest["in_hu"]

@@ -28,6 +28,7 @@ def make_stored(tmp_path):
             "sd": 0.2,
             "spacing_mm": [1.0, 1.0, 2.0],
             "windowed": False,
+            "extremes": [-1000, 400],
             "air": 0.5,
             "slices": 20,
             "voxels": counts,

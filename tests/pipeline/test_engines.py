@@ -76,8 +76,16 @@ def test_several_models_are_averaged_in_one_graph(make_model):
 def test_models_trained_in_bfloat16_are_converted_in_float32(make_model):
     path = make_model(precision="mixed_bfloat16")
     settings = load_settings("demo", TINY)
-    exact = rebuild(build_network(settings, "float32"), "float32")
+    trained = build_network(settings, "mixed_bfloat16")
+    exact = rebuild(trained, "float32")
     assert {layer.dtype_policy.name for layer in exact.layers} == {"float32"}
+    assert rebuild(exact, "float32") is exact
+    assert {type(layer).__name__ for layer in rebuild(exact, "float32", plain=True).layers} & {
+        "BatchNormalization",
+        "FusedBatchNormalization",
+    } == {"BatchNormalization"}
+    for one, other in zip(trained.get_weights(), exact.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
     one, other = (
         open_engine([path], settings, name, "float32").network(tiles(1, 8, 8, 4)) for name in ("openvino", "keras")
     )
@@ -88,7 +96,7 @@ def test_conversion_happens_once_and_is_found_by_content(make_model, monkeypatch
     path = make_model()
     folder = openvino_network.converted(path)
     assert folder.parent == path.parent
-    monkeypatch.setattr(openvino_network, "_convert", lambda *_: pytest.fail("converted again"))
+    monkeypatch.setattr(openvino_network, "_export", lambda *_: pytest.fail("converted again"))
     assert openvino_network.converted(path) == folder
     moved = path.rename(path.with_name("other.keras"))
     assert openvino_network.converted(moved) == folder
@@ -165,7 +173,7 @@ def test_a_predictor_takes_folds_and_its_own_settings_alone(make_model, tmp_path
     every = open_predictor(tmp_path / "run", engine="keras")
     assert len(every.models) == 3
     two = open_predictor(tmp_path / "run", [0, 3], ["prediction.overlap=0.25", "postprocessing.fill_holes=true"])
-    assert two.models == (every.models[0], every.models[2])
+    assert two.models == {fold: every.models[fold] for fold in ("fold_0", "fold_3")}
     assert two.settings.prediction.overlap == 0.25
     assert two.settings.postprocessing.fill_holes
     mask = two(Volume.from_source(np.zeros((9, 9, 9), np.int16), np.eye(4)))

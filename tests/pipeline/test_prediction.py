@@ -10,7 +10,7 @@ from data_io.nifti import read_nifti, write_label_nifti
 from data_io.volume import Volume
 from pipeline import patches
 from pipeline.configuration import load_settings
-from pipeline.prediction import ensemble, mirrored, predict_labels, predict_volume
+from pipeline.prediction import _highest_air, ensemble, mirrored, predict_labels, predict_volume
 from pipeline.preprocessing import Preprocessor
 
 CLASSES = 4
@@ -153,20 +153,41 @@ def test_streaming_equals_the_plain_way(spacing, shape, overlap):
 
 
 def test_probabilities_are_handed_on_plane_by_plane():
-    volume = Volume.from_source(hu_of(random_labels((12, 9, 20))), np.eye(4))
+    smooth = ndimage.gaussian_filter(np.random.default_rng(2).normal(size=(12, 9, 20)), 2)
+    volume = Volume.from_source((smooth / np.abs(smooth).max() * 900 - 500).astype(np.int16), np.eye(4))
     settings = plain("preprocessing.spacing_mm=[1, 1, 2]")
     prepared = Preprocessor(settings.preprocessing).apply(volume)
-
-    def unsure(tiles):
-        return np.full((*tiles.shape[:-1], CLASSES), 0.25, np.float32)
-
     given = []
-    labels = predict_labels(prepared, volume.grid, unsure, settings, lambda start, part: given.append((start, part)))
-    assert (labels == 0).all()
+    labels = predict_labels(
+        prepared, volume.grid, blurred_network, settings, lambda start, part: given.append((start, part))
+    )
     assert [start for start, _ in given] == [0, 16]
     maps = np.concatenate([part for _, part in given], axis=1)
     assert maps.shape == (CLASSES, 20, 9, 12)
-    np.testing.assert_allclose(maps, 0.25, atol=1e-6)
+    np.testing.assert_allclose(maps.sum(axis=0), 1, atol=1e-5)
+    np.testing.assert_array_equal(maps.argmax(axis=0).T, labels)
+    np.testing.assert_array_equal(labels, predict_volume(volume, blurred_network, settings).array)
+    assert len(np.unique(labels)) == CLASSES
+
+
+def test_mirroring_is_part_of_every_prediction():
+    image = Volume.from_source(hu_of(random_labels((8, 8, 8))), np.eye(4))
+
+    def left_half(tiles):
+        side = np.broadcast_to((np.arange(8) < 4)[:, None, None], tiles.shape[:-1])
+        return np.eye(CLASSES, dtype=np.float32)[np.where(side, 1, 0)] * 0.6 + np.float32(0.1)
+
+    once = predict_volume(image, left_half, plain())
+    twice = predict_volume(image, left_half, plain("prediction.mirror_axes=[0]"))
+    assert (once.array[:4] == 1).all() and (once.array[4:] == 0).all()
+    np.testing.assert_array_equal(twice.array[0, 0, :1], [0])
+    assert set(np.unique(twice.array)) == {0}
+
+
+@pytest.mark.parametrize("change", ["preprocessing.window_hu=[-600, 200]", "preprocessing.steps=[a:b]"])
+def test_no_tile_is_skipped_where_the_scale_cannot_tell_air(change):
+    assert _highest_air(plain(change)) == -np.inf
+    assert _highest_air(plain()) == pytest.approx(350 / 1500)
 
 
 def test_tiles_of_air_are_background_without_the_network():
@@ -185,6 +206,21 @@ def test_tiles_of_air_are_background_without_the_network():
     assert (result.array[8:] == 0).all()
     predict_volume(volume, infection, plain("prediction.overlap=0", "prediction.batch=2", "prediction.skip_air=false"))
     assert seen == [1, 2, 2]
+
+
+def test_batches_are_filled_with_tiles_that_are_not_air():
+    array = np.full((64, 8, 8), -1000, np.int16)
+    array[[0, 20, 40, 60]] = -100
+    sizes = []
+
+    def counted(tiles):
+        sizes.append(len(tiles))
+        return identity_network(tiles)
+
+    volume = Volume.from_source(array, np.eye(4))
+    result = predict_volume(volume, counted, plain("prediction.overlap=0", "prediction.batch=3"))
+    assert sizes == [3, 1]
+    np.testing.assert_array_equal(result.array, np.where(array == -100, 3, 0))
 
 
 def test_mirroring_swaps_the_lungs_back():

@@ -101,8 +101,9 @@ def test_the_lowest_class_wins_a_tie():
 def test_resampling_does_not_depend_on_slabs(old, new, order, axis, thickness):
     array = np.random.default_rng(0).random(old).astype(np.float32)
     slabs = [
-        (start, array[(slice(None),) * axis + (slice(start, start + thickness),)])
+        (place, array[place])
         for start in range(0, old[axis], thickness)
+        for place in [(slice(None),) * axis + (slice(start, start + thickness),)]
     ]
     result = resampling.resample_slabs(reversed(slabs), old, new, axis, order)
     np.testing.assert_allclose(result, resampling.resample(array, new, order), atol=1e-5)

@@ -77,7 +77,7 @@ def test_a_killed_batch_resumes_and_passes_over_the_corrupt(cts, model, tmp_path
     for name in expected:
         one, other = (np.asarray(nib.load(folder / name).dataobj) for folder in (tmp_path / "straight", output))
         np.testing.assert_array_equal(one, other)
-    assert not [path for path in output.iterdir() if path.name.startswith(".")]
+    assert not [path for path in output.rglob("*") if path.name.startswith(".")]
 
 
 def test_parts_formats_and_extras(cts, model, tmp_path, pneumoseg):
@@ -87,10 +87,10 @@ def test_parts_formats_and_extras(cts, model, tmp_path, pneumoseg):
     answer = json.loads(done.stdout)
     assert [manifest["mask"] for manifest in answer["manifests"]] == [f"{name}.seg.nrrd" for name in names]
     assert answer["manifests"][0]["settings"]["prediction"]["mirror_axes"] == [0]
-    assert len((tmp_path / "out" / "statistics.csv").read_text().splitlines()) == 4
+    assert len((tmp_path / "out" / "statistics_1_of_8.csv").read_text().splitlines()) == 4
     for name in names:
-        assert (tmp_path / "out" / f"{name}.png").is_file()
-        assert (tmp_path / "out" / f"{name}.infection.nii.gz").is_file()
+        assert (tmp_path / "out" / "previews" / f"{name}.png").is_file()
+        assert (tmp_path / "out" / "probabilities" / f"{name}.infection.nii.gz").is_file()
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,11 @@ def test_parts_formats_and_extras(cts, model, tmp_path, pneumoseg):
         (["--batch", "0"], "prediction.batch"),
         (["--set", "patches.shape=[8, 8, 8]"], "prediction and postprocessing alone"),
         (["--part", "5/3"], "I/N"),
-        (["--format", "mha"], ".nii.gz, .nii or .seg.nrrd"),
+        (["--format", "mha"], "nii.gz, nii or seg.nrrd"),
         (["--resume", "--overwrite"], "give one of them"),
         (["--model", "no-such"], "no model there"),
+        (["--set", "prediction.mirror_axes=[0, 0]"], "mirror_axes"),
+        (["--set", "postprocessing.fill_holes=true", "--set", "postprocessing.infection=9"], "number of classes"),
     ],
 )
 def test_a_bad_flag_is_one_line_and_code_2(cts, model, tmp_path, flags, message):

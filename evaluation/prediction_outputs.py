@@ -1,0 +1,105 @@
+"""Where the results of prediction go, and whether a mask that lies there already is the one that is wanted."""
+
+import glob
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_io.atomic import PARTIAL_PREFIX
+from data_io.errors import InputError
+from data_io.fingerprint import sha256_of
+from data_io.label_files import is_label_file, label_name
+from evaluation.run_folder import check_flags
+
+IMAGE_SUFFIXES = (".gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".img", ".hdr", ".png")
+
+
+@dataclass(frozen=True)
+class Output:
+    """The files of one CT: the mask, which appears last and says that all is there, and what belongs to it."""
+
+    mask: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the mask without folder and suffix."""
+        return label_name(self.mask)
+
+    @property
+    def manifest(self) -> Path:
+        """How the mask was made."""
+        return self.mask.with_name(f"{self.mask.name}.json")
+
+    @property
+    def preview(self) -> Path:
+        """A picture of the mask over its CT."""
+        return self.mask.parent / "previews" / f"{self.name}.png"
+
+    def probabilities(self, classes: Sequence[str]) -> list[Path]:
+        """A map per class."""
+        return [self.mask.parent / "probabilities" / f"{self.name}.{one}.nii.gz" for one in classes]
+
+    def clear(self, classes: Sequence[str]) -> None:
+        """Removes all of them, the mask first, and what a killed process left half-written."""
+        for path in (self.mask, self.manifest, self.preview, *self.probabilities(classes)):
+            path.unlink(missing_ok=True)
+            for left in path.parent.glob(f"{PARTIAL_PREFIX}*{glob.escape(path.name)}*"):
+                shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+
+    def made_with(self, source: Path, recipe: Mapping) -> dict:
+        """The manifest of the mask that lies there. Raises InputError unless it says that `source` and `recipe` (all
+        that decides what the mask looks like) made the mask, and the mask is unchanged since."""
+        remedy = "use --overwrite or another output"
+        try:
+            manifest = json.loads(self.manifest.read_text(encoding="utf-8"))
+            differing = [key for key in recipe if manifest[key] != recipe[key]]
+            if manifest["source_sha256"] != sha256_of(source):
+                differing.append("CT")
+            if manifest["mask_sha256"] != sha256_of(self.mask):
+                differing.append("mask itself")
+        except FileNotFoundError as error:
+            raise InputError(f"{self.mask}: no manifest says how it was made; {remedy}") from error
+        except (ValueError, LookupError, TypeError) as error:
+            raise InputError(f"{self.manifest}: not the manifest of a mask; {remedy}") from error
+        if differing:
+            raise InputError(f"{self.mask}: made otherwise, or changed since: {', '.join(differing)}; {remedy}")
+        return manifest
+
+
+def place_outputs(
+    files: Mapping[str, Path],
+    output: str | Path,
+    mask_format: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> dict[Path, Output]:
+    """For each CT of `files` (as of `find_inputs`) where its results go: `output`/NAME.`mask_format` (nii.gz unless
+    given), or for a single CT `output` itself where that is the name of a mask. Writes nothing.
+
+    Raises InputError where an output exists without `resume` or `overwrite`, is a CT, or cannot be a mask or folder.
+    """
+    check_flags(resume, overwrite)
+    output = Path(output)
+    ending = f".{(mask_format or 'nii.gz').lstrip('.')}"
+    if not is_label_file(f"mask{ending}"):
+        raise InputError(f"--format {mask_format}: a mask is written as nii.gz, nii or seg.nrrd")
+    if is_label_file(output):
+        if len(files) != 1:
+            raise InputError(f"{output}: one mask for {len(files)} volumes; give a folder as output")
+        if mask_format is not None and not output.name.lower().endswith(ending):
+            raise InputError(
+                f"{output}: the name asks for another format than --format {mask_format}; give one of them"
+            )
+        masks = [output]
+    elif output.is_file() or output.suffix.lower() in IMAGE_SUFFIXES:
+        raise InputError(f"{output}: the output is a folder, or a mask that ends in .nii.gz, .nii or .seg.nrrd")
+    else:
+        masks = [output / f"{name}{ending}" for name in files]
+    for source, mask in zip(files.values(), masks, strict=True):
+        if mask.exists() and mask.samefile(source):
+            raise InputError(f"{mask}: the mask would replace the CT itself; give another output")
+        if mask.exists() and not (resume or overwrite):
+            raise InputError(f"{mask}: exists already; use --resume to keep it or --overwrite to replace it")
+    return {source: Output(mask) for source, mask in zip(files.values(), masks, strict=True)}

@@ -1,0 +1,163 @@
+"""Whole-volume prediction against its peers: the same CT, the same network, one run.
+
+    python scripts/benchmark/predict.py WORK --json prediction.json [--skip miscnn] [--repeats 3]
+
+WORK is a folder for what is made once: two phantom CTs of 512 x 512 x 301 and 824 voxels of 0.7 x 0.7 x 1.0 mm, a model
+of the preset covid-3d-unet with weights drawn at random (22.6 million; speed does not depend on their values), and the
+environment of MIScnn 1.4.0. Each measurement is a process of its own: wall-clock seconds from start to end, peak
+resident memory as the system counts it; medians over the repeats.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SPACING_MM = (0.7, 0.7, 1.0)
+SLICES, MANY_SLICES = 301, 824
+TILE_OVERLAP = 0.5
+MATRIX_SIZES = (2048, 4096, 8192)
+
+
+def benchmark(
+    work: Annotated[Path, typer.Argument(help="Folder for CTs, model and environments.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
+    skip: Annotated[list[str] | None, typer.Option("--skip", help="keras, miscnn or slices; may be repeated.")] = None,
+    repeats: Annotated[int, typer.Option("--repeats", min=1)] = 3,
+) -> None:
+    """Measures pneumoseg, the plain Keras engine and MIScnn on the same CT."""
+    work = work.resolve()
+    skip = skip or []
+    model = _model(work)
+    ct = _ct(work, SLICES)
+    _pneumoseg(ct, model, work, "openvino")  # converts the model once
+    ours = [_pneumoseg(ct, model, work, "openvino") for _ in range(repeats)]
+    figures: dict[str, dict] = {"pneumoseg": _medians(ours)}
+    network = figures["pneumoseg"]["network_seconds"]
+    rates = _matrix_rates()
+    operations = _network_operations(ct)
+    for name, rate in rates.items():
+        figures["pneumoseg"][f"share_of_{name}_peak"] = operations / network / rate
+    figures["machine"] = {f"{name}_peak_tflops": rate / 1e12 for name, rate in rates.items()}
+    figures["machine"]["network_tflop"] = operations / 1e12
+    if "slices" not in skip:
+        many = [_pneumoseg(_ct(work, MANY_SLICES), model, work, "openvino") for _ in range(repeats)]
+        figures["pneumoseg"] |= {f"{name}_{MANY_SLICES}": _medians(many)[name] for name in ("seconds", "peak_gb")}
+    if "keras" not in skip:
+        figures["keras"] = _medians([_pneumoseg(ct, model, work, "keras")])
+    if "miscnn" not in skip:
+        figures["miscnn"] = _miscnn(ct, work)
+    text = json.dumps(figures, indent=2)
+    if json_file is not None:
+        json_file.write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+def _pneumoseg(ct: Path, model: Path, work: Path, engine: str) -> dict[str, float]:
+    mask = work / f"mask_{engine}.nii.gz"
+    command = [sys.executable, "-m", "scripts.cli", "predict", ct, "-o", mask, "--model", model, "--engine", engine]
+    figures = _measured([*command, "--overlap", TILE_OVERLAP, "--overwrite", "--quiet"], REPOSITORY)
+    seconds = json.loads(mask.with_name(f"mask_{engine}.json").read_text(encoding="utf-8"))["seconds"]
+    return figures | {f"{stage.replace(' ', '_')}_seconds": value for stage, value in seconds.items()}
+
+
+def _miscnn(ct: Path, work: Path) -> dict[str, float]:
+    python = work / "miscnn" / "bin" / "python"
+    if not (work / "miscnn" / "installed").is_file():
+        requirements = Path(__file__).with_name("miscnn-requirements.txt")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", work / "miscnn"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", "miscnn==1.4.0"], check=True)
+        (work / "miscnn" / "installed").touch()
+    script = Path(__file__).with_name("miscnn_predict.py")
+    output = work / "miscnn_predictions"
+    output.mkdir(exist_ok=True)
+    return _measured([python, script, ct.parents[1], ct.parent.name, output], work)
+
+
+def _measured(command: list, folder: Path) -> dict[str, float]:
+    """Seconds and peak memory of a process and its children, waited for one by one."""
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(REPOSITORY)}
+    started = time.perf_counter()
+    process = subprocess.Popen([str(part) for part in command], cwd=folder, env=environment)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    if status != 0:
+        raise SystemExit(f"failed: {' '.join(map(str, command))}")
+    return {"seconds": seconds, "peak_gb": usage.ru_maxrss * 1024 / 1e9}
+
+
+def _medians(measured: list[dict[str, float]]) -> dict[str, float]:
+    return {name: statistics.median(one[name] for one in measured) for name in measured[0]}
+
+
+def _model(work: Path) -> Path:
+    path = work / "model.keras"
+    if not path.is_file():
+        from pipeline.configuration import load_settings
+        from pipeline.model_file import TrainedModel, save_model
+        from pipeline.networks.registry import build_network
+
+        settings = load_settings("covid-3d-unet")
+        save_model(path, TrainedModel(build_network(settings), settings))
+    return path
+
+
+def _ct(work: Path, slices: int) -> Path:
+    path = work / f"data_{slices}" / "phantom" / "imaging.nii.gz"
+    if not path.is_file():
+        import nibabel as nib
+        import numpy as np
+
+        from data_io.phantom import make_phantom
+
+        path.parent.mkdir(parents=True)
+        image, _ = make_phantom(seed=1, index=0, shape=(256, 256, slices))
+        large = np.repeat(np.repeat(image.array, 2, axis=0), 2, axis=1)
+        nib.save(nib.Nifti1Image(large, np.diag([*SPACING_MM, 1.0])), path)
+    return path
+
+
+def _network_operations(ct: Path) -> float:
+    """Operations of the network's convolutions over all tiles of the CT (a multiplication and an addition are two)."""
+    from data_io.readers import open_scan
+    from pipeline import patches
+    from pipeline.configuration import load_settings
+    from pipeline.cost import forward_operations
+    from pipeline.networks.registry import build_network
+    from pipeline.preprocessing import Preprocessor
+
+    settings = load_settings("covid-3d-unet")
+    size = Preprocessor(settings.preprocessing).grid(open_scan(ct).grid).shape
+    shape = patches.patch_shape(settings, size)
+    tiles = len(patches.grid_corners(size, shape, TILE_OVERLAP))
+    return tiles * forward_operations(build_network(settings), shape)[0]
+
+
+def _matrix_rates() -> dict[str, float]:
+    """Best sustained rate of square matrix products, operations per second, by precision."""
+    import tensorflow as tf
+
+    rates = {}
+    for name, dtype in (("bf16", tf.bfloat16), ("float32", tf.float32)):
+        rates[name] = 0.0
+        for size in MATRIX_SIZES:
+            matrix = tf.cast(tf.random.normal((size, size), seed=0), dtype)
+            product = tf.function(tf.linalg.matmul)
+            product(matrix, matrix)
+            for _ in range(3):
+                started = time.perf_counter()
+                product(matrix, matrix)
+                rates[name] = max(rates[name], 2.0 * size**3 / (time.perf_counter() - started))
+    return rates
+
+
+if __name__ == "__main__":
+    typer.run(benchmark)
