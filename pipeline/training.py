@@ -1,6 +1,7 @@
 """Training a network on stored cases, epoch by epoch, so that an interruption costs at most one."""
 
 import hashlib
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -78,6 +79,7 @@ def train(
         _log_scalars(writer, row)
         log.info("epoch %d/%d  %s", epoch + 1, settings.training.epochs, _in_words(row))
     writer.close()
+    _forget_host(folder / "tensorboard")
     # Again, for a run that was killed between checkpoint and history.
     write_history(folder / "history.csv", history)
     selected = schedules.best_epoch(_monitored(history, settings))
@@ -183,6 +185,14 @@ def _copy_weights(source: keras.Model, network: keras.Model) -> None:
             f"describe one with {network.count_params()} in {len(needed)}; use the network settings of that model"
         )
     network.set_weights(source.get_weights())
+
+
+def _forget_host(folder: Path) -> None:
+    """TensorBoard names its files events.out.tfevents.TIME.HOST.PROCESS.0; a run folder names no machine."""
+    named = sorted(path for path in folder.glob("events.out.tfevents.*") if len(path.name.split(".")) > 5)
+    for path in named:
+        stem = ".".join(path.name.split(".")[:4])
+        path.rename(next(free for n in itertools.count() if not (free := path.with_name(f"{stem}.{n}")).exists()))
 
 
 def _log_scalars(writer: Writer, row: dict) -> None:

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,7 +58,8 @@ def test_an_interrupted_training_goes_on_where_it_stood(blocks, tmp_path, monkey
     history = pd.read_csv(tmp_path / "cut" / "history.csv")
     assert list(history["epoch"]) == [0, 1, 2]
     assert {"loss", "learning_rate", "seconds", "tversky", "soft_dice", "dice_crossentropy"} <= set(history)
-    assert any((tmp_path / "cut" / "tensorboard").iterdir())
+    events = [path.name for path in (tmp_path / "cut" / "tensorboard").iterdir()]
+    assert events and all(re.fullmatch(r"events\.out\.tfevents\.\d+\.\d+", name) for name in events)
 
 
 def test_a_checkpoint_of_other_settings_is_refused(blocks, tmp_path):
