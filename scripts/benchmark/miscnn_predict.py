@@ -10,7 +10,7 @@ import time
 
 started = time.perf_counter()
 
-from miscnn import Data_IO, Model, Preprocessor  # noqa: E402
+from miscnn import Data_IO, Neural_Network, Preprocessor  # noqa: E402
 from miscnn.data_loading.interfaces import NIFTI_interface  # noqa: E402
 from miscnn.neural_network.architecture.unet.standard import Architecture  # noqa: E402
 from miscnn.processing.subfunctions import Clipping, Normalization, Resampling  # noqa: E402
@@ -37,7 +37,7 @@ def main(data: str, case: str, output: str) -> None:
         patch_shape=PATCH,
     )
     preprocessor.patchwise_overlap = OVERLAP
-    model = Model(preprocessor=preprocessor, architecture=Architecture())
+    model = Neural_Network(preprocessor=preprocessor, architecture=Architecture())
     begun = time.perf_counter()
     model.predict([case])
     ended = time.perf_counter()
