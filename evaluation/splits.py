@@ -157,8 +157,12 @@ def to_json(splits: Sequence[Split]) -> list[dict[str, list[str]]]:
     return [{"train": list(split.train), "val": list(split.test)} for split in splits]
 
 
-def make_splits(name_or_path: str | Path, dataset: Dataset, folds: int = 5, seed: int = 0) -> tuple[Split, ...]:
+def make_splits(
+    name_or_path: str | Path, dataset: Dataset, folds: int = 5, seed: int = 0, stratify_by_source: bool = True
+) -> tuple[Split, ...]:
     """The splits that a setting names: "kfold", "published", "hold-out:0.2", "leave-one-out" or a JSON file's path.
+
+    `folds` and `stratify_by_source` are for "kfold".
 
     Raises InputError for any other name and as the function that the name stands for does.
     """
@@ -172,7 +176,7 @@ def make_splits(name_or_path: str | Path, dataset: Dataset, folds: int = 5, seed
             raise InputError(f"hold-out: a fraction such as hold-out:0.2 is needed, found {name_or_path}") from error
         return hold_out(dataset, fraction, seed)
     if name_or_path == "kfold":
-        return k_fold(dataset, folds, seed)
+        return k_fold(dataset, folds, seed, stratify_by_source)
     if name_or_path == "published":
         return published(dataset)
     if name_or_path == "leave-one-out":

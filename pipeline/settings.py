@@ -209,10 +209,14 @@ class PostprocessingSettings(_Group):
 
 
 class EvaluationSettings(_Group):
-    """How cases are split: "kfold", "published", "hold-out:SHARE", "leave-one-out" or a JSON file of splits."""
+    """How cases are split: "kfold", "published", "hold-out:SHARE", "leave-one-out" or a JSON file of splits.
+
+    `folds` and `stratify_by_source` (each fold gets its share of every source, where there are enough cases) are for
+    "kfold"; patients are never split."""
 
     splits: str = "kfold"
     folds: Annotated[int, Field(ge=2)] = 5
+    stratify_by_source: bool = True
 
 
 class Settings(_Group):

@@ -65,7 +65,8 @@ def kfold(
 
     settings = settings_of(preset, [*(set_ or []), *([f"evaluation.splits={splits}"] if splits else [])], seed)
     dataset = open_dataset(data)
-    chosen = make_splits(settings.evaluation.splits, dataset, settings.evaluation.folds, settings.seed)
+    wanted = settings.evaluation
+    chosen = make_splits(wanted.splits, dataset, wanted.folds, settings.seed, wanted.stratify_by_source)
     check_folds(fold, len(chosen))
     if dry_run:
         from scripts.dry_run import print_estimate

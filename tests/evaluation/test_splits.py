@@ -221,6 +221,8 @@ def test_names_choose_the_splits(tmp_path, said):
     path = tmp_path / "folds.json"
     path.write_text(json.dumps(to_json(leave_one_out(cases))))
     assert make_splits("kfold", cases, folds=4, seed=7) == k_fold(cases, 4, 7)
+    unstratified = make_splits("kfold", cases, folds=4, seed=7, stratify_by_source=False)
+    assert unstratified == k_fold(cases, 4, 7, stratify_by_source=False)
     assert make_splits("published", cases) == published(cases)
     assert make_splits("hold-out:0.5", cases, seed=7) == hold_out(cases, 0.5, 7)
     assert make_splits("hold-out", cases) == hold_out(cases, 0.2, 0)
