@@ -64,7 +64,7 @@ def _pneumoseg(ct: Path, model: Path, work: Path, engine: str) -> dict[str, floa
     mask = work / f"mask_{engine}.nii.gz"
     command = [sys.executable, "-m", "scripts.cli", "predict", ct, "-o", mask, "--model", model, "--engine", engine]
     figures = _measured([*command, "--overlap", TILE_OVERLAP, "--overwrite", "--quiet"], REPOSITORY)
-    seconds = json.loads(mask.with_name(f"mask_{engine}.json").read_text(encoding="utf-8"))["seconds"]
+    seconds = json.loads(mask.with_name(f"{mask.name}.json").read_text(encoding="utf-8"))["seconds"]
     return figures | {f"{stage.replace(' ', '_')}_seconds": value for stage, value in seconds.items()}
 
 
