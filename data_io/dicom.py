@@ -9,9 +9,8 @@ from data_io.dicom_series import Series, Slice, find_series
 from data_io.errors import InputError
 from data_io.reporting import log
 from data_io.scan import Scan, slab_thickness
-from data_io.volume import Grid
+from data_io.volume import LPS_TO_RAS, Grid
 
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 SAME_PLACE_MM = 0.01
 UNEVEN_MM = 0.05
 UNEVEN_SHARE = 0.01

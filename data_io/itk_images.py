@@ -13,11 +13,10 @@ import SimpleITK as sitk
 
 from data_io.errors import InputError
 from data_io.nifti import DEFLATE_MOST
-from data_io.scan import Scan, slab_thickness
-from data_io.volume import Grid
+from data_io.scan import Scan, checked, slab_thickness
+from data_io.volume import LPS_TO_RAS, Grid
 
 READERS = {".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO", ".mha": "MetaImageIO", ".mhd": "MetaImageIO"}
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 COMPRESSED = re.compile(rb"^\s*CompressedData\s*=\s*[Tt1]", re.MULTILINE)
 
 
@@ -117,7 +116,7 @@ def _stored_slabs(path: Path, size: tuple[int, ...]) -> Iterator[np.ndarray]:
         planes = planes.reshape(planes.shape[-3:])
         for start in range(0, len(planes), thickness):
             # A copy: the view dies with the image.
-            yield _finite(planes[start : start + thickness].copy().T, path)
+            yield checked(planes[start : start + thickness].copy().T, path)
 
 
 def _streams(path: Path) -> bool:
@@ -139,14 +138,3 @@ def _read(path: Path, size: tuple[int, ...], first: int, count: int) -> sitk.Ima
             f"{path}: the voxels cannot be read, the file is truncated or damaged or the data file it names is missing "
             f"({_reason(error)}); copy it again"
         ) from error
-
-
-def _finite(array: np.ndarray, path: Path) -> np.ndarray:
-    if array.dtype.kind != "f":
-        return array
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused
-        array = array.astype(np.float32, copy=False)
-    wrong = array.size - np.count_nonzero(np.isfinite(array))
-    if wrong:
-        raise InputError(f"{path}: voxels must be finite numbers, found {wrong} NaN or infinite; replace them first")
-    return array

@@ -18,7 +18,7 @@ from data_io.atomic import write_aside
 from data_io.errors import InputError
 from data_io.labels import LabelTable
 from data_io.reporting import log
-from data_io.scan import Scan, slab_thickness
+from data_io.scan import Scan, checked, slab_thickness
 from data_io.volume import Grid, Volume
 
 SUFFIXES = (".nii.gz", ".nii")
@@ -92,15 +92,10 @@ def _stored_slabs(path: Path, image: nib.Nifti1Image, shape: tuple[int, int, int
 
 def _scaled(array: np.ndarray, stored: ArrayProxy, path: Path) -> np.ndarray:
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes infinite and is refused below
-        if (stored.slope, stored.inter) != (1.0, 0.0):
+    if (stored.slope, stored.inter) != (1.0, 0.0):
+        with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is refused by the check
             array = array.astype(np.float32) * np.float32(stored.slope) + np.float32(stored.inter)
-        elif array.dtype.kind == "f":
-            array = array.astype(np.float32, copy=False)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        count = int(array.size - np.isfinite(array).sum())
-        raise InputError(f"{path}: voxels must be finite numbers, found {count} NaN or infinite; replace them first")
-    return array
+    return checked(array, path)
 
 
 def as_labels(volume: Volume, path: str | Path, classes: int) -> Volume:

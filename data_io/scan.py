@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
+from data_io.errors import InputError
 from data_io.volume import Grid, Volume
 
 SLAB_BYTES = 16 * 2**20
@@ -70,3 +72,18 @@ class Scan:
 def slab_thickness(shape: tuple[int, ...], itemsize: int) -> int:
     """How many planes of the last axis make a slab of about 16 MiB, at least one."""
     return max(1, SLAB_BYTES // (shape[0] * shape[1] * itemsize))
+
+
+def checked(array: np.ndarray, path: Path) -> np.ndarray:
+    """Voxels as a file's reader hands them on: integers as they are, floats as float32.
+
+    Raises InputError where one is NaN or infinite, or beyond what float32 holds.
+    """
+    if array.dtype.kind != "f":
+        return array
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused
+        array = array.astype(np.float32, copy=False)
+    wrong = array.size - np.count_nonzero(np.isfinite(array))
+    if wrong:
+        raise InputError(f"{path}: voxels must be finite numbers, found {wrong} NaN or infinite; replace them first")
+    return array

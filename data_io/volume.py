@@ -7,6 +7,9 @@ import numpy as np
 
 from data_io.errors import InputError
 
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
+"""From the axes of DICOM and ITK (to the left, the back, up) to those used here (to the right, the front, up)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Grid:

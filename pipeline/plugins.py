@@ -1,12 +1,11 @@
 """A function of one's own, named "module:function" in the settings."""
 
-import hashlib
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from data_io.errors import InputError
+from data_io.fingerprint import sha256_of
 
 
 def find(name: str, known: Mapping[str, Callable], what: str) -> Callable:
@@ -28,4 +27,4 @@ def find(name: str, known: Mapping[str, Callable], what: str) -> Callable:
 def source_hash(name: str) -> str:
     """SHA-256 of the file that defines "module:function": changes when the function may have changed."""
     source = inspect.getsourcefile(find(name, {}, "function"))
-    return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else name
+    return sha256_of(source) if source else name
