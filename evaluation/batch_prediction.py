@@ -108,8 +108,8 @@ def _is_complete(output: Output, manifest: dict, predictor: Predictor, wanted: W
 
 
 def _predict(todo: Sequence[tuple[Path, Output]], predictor: Predictor, wanted: Wanted) -> Iterator[Result]:
-    reading = ahead(_read(source, predictor, wanted) for source, _ in todo)
-    with ThreadPoolExecutor(max_workers=1) as writer:
+    cases = (_read(source, predictor, wanted) for source, _ in todo)
+    with ahead(cases) as reading, ThreadPoolExecutor(max_workers=1) as writer:
         pending: Future[Result] | None = None
         for (source, output), read in track(zip(todo, reading, strict=True), "Volumes", len(todo)):
             output.clear(predictor.settings.labels.names)

@@ -5,7 +5,8 @@ reaches are closed at once, interpolated to the scanner's grid and turned to cla
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 
 import numpy as np
 
@@ -84,22 +85,22 @@ def predict_labels(
     seconds = {} if seconds is None else seconds
     labels = np.zeros(grid.shape, np.uint8, order="F")  # planes lie one after another, as files want them
     size = prepared.image.shape
-    planes = probability_planes(prepared, network, settings, seconds)
-    if sink is None:
-        for start, part in resampling.most_probable_planes(planes, size, grid.shape):
-            labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
-    else:
-        for start, probabilities in resampling.interpolated_planes(planes, size, grid.shape):
-            part = resampling.most_probable(probabilities)
-            labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
-            sink(start, probabilities)
+    with closing(probability_planes(prepared, network, settings, seconds)) as planes:
+        if sink is None:
+            for start, part in resampling.most_probable_planes(planes, size, grid.shape):
+                labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
+        else:
+            for start, probabilities in resampling.interpolated_planes(planes, size, grid.shape):
+                part = resampling.most_probable(probabilities)
+                labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
+                sink(start, probabilities)
     with timed(seconds, "postprocess"):
         return postprocess(labels, grid.voxel_volume_ml, **settings.postprocessing.model_dump())
 
 
 def probability_planes(
     prepared: PreparedVolume, network: Network, settings: Settings, seconds: dict[str, float] | None = None
-) -> Iterator[np.ndarray]:
+) -> Generator[np.ndarray, None, None]:
     """Class probabilities on the network's grid, the weighted mean over the tiles: float32 (classes, n, y, x), from
     z = 0 up, as soon as they are final."""
     network = mirrored(network, settings.prediction.mirror_axes, settings.labels.table)
@@ -110,17 +111,19 @@ def probability_planes(
     total = np.zeros((len(settings.labels.names), depth, volume_shape[1], volume_shape[0]), np.float32)
     seen = np.zeros(total.shape[1:], np.float32)
     first = 0
-    for corner, output in ahead(_tile_outputs(prepared, network, settings, shape, {} if seconds is None else seconds)):
-        closed = max(corner[2], 0) - first
-        if closed:
-            yield total[:, :closed] / seen[:closed]
-            first += closed
-            for array in (*total, seen):
-                array[: depth - closed] = array[closed:]
-                array[depth - closed :] = 0
-        inside, part = _overlap(corner, shape, volume_shape, first)
-        total[(slice(None), *inside)] += output.T[(slice(None), *part)] * weights[part]
-        seen[inside] += weights[part]
+    tiles = _tile_outputs(prepared, network, settings, shape, {} if seconds is None else seconds)
+    with ahead(tiles) as outputs:
+        for corner, output in outputs:
+            closed = max(corner[2], 0) - first
+            if closed:
+                yield total[:, :closed] / seen[:closed]
+                first += closed
+                for array in (*total, seen):
+                    array[: depth - closed] = array[closed:]
+                    array[depth - closed :] = 0
+            inside, part = _overlap(corner, shape, volume_shape, first)
+            total[(slice(None), *inside)] += output.T[(slice(None), *part)] * weights[part]
+            seen[inside] += weights[part]
     yield total / seen
 
 

@@ -1,4 +1,5 @@
 import itertools
+import threading
 
 import nibabel as nib
 import numpy as np
@@ -7,6 +8,7 @@ from scipy import ndimage, special
 
 from data_io.labels import LUNG_LABELS
 from data_io.nifti import read_nifti, write_label_nifti
+from data_io.scan import Scan
 from data_io.volume import Volume
 from pipeline import patches
 from pipeline.configuration import load_settings
@@ -168,6 +170,20 @@ def test_probabilities_are_handed_on_plane_by_plane():
     np.testing.assert_array_equal(maps.argmax(axis=0).T, labels)
     np.testing.assert_array_equal(labels, predict_volume(volume, blurred_network, settings).array)
     assert len(np.unique(labels)) == CLASSES
+
+
+def test_a_failing_sink_leaves_no_thread_behind():
+    settings = plain()
+    image = Volume.from_source(hu_of(random_labels((8, 8, 24))), np.eye(4))
+    prepared = Preprocessor(settings.preprocessing).apply(Scan.from_volume(image))
+    before = set(threading.enumerate())
+
+    def full_disk(start, probabilities):
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        predict_labels(prepared, image.grid, identity_network, settings, full_disk)
+    assert set(threading.enumerate()) <= before
 
 
 def test_mirroring_is_part_of_every_prediction():
