@@ -1,6 +1,5 @@
 """Settings from presets, YAML files and single changes; what is wrong is said in one line."""
 
-import difflib
 import importlib.resources
 import typing
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from data_io.errors import InputError
+from data_io.errors import InputError, nearest
 from pipeline.settings import Settings
 
 
@@ -29,7 +28,7 @@ def load_settings(preset: str | Path = "covid-3d-unet", changes: Sequence[str] =
     elif Path(preset).is_file():
         text = Path(preset).read_text(encoding="utf-8")
     else:
-        raise InputError(f"preset {preset}: no such preset or file{_nearest(str(preset), preset_names())}")
+        raise InputError(f"preset {preset}: no such preset or file{nearest(str(preset), preset_names())}")
     content = _parse(text, f"settings {preset}")
     for change in changes:
         _change(content, change)
@@ -86,16 +85,9 @@ def _in_words(problem: typing.Any) -> str:
         for part in problem["loc"][:-1]:
             group = group.model_fields[part].annotation
         valid = group.model_fields if isinstance(group, type) and issubclass(group, BaseModel) else ()
-        return f"{place} is not a setting{_nearest(str(problem['loc'][-1]), tuple(valid))}"
+        return f"{place} is not a setting{nearest(str(problem['loc'][-1]), tuple(valid))}"
     message = problem["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     given = problem["input"]
     found = "" if isinstance(given, dict | BaseModel) or "found" in message else f", found {given!r}"
     return f"{place}: {message}{found}"
-
-
-def _nearest(name: str, valid: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; valid names: {', '.join(valid)}"

@@ -4,7 +4,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 
-from data_io.errors import InputError
+from data_io.errors import InputError, nearest
 from data_io.fingerprint import sha256_of
 
 
@@ -17,7 +17,7 @@ def find(name: str, known: Mapping[str, Callable], what: str) -> Callable:
         return known[name]
     module, colon, function = name.partition(":")
     if not colon:
-        raise InputError(f"{what} {name}: not known; there are {', '.join(known)}, or module:function of your own")
+        raise InputError(f"{what} {name}: not known{nearest(name, tuple(known))}; or give module:function of your own")
     try:
         return getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:

@@ -119,7 +119,7 @@ class Segmenter:
 def check_names(settings: Settings) -> None:
     """Raises InputError where the settings name a network, loss, metric or step that does not exist."""
     plugins.find(settings.network.name, NETWORKS, "network")
-    losses.make_loss(settings.loss)
+    losses.make_loss(settings.loss, len(settings.labels.names))
     for name in settings.training.metrics:
         losses.make_metric(name)
     for name in settings.preprocessing.steps:

@@ -89,7 +89,8 @@ class PatchSettings(_Group):
 class AugmentationSettings(_Group):
     """Random changes of each training patch. `probability` is that of each change but mirroring; a range whose ends are
     equal to the neutral value switches a change off. Rotation and scaling happen in millimetres about the patch's
-    centre; elastic sigma in voxels and alpha as in batchgenerators; intensity changes act on normalised values."""
+    centre; elastic sigma in voxels and alpha as in batchgenerators; intensity changes act on normalised values.
+    `blur_sigma` is in voxels; `low_resolution` is the size that the patch is shrunk to before it is enlarged again."""
 
     enabled: bool = True
     probability: Share = 0.15
@@ -101,16 +102,20 @@ class AugmentationSettings(_Group):
     contrast: Range = (0.3, 3.0)
     gamma: Range = (0.7, 1.5)
     noise_variance: Range = (0.0, 0.05)
+    blur_sigma: Range = (0.0, 0.0)
+    low_resolution: Range = (1.0, 1.0)
     mirror_axes: tuple[Literal[0, 1, 2], ...] = (0, 1, 2)
     mirror_probability: Share = 0.5
     image_order: Literal[0, 1, 3] = 3
 
 
 class NetworkSettings(_Group):
-    """The network by name ("standard-unet", or "module:function" of one's own) and its width per level.
+    """The network by name (see pipeline/networks/registry.py, or "module:function" of one's own).
 
-    `batch_norm_momentum`: share of the old value in each update of the moving statistics that prediction uses; a run of
-    a few hundred steps needs less than the usual 0.99, or the statistics lag behind the weights.
+    `filters`: its width, level by level. `batch_norm`: in the networks that may have it; the plain U-Net always
+    normalises each sample by itself. `batch_norm_momentum`: share of the old value in each update of the moving
+    statistics that prediction uses; a run of a few hundred steps needs less than the usual 0.99, or the statistics lag
+    behind the weights.
     """
 
     name: str = "standard-unet"
@@ -120,15 +125,19 @@ class NetworkSettings(_Group):
 
 
 class LossSettings(_Group):
-    """The loss by name ("tversky", "tversky-crossentropy", "dice", "dice-crossentropy", or "module:function").
+    """The loss by name (see pipeline/losses.py, or "module:function" of one's own).
 
-    `alpha` weighs false negatives and `beta` false positives (Tversky); `smooth` is added to numerator and
-    denominator."""
+    `alpha` weighs false negatives and `beta` false positives (Tversky); `smooth` is added to numerator and denominator.
+    `focus`: the exponent of the focal losses, null for each one's usual. `class_weights`: one for each class (Dice and
+    focal). `balance`: the cross-entropy's share of combo and unified focal loss, the rest is Dice's or Tversky's."""
 
     name: str = "tversky-crossentropy"
     alpha: Positive = 0.5
     beta: Positive = 0.5
     smooth: Positive = 1e-6
+    focus: Positive | None = None
+    class_weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    balance: Share = 0.5
 
 
 class PlateauSettings(_Group):
@@ -146,20 +155,32 @@ class TrainingSettings(_Group):
 
     "validation": the loss on `validation_patches` fixed patches from `validation_share` of the training patients,
     which are not trained on; "training": the training loss; "none": no choice, the last weights count.
+
+    `accumulated_steps`: weights change once in so many steps, by the mean of their gradients. `average_decay`: the
+    weights that count are a moving average of the trained ones, which keeps this share of itself at each step.
+    `deep_supervision`: so many coarser levels of the decoder are trained to predict as well, the first with half the
+    weight of the full resolution, the next with a quarter. `recompute_activations` trades time for memory.
+    `deterministic`: the same weights to the last bit at each repetition, slower.
     """
 
     epochs: Count = 1000
     steps_per_epoch: Count = 150
     learning_rate: Positive = 1e-3
-    schedule: Literal["plateau", "cosine", "constant"] = "plateau"
+    optimizer: Literal["adam", "sgd"] = "adam"
+    schedule: Literal["plateau", "cosine", "polynomial", "constant"] = "plateau"
     plateau: PlateauSettings = PlateauSettings()
     early_stop_patience: Count | None = 100
     gradient_clip_norm: Positive | None = None
+    accumulated_steps: Count = 1
+    average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    deep_supervision: Annotated[int, Field(ge=0)] = 0
+    recompute_activations: bool = False
+    deterministic: bool = False
     monitor: Literal["validation", "training", "none"] = "validation"
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     validation_patches: Count = 16
     metrics: tuple[str, ...] = ("tversky", "soft-dice", "dice-crossentropy")
-    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
     workers: Annotated[int, Field(ge=0)] | None = None
 
     @model_validator(mode="after")

@@ -104,7 +104,7 @@ def _compile(network: keras.Model, settings: Settings) -> tuple[keras.Model, ker
     )
     trainer.compile(
         optimizer=optimizer,
-        loss=losses.make_loss(settings.loss),
+        loss=losses.make_loss(settings.loss, len(settings.labels.names)),
         metrics=[_named(losses.make_metric(name), name) for name in settings.training.metrics],
         # XLA is several times slower on processors.
         jit_compile="auto" if hardware.gpu_available() else False,
