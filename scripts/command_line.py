@@ -23,6 +23,11 @@ Preset = Annotated[str, typer.Option("--preset", help="Named preset or a setting
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
 ]
+Splits = Annotated[
+    str | None,
+    typer.Option("--splits", help="kfold, published, hold-out:SHARE, leave-one-out or a JSON file of splits."),
+]
+Folds = Annotated[list[int] | None, typer.Option("--fold", help="Only this fold; may be repeated.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of splits, patches and initial weights.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]

@@ -9,6 +9,7 @@ from scripts.command_line import (
     DataFolder,
     Device,
     DryRun,
+    Folds,
     Json,
     Output,
     Overwrite,
@@ -17,15 +18,16 @@ from scripts.command_line import (
     Resume,
     Seed,
     Set,
+    Splits,
     Threads,
     TrustPlugins,
     Verbose,
     command,
-    print_json,
     run,
     settings_of,
     use_device,
 )
+from scripts.results import print_results
 
 
 @command
@@ -34,11 +36,8 @@ def kfold(
     output: Output,
     preset: Preset = "covid-3d-unet",
     set_: Set = None,
-    splits: Annotated[
-        str | None,
-        typer.Option("--splits", help="kfold, published, hold-out:SHARE, leave-one-out or a JSON file of splits."),
-    ] = None,
-    fold: Annotated[list[int] | None, typer.Option("--fold", help="Only this fold; may be repeated.")] = None,
+    splits: Splits = None,
+    fold: Folds = None,
     start_from: Annotated[
         Path | None, typer.Option("--start-from", help="Begin with the weights of this model file (fine-tuning).")
     ] = None,
@@ -61,7 +60,6 @@ def kfold(
     from data_io.layouts import open_dataset
     from evaluation.cross_validation import check_folds, cross_validate
     from evaluation.splits import make_splits
-    from evaluation.tables import result_lines
 
     settings = settings_of(preset, [*(set_ or []), *([f"evaluation.splits={splits}"] if splits else [])], seed)
     dataset = open_dataset(data)
@@ -78,17 +76,7 @@ def kfold(
 
     start = load_model(start_from, trust_plugins) if start_from else None
     results = cross_validate(dataset, chosen, Segmenter(settings), output, fold, resume, overwrite, start)
-    if json:
-        from evaluation.report import summarise
-
-        print_json({"run": str(output), "complete": results.complete, "summary": summarise(results.final)})
-        return
-    if not quiet:
-        print(result_lines(results.final))
-        if results.complete:
-            print(f"report: {results.run.root / 'report.html'}\nscores: {results.run.root / 'cv_results.detailed.csv'}")
-        else:
-            print(f"{results.run.root}: other folds are still to be run; the last one writes the cv_results")
+    print_results(results, quiet, json)
 
 
 if __name__ == "__main__":

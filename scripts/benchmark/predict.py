@@ -9,21 +9,18 @@ resident memory as the system counts it; medians over the repeats.
 """
 
 import json
-import os
 import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from scripts.benchmark.machine import REPOSITORY, matrix_rates, measured
+
 SPACING_MM = (0.7, 0.7, 1.0)
 SLICES, MANY_SLICES = 301, 824
 TILE_OVERLAP = 0.5
-MATRIX_SIZES = (2048, 4096, 8192)
 
 
 def benchmark(
@@ -41,7 +38,7 @@ def benchmark(
     ours = [_pneumoseg(ct, model, work, "openvino") for _ in range(repeats)]
     figures: dict[str, dict] = {"pneumoseg": _medians(ours)}
     network = figures["pneumoseg"]["network_seconds"]
-    rates = _matrix_rates()
+    rates = matrix_rates()
     operations = _network_operations(ct)
     for name, rate in rates.items():
         figures["pneumoseg"][f"share_of_{name}_peak"] = operations / network / rate
@@ -63,35 +60,19 @@ def benchmark(
 def _pneumoseg(ct: Path, model: Path, work: Path, engine: str) -> dict[str, float]:
     mask = work / f"mask_{engine}.nii.gz"
     command = [sys.executable, "-m", "scripts.cli", "predict", ct, "-o", mask, "--model", model, "--engine", engine]
-    figures = _measured([*command, "--overlap", TILE_OVERLAP, "--overwrite", "--quiet"], REPOSITORY)
+    figures = measured([*command, "--overlap", TILE_OVERLAP, "--overwrite", "--quiet"], REPOSITORY)
     seconds = json.loads(mask.with_name(f"{mask.name}.json").read_text(encoding="utf-8"))["seconds"]
     return figures | {f"{stage.replace(' ', '_')}_seconds": value for stage, value in seconds.items()}
 
 
 def _miscnn(ct: Path, work: Path) -> dict[str, float]:
-    python = work / "miscnn" / "bin" / "python"
-    if not (work / "miscnn" / "installed").is_file():
-        requirements = Path(__file__).with_name("miscnn-requirements.txt")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", work / "miscnn"], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", "miscnn==1.4.0"], check=True)
-        (work / "miscnn" / "installed").touch()
+    from pipeline.miscnn.environment import environment
+
+    python = environment(work / "miscnn")
     script = Path(__file__).with_name("miscnn_predict.py")
     output = work / "miscnn_predictions"
     output.mkdir(exist_ok=True)
-    return _measured([python, script, ct.parents[1], ct.parent.name, output], work)
-
-
-def _measured(command: list, folder: Path) -> dict[str, float]:
-    """Seconds and peak memory of a process and its children, waited for one by one."""
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(REPOSITORY)}
-    started = time.perf_counter()
-    process = subprocess.Popen([str(part) for part in command], cwd=folder, env=environment)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    if status != 0:
-        raise SystemExit(f"failed: {' '.join(map(str, command))}")
-    return {"seconds": seconds, "peak_gb": usage.ru_maxrss * 1024 / 1e9}
+    return measured([python, script, ct.parents[1], ct.parent.name, output], work)
 
 
 def _medians(measured: list[dict[str, float]]) -> dict[str, float]:
@@ -139,24 +120,6 @@ def _network_operations(ct: Path) -> float:
     shape = patches.patch_shape(settings, size)
     tiles = len(patches.grid_corners(size, shape, TILE_OVERLAP))
     return tiles * forward_operations(build_network(settings), shape)[0]
-
-
-def _matrix_rates() -> dict[str, float]:
-    """Best sustained rate of square matrix products, operations per second, by precision."""
-    import tensorflow as tf
-
-    rates = {}
-    for name, dtype in (("bf16", tf.bfloat16), ("float32", tf.float32)):
-        rates[name] = 0.0
-        for size in MATRIX_SIZES:
-            matrix = tf.cast(tf.random.normal((size, size), seed=0), dtype)
-            product = tf.function(tf.linalg.matmul)
-            product(matrix, matrix)
-            for _ in range(3):
-                started = time.perf_counter()
-                product(matrix, matrix)
-                rates[name] = max(rates[name], 2.0 * size**3 / (time.perf_counter() - started))
-    return rates
 
 
 if __name__ == "__main__":

@@ -1,0 +1,79 @@
+"""`pneumoseg miscnn`: the cross-validation experiment with MIScnn 1.4.0 in place of this program's network."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts.command_line import (
+    DataFolder,
+    Folds,
+    Json,
+    Output,
+    Overwrite,
+    Preset,
+    Quiet,
+    Resume,
+    Seed,
+    Set,
+    Splits,
+    Threads,
+    Verbose,
+    command,
+    run,
+    settings_of,
+    use_device,
+)
+from scripts.results import print_results
+
+
+@command
+def miscnn(
+    data: DataFolder,
+    output: Output,
+    preset: Preset = "miscnn",
+    set_: Set = None,
+    splits: Splits = None,
+    fold: Folds = None,
+    seed: Seed = None,
+    environment: Annotated[
+        Path | None,
+        typer.Option(
+            "--environment",
+            help="Where MIScnn is installed, or is to be; a folder of the user's cache by default.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Trains and measures MIScnn 1.4.0 by cross-validation, and writes the same run folder as `kfold`.
+
+    Cases, folds and settings are those of `kfold`; a setting that MIScnn cannot express is refused by name. MIScnn is
+    installed into an environment of its own at the first use (Python 3.11, about 2 GB) and runs on the processor. It
+    cannot go on within a training: with --resume, finished folds are kept and the others begin again.
+
+    Example: pneumoseg miscnn data/phantoms -o runs/miscnn --set training.epochs=10
+    """
+    use_device("auto", threads)
+    from data_io.layouts import open_dataset
+    from evaluation.cross_validation import cross_validate
+    from evaluation.splits import make_splits
+    from pipeline.miscnn.environment import default_folder
+    from pipeline.miscnn.method import MiscnnReference
+
+    settings = settings_of(preset, [*(set_ or []), *([f"evaluation.splits={splits}"] if splits else [])], seed)
+    method = MiscnnReference(settings, environment or default_folder())
+    dataset = open_dataset(data)
+    wanted = settings.evaluation
+    chosen = make_splits(wanted.splits, dataset, wanted.folds, settings.seed, wanted.stratify_by_source)
+    results = cross_validate(dataset, chosen, method, output, fold, resume, overwrite)
+    print_results(results, quiet, json)
+
+
+if __name__ == "__main__":
+    run(miscnn)
