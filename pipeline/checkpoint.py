@@ -18,10 +18,11 @@ Arrays = tuple[np.ndarray, ...]
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """`history`: one row per finished epoch. `best`: the weights of the best epoch so far, empty where none is chosen.
+    """`model`: its weights and all other state; `optimizer`: its state, with the averages of the weights. `history`: one
+    row per finished epoch. `best`: the network's weights after the best epoch so far, empty where none is chosen.
     `fingerprint` tells what was trained (settings and cases)."""
 
-    weights: Arrays
+    model: Arrays
     optimizer: Arrays
     best: Arrays
     history: tuple[dict, ...]
@@ -32,7 +33,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Writes the checkpoint, whole or not at all."""
     arrays = {
         f"{group}_{index}": array
-        for group in ("weights", "optimizer", "best")
+        for group in ("model", "optimizer", "best")
         for index, array in enumerate(getattr(checkpoint, group))
     }
     facts = json.dumps({"history": checkpoint.history, "fingerprint": checkpoint.fingerprint})
@@ -47,7 +48,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             facts = json.loads(str(archive["facts"]))
             groups = {
                 group: tuple(archive[name] for name in sorted(_members(archive, group), key=_number))
-                for group in ("weights", "optimizer", "best")
+                for group in ("model", "optimizer", "best")
             }
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: a damaged checkpoint ({error}); start again with --overwrite") from error

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from data_io.errors import InputError
 from data_io.volume import Grid
 from pipeline import patches
 from pipeline.networks.registry import build_network
 from pipeline.preprocessing import Preprocessor
 from pipeline.settings import Settings
 
-# Shares of the measured matrix rate that convolutions reach, and memory per byte of activations in training: read off
-# runs of the standard U-Net on two processor cores.
+# Share of the measured matrix rate that convolutions reach, and memory per byte of float32 activations in training: read
+# off runs of the standard U-Net on two processor cores (peaks of 10.0 and 2.5 GB, estimated 10.8 and 2.6).
 CONVOLUTION_EFFICIENCY = 0.8
-ACTIVATION_COPIES = 2.0
+ACTIVATION_COPIES = 1.1
 BASE_GB = 1.0
+BYTES = 4.0
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,32 @@ def estimate(settings: Settings, grids: Sequence[Grid], folds: int) -> Cost:
     rate = _matrix_rate() * CONVOLUTION_EFFICIENCY
     fold = step * settings.training.steps_per_epoch * settings.training.epochs / rate
     tiles = sum(len(patches.grid_corners(size, shape, settings.prediction.overlap)) for size in prepared)
-    weights = network.count_params() * 4.0
+    weights = network.count_params() * BYTES
     return Cost(
         parameters=network.count_params(),
         step_tflop=step / 1e12,
         fold_minutes=fold / 60.0,
         total_minutes=(fold * folds + tiles * forward / rate) / 60.0,
-        memory_gb=BASE_GB + (values * 4.0 * ACTIVATION_COPIES * settings.patches.batch + 4 * weights) / 1e9,
+        memory_gb=training_memory_gb(network, values, settings.patches.batch),
         disk_gb=(sum(float(np.prod(size)) for size in prepared) * 3.0 + folds * 4 * weights) / 1e9,
     )
+
+
+def require_memory(network: keras.Model, shape: tuple[int, ...], batch: int, available_gb: float) -> None:
+    """Raises InputError where training on `batch` patches of that shape would need more than `available_gb`."""
+    needed = training_memory_gb(network, forward_operations(network, shape)[1], batch)
+    if needed > available_gb:
+        raise InputError(
+            f"training on {batch} patches of {list(shape)} at once would take about {needed:.1f} GB of memory, this "
+            f"process may use {available_gb:.1f}: lower patches.batch (training.accumulated_steps makes up for it), "
+            "patches.shape or network.filters"
+        )
+
+
+def training_memory_gb(network: keras.Model, values: float, batch: int) -> float:
+    """Estimated peak memory of training in float32: `values` that all layers put out for each of `batch` patches, and
+    the weights with gradients and the optimiser's two moments."""
+    return BASE_GB + BYTES * (values * ACTIVATION_COPIES * batch + 4.0 * network.count_params()) / 1e9
 
 
 def forward_operations(network: keras.Model, shape: tuple[int, ...]) -> tuple[float, float]:

@@ -31,14 +31,40 @@ def cpu_flags() -> frozenset[str]:
     return frozenset(flags.split())
 
 
+def memory_gb() -> float:
+    """The memory that this process may use: the machine's, or less where its control group is limited."""
+    limits = [float("inf")]
+    if hasattr(os, "sysconf"):
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            limits.append(float(Path(path).read_text(encoding="ascii")))
+        except (OSError, ValueError):  # no such group, or "max"
+            continue
+    return min(limits) / 1e9
+
+
 def choose_precision(wanted: str = "auto") -> str:
     """The Keras dtype policy for training: the wanted one, or for "auto" the fastest one that is safe.
 
-    See `bfloat16_pays` for processors; on a GPU it always does.
+    On a GPU bfloat16 where it has units for that (NVIDIA's compute capability 8 and above), else float16; on a
+    processor bfloat16 where it pays.
     """
     if wanted != "auto":
         return wanted
-    return "mixed_bfloat16" if gpu_available() or bfloat16_pays() else "float32"
+    if gpu_available():
+        return "mixed_bfloat16" if _gpu_generation() >= 8 else "mixed_float16"
+    return "mixed_bfloat16" if bfloat16_pays() else "float32"
+
+
+def compute_deterministically() -> None:
+    """From now on, the same computation gives the same bits."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        from pipeline import tensorflow_backend
+
+        tensorflow_backend.compute_deterministically()
 
 
 def has_bfloat16() -> bool:
@@ -53,6 +79,21 @@ def bfloat16_pays() -> bool:
     3.2 s, a tile through OpenVINO 0.37 s against 0.30 s).
     """
     return "amx_bf16" in cpu_flags()
+
+
+def _gpu_generation() -> int:
+    """The major number of the GPU's compute capability; 0 where it is not told."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        from pipeline import tensorflow_backend
+
+        return tensorflow_backend.gpu_generation()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return int(float(getattr(jax.devices()[0], "compute_capability", None) or 0))
+    return 0
 
 
 def description() -> dict:

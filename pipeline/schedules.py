@@ -5,13 +5,19 @@ from collections.abc import Sequence
 
 from pipeline.settings import PlateauSettings, TrainingSettings
 
+# As nnU-Net (Isensee et al. 2021).
+POLYNOMIAL_POWER = 0.9
+
 
 def learning_rate(settings: TrainingSettings, epoch: int, progress: float, monitored: Sequence[float]) -> float:
     """The learning rate within `epoch` (from 0), `progress` (0..1) of its steps done, after the `monitored` losses of
     the epochs before it."""
     start = settings.learning_rate
+    done = min(1.0, (epoch + progress) / settings.epochs)
     if settings.schedule == "cosine":
-        return 0.5 * start * (1.0 + math.cos(math.pi * min(1.0, (epoch + progress) / settings.epochs)))
+        return 0.5 * start * (1.0 + math.cos(math.pi * done))
+    if settings.schedule == "polynomial":
+        return start * (1.0 - done) ** POLYNOMIAL_POWER
     if settings.schedule == "plateau":
         return plateau(start, settings.plateau, monitored)
     return start

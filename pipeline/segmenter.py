@@ -77,9 +77,9 @@ class Segmenter:
             resume,
             start_from,
         )
-        save_model(path, trained.model)
+        save_model(path, trained)
         shutil.rmtree(folder / training.STATE_FOLDER, ignore_errors=True)
-        return trained.model
+        return trained
 
     def predict(self, model: TrainedModel, image: Volume) -> Volume:
         """Segments one CT volume (HU) on its own grid."""

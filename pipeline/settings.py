@@ -159,7 +159,7 @@ class TrainingSettings(_Group):
     `accumulated_steps`: weights change once in so many steps, by the mean of their gradients. `average_decay`: the
     weights that count are a moving average of the trained ones, which keeps this share of itself at each step.
     `deep_supervision`: so many coarser levels of the decoder are trained to predict as well, the first with half the
-    weight of the full resolution, the next with a quarter. `recompute_activations` trades time for memory.
+    weight of the full resolution, the next with a quarter.
     `deterministic`: the same weights to the last bit at each repetition, slower.
     """
 
@@ -174,7 +174,6 @@ class TrainingSettings(_Group):
     accumulated_steps: Count = 1
     average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     deep_supervision: Annotated[int, Field(ge=0)] = 0
-    recompute_activations: bool = False
     deterministic: bool = False
     monitor: Literal["validation", "training", "none"] = "validation"
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2

@@ -1,37 +1,25 @@
 """Training a network on stored cases, epoch by epoch, so that an interruption costs at most one."""
 
 import hashlib
-import itertools
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
-from tensorboard.summary import Writer
 
 from data_io.atomic import write_aside
 from data_io.errors import InputError
 from data_io.reporting import log, track
-from pipeline import batches, hardware, losses, schedules
+from pipeline import batches, cost, hardware, patches, schedules
 from pipeline.case_store import StoredCase
-from pipeline.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from pipeline.checkpoint import Arrays, Checkpoint, load_checkpoint, save_checkpoint
+from pipeline.event_log import event_log, log_scalars
 from pipeline.model_file import TrainedModel
-from pipeline.networks.registry import build_network
 from pipeline.settings import Settings
+from pipeline.trainer import Trainer, make_trainer
 
 STATE_FOLDER = ".training"
-
-
-@dataclass(frozen=True, eq=False)
-class Training:
-    """What came of it. `selected_epoch` counts from 0; `history` has one row per epoch."""
-
-    model: TrainedModel
-    history: pd.DataFrame
-    selected_epoch: int
 
 
 def train(
@@ -41,53 +29,49 @@ def train(
     validation: Sequence[StoredCase] = (),
     resume: bool = False,
     start_from: TrainedModel | None = None,
-) -> Training:
+) -> TrainedModel:
     """Trains on `cases`; chooses by `validation` where the settings monitor it.
 
     In `folder`: history.csv, tensorboard/, and while it lasts the hidden checkpoint of the last whole epoch, from which
     `resume` goes on. `start_from`: begin with the weights of a trained model of the same shape (fine-tuning).
-    Raises InputError where a checkpoint was made with other settings or cases, or where `start_from` does not fit.
+    Raises InputError where a checkpoint was made with other settings or cases, where `start_from` does not fit, where the
+    memory would not do, and where the loss is no longer a number.
     """
     if settings.training.monitor == "validation" and not validation:
         raise InputError("training.monitor is validation, but no validation cases were given")
     folder.mkdir(parents=True, exist_ok=True)
-    keras.utils.set_random_seed(settings.seed)
-    dtype = hardware.choose_precision(settings.training.precision)
-    network = build_network(settings, dtype)
-    if start_from is not None:
-        _copy_weights(start_from.network, network)
-    trainer, optimizer = _compile(network, settings)
+    trainer = make_trainer(settings, start_from.network if start_from else None)
+    if not hardware.gpu_available():
+        largest = max((patches.patch_shape(settings, case.image.shape) for case in cases), key=np.prod)
+        shape = largest[: settings.dimensions]
+        cost.require_memory(trainer.network, shape, settings.patches.batch, hardware.memory_gb())
     fixed = batches.validation_batches(validation, settings) if settings.training.monitor == "validation" else []
     path = folder / STATE_FOLDER / "checkpoint.npz"
     fingerprint = _fingerprint(cases, validation, settings)
-    history, best = _restore(path, fingerprint, network, optimizer) if resume else ((), ())
-    writer = Writer(str(folder / "tensorboard"))
-    for epoch in range(len(history), settings.training.epochs):
-        monitored = _monitored(history, settings)
-        if schedules.should_stop(settings.training, monitored):
-            log.info("stopped early: no better epoch for %d epochs", settings.training.early_stop_patience)
-            break
-        row = _run_epoch(trainer, optimizer, cases, settings, epoch, monitored)
-        row |= _validate(trainer, fixed)
-        history = (*history, row)
-        monitored = _monitored(history, settings)
-        if monitored and schedules.best_epoch(monitored) == epoch:
-            best = tuple(network.get_weights())
-        state = tuple(np.asarray(variable) for variable in optimizer.variables)
-        save_checkpoint(path, Checkpoint(tuple(network.get_weights()), state, best, history, fingerprint))
-        write_history(folder / "history.csv", history)
-        _log_scalars(writer, row)
-        log.info("epoch %d/%d  %s", epoch + 1, settings.training.epochs, _in_words(row))
-    writer.close()
-    _forget_host(folder / "tensorboard")
+    history, best = _restore(path, fingerprint, trainer) if resume else ((), ())
+    with event_log(folder / "tensorboard") as writer:
+        for epoch in range(len(history), settings.training.epochs):
+            monitored = _monitored(history, settings)
+            if schedules.should_stop(settings.training, monitored):
+                log.info("stopped early: no better epoch for %d epochs", settings.training.early_stop_patience)
+                break
+            row = _run_epoch(trainer, cases, settings, epoch, monitored)
+            with trainer.counting_weights():
+                row |= _validate(trainer, fixed)
+                history = (*history, row)
+                monitored = _monitored(history, settings)
+                if monitored and schedules.best_epoch(monitored) == epoch:
+                    best = tuple(trainer.network.get_weights())
+            save_checkpoint(path, Checkpoint(*trainer.state(), best, history, fingerprint))
+            write_history(folder / "history.csv", history)
+            log_scalars(writer, row)
+            log.info("epoch %d/%d  %s", epoch + 1, settings.training.epochs, _in_words(row))
     # Again, for a run that was killed between checkpoint and history.
     write_history(folder / "history.csv", history)
-    selected = schedules.best_epoch(_monitored(history, settings))
-    if selected is not None and best:
-        network.set_weights(best)
-    return Training(
-        TrainedModel(network, settings), pd.DataFrame(history), len(history) - 1 if selected is None else selected
-    )
+    with trainer.counting_weights():
+        last = tuple(trainer.network.get_weights())
+    trainer.network.set_weights(best or last)
+    return TrainedModel(trainer.network, settings)
 
 
 def write_history(path: Path, history: Sequence[dict]) -> None:
@@ -96,24 +80,7 @@ def write_history(path: Path, history: Sequence[dict]) -> None:
         pd.DataFrame(history).to_csv(aside, index=False, float_format="%.6g")
 
 
-def _compile(network: keras.Model, settings: Settings) -> tuple[keras.Model, keras.optimizers.Optimizer]:
-    """A compiled twin that shares the network's weights: the network itself is saved without loss and optimiser."""
-    trainer = keras.Model(network.inputs, network.outputs)
-    optimizer = keras.optimizers.Adam(
-        settings.training.learning_rate, global_clipnorm=settings.training.gradient_clip_norm
-    )
-    trainer.compile(
-        optimizer=optimizer,
-        loss=losses.make_loss(settings.loss, len(settings.labels.names)),
-        metrics=[_named(losses.make_metric(name), name) for name in settings.training.metrics],
-        # XLA is several times slower on processors.
-        jit_compile="auto" if hardware.gpu_available() else False,
-    )
-    optimizer.build(trainer.trainable_variables)
-    return trainer, optimizer
-
-
-def _run_epoch(trainer, optimizer, cases, settings: Settings, epoch: int, monitored) -> dict:
+def _run_epoch(trainer: Trainer, cases, settings: Settings, epoch: int, monitored) -> dict:
     started = time.perf_counter()
     steps = batches.steps_in_epoch(cases, settings)
     made = batches.training_batches(cases, settings, epoch, settings.training.workers)
@@ -121,12 +88,12 @@ def _run_epoch(trainer, optimizer, cases, settings: Settings, epoch: int, monito
     rows = []
     for step, batch in enumerate(track(made, f"Epoch {epoch + 1}/{settings.training.epochs}", steps)):
         rate = schedules.learning_rate(settings.training, epoch, step / steps, monitored)
-        optimizer.learning_rate.assign(rate)
-        rows.append(_one_batch(trainer, trainer.train_on_batch, batch))
+        rows.append(trainer.train(batch, rate))
         if not np.isfinite(rows[-1]["loss"]):
             raise InputError(
-                f"the loss became {rows[-1]['loss']} in epoch {epoch + 1}, step {step + 1}: lower "
-                "training.learning_rate or set training.gradient_clip_norm"
+                f"the loss became {rows[-1]['loss']} in epoch {epoch + 1}, step {step + 1}, on patches of "
+                f"{', '.join(batches.cases_in_batch(cases, settings, epoch, step))}: lower training.learning_rate or set training.gradient_clip_norm; the "
+                f"{epoch} epochs before are kept"
             )
     means = _means(rows)
     return {
@@ -138,15 +105,8 @@ def _run_epoch(trainer, optimizer, cases, settings: Settings, epoch: int, monito
     }
 
 
-def _validate(trainer, fixed: Sequence[batches.Batch]) -> dict:
-    rows = [_one_batch(trainer, trainer.test_on_batch, batch) for batch in fixed]
-    return {f"val_{name}": value for name, value in _means(rows).items()}
-
-
-def _one_batch(trainer, step: Callable, batch: batches.Batch) -> dict[str, float]:
-    # Whether Keras adds up metrics over such calls differs between its versions; each batch is taken by itself.
-    trainer.reset_metrics()
-    return step(batch.images, batch.labels, return_dict=True)
+def _validate(trainer: Trainer, fixed: Sequence[batches.Batch]) -> dict:
+    return {f"val_{name}": value for name, value in _means([trainer.test(batch) for batch in fixed]).items()}
 
 
 def _means(rows: Sequence[dict]) -> dict[str, float]:
@@ -158,15 +118,14 @@ def _monitored(history: Sequence[dict], settings: Settings) -> list[float]:
     return [row[column] for row in history] if column else []
 
 
-def _restore(path: Path, fingerprint: str, network, optimizer):
+def _restore(path: Path, fingerprint: str, trainer: Trainer) -> tuple[tuple[dict, ...], Arrays]:
+    """History and best weights so far; the trainer is put where it stood."""
     if not path.is_file():
         return (), ()
     checkpoint = load_checkpoint(path)
     if checkpoint.fingerprint != fingerprint:
         raise InputError(f"{path.parent.parent}: settings or cases changed since the checkpoint; use --overwrite")
-    network.set_weights(checkpoint.weights)
-    for variable, value in zip(optimizer.variables, checkpoint.optimizer, strict=True):
-        variable.assign(value)
+    trainer.restore(checkpoint.model, checkpoint.optimizer)
     log.info("resumed after epoch %d", len(checkpoint.history))
     return checkpoint.history, checkpoint.best
 
@@ -174,40 +133,6 @@ def _restore(path: Path, fingerprint: str, network, optimizer):
 def _fingerprint(cases, validation, settings: Settings) -> str:
     names = [case.folder.name for case in (*cases, *validation)]
     return hashlib.sha256(f"{settings.model_dump_json()} {names}".encode()).hexdigest()
-
-
-def _copy_weights(source: keras.Model, network: keras.Model) -> None:
-    given = [weight.shape for weight in source.get_weights()]
-    needed = [weight.shape for weight in network.get_weights()]
-    if given != needed:
-        raise InputError(
-            f"the model to start from has {source.count_params()} parameters in {len(given)} arrays, the settings "
-            f"describe one with {network.count_params()} in {len(needed)}; use the network settings of that model"
-        )
-    network.set_weights(source.get_weights())
-
-
-def _forget_host(folder: Path) -> None:
-    """TensorBoard names its files events.out.tfevents.TIME.HOST.PROCESS.0; a run folder names no machine."""
-    named = sorted(path for path in folder.glob("events.out.tfevents.*") if len(path.name.split(".")) > 5)
-    for path in named:
-        stem = ".".join(path.name.split(".")[:4])
-        path.rename(next(free for n in itertools.count() if not (free := path.with_name(f"{stem}.{n}")).exists()))
-
-
-def _log_scalars(writer: Writer, row: dict) -> None:
-    for name, value in row.items():
-        if name != "epoch":
-            writer.add_scalar(name, value, row["epoch"])
-    writer.flush()
-
-
-def _named(function, name: str):
-    def metric(labels, probabilities):
-        return function(labels, probabilities)
-
-    metric.__name__ = name.replace("-", "_")
-    return metric
 
 
 def _in_words(row: dict) -> str:

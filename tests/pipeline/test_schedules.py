@@ -44,6 +44,13 @@ def test_cosine_falls_to_zero():
     assert schedules.learning_rate(settings, 9, 1.0, []) == pytest.approx(0.0, abs=1e-9)
 
 
+def test_polynomial_falls_to_zero():
+    settings = TrainingSettings(epochs=10, learning_rate=0.01, schedule="polynomial")
+    assert schedules.learning_rate(settings, 0, 0.0, []) == pytest.approx(0.01)
+    assert schedules.learning_rate(settings, 5, 0.0, []) == pytest.approx(0.01 * 0.5**0.9)
+    assert schedules.learning_rate(settings, 9, 1.0, []) == pytest.approx(0.0)
+
+
 def test_stops_when_patience_is_over():
     settings = TrainingSettings(early_stop_patience=2)
     assert not schedules.should_stop(settings, [3.0, 2.0, 2.5])

@@ -1,14 +1,20 @@
+import contextlib
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from data_io.errors import InputError
-from pipeline import training
+from pipeline import hardware, training
 from pipeline.checkpoint import load_checkpoint
 from pipeline.configuration import load_settings
 from pipeline.model_file import TrainedModel, load_model, save_model
+from pipeline.trainer import Trainer
 
 
 def tiny(*changes: str):
@@ -27,7 +33,7 @@ def tiny(*changes: str):
 
 
 def weights(trained) -> list:
-    return trained.model.network.get_weights()
+    return trained.network.get_weights()
 
 
 def test_the_same_seed_gives_the_same_network(blocks, tmp_path):
@@ -39,25 +45,51 @@ def test_the_same_seed_gives_the_same_network(blocks, tmp_path):
     assert not np.allclose(weights(one)[0], weights(third)[0], atol=1e-3)
 
 
-def test_an_interrupted_training_goes_on_where_it_stood(blocks, tmp_path, monkeypatch):
-    whole = training.train(blocks, tiny(), tmp_path / "whole")
-    run_epoch = training._run_epoch
+@pytest.fixture
+def interrupted_in_the_third_epoch(monkeypatch):
+    """A context in which training is interrupted after two epochs."""
 
-    def interrupted(*arguments):
-        if arguments[4] == 2:
-            raise KeyboardInterrupt
-        return run_epoch(*arguments)
+    @contextlib.contextmanager
+    def context():
+        run_epoch = training._run_epoch
 
-    monkeypatch.setattr(training, "_run_epoch", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        training.train(blocks, tiny(), tmp_path / "cut")
-    monkeypatch.setattr(training, "_run_epoch", run_epoch)
-    resumed = training.train(blocks, tiny(), tmp_path / "cut", resume=True)
+        def interrupted(*arguments):
+            if arguments[3] == 2:
+                raise KeyboardInterrupt
+            return run_epoch(*arguments)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(training, "_run_epoch", interrupted)
+            yield
+
+    return context
+
+
+def test_an_interrupted_training_goes_on_where_it_stood(blocks, tmp_path, interrupted_in_the_third_epoch):
+    settings = tiny(
+        "training.epochs=5",
+        "training.deterministic=true",
+        "network.filters=[4, 4, 8]",
+        "training.deep_supervision=1",
+        "training.average_decay=0.8",
+        "training.accumulated_steps=2",
+        "training.schedule=plateau",
+        "training.plateau.patience=1",
+        "training.plateau.min_delta=10",
+        "training.monitor=validation",
+        "training.validation_patches=2",
+    )
+    whole = training.train(blocks[:1], settings, tmp_path / "whole", blocks[1:])
+    with interrupted_in_the_third_epoch():
+        training.train(blocks[:1], settings, tmp_path / "cut", blocks[1:])
+    resumed = training.train(blocks[:1], settings, tmp_path / "cut", blocks[1:], resume=True)
     for ours, theirs in zip(weights(resumed), weights(whole), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
-    history = pd.read_csv(tmp_path / "cut" / "history.csv")
-    assert list(history["epoch"]) == [0, 1, 2]
-    assert {"loss", "learning_rate", "seconds", "tversky", "soft_dice", "dice_crossentropy"} <= set(history)
+        np.testing.assert_array_equal(ours, theirs)
+    histories = [pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("cut", "whole")]
+    pd.testing.assert_frame_equal(*histories)
+    assert list(histories[0]["epoch"]) == [0, 1, 2, 3, 4]
+    assert histories[0]["learning_rate"].nunique() > 2  # the plateau's state matters here
+    assert {"loss", "learning_rate", "tversky", "soft_dice", "dice_crossentropy", "val_loss"} <= set(histories[0])
     events = [path.name for path in (tmp_path / "cut" / "tensorboard").iterdir()]
     assert events and all(re.fullmatch(r"events\.out\.tfevents\.\d+\.\d+", name) for name in events)
 
@@ -83,13 +115,12 @@ def test_the_best_epoch_on_validation_patches_is_kept(blocks, tmp_path, monkeypa
     def scripted(trainer, fixed):
         assert validate(trainer, fixed)["val_loss"] > 0
         loss = next(losses)
-        kept[loss] = trainer.get_weights()
+        kept[loss] = trainer.network.get_weights()
         return {"val_loss": loss}
 
     monkeypatch.setattr(training, "_validate", scripted)
     settings = tiny("training.monitor=validation", "training.validation_patches=2")
     trained = training.train(blocks[:1], settings, tmp_path, blocks[1:])
-    assert trained.selected_epoch == 1
     for ours, best in zip(weights(trained), kept[0.5], strict=True):
         np.testing.assert_array_equal(ours, best)
 
@@ -99,25 +130,32 @@ def test_monitoring_validation_needs_validation_cases(blocks, tmp_path):
         training.train(blocks, tiny("training.monitor=validation"), tmp_path)
 
 
+def test_a_batch_too_large_for_the_memory_is_refused_before_training(blocks, tmp_path, monkeypatch):
+    monkeypatch.setattr(hardware, "memory_gb", lambda: 3.0)
+    with pytest.raises(InputError, match=r"90000 patches of \[8, 8, 8\] at once would take about .* may use 3.0: lower"):
+        training.train(blocks, tiny("patches.batch=90000"), tmp_path)
+    assert not (tmp_path / "history.csv").exists()
+
+
 def test_a_diverging_loss_is_told(blocks, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "_one_batch", lambda *arguments: {"loss": float("nan")})
-    with pytest.raises(InputError, match="loss became nan in epoch 1"):
+    monkeypatch.setattr(Trainer, "train", lambda *arguments: {"loss": float("nan")})
+    with pytest.raises(InputError, match="loss became nan in epoch 1, step 1, on patches of (one|two), (one|two): lower"):
         training.train(blocks, tiny(), tmp_path)
 
 
 def test_a_model_file_holds_all_that_prediction_needs(blocks, tmp_path):
     trained = training.train(blocks, tiny("training.epochs=1"), tmp_path)
     path = tmp_path / "model.keras"
-    save_model(path, trained.model)
+    save_model(path, trained)
     loaded = load_model(path)
-    assert loaded.settings == trained.model.settings
+    assert loaded.settings == trained.settings
     tile = np.random.default_rng(0).normal(size=(1, 8, 8, 8, 1)).astype(np.float32)
-    ours, theirs = (model.network.predict_on_batch(tile) for model in (trained.model, loaded))
+    ours, theirs = (model.network.predict_on_batch(tile) for model in (trained, loaded))
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
 def test_a_model_that_would_run_code_must_be_trusted(blocks, tmp_path):
-    trained = training.train(blocks, tiny("training.epochs=1"), tmp_path).model
+    trained = training.train(blocks, tiny("training.epochs=1"), tmp_path)
     steps = trained.settings.preprocessing.model_copy(update={"steps": ("somebodys_module:step",)})
     settings = trained.settings.model_copy(update={"preprocessing": steps})
     save_model(tmp_path / "model.keras", TrainedModel(trained.network, settings))
@@ -127,7 +165,7 @@ def test_a_model_that_would_run_code_must_be_trusted(blocks, tmp_path):
 
 
 def test_fine_tuning_begins_with_the_given_weights(blocks, tmp_path):
-    given = training.train(blocks, tiny("training.epochs=1"), tmp_path / "given").model
+    given = training.train(blocks, tiny("training.epochs=1"), tmp_path / "given")
     slow = tiny("training.epochs=1", "training.steps_per_epoch=1", "training.learning_rate=1e-12")
     tuned = training.train(blocks, slow, tmp_path / "tuned", start_from=given)
     np.testing.assert_allclose(weights(tuned)[0], given.network.get_weights()[0], atol=1e-6)
@@ -143,3 +181,33 @@ def test_what_is_not_a_model_file_is_refused(tmp_path, content):
         load_model(path)
     with pytest.raises(InputError, match="no such model file"):
         load_model(tmp_path / "absent.keras")
+
+
+def test_jax_trains_without_tensorflow(blocks, tmp_path):
+    """Ten steps of the demo's network through KERAS_BACKEND=jax, in a process of its own."""
+    pytest.importorskip("jax")
+    script = """
+import json, sys
+from pathlib import Path
+from pipeline import hardware, training
+from pipeline.case_store import StoredCase
+from pipeline.configuration import load_settings
+from pipeline.model_file import save_model
+
+settings = load_settings("demo", ["patches.shape=[16, 16, 8]", "network.filters=[4, 8]", "training.epochs=2",
+    "training.steps_per_epoch=5", "training.workers=0", "training.average_decay=0.5"])
+cases = [StoredCase(Path(folder).name, Path(folder).name, Path(folder)) for folder in sys.argv[2:]]
+trained = training.train(cases, settings, Path(sys.argv[1]))
+print(json.dumps([name for name in sys.modules if name.partition(".")[0] == "tensorflow"]))
+save_model(Path(sys.argv[1]) / "model.keras", trained)  # where TensorFlow is installed, Keras imports it for this
+"""
+    environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(training.__file__).parents[1])}
+    command = [sys.executable, "-c", script, tmp_path, *(case.folder for case in blocks)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    tile = np.random.default_rng(0).normal(size=(1, 16, 16, 8, 1)).astype(np.float32)
+    probabilities = load_model(tmp_path / "model.keras").network.predict_on_batch(tile)
+    np.testing.assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-5)
