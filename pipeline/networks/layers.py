@@ -27,6 +27,12 @@ def max_pooling(dimensions: int, stride: int, **arguments) -> keras.layers.Layer
     return layer(stride, **arguments)
 
 
+def up_sampling(dimensions: int, factor: int, **arguments) -> keras.layers.Layer:
+    """Every voxel becomes a block of `factor` equal voxels along each axis."""
+    layer = {1: keras.layers.UpSampling1D, 2: keras.layers.UpSampling2D, 3: keras.layers.UpSampling3D}[dimensions]
+    return layer(factor, **arguments)
+
+
 @keras.saving.register_keras_serializable(package="pneumoseg")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation over all axes but the last, equal to Keras's own and faster under TensorFlow.
@@ -55,8 +61,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         training = bool(training) and self.trainable
         outputs, mean, variance = backend.fused_batch_norm(
             keras.ops.cast(inputs, self.compute_dtype),
-            self.gamma,
-            self.beta,
+            self.gamma if self.scale else keras.ops.ones_like(self.moving_mean),
+            self.beta if self.center else keras.ops.zeros_like(self.moving_mean),
             self.moving_mean,
             self.moving_variance,
             self.epsilon,
@@ -67,3 +73,54 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             self.moving_mean.assign(self.moving_mean * keep + mean * (1.0 - keep))
             self.moving_variance.assign(self.moving_variance * keep + variance * (1.0 - keep))
         return outputs
+
+
+@keras.saving.register_keras_serializable(package="pneumoseg")
+class InstanceNormalization(keras.layers.Layer):
+    """Each channel of each sample to mean 0 and variance 1, then times gamma plus beta (Ulyanov et al. 2016).
+
+    The same when training and predicting. Input and output: (batch, ..., channels), in the layer's compute dtype;
+    statistics, gamma and beta are float32. The variance is the biased one.
+    """
+
+    def __init__(self, epsilon: float = 1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        """One gamma and one beta for each channel."""
+        self.gamma = self.add_weight(shape=input_shape[-1:], initializer="ones", name="gamma", autocast=False)
+        self.beta = self.add_weight(shape=input_shape[-1:], initializer="zeros", name="beta", autocast=False)
+
+    def call(self, inputs):
+        """Normalises `inputs` over all axes but the first and the last."""
+        axes = tuple(range(1, len(inputs.shape) - 1))
+        values = keras.ops.cast(inputs, "float32")
+        centred = values - keras.ops.mean(values, axes, keepdims=True)
+        variance = keras.ops.mean(keras.ops.square(centred), axes, keepdims=True)
+        outputs = centred / keras.ops.sqrt(variance + self.epsilon) * self.gamma + self.beta
+        return keras.ops.cast(outputs, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        """That of the input."""
+        return input_shape
+
+    def get_config(self) -> dict:
+        """The layer's configuration."""
+        return super().get_config() | {"epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package="pneumoseg")
+class FusedInstanceNormalization(InstanceNormalization):
+    """Instance normalisation, under TensorFlow by the kernel of FusedBatchNormalization: two to four times as fast.
+
+    The kernel takes an epsilon below 1.001e-5 for 1.001e-5.
+    """
+
+    def call(self, inputs):
+        """Normalises `inputs` over all axes but the first and the last."""
+        if keras.backend.backend() != "tensorflow":
+            return super().call(inputs)
+        backend = importlib.import_module("pipeline.tensorflow_backend")
+        inputs = keras.ops.cast(inputs, self.compute_dtype)
+        return backend.fused_instance_norm(inputs, self.gamma, self.beta, self.epsilon)

@@ -4,12 +4,17 @@ import keras
 
 from pipeline.networks import layers
 
+PLAIN = {
+    layers.FusedBatchNormalization: keras.layers.BatchNormalization,
+    layers.FusedInstanceNormalization: layers.InstanceNormalization,
+}
+
 
 def rebuild(network: keras.Model, precision: str, plain: bool = False) -> keras.Model:
     """A copy of `network` whose layers compute in `precision`, a Keras dtype policy; its outputs stay float32.
 
-    `plain`: with Keras's own batch normalisation instead of the fused one, for exports. The network itself where
-    nothing is to be changed.
+    `plain`: with normalisations of elementary operations instead of the fused ones, for exports. The network itself
+    where nothing is to be changed.
     """
     policies = {layer.dtype_policy.name for layer in network.layers if layer.weights}
     if policies <= {precision} and not plain:
@@ -20,8 +25,8 @@ def rebuild(network: keras.Model, precision: str, plain: bool = False) -> keras.
         config = layer.get_config()
         if "dtype" in config:
             config["dtype"] = "float32" if layer.name in outputs else precision
-        kind = keras.layers.BatchNormalization if plain and isinstance(layer, layers.FusedBatchNormalization) else None
-        return (kind or type(layer)).from_config(config)
+        kind = PLAIN.get(type(layer), type(layer)) if plain else type(layer)
+        return kind.from_config(config)
 
     copied = keras.models.clone_model(network, clone_function=copy)
     copied.set_weights(network.get_weights())

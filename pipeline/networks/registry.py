@@ -6,22 +6,25 @@
         return keras.Model(inputs, outputs)
 
 `settings` is the NetworkSettings, `dtype` a Keras dtype policy; the output is (batch, ..., classes), float32
-probabilities.
+probabilities. Layers named decoder_0, decoder_1, ... (full resolution, half, ...) are where deep supervision attaches.
 """
 
 import keras
 
 from pipeline import plugins
-from pipeline.networks import unet
-from pipeline.settings import NetworkSettings, Settings
+from pipeline.networks import architectures
+from pipeline.settings import Settings
 
-
-def _standard_unet(dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str) -> keras.Model:
-    momentum = settings.batch_norm_momentum if settings.batch_norm else None
-    return unet.standard_unet(dimensions, channels, classes, settings.filters, momentum, dtype)
-
-
-NETWORKS = {"standard-unet": _standard_unet}
+NETWORKS = {
+    "standard-unet": architectures.standard_unet,
+    "residual-unet": architectures.residual_unet,
+    "dense-unet": architectures.dense_unet,
+    "compact-unet": architectures.compact_unet,
+    "attention-unet": architectures.attention_unet,
+    "attention-residual-unet": architectures.attention_residual_unet,
+    "multires-unet": architectures.multires_unet,
+    "plain-unet": architectures.plain_unet,
+}
 
 
 def build_network(settings: Settings, dtype: str = "float32") -> keras.Model:

@@ -1,48 +1,43 @@
-"""The standard U-Net (Ronneberger et al. 2015; Cicek et al. 2016), in any number of dimensions."""
+"""The shape that all U-Nets share, in any number of dimensions."""
+
+from collections.abc import Sequence
 
 import keras
 
-from pipeline.networks import layers
+from pipeline.networks.blocks import Block, Kit, Skip, StridedBlock, unchanged
 
 
-def standard_unet(
-    dimensions: int = 3,
-    channels: int = 1,
-    classes: int = 4,
-    filters: tuple[int, ...] = (32, 64, 128, 256, 512),
-    batch_norm_momentum: float | None = 0.99,
-    dtype: str = "float32",
+def u_net(
+    kit: Kit,
+    channels: int,
+    classes: int,
+    filters: Sequence[int],
+    name: str,
+    encoder: StridedBlock,
+    decoder: Block,
+    bottom: StridedBlock | None = None,
+    skip: Skip = unchanged,
 ) -> keras.Model:
-    """Builds a U-Net whose levels have `filters` channels, the last of them the bottom of the U.
+    """A network whose levels have `filters` channels, the last of them the bottom of the U.
 
-    Every level is two blocks of (convolution 3, ReLU, batch normalisation); levels are joined by max-pooling of 2 on
-    the way down and by transposed convolution and concatenation on the way up. With the defaults it has 22,587,204
-    parameters, as MIScnn's standard architecture. `batch_norm_momentum` None leaves normalisation out.
+    Each level down is an `encoder` block of stride 2 (1 at the top), the last one the `bottom` block, if given. Each
+    level up is a transposed convolution of 2, joined with what `skip` makes of the encoder's tensor, and a `decoder`
+    block; what comes of it is the output of a layer named decoder_LEVEL, 0 at full resolution, 1 at half of it, ...
 
     Input: (batch, x, y[, z], channels), sizes that 2 ** (levels - 1) divides.
     Output: (batch, x, y[, z], classes), float32 probabilities (softmax).
-    `dtype`: a Keras dtype policy, for instance "mixed_bfloat16"; the output is float32 always.
     """
-
-    def two_convolutions(tensor, count: int):
-        for _ in range(2):
-            tensor = layers.convolution(dimensions, count, 3, activation="relu", dtype=dtype)(tensor)
-            if batch_norm_momentum is not None:
-                tensor = layers.FusedBatchNormalization(momentum=batch_norm_momentum, dtype=dtype)(tensor)
-        return tensor
-
-    inputs = keras.Input((None,) * dimensions + (channels,))
-    tensor = inputs
-    skips = []
-    for count in filters[:-1]:
-        tensor = two_convolutions(tensor, count)
+    inputs = keras.Input((None,) * kit.dimensions + (channels,))
+    tensor, skips = inputs, []
+    for level, width in enumerate(filters[:-1]):
+        tensor = encoder(kit, tensor, width, 2 if level else 1)
         skips.append(tensor)
-        tensor = layers.max_pooling(dimensions, 2, dtype=dtype)(tensor)
-    tensor = two_convolutions(tensor, filters[-1])
-    for count, skip in zip(filters[-2::-1], skips[::-1], strict=True):
-        tensor = layers.transposed_convolution(dimensions, count, 2, dtype=dtype)(tensor)
-        tensor = keras.layers.Concatenate(dtype=dtype)([tensor, skip])
-        tensor = two_convolutions(tensor, count)
-    tensor = layers.convolution(dimensions, classes, 1, dtype=dtype)(tensor)
+    tensor = (bottom or encoder)(kit, tensor, filters[-1], 2)
+    for level in reversed(range(len(skips))):
+        width = filters[level]
+        kept = skip(kit, skips[level], tensor, width, len(skips) - level)
+        tensor = decoder(kit, kit.joined(kit.doubled(tensor, width), kept), width)
+        tensor = keras.layers.Identity(dtype=kit.dtype, name=f"decoder_{level}")(tensor)
+    tensor = kit.convolution(tensor, classes, 1)
     outputs = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(tensor)
-    return keras.Model(inputs, outputs, name="standard_unet")
+    return keras.Model(inputs, outputs, name=name)

@@ -1,0 +1,132 @@
+"""The networks of the library, each in any number of dimensions: what its blocks are, and where they come from.
+
+All take (dimensions, channels, classes, settings, dtype) and return a model as `unet.u_net` describes it. With the
+default settings they have the layers of MIScnn 1.4's architectures of the same names, but for what is said at each, and
+all end in a softmax; the plain one is of another make than MIScnn's.
+"""
+
+import keras
+
+from pipeline.networks import blocks
+from pipeline.networks.blocks import Kit, pooled
+from pipeline.networks.unet import u_net
+from pipeline.settings import NetworkSettings
+
+
+def standard_unet(
+    dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
+) -> keras.Model:
+    """Two convolutions at each level.
+
+    Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015; Çiçek et al., 3D
+    U-Net: Learning Dense Volumetric Segmentation from Sparse Annotation, MICCAI 2016.
+    """
+    kit = Kit.of(dimensions, settings, dtype)
+    block = blocks.two_convolutions
+    return u_net(kit, channels, classes, settings.filters, "standard_unet", pooled(block), block)
+
+
+def residual_unet(
+    dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
+) -> keras.Model:
+    """A short cut around the two convolutions of each level.
+
+    He et al., Deep Residual Learning for Image Recognition, CVPR 2016; Zhang, Liu and Wang, Road Extraction by Deep
+    Residual U-Net, IEEE Geoscience and Remote Sensing Letters 15(5), 2018.
+    """
+    kit = Kit.of(dimensions, settings, dtype)
+    block = blocks.residual
+    return u_net(kit, channels, classes, settings.filters, "residual_unet", pooled(block), block)
+
+
+def dense_unet(
+    dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
+) -> keras.Model:
+    """Each level's input is kept beside the output of each of its convolutions.
+
+    Huang et al., Densely Connected Convolutional Networks, CVPR 2017; Kolařík et al., Optimized High Resolution 3D
+    Dense-U-Net Network for Brain and Spine Segmentation, Applied Sciences 9(3), 2019.
+    """
+    kit = Kit.of(dimensions, settings, dtype)
+    block = blocks.dense
+    return u_net(kit, channels, classes, settings.filters, "dense_unet", pooled(block), block)
+
+
+def compact_unet(
+    dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
+) -> keras.Model:
+    """Each level's input is kept beside the output of its two convolutions: between the standard and the dense U-Net.
+
+    After Kolařík et al., as the dense U-Net.
+    """
+    kit = Kit.of(dimensions, settings, dtype)
+    block = blocks.compact
+    return u_net(kit, channels, classes, settings.filters, "compact_unet", pooled(block), block)
+
+
+def attention_unet(
+    dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
+) -> keras.Model:
+    """The standard U-Net, with gates that let through where the encoder matters.
+
+    Oktay et al., Attention U-Net: Learning Where to Look for the Pancreas, MIDL 2018.
+    """
+    kit = Kit.of(dimensions, settings, dtype)
+    block = blocks.two_convolutions
+    return u_net(
+        kit, channels, classes, settings.filters, "attention_unet", pooled(block), block, skip=blocks.attention_gate
+    )
+
+
+def attention_residual_unet(
+    dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
+) -> keras.Model:
+    """The attention U-Net, with a short cut around the two convolutions of each encoder level.
+
+    Oktay et al. and He et al., as the attention and the residual U-Net. Neither the bottom nor the decoder has short
+    cuts. In MIScnn's 3D network, unlike its 2D one, the short cut begins after the convolutions that it should bypass,
+    which makes 44,000 parameters more than here; here it is in any number of dimensions as there in two.
+    """
+    kit = Kit.of(dimensions, settings, dtype)
+    block = blocks.two_convolutions
+    return u_net(
+        kit,
+        channels,
+        classes,
+        settings.filters,
+        "attention_residual_unet",
+        encoder=pooled(blocks.rectified_residual),
+        decoder=block,
+        bottom=pooled(block),
+        skip=blocks.attention_gate,
+    )
+
+
+def multires_unet(
+    dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
+) -> keras.Model:
+    """Convolutions of growing reach side by side, and residual paths from the encoder to the decoder.
+
+    Ibtehaz and Rahman, MultiResUNet: Rethinking the U-Net Architecture for Multimodal Biomedical Image Segmentation,
+    Neural Networks 121, 2020. `settings.filters` are the widths of the U-Net that each level is to match in parameters;
+    the blocks' are 1.67 times that. The output is not batch-normalised, as it is in the authors' program: a softmax of
+    values with variance 1 could never be sure.
+    """
+    kit = Kit.of(dimensions, settings, dtype)
+    block = blocks.multires
+    return u_net(
+        kit, channels, classes, settings.filters, "multires_unet", pooled(block), block, skip=blocks.residual_path
+    )
+
+
+def plain_unet(
+    dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
+) -> keras.Model:
+    """Strided convolutions instead of pooling, instance normalisation, leaky ReLU.
+
+    Isensee et al., nnU-Net: a self-configuring method for deep learning-based biomedical image segmentation, Nature
+    Methods 18, 2021. `settings.batch_norm` means nothing to it.
+    """
+    kit = Kit.of(dimensions, settings, dtype)
+    block = blocks.instance_normalised
+    return u_net(kit, channels, classes, settings.filters, "plain_unet", block, block)

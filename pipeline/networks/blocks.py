@@ -1,0 +1,173 @@
+"""The blocks that U-Nets are made of: each takes a tensor (batch, x[, y[, z]], channels) and returns one.
+
+Where batch normalisation is left out, it is left out of every block but the instance-normalised one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+from keras import KerasTensor as Tensor
+
+from pipeline.networks import layers
+from pipeline.settings import NetworkSettings
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What all layers of a network share, and the layers with it. `batch_norm_momentum` None: no normalisation.
+
+    `dtype`: a Keras dtype policy, for instance "mixed_bfloat16".
+    """
+
+    dimensions: int
+    dtype: str
+    batch_norm_momentum: float | None
+
+    @classmethod
+    def of(cls, dimensions: int, settings: NetworkSettings, dtype: str) -> "Kit":
+        """As the settings have it."""
+        return cls(dimensions, dtype, settings.batch_norm_momentum if settings.batch_norm else None)
+
+    def convolution(self, tensor: Tensor, width: int, size: int = 3, **arguments) -> Tensor:
+        """To `width` channels, by a kernel of `size` voxels along each axis."""
+        return layers.convolution(self.dimensions, width, size, dtype=self.dtype, **arguments)(tensor)
+
+    def normalised(self, tensor: Tensor, scale: bool = True) -> Tensor:
+        """Batch normalisation, or the tensor itself where that is left out. `scale` False: without gamma."""
+        if self.batch_norm_momentum is None:
+            return tensor
+        return layers.FusedBatchNormalization(self.batch_norm_momentum, scale=scale, dtype=self.dtype)(tensor)
+
+    def normalised_convolution(self, tensor: Tensor, width: int, size: int = 3) -> Tensor:
+        """Convolution without bias, which the batch normalisation without gamma that follows would take away again."""
+        bias = self.batch_norm_momentum is None
+        return self.normalised(self.convolution(tensor, width, size, use_bias=bias), scale=False)
+
+    def relu(self, tensor: Tensor) -> Tensor:
+        """Negative values to 0."""
+        return keras.layers.Activation("relu", dtype=self.dtype)(tensor)
+
+    def sum(self, *tensors: Tensor) -> Tensor:
+        """Voxel by voxel and channel by channel."""
+        return keras.layers.Add(dtype=self.dtype)(tensors)
+
+    def product(self, *tensors: Tensor) -> Tensor:
+        """Voxel by voxel; a single channel is multiplied with every one."""
+        return keras.layers.Multiply(dtype=self.dtype)(tensors)
+
+    def joined(self, *tensors: Tensor) -> Tensor:
+        """The channels of all."""
+        return keras.layers.Concatenate(dtype=self.dtype)(tensors)
+
+    def halved(self, tensor: Tensor) -> Tensor:
+        """Max-pooling to half the size."""
+        return layers.max_pooling(self.dimensions, 2, dtype=self.dtype)(tensor)
+
+    def doubled(self, tensor: Tensor, width: int) -> Tensor:
+        """Transposed convolution to twice the size and `width` channels."""
+        return layers.transposed_convolution(self.dimensions, width, 2, dtype=self.dtype)(tensor)
+
+    def repeated(self, tensor: Tensor) -> Tensor:
+        """Every voxel twice along each axis."""
+        return layers.up_sampling(self.dimensions, 2, dtype=self.dtype)(tensor)
+
+
+Block = Callable[[Kit, Tensor, int], Tensor]
+StridedBlock = Callable[[Kit, Tensor, int, int], Tensor]
+
+
+def pooled(block: Block) -> StridedBlock:
+    """The block after max-pooling, where its stride is 2."""
+
+    def strided(kit: Kit, tensor: Tensor, width: int, stride: int) -> Tensor:
+        return block(kit, tensor if stride == 1 else kit.halved(tensor), width)
+
+    return strided
+
+
+def one_convolution(kit: Kit, tensor: Tensor, width: int) -> Tensor:
+    """Convolution 3, ReLU, batch normalisation."""
+    return kit.normalised(kit.convolution(tensor, width, activation="relu"))
+
+
+def two_convolutions(kit: Kit, tensor: Tensor, width: int) -> Tensor:
+    """Twice (convolution 3, ReLU, batch normalisation)."""
+    return one_convolution(kit, one_convolution(kit, tensor, width), width)
+
+
+def residual(kit: Kit, tensor: Tensor, width: int) -> Tensor:
+    """Two convolutions plus a short cut around them: a convolution 1 with ReLU, which also fits the channels."""
+    return kit.sum(kit.convolution(tensor, width, 1, activation="relu"), two_convolutions(kit, tensor, width))
+
+
+def rectified_residual(kit: Kit, tensor: Tensor, width: int) -> Tensor:
+    """ReLU of two convolutions plus a short cut around them: a convolution 1 with batch normalisation."""
+    short_cut = kit.normalised(kit.convolution(tensor, width, 1))
+    return kit.relu(kit.sum(short_cut, two_convolutions(kit, tensor, width)))
+
+
+def dense(kit: Kit, tensor: Tensor, width: int) -> Tensor:
+    """Two convolutions, each of which is joined by the block's input."""
+    first = kit.joined(tensor, one_convolution(kit, tensor, width))
+    return kit.joined(tensor, one_convolution(kit, first, width))
+
+
+def compact(kit: Kit, tensor: Tensor, width: int) -> Tensor:
+    """Two convolutions, joined by the block's input."""
+    return kit.joined(tensor, two_convolutions(kit, tensor, width))
+
+
+def multires(kit: Kit, tensor: Tensor, width: int) -> Tensor:
+    """Convolutions in a row that see 3, 5 and 7 voxels, joined, plus a short cut around them.
+
+    They have about 0.28, 0.56 and 0.83 times `width` channels, rounded down, and the block has the sum.
+    """
+    widths = [max(1, int(1.67 * width * share)) for share in (0.167, 0.333, 0.5)]
+    seen = [tensor]
+    for count in widths:
+        seen.append(kit.relu(kit.normalised_convolution(seen[-1], count)))
+    short_cut = kit.normalised_convolution(tensor, sum(widths), 1)
+    return kit.normalised(kit.relu(kit.sum(short_cut, kit.normalised(kit.joined(*seen[1:])))))
+
+
+def instance_normalised(kit: Kit, tensor: Tensor, width: int, stride: int = 1) -> Tensor:
+    """Twice (convolution 3, instance normalisation, leaky ReLU 0.01); the first convolution takes steps of `stride`."""
+    for step in (stride, 1):
+        tensor = kit.convolution(tensor, width, strides=step)
+        tensor = layers.FusedInstanceNormalization(dtype=kit.dtype)(tensor)
+        tensor = keras.layers.LeakyReLU(negative_slope=0.01, dtype=kit.dtype)(tensor)
+    return tensor
+
+
+# What the decoder joins at a level: of (kit, the encoder's tensor, the decoder's from the level below, channels of the
+# level, how many levels lie below).
+Skip = Callable[[Kit, Tensor, Tensor, int, int], Tensor]
+
+
+def unchanged(kit: Kit, skip: Tensor, below: Tensor, width: int, levels_below: int) -> Tensor:
+    """The encoder's tensor as it is."""
+    return skip
+
+
+def attention_gate(kit: Kit, skip: Tensor, below: Tensor, width: int, levels_below: int) -> Tensor:
+    """The encoder's tensor times a share, 0 to 1 for each voxel, that itself and the coarser tensor decide upon.
+
+    They are added at the coarser resolution; the share of one coarse voxel goes for all voxels in it. As Oktay et al.
+    2018 but for the up-sampling (theirs is trilinear) and the kernel of 3 voxels that brings `skip` to half its size.
+    """
+    gate = kit.relu(kit.normalised(kit.convolution(below, width, 1)))
+    both = kit.relu(kit.sum(kit.convolution(skip, width, 3, strides=2), kit.convolution(gate, width, 1)))
+    share = kit.convolution(both, 1, 1, activation="sigmoid")
+    return kit.normalised(kit.convolution(kit.product(skip, kit.repeated(share)), width, 1))
+
+
+def residual_path(kit: Kit, skip: Tensor, below: Tensor, width: int, levels_below: int) -> Tensor:
+    """The encoder's tensor through as many residual convolutions as there are levels below.
+
+    The higher the level, the less has been computed on it and the more its tensor differs from the decoder's.
+    """
+    for _ in range(levels_below):
+        short_cut = kit.normalised_convolution(skip, width, 1)
+        skip = kit.normalised(kit.relu(kit.sum(short_cut, kit.relu(kit.normalised_convolution(skip, width)))))
+    return skip
