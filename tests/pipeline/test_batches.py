@@ -1,12 +1,29 @@
+import os
+import signal
+import time
+
 import numpy as np
 import pytest
+from loky import get_reusable_executor
 
-from pipeline import batches
+from data_io.errors import InputError
+from pipeline import batches, patches
 from pipeline.configuration import load_settings
 
 
 def small(*changes: str):
     return load_settings("demo", ["patches.shape=[8, 8, 8]", "training.steps_per_epoch=4", *changes])
+
+
+# Every change of place, none of the values, so that the image shows what became of the labels: value = label / 4.
+ONLY_PLACES = (
+    "augmentation.probability=1",
+    "augmentation.elastic_alpha=[0, 900]",
+    "augmentation.elastic_sigma=[3, 5]",
+    "augmentation.mirror_axes=[1, 2]",
+    *(f"augmentation.{name}=[1, 1]" for name in ("brightness", "contrast", "gamma")),
+    "augmentation.noise_variance=[0, 0]",
+)
 
 
 def test_a_batch_is_a_function_of_seed_epoch_and_step(blocks):
@@ -99,6 +116,76 @@ def test_validation_patches_show_every_class_of_many_cases(make_stored):
 def test_order_0_reads_stored_halves(blocks):
     settings = small("augmentation.image_order=0", "augmentation.probability=1")
     assert batches.make_batch(blocks, settings, 0, 0).images.dtype == np.float32
+
+
+@pytest.mark.parametrize("shape", ["[8, 8, 8]", "[16, 8]"])
+def test_image_and_labels_stay_aligned(blocks, shape):
+    settings = small(*ONLY_PLACES, "augmentation.image_order=0", f"patches.shape={shape}")
+    seen = set()
+    for step in range(10):
+        batch = batches.make_batch(blocks, settings, 0, step)
+        values = batch.images * 0.2 + 0.1
+        outside = np.isclose(values, 0.5) & (batch.labels == 0)
+        np.testing.assert_allclose(values[~outside], batch.labels[~outside] / 4, atol=1e-3)
+        seen |= set(np.unique(batch.labels))
+    assert seen == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_interpolated_values_lie_on_the_labels_and_within_the_window(blocks, order):
+    settings = small(*ONLY_PLACES, f"augmentation.image_order={order}")
+    made = [batches.make_batch(blocks, settings, 0, step) for step in range(10)]
+    values = np.stack([batch.images for batch in made]) * 0.2 + 0.1
+    labels = np.stack([batch.labels for batch in made])
+    assert -1e-5 <= values.min() <= values.max() <= 1 + 1e-5
+    assert values[labels == 1].mean() == pytest.approx(0.25, abs=0.03)
+    assert values[labels == 2].mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_every_voxel_has_a_class_and_outside_is_background(make_stored):
+    case = make_stored("full", np.full((12, 12, 12), 2))
+    settings = small(*ONLY_PLACES, "patches.shape=[16, 16, 16]", "augmentation.image_order=0")
+    for step in range(5):
+        batch = batches.make_batch([case], settings, 0, step)
+        assert set(np.unique(batch.labels)) == {0, 2}
+
+
+def test_augmented_patches_show_the_classes_as_often_as_plain_ones(make_stored):
+    # Bars that go on beyond every patch along x and y: what is seen does not depend on where one looks.
+    along_z = np.arange(48) // 4 % 3
+    case = make_stored("bars", np.broadcast_to(along_z + 1, (32, 32, 48)))
+    changes = ("patches.shape=[16, 16, 16]", "training.steps_per_epoch=60", "augmentation.mirror_axes=[]")
+    shares = []
+    for enabled in ("true", "false"):
+        settings = small(*ONLY_PLACES, *changes, f"augmentation.enabled={enabled}")
+        labels = np.stack([batches.make_batch([case], settings, 0, step).labels for step in range(60)])
+        inside = labels[labels > 0]
+        shares.append([np.mean(inside == label) for label in (1, 2, 3)])
+        shares[-1].append(np.mean(np.diff(labels[..., 0].astype(int), axis=-1) != 0))
+    np.testing.assert_allclose(shares[0], shares[1], rtol=0.1)
+
+
+def test_tiles_are_counted_once_for_all_samples(blocks, monkeypatch):
+    calls = []
+    original = patches.grid_corners
+    monkeypatch.setattr(patches, "grid_corners", lambda *shapes: calls.append(1) or original(*shapes))
+    settings = small("patches.sampling=grid")
+    for step in range(5):
+        batches.make_batch(blocks, settings, 0, step)
+    assert len(calls) == len(blocks)
+
+
+def test_a_killed_worker_is_reported_at_once(blocks):
+    made = batches.training_batches(blocks, small("training.steps_per_epoch=1000"), 0, workers=1)
+    next(made)
+    for process in get_reusable_executor(reuse=True)._processes.copy():
+        os.kill(process, signal.SIGKILL)
+    started = time.monotonic()
+    with pytest.raises(InputError, match="was killed"):
+        list(made)
+    assert time.monotonic() - started < 10
+    # A new epoch starts with new workers.
+    assert next(batches.training_batches(blocks, small(), 0, workers=1)).images.shape == (2, 8, 8, 8, 1)
 
 
 def test_a_failing_worker_says_why(blocks):
