@@ -1,36 +1,32 @@
 """Random changes of a training patch: where its voxels are read from, mirroring, and intensities.
 
 Geometry is drawn before anything is read, so that only the voxels that the patch needs are touched and what lies
-outside a volume is air and background. Intensity changes are batchgenerators' (Isensee et al. 2020).
+outside a volume is air and background. Changes and their ranges are those of batchgenerators (Isensee et al. 2020).
 """
 
-import functools
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Callable
 
 import numpy as np
-from batchgenerators.augmentations import color_augmentations, noise_augmentations
-from batchgenerators.augmentations.utils import elastic_deform_coordinates
 from scipy import ndimage
 
-from pipeline.settings import AugmentationSettings
+from pipeline.interpolation import Places
+from pipeline.resampling import resample
+from pipeline.settings import AugmentationSettings, Range
+
+CELLS_PER_SIGMA = 2  # of the noise behind an elastic displacement
 
 
-def spatial_coordinates(
-    rng: np.random.Generator, corner, shape, spacing_mm, settings: AugmentationSettings
-) -> np.ndarray | None:
-    """For each voxel of the patch, the place (in voxels of the volume) it is read from: float32 (3, x, y, z).
+def draw_places(rng: np.random.Generator, corner, shape, spacing_mm, settings: AugmentationSettings) -> Places | None:
+    """Where each voxel of the patch is read from; None where nothing was drawn: the patch is a plain crop.
 
-    Rotation about each axis and scaling act in millimetres about the patch's centre; the elastic displacement is
-    smoothed noise (Simard et al. 2003). Axes of one voxel (the z axis of a 2D patch) stay as they are. None where
-    nothing was drawn: the patch is a plain crop.
+    Rotation about each axis and scaling act in millimetres about the patch's centre, elastic displacement in voxels.
+    Axes of one voxel (the z axis of a 2D patch) stay as they are.
     """
     rotate, scale, deform = rng.random(3) < settings.probability
     angles = np.deg2rad(rng.uniform(-settings.rotation_deg, settings.rotation_deg, 3))
-    factor = _range(rng, settings.scale)
+    factor = _about_one(rng, settings.scale)
     alpha, sigma = rng.uniform(*settings.elastic_alpha), rng.uniform(*settings.elastic_sigma)
-    seed = int(rng.integers(2**32))
     deform = deform and settings.elastic_alpha[1] > 0
     if not (rotate or scale or deform):
         return None
@@ -43,40 +39,42 @@ def spatial_coordinates(
     spacing = np.asarray(spacing_mm)
     matrix = matrix * spacing[None, :] / spacing[:, None]
     centre = (np.asarray(shape) - 1) / 2.0
-    offsets = np.stack(
-        np.meshgrid(*[np.arange(size) - middle for size, middle in zip(shape, centre, strict=True)], indexing="ij")
-    ).astype(np.float32)
-    coordinates = np.tensordot(matrix.astype(np.float32), offsets, axes=1)
-    if deform:
-        moving = [axis for axis in range(3) if axis not in flat]
-        index = tuple(0 if axis in flat else slice(None) for axis in range(3))
-        with seeded(seed):
-            moved = elastic_deform_coordinates(coordinates[moving][(slice(None), *index)], alpha, sigma)
-        coordinates[moving] = moved.reshape(coordinates[moving].shape)
-    return coordinates + (np.asarray(corner) + centre).reshape(3, 1, 1, 1).astype(np.float32)
+    displacement = elastic_displacement(rng, shape, alpha, sigma) if deform else None
+    return Places(tuple(shape), np.asarray(corner) + centre - matrix @ centre, matrix, displacement)
 
 
-def read_at(array: np.ndarray, coordinates: np.ndarray, order: int, outside: float = 0) -> np.ndarray:
-    """The array's values at `coordinates` (3, x, y, z) by spline interpolation of `order`; `outside` beyond the array.
+def elastic_displacement(rng: np.random.Generator, shape, alpha: float, sigma: float) -> np.ndarray:
+    """A smooth random displacement in voxels (Simard et al. 2003), float32 (3, x, y, z); 0 along axes of one voxel.
 
-    Reads only the block that the coordinates span.
+    `alpha` times the Gaussian smoothing, `sigma` voxels wide, of noise that is uniform in -1..1 in each voxel and 0
+    outside the patch. Sums of the noise over cells of half a sigma are drawn instead of single voxels (normal, with a
+    third of the cell's volume as variance) and each cell's smooth bump is added up by one small matrix per axis: the
+    same mean, variance and correlation to a percent, the falling variance at the patch's faces included.
     """
-    margin = 0 if order == 0 else order + 1
-    low = np.maximum(np.floor(coordinates.min(axis=(1, 2, 3))).astype(int) - margin, 0)
-    high = np.minimum(np.ceil(coordinates.max(axis=(1, 2, 3))).astype(int) + margin + 1, array.shape)
-    if (low >= high).any():
-        return np.full(coordinates.shape[1:], outside, np.float32 if array.dtype == np.float16 else array.dtype)
-    block = np.asarray(array[tuple(slice(start, stop) for start, stop in zip(low, high, strict=True))])
-    if block.dtype == np.float16:
-        block = block.astype(np.float32)
-    places = coordinates - low.reshape(3, 1, 1, 1).astype(np.float32)
-    return ndimage.map_coordinates(block, places, order=order, mode="grid-constant", cval=outside)
+    kernels, sizes = [], []
+    for size in shape:
+        cells = min(size, math.ceil(size * CELLS_PER_SIGMA / sigma))
+        middles = (np.arange(cells) + 0.5) * (size / cells) - 0.5
+        distance = np.arange(size)[:, None] - middles[None, :]
+        kernel = np.exp(-0.5 * (distance / sigma) ** 2) / (np.sqrt(2.0 * np.pi) * sigma)
+        kernels.append((np.sqrt(size / cells) * kernel if size > 1 else np.ones((1, 1))).astype(np.float32))
+        sizes.append(cells)
+    moving = [axis for axis, size in enumerate(shape) if size > 1]
+    noise = rng.standard_normal((len(moving), *sizes), np.float32) * np.float32(alpha / np.sqrt(3.0))
+    field = kernels[0] @ noise.reshape(len(moving), sizes[0], -1)
+    field = kernels[1] @ field.reshape(-1, sizes[1], sizes[2])
+    field = (field @ kernels[2].T).reshape(len(moving), *shape)
+    if len(moving) == len(shape):
+        return field
+    displacement = np.zeros((len(shape), *shape), np.float32)
+    displacement[moving] = field
+    return displacement
 
 
 def mirror(
     rng: np.random.Generator, image: np.ndarray, labels: np.ndarray, mirrored: tuple[int, ...], settings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Flips image and labels (x, y, z) along each of `mirror_axes` with `mirror_probability`.
+    """Flips image and labels (x, y, z) along each of `mirror_axes` with `mirror_probability`; may return views.
 
     A flip along x (left-right) also exchanges the classes that are each other's mirror image: `mirrored` gives for
     each class the class it becomes.
@@ -87,46 +85,86 @@ def mirror(
         image, labels = np.flip(image, axes), np.flip(labels, axes)
     if 0 in axes:
         labels = np.asarray(mirrored, np.uint8)[labels]
-    return np.ascontiguousarray(image), np.ascontiguousarray(labels)
+    return image, labels
 
 
 def change_intensities(rng: np.random.Generator, image: np.ndarray, settings: AugmentationSettings) -> np.ndarray:
-    """Brightness, contrast (range kept), gamma (mean and sd kept) and Gaussian noise, each with `probability`.
+    """Blur, low resolution, brightness, contrast, gamma and Gaussian noise, each with `probability`.
 
-    `image`: float32, normalised, (x, y, z). The noise's standard deviation is drawn from `noise_variance`, as
-    batchgenerators does. The draws come from `rng`, whatever state the global generators are in.
+    `image`: float32, normalised, (x, y, z); it may be overwritten. The noise's standard deviation is drawn from
+    `noise_variance`, as batchgenerators does.
     """
-    keep_stats = functools.partial(color_augmentations.augment_gamma, retain_stats=True)
-    changes: list[tuple[tuple[float, float], float, Callable]] = [
-        (settings.brightness, 1.0, color_augmentations.augment_brightness_multiplicative),
-        (settings.contrast, 1.0, color_augmentations.augment_contrast),
-        (settings.gamma, 1.0, keep_stats),
-        (settings.noise_variance, 0.0, noise_augmentations.augment_gaussian_noise),
+    changes: list[tuple[Range, float, Callable, Callable]] = [
+        (settings.blur_sigma, 0.0, _evenly, blur),
+        (settings.low_resolution, 1.0, _evenly, lower_resolution),
+        (settings.brightness, 1.0, _evenly, change_brightness),
+        (settings.contrast, 1.0, _about_one, change_contrast),
+        (settings.gamma, 1.0, _about_one, change_gamma),
+        (settings.noise_variance, 0.0, _evenly, lambda values, sd: add_noise(rng, values, sd)),
     ]
-    draws = rng.random(len(changes)) < settings.probability
-    data = image[None]
-    with seeded(int(rng.integers(2**32))):
-        for drawn, (ends, neutral, change) in zip(draws, changes, strict=True):
-            if drawn and ends != (neutral, neutral):
-                data = change(data, ends)
-    return data[0].astype(np.float32, copy=False)
+    for ends, neutral, draw, change in changes:
+        drawn, parameter = rng.random() < settings.probability, draw(rng, ends)
+        if drawn and ends != (neutral, neutral):
+            image = change(image, parameter)
+    return image
 
 
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seeds the global generators that batchgenerators draws from, and puts their state back."""
-    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
-    np.random.seed(seed)  # noqa: NPY002
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        random.setstate(python_state)
+def blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian smoothing, `sigma` in voxels, along the axes of more than one voxel."""
+    return ndimage.gaussian_filter(image, [sigma if size > 1 else 0.0 for size in image.shape])
 
 
-def _range(rng: np.random.Generator, ends: tuple[float, float]) -> float:
-    """Below or above 1 with equal chance, evenly within each side, as batchgenerators draws scales."""
+def lower_resolution(image: np.ndarray, factor: float) -> np.ndarray:
+    """The nearest voxels of a grid of `factor` times the size, enlarged again by cubic interpolation.
+
+    What a scan with fewer voxels shows (Isensee et al. 2021); no value is beyond those of the small grid.
+    """
+    size = tuple(max(1, round(voxels * factor)) for voxels in image.shape)
+    small = resample(image, size, order=0)
+    large = resample(small, image.shape, order=3)
+    return np.clip(large, small.min(), small.max(), out=large)
+
+
+def change_brightness(image: np.ndarray, factor: float) -> np.ndarray:
+    """Multiplies the values, in place."""
+    image *= np.float32(factor)
+    return image
+
+
+def change_contrast(image: np.ndarray, factor: float) -> np.ndarray:
+    """Stretches the values about their mean, in place, and cuts them off where the range of values ended before."""
+    low, high, mean = image.min(), image.max(), image.mean()
+    image *= np.float32(factor)
+    image += np.float32(mean * (1.0 - factor))
+    return np.clip(image, low, high, out=image)
+
+
+def change_gamma(image: np.ndarray, gamma: float) -> np.ndarray:
+    """Raises the values, taken as shares of their range, to the power `gamma`, in place; mean and sd are kept."""
+    low, high, mean, sd = image.min(), image.max(), image.mean(), image.std()
+    image -= low
+    image /= high - low + np.float32(1e-7)
+    np.power(image, np.float32(gamma), out=image)
+    image -= image.mean()
+    image *= sd / (image.std() + np.float32(1e-8))
+    image += mean
+    return image
+
+
+def add_noise(rng: np.random.Generator, image: np.ndarray, sd: float) -> np.ndarray:
+    """Adds normal noise of standard deviation `sd` to each voxel, in place."""
+    noise = rng.standard_normal(image.shape, np.float32)
+    noise *= np.float32(sd)
+    image += noise
+    return image
+
+
+def _evenly(rng: np.random.Generator, ends: Range) -> float:
+    return float(rng.uniform(*ends))
+
+
+def _about_one(rng: np.random.Generator, ends: Range) -> float:
+    """Below or above 1 with equal chance, evenly within each side, as batchgenerators draws factors."""
     low, high = ends
     if low < 1.0 and (high <= 1.0 or rng.random() < 0.5):
         return float(rng.uniform(low, min(high, 1.0)))

@@ -3,6 +3,7 @@
 So the number of workers changes nothing, and a resumed run goes on with the very next sample.
 """
 
+import functools
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -10,11 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline import augmentation, patches
+from data_io.errors import InputError
+from pipeline import augmentation, interpolation, patches
 from pipeline.case_store import StoredCase
 from pipeline.settings import Settings
 
 TRAINING, VALIDATION = 0, 1
+# Workers share the cores with each other and with the network.
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +32,7 @@ class Batch:
 def steps_in_epoch(cases: Sequence[StoredCase], settings: Settings) -> int:
     """Steps per epoch: the setting, or as many as cover each grid tile (or full image) once."""
     if settings.patches.shape is None or settings.patches.sampling == "grid":
-        return -(-len(_tiles(cases, settings)) // settings.patches.batch)
+        return -(-len(_tiles(tuple(cases), settings)) // settings.patches.batch)
     return settings.training.steps_per_epoch
 
 
@@ -39,22 +43,29 @@ def make_batch(cases: Sequence[StoredCase], settings: Settings, epoch: int, step
     return _stack(samples, settings)
 
 
+def cases_in_batch(cases: Sequence[StoredCase], settings: Settings, epoch: int, step: int) -> list[str]:
+    """The names of the cases that the patches of that batch are from."""
+    first = step * settings.patches.batch
+    generators = [_generator(settings, epoch, step, index) for index in range(settings.patches.batch)]
+    return [_place(rng, cases, settings, epoch, first + index)[0].name for index, rng in enumerate(generators)]
+
+
 def training_sample(cases, settings: Settings, epoch: int, step: int, index: int) -> tuple[np.ndarray, np.ndarray]:
     """Image (float32, normalised) and labels (uint8) of one augmented patch, both (x, y, z)."""
-    rng = np.random.default_rng([settings.seed, TRAINING, epoch, step, index])
+    rng = _generator(settings, epoch, step, index)
     case, corner, shape = _place(rng, cases, settings, epoch, step * settings.patches.batch + index)
     choice = settings.augmentation
-    coordinates = None
+    places = None
     if choice.enabled:
-        coordinates = augmentation.spatial_coordinates(rng, corner, shape, case.facts["spacing_mm"], choice)
-    if coordinates is None:
-        image = patches.crop(case.image, corner, shape, case.air).astype(np.float32)
+        places = augmentation.draw_places(rng, corner, shape, case.facts["spacing_mm"], choice)
+    if places is None:
+        image = patches.crop(case.image, corner, shape, case.air)
         labels = patches.crop(case.labels, corner, shape)
     else:
-        image = augmentation.read_at(case.image, coordinates, choice.image_order, case.air)
-        # The spline swings beyond the window where the volume ends.
-        image = np.clip(image, 0.0, 1.0)
-        labels = augmentation.read_at(case.labels, coordinates, 0)
+        image = interpolation.read(case.image, places, choice.image_order, case.air)
+        # The spline swings beyond the window at edges.
+        np.clip(image, 0.0, 1.0, out=image)
+        labels = interpolation.read(case.labels, places, 0)
     if choice.enabled:
         image, labels = augmentation.mirror(rng, image, labels, settings.labels.table.mirrored(), choice)
     image = normalise(image, case)
@@ -80,21 +91,26 @@ def validation_batches(cases: Sequence[StoredCase], settings: Settings) -> list[
             corner = patches.corner_around(voxels[rng.integers(len(voxels))], case.image.shape, shape)
         else:
             corner = patches.random_corner(rng, case.image.shape, shape)
-        image = normalise(patches.crop(case.image, corner, shape, case.air).astype(np.float32), case)
+        image = normalise(patches.crop(case.image, corner, shape, case.air), case)
         samples.append((image, patches.crop(case.labels, corner, shape)))
     size = settings.patches.batch
     return [_stack(samples[start : start + size], settings) for start in range(0, len(samples), size)]
 
 
 def normalise(image: np.ndarray, case: StoredCase) -> np.ndarray:
-    """The z-score by the statistics of the whole volume."""
-    return (image - np.float32(case.facts["mean"])) / np.float32(case.facts["sd"])
+    """The z-score by the statistics of the whole volume, in a new float32 array."""
+    result = np.subtract(image, np.float32(case.facts["mean"]), dtype=np.float32, order="C")
+    result /= np.float32(case.facts["sd"])
+    return result
 
 
 def training_batches(
     cases: Sequence[StoredCase], settings: Settings, epoch: int, workers: int | None = None
 ) -> Iterator[Batch]:
-    """The batches of one epoch, in order, made ahead by `workers` processes (0: in this one)."""
+    """The batches of one epoch, in order, made ahead by `workers` processes (0: in this one).
+
+    Raises InputError where one of the processes was killed.
+    """
     steps = steps_in_epoch(cases, settings)
     workers = default_workers() if workers is None else workers
     if workers == 0:
@@ -103,15 +119,23 @@ def training_batches(
         return
     # loky starts workers afresh (no fork of a process that runs TensorFlow) without importing the user's script
     # again, so that no script needs a main guard.
-    from loky import get_reusable_executor
+    from loky import BrokenProcessPool, get_reusable_executor
 
-    executor = get_reusable_executor(max_workers=workers, timeout=60)
-    ahead = deque(executor.submit(make_batch, cases, settings, epoch, step) for step in range(min(2 * workers, steps)))
-    for step in range(steps):
-        batch = ahead.popleft().result()
-        if step + 2 * workers < steps:
-            ahead.append(executor.submit(make_batch, cases, settings, epoch, step + 2 * workers))
-        yield batch
+    executor = get_reusable_executor(max_workers=workers, timeout=60, env=ONE_THREAD)
+    try:
+        ahead = deque(
+            executor.submit(make_batch, cases, settings, epoch, step) for step in range(min(2 * workers, steps))
+        )
+        for step in range(steps):
+            batch = ahead.popleft().result()
+            if step + 2 * workers < steps:
+                ahead.append(executor.submit(make_batch, cases, settings, epoch, step + 2 * workers))
+            yield batch
+    except BrokenProcessPool as error:
+        raise InputError(
+            f"a process that makes training batches was killed, perhaps for want of memory, with training.workers "
+            f"{workers} and patches.batch {settings.patches.batch}: lower either, and go on from the last epoch"
+        ) from error
 
 
 def default_workers() -> int:
@@ -120,10 +144,14 @@ def default_workers() -> int:
     return max(1, min(8, cores // 2))
 
 
+def _generator(settings: Settings, epoch: int, step: int, index: int) -> np.random.Generator:
+    return np.random.default_rng([settings.seed, TRAINING, epoch, step, index])
+
+
 def _place(rng, cases: Sequence[StoredCase], settings: Settings, epoch: int, number: int):
     """Case, corner and shape of the sample."""
     if settings.patches.shape is None or settings.patches.sampling == "grid":
-        tiles = _tiles(cases, settings)
+        tiles = _tiles(tuple(cases), settings)
         order = np.random.default_rng([settings.seed, TRAINING, epoch]).permutation(len(tiles))
         return tiles[order[number % len(tiles)]]
     case = cases[rng.integers(len(cases))]
@@ -136,7 +164,9 @@ def _place(rng, cases: Sequence[StoredCase], settings: Settings, epoch: int, num
     return case, patches.random_corner(rng, case.image.shape, shape), shape
 
 
-def _tiles(cases: Sequence[StoredCase], settings: Settings) -> list:
+@functools.lru_cache(maxsize=1)
+def _tiles(cases: tuple[StoredCase, ...], settings: Settings) -> list:
+    """Case, corner and shape of each tile of a grid over each case."""
     tiles = []
     for case in cases:
         shape = patches.patch_shape(settings, case.image.shape)
