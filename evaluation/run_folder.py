@@ -22,7 +22,7 @@ from data_io.errors import InputError
 from data_io.reporting import log, recent
 from pipeline import hardware
 
-PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "nibabel", "batchgenerators", "openvino", "scikit-learn", "pandas")
+PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "nibabel", "numba", "openvino", "scikit-learn", "pandas")
 
 
 @dataclass(frozen=True)

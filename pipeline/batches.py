@@ -14,6 +14,7 @@ import numpy as np
 from data_io.errors import InputError
 from pipeline import augmentation, interpolation, patches
 from pipeline.case_store import StoredCase
+from pipeline.own_transforms import apply_transforms
 from pipeline.settings import Settings
 
 TRAINING, VALIDATION = 0, 1
@@ -71,6 +72,10 @@ def training_sample(cases, settings: Settings, epoch: int, step: int, index: int
     image = normalise(image, case)
     if choice.enabled:
         image = augmentation.change_intensities(rng, image, choice)
+    if choice.enabled and choice.transforms:
+        flat = (Ellipsis, 0) if settings.dimensions == 2 else ()
+        changed = apply_transforms(rng, image[flat], labels[flat], choice.transforms)
+        image, labels = (array.reshape(shape) for array in changed)
     return image, labels
 
 

@@ -18,8 +18,8 @@ Arrays = tuple[np.ndarray, ...]
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """`model`: its weights and all other state; `optimizer`: its state, with the averages of the weights. `history`: one
-    row per finished epoch. `best`: the network's weights after the best epoch so far, empty where none is chosen.
+    """`model`: its weights and all other state; `optimizer`: its state, with the averages of the weights. `best`: the
+    network's weights after the best epoch so far, empty where none is chosen. `history`: one row per finished epoch.
     `fingerprint` tells what was trained (settings and cases)."""
 
     model: Arrays

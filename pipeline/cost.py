@@ -14,8 +14,8 @@ from pipeline.networks.registry import build_network
 from pipeline.preprocessing import Preprocessor
 from pipeline.settings import Settings
 
-# Share of the measured matrix rate that convolutions reach, and memory per byte of float32 activations in training: read
-# off runs of the standard U-Net on two processor cores (peaks of 10.0 and 2.5 GB, estimated 10.8 and 2.6).
+# Share of the measured matrix rate that convolutions reach, and memory per byte of float32 activations in training:
+# read off runs of the standard U-Net on two processor cores (peaks of 10.0 and 2.5 GB; the estimates are 10.8 and 2.3).
 CONVOLUTION_EFFICIENCY = 0.8
 ACTIVATION_COPIES = 1.1
 BASE_GB = 1.0

@@ -117,13 +117,15 @@ class Segmenter:
 
 
 def check_names(settings: Settings) -> None:
-    """Raises InputError where the settings name a network, loss, metric or step that does not exist."""
+    """Raises InputError where the settings name a network, loss, metric, step or transform that does not exist."""
     plugins.find(settings.network.name, NETWORKS, "network")
     losses.make_loss(settings.loss, len(settings.labels.names))
     for name in settings.training.metrics:
         losses.make_metric(name)
     for name in settings.preprocessing.steps:
         plugins.find(name, {}, "preprocessing step")
+    for name in settings.augmentation.transforms:
+        plugins.find(name, {}, "transform")
 
 
 def predict(model: TrainedModel, image: Volume) -> Volume:

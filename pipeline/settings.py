@@ -90,14 +90,16 @@ class AugmentationSettings(_Group):
     """Random changes of each training patch. `probability` is that of each change but mirroring; a range whose ends are
     equal to the neutral value switches a change off. Rotation and scaling happen in millimetres about the patch's
     centre; elastic sigma in voxels and alpha as in batchgenerators; intensity changes act on normalised values.
-    `blur_sigma` is in voxels; `low_resolution` is the size that the patch is shrunk to before it is enlarged again."""
+    `blur_sigma` is in voxels; `low_resolution` is the size that the patch is shrunk to before it is enlarged again.
+    `transforms`: further ones in batchgenerators' interface, "module:class" or a function that gives one, in order; they
+    are applied to the normalised patch, see pipeline/own_transforms.py."""
 
     enabled: bool = True
     probability: Share = 0.15
     scale: Range = (0.85, 1.25)
     rotation_deg: Annotated[float, Field(ge=0, le=180)] = 15.0
     elastic_alpha: Range = (0.0, 900.0)
-    elastic_sigma: Range = (9.0, 13.0)
+    elastic_sigma: tuple[Positive, Positive] = (9.0, 13.0)
     brightness: Range = (0.5, 2.0)
     contrast: Range = (0.3, 3.0)
     gamma: Range = (0.7, 1.5)
@@ -107,6 +109,7 @@ class AugmentationSettings(_Group):
     mirror_axes: tuple[Literal[0, 1, 2], ...] = (0, 1, 2)
     mirror_probability: Share = 0.5
     image_order: Literal[0, 1, 3] = 3
+    transforms: tuple[str, ...] = ()
 
 
 class NetworkSettings(_Group):

@@ -34,8 +34,8 @@ def train(
 
     In `folder`: history.csv, tensorboard/, and while it lasts the hidden checkpoint of the last whole epoch, from which
     `resume` goes on. `start_from`: begin with the weights of a trained model of the same shape (fine-tuning).
-    Raises InputError where a checkpoint was made with other settings or cases, where `start_from` does not fit, where the
-    memory would not do, and where the loss is no longer a number.
+    Raises InputError where a checkpoint was made with other settings or cases, where `start_from` does not fit, where
+    the memory would not do, and where the loss is no longer a number.
     """
     if settings.training.monitor == "validation" and not validation:
         raise InputError("training.monitor is validation, but no validation cases were given")
@@ -90,10 +90,10 @@ def _run_epoch(trainer: Trainer, cases, settings: Settings, epoch: int, monitore
         rate = schedules.learning_rate(settings.training, epoch, step / steps, monitored)
         rows.append(trainer.train(batch, rate))
         if not np.isfinite(rows[-1]["loss"]):
+            names = ", ".join(batches.cases_in_batch(cases, settings, epoch, step))
             raise InputError(
-                f"the loss became {rows[-1]['loss']} in epoch {epoch + 1}, step {step + 1}, on patches of "
-                f"{', '.join(batches.cases_in_batch(cases, settings, epoch, step))}: lower training.learning_rate or set training.gradient_clip_norm; the "
-                f"{epoch} epochs before are kept"
+                f"the loss became {rows[-1]['loss']} in epoch {epoch + 1}, step {step + 1}, on patches of {names}: "
+                f"lower training.learning_rate or set training.gradient_clip_norm; the {epoch} epochs before are kept"
             )
     means = _means(rows)
     return {

@@ -90,7 +90,7 @@ def test_deep_supervision_adds_the_coarser_levels_to_the_loss(batch):
 
 
 def test_more_levels_than_the_network_has_are_refused():
-    with pytest.raises(InputError, match="3 levels below the first were asked for, .*no layer decoder_"):
+    with pytest.raises(InputError, match=r"3 levels below the first were asked for, .*no layer decoder_2"):
         make_trainer(tiny("training.deep_supervision=3"))
 
 

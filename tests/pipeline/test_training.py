@@ -132,14 +132,14 @@ def test_monitoring_validation_needs_validation_cases(blocks, tmp_path):
 
 def test_a_batch_too_large_for_the_memory_is_refused_before_training(blocks, tmp_path, monkeypatch):
     monkeypatch.setattr(hardware, "memory_gb", lambda: 3.0)
-    with pytest.raises(InputError, match=r"90000 patches of \[8, 8, 8\] at once would take about .* may use 3.0: lower"):
+    with pytest.raises(InputError, match=r"90000 patches of \[8, 8, 8\] at once .* may use 3.0: lower"):
         training.train(blocks, tiny("patches.batch=90000"), tmp_path)
     assert not (tmp_path / "history.csv").exists()
 
 
 def test_a_diverging_loss_is_told(blocks, tmp_path, monkeypatch):
     monkeypatch.setattr(Trainer, "train", lambda *arguments: {"loss": float("nan")})
-    with pytest.raises(InputError, match="loss became nan in epoch 1, step 1, on patches of (one|two), (one|two): lower"):
+    with pytest.raises(InputError, match=r"loss became nan in epoch 1, step 1, on patches of \w+, \w+: lower"):
         training.train(blocks, tiny(), tmp_path)
 
 

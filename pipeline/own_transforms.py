@@ -1,0 +1,52 @@
+"""Transforms of one's own, or of batchgenerators, for training patches, named "module:class" in the settings.
+
+    from batchgenerators.transforms.noise_transforms import RicianNoiseTransform
+
+    def rician():
+        return RicianNoiseTransform(noise_variance=(0, 0.1), p_per_sample=0.2)
+
+A transform is called with `data`, float32 (1, 1, x, y[, z]), normalised, and `seg`, class numbers of the same shape, and
+gives both back in a dict, as batchgenerators' do. What it draws from NumPy's or Python's global generator is decided
+by the sample's own seed.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from data_io.errors import InputError
+from pipeline import plugins
+
+
+def apply_transforms(
+    rng: np.random.Generator, image: np.ndarray, labels: np.ndarray, names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Image (float32) and labels (uint8) of a patch (x, y[, z]) after each of the transforms.
+
+    Raises InputError for a transform that cannot be made or changes the shape.
+    """
+    content = {"data": image[None, None], "seg": labels[None, None].astype(np.int16)}
+    with _seeded(int(rng.integers(2**32))):
+        for name in names:
+            content = plugins.find(name, {}, "transform")()(**content)
+            shapes = [content[part].shape for part in ("data", "seg")]
+            if shapes != [(1, 1, *image.shape)] * 2:
+                raise InputError(
+                    f"transform {name}: data and seg keep the shape {(1, 1, *image.shape)}, found {shapes}"
+                )
+    return content["data"][0, 0].astype(np.float32), content["seg"][0, 0].astype(np.uint8)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seeds the global generators that batchgenerators draws from, and puts their state back."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
+    np.random.seed(seed)  # noqa: NPY002
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)
