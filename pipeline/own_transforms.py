@@ -5,9 +5,9 @@
     def rician():
         return RicianNoiseTransform(noise_variance=(0, 0.1), p_per_sample=0.2)
 
-A transform is called with `data`, float32 (1, 1, x, y[, z]), normalised, and `seg`, class numbers of the same shape, and
-gives both back in a dict, as batchgenerators' do. What it draws from NumPy's or Python's global generator is decided
-by the sample's own seed.
+A transform is called with `data`, float32 (1, 1, x, y[, z]), normalised, and `seg`, the class numbers, and gives both
+back in a dict, as batchgenerators' do; it may overwrite them. What it draws from NumPy's or Python's global generator
+is decided by the sample's own seed.
 """
 
 import random
@@ -27,15 +27,13 @@ def apply_transforms(
 
     Raises InputError for a transform that cannot be made or changes the shape.
     """
-    content = {"data": image[None, None], "seg": labels[None, None].astype(np.int16)}
+    content = {"data": image[None, None].copy(), "seg": labels[None, None].astype(np.int16)}
     with _seeded(int(rng.integers(2**32))):
         for name in names:
             content = plugins.find(name, {}, "transform")()(**content)
-            shapes = [content[part].shape for part in ("data", "seg")]
-            if shapes != [(1, 1, *image.shape)] * 2:
-                raise InputError(
-                    f"transform {name}: data and seg keep the shape {(1, 1, *image.shape)}, found {shapes}"
-                )
+            shape, found = (1, 1, *image.shape), [content[part].shape for part in ("data", "seg")]
+            if found != [shape, shape]:
+                raise InputError(f"transform {name}: data and seg keep the shape {shape}, found {found}")
     return content["data"][0, 0].astype(np.float32), content["seg"][0, 0].astype(np.uint8)
 
 

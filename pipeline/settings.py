@@ -91,8 +91,8 @@ class AugmentationSettings(_Group):
     equal to the neutral value switches a change off. Rotation and scaling happen in millimetres about the patch's
     centre; elastic sigma in voxels and alpha as in batchgenerators; intensity changes act on normalised values.
     `blur_sigma` is in voxels; `low_resolution` is the size that the patch is shrunk to before it is enlarged again.
-    `transforms`: further ones in batchgenerators' interface, "module:class" or a function that gives one, in order; they
-    are applied to the normalised patch, see pipeline/own_transforms.py."""
+    `transforms`: further ones in batchgenerators' interface, each "module:class" or a function that gives one; they
+    come last, see pipeline/own_transforms.py."""
 
     enabled: bool = True
     probability: Share = 0.15
