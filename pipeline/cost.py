@@ -76,16 +76,17 @@ def training_memory_gb(network: keras.Model, values: float, batch: int) -> float
 def forward_operations(network: keras.Model, shape: tuple[int, ...]) -> tuple[float, float]:
     """Operations of the convolutions for one patch (a multiplication and an addition are two), and the number of
     values that all layers put out."""
-    concrete = keras.models.clone_model(network, input_tensors=keras.Input((*shape, network.input_shape[-1])))
+    layers = [layer for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)]
+    everything = keras.Model(network.input, [layer.output for layer in layers])
     operations, values = 0.0, 0.0
-    for layer in concrete.layers:
-        output = float(np.prod(layer.output.shape[1:]))
-        values += output
+    for layer, output in zip(layers, everything(keras.Input((*shape, network.input_shape[-1]))), strict=True):
+        values += float(np.prod(output.shape[1:]))
         kernel = getattr(layer, "kernel", None)
         if kernel is not None:
-            transposed = "Transpose" in type(layer).__name__
-            voxels = np.prod((layer.input if transposed else layer.output).shape[1:-1])
-            operations += 2.0 * float(voxels) * float(np.prod(kernel.shape))
+            voxels = float(np.prod(output.shape[1:-1]))
+            if "Transpose" in type(layer).__name__:
+                voxels /= float(np.prod(layer.strides))
+            operations += 2.0 * voxels * float(np.prod(kernel.shape))
     return operations, values
 
 
