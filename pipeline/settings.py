@@ -284,10 +284,13 @@ class Settings(_Group):
                 f"postprocessing.lungs and infection are below {classes}, the number of classes, found "
                 f"{list(parts.lungs)} and {parts.infection}"
             )
-        for size in self.patches.shape or ():
-            if size % self.divisor:
-                raise ValueError(
-                    f"patches.shape must be divisible by {self.divisor}, as the network has "
-                    f"{len(self.network.filters)} levels, found {list(self.patches.shape)}"
-                )
+        shape, divisor = self.patches.shape or (), self.divisor
+        if any(size % divisor for size in shape):
+            nearest = [max(divisor, round(size / divisor) * divisor) for size in shape]
+            most = max(levels for levels in range(1, 32) if all(size % 2 ** (levels - 1) == 0 for size in shape))
+            fewer = f", or network.filters of {most} levels at most" if most > 1 else ""
+            raise ValueError(
+                f"patches.shape must be divisible by {divisor}, as the network has {len(self.network.filters)} levels, "
+                f"found {list(shape)}; use {nearest}{fewer}"
+            )
         return self

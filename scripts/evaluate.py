@@ -28,8 +28,8 @@ def evaluate(
 ) -> None:
     """Scores predicted masks against reference masks of the same names, and writes tables and figures.
 
-    Writes metrics.csv (one row per case and class), final.csv (means over cases), summary.json and figures/. Where the
-    reference is a dataset, the figures show its CTs with both masks.
+    Writes metrics.csv (overlap, surface distances and volumes, one row per case and class), final.csv (means over
+    cases), summary.json and figures/. Where the reference is a dataset, the figures show its CTs with both masks.
 
     Example: pneumoseg evaluate --reference data/covid --prediction masks -o scores
     """

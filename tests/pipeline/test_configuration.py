@@ -71,3 +71,17 @@ def test_a_file_that_holds_no_settings_is_refused(tmp_path, text):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"mine\.yaml"):
         load_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "levels", "message"),
+    [
+        ("[160, 160, 72]", 5, r"divisible by 16, .*\[160, 160, 72\]; use \[160, 160, (64|80)\], or .* of 4 levels"),
+        ("[8, 8]", 5, r"use \[16, 16\], or network.filters of 4 levels at most"),
+        ("[7, 8, 8]", 2, r"use \[8, 8, 8\]$"),
+    ],
+)
+def test_a_patch_that_does_not_fit_the_depth_is_told_which_would(shape, levels, message):
+    filters = [4] * levels
+    with pytest.raises(InputError, match=message):
+        load_settings("covid-3d-unet", [f"patches.shape={shape}", f"network.filters={filters}"])
