@@ -9,9 +9,13 @@ import pandas as pd
 
 from data_io.atomic import write_text
 from data_io.errors import InputError
-from evaluation.scores import DEFINITIONS, LUNGS_DEFINITION, SCORES, VOLUMES
+from evaluation.overlap import OVERLAP_SCORES
+from evaluation.scores import DEFINITIONS, DIFFERENCES, LUNGS_DEFINITION, SCORES, VOLUMES
 from evaluation.splits import Split
 from evaluation.tables import ALL_FOLDS, STATISTICS, decimals, mean_and_sd
+
+BOUNDARY = ("nsd", "hd95_mm", "assd_mm", "hd_mm")
+"""The boundary scores as the result shows them: the one that reads like Dice first."""
 
 STYLE = """
 :root { color-scheme: light; }
@@ -47,9 +51,12 @@ dd { margin-left: 1rem; }
 }
 """
 
-NAMES = {"hd95_mm": "HD95 (mm)", "assd_mm": "ASSD (mm)", "nsd": "NSD", "iou": "IoU"} | {
+NAMES = {"hd95_mm": "HD95 (mm)", "assd_mm": "ASSD (mm)", "nsd": "NSD", "hd_mm": "HD (mm)", "iou": "IoU"} | {
+    "nsd_tolerance_mm": "NSD tolerance (mm)",
     "volume_reference_ml": "reference (ml)",
     "volume_prediction_ml": "prediction (ml)",
+    "volume_difference_ml": "volume difference (ml)",
+    "volume_difference_percent": "volume difference (%)",
 }
 
 
@@ -94,7 +101,15 @@ def write_report(
     body = [
         f"<h1>{escape(title)}</h1>",
         _facts(facts, "Summary") if facts else "",
-        _section("Result", _result_table(final, shown), _fold_table(final), _lungs_note(final)),
+        _section(
+            "Result",
+            _result_table(final, [score for score in OVERLAP_SCORES if score in shown], "Overlap"),
+            _result_table(final, [score for score in BOUNDARY if score in shown], "Surfaces"),
+            _tolerance_note(detailed),
+            _fold_table(final),
+            _result_table(final, [score for score in DIFFERENCES if score in shown], "Volumes"),
+            _lungs_note(final),
+        ),
         _section("Warnings", _warnings(warnings)),
         _section("Scores per case", _case_table(detailed), _all_scores(detailed, shown)),
         _section("Figures", *(_figure(caption, picture) for caption, picture in figures)),
@@ -130,21 +145,23 @@ def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[object]]
     )
 
 
-def _result_table(final: pd.DataFrame, shown: Sequence[str]) -> str:
-    header = ["class", "cases"]
-    for score in shown:
-        header += [f"{_name(score)} mean ± sd", "median"] if score == "dice" else [_name(score)]
+def _result_table(final: pd.DataFrame, scores: Sequence[str], subject: str) -> str:
+    """Means and deviations of `scores`, and the median of the first of them; without the classes for which they are not
+    measured (no value though Dice has one: the background's surface)."""
+    if not scores:
+        return ""
+    lead = scores[0]
+    others = [_name(score) for score in scores[1:]]
+    header = ["class", "cases", f"{_name(lead)} mean ± sd", "median", *others, f"undefined {_name(lead)}"]
     rows = []
     for row in _pooled(final):
-        cells = [row["class"], row["cases"]]
-        for score in shown:
-            cells.append(mean_and_sd(row[f"{score}_mean"], row[f"{score}_sd"], _places(score)))
-            if score == "dice":
-                cells.append(decimals(row["dice_median"]))
-        cells.append(row["dice_undefined"])
-        rows.append(cells)
+        if pd.notna(row["dice_mean"]) and all(pd.isna(row[f"{score}_mean"]) for score in scores):
+            continue
+        means = [mean_and_sd(row[f"{score}_mean"], row[f"{score}_sd"], _places(score)) for score in scores]
+        median = decimals(row[f"{lead}_median"], _places(lead))
+        rows.append([row["class"], row["cases"], means[0], median, *means[1:], row[f"{lead}_undefined"]])
     caption = "Mean ± standard deviation over all cases of all folds; undefined scores are left out and counted."
-    return _table(caption, [*header, "undefined Dice"], rows)
+    return _table(f"{subject}. {caption}", header, rows)
 
 
 def _fold_table(final: pd.DataFrame) -> str:
@@ -154,6 +171,12 @@ def _fold_table(final: pd.DataFrame) -> str:
     if len(header) <= 3:
         return ""
     return _table("Mean Dice, fold by fold.", header, [(name, *map(decimals, row)) for name, *row in dice.itertuples()])
+
+
+def _tolerance_note(detailed: pd.DataFrame) -> str:
+    used = detailed[["class", "nsd_tolerance_mm"]].dropna().drop_duplicates()
+    tolerances = ", ".join(f"{name} {tolerance:g} mm" for name, tolerance in used.itertuples(index=False))
+    return f'<p class="note">Tolerance of the NSD: {escape(tolerances)}.</p>' if tolerances else ""
 
 
 def _lungs_note(final: pd.DataFrame) -> str:
@@ -240,7 +263,7 @@ def _name(score: str) -> str:
 def _places(column: str) -> int:
     if column in VOLUMES:
         return 1
-    return 2 if column.endswith("_mm") else 3
+    return 2 if column.endswith(("_mm", "_ml", "_percent")) else 3
 
 
 def _plain(value: float) -> float | None:

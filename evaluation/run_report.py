@@ -25,10 +25,11 @@ def write_results(
     summary = {"model choice": model_choice, **summarise(final)}
     write_json(run.root / "summary.json", summary)
     figures = []
-    for score in ("dice", "iou", "sensitivity", "precision"):
+    for score in ("dice", "nsd", "hd95_mm", "iou", "sensitivity", "precision"):
         path = run.root / "figures" / f"{score}.png"
         save_figure(box_plots(detailed, score), path)
-        figures.append((f"{TITLES.get(score, score.capitalize())} per class: every case, over the folds", path))
+        title = TITLES.get(score, score.capitalize())
+        figures.append((f"{title[0].upper()}{title[1:]} per class: every case, over the folds", path))
     for fold in range(len(splits)):
         curve = run.fold(fold) / "fitting_curve.png"
         if curve.is_file():

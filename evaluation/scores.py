@@ -1,22 +1,31 @@
 """One case, reference against prediction, to the rows of the score table: one per class and per group of classes."""
 
 from collections.abc import Mapping
+from functools import reduce
+
+import numpy as np
 
 from data_io.errors import InputError
 from data_io.labels import LUNG_LABELS, LabelTable
 from data_io.volume import Volume
-from evaluation import overlap
+from evaluation import overlap, surface
+from evaluation.overlap import MaskCounts
 
-SURFACE_SCORES = ("hd95_mm", "assd_mm", "nsd")
-"""Columns of the boundary scores."""
+SURFACE_SCORES = ("hd95_mm", "assd_mm", "nsd", "hd_mm")
+"""Columns of the boundary scores. The background has none: its surface is that of the other classes."""
 
-SCORES = (*overlap.OVERLAP_SCORES, *SURFACE_SCORES)
+DIFFERENCES = ("volume_difference_ml", "volume_difference_percent")
+
+SCORES = (*overlap.OVERLAP_SCORES, *SURFACE_SCORES, *DIFFERENCES)
 """Columns that hold a score: what is averaged over cases."""
 
 VOLUMES = ("volume_reference_ml", "volume_prediction_ml")
 
-COLUMNS = ("fold", "case", "class", *SCORES, *VOLUMES, "status")
-"""Columns of the detailed table, in order. Others' scripts read them: further columns come after `status`."""
+REQUIRED_COLUMNS = ("fold", "case", "class", *overlap.OVERLAP_SCORES, *SURFACE_SCORES[:3], *VOLUMES, "status")
+"""The columns that every detailed table has, first and in this order: others' scripts read them."""
+
+COLUMNS = (*REQUIRED_COLUMNS, "hd_mm", "nsd_tolerance_mm", *DIFFERENCES)
+"""All columns of the detailed table, in order. Further columns come after `status`; older tables lack them."""
 
 LUNG_GROUPS: dict[str, tuple[int, ...]] = {"lungs": (1, 2, 3)}
 """Groups scored as one mask, for `data_io.labels.LUNG_LABELS`: left lung, right lung and infection together."""
@@ -35,14 +44,22 @@ DEFINITIONS: dict[str, str] = {
     "precision": "Part of the prediction that is right, TP / (TP + FP). Higher is better, 0 to 1.",
     "accuracy": "Part of all voxels that is right, (TP + TN) / all. Near 1 for every small structure.",
     "hd95_mm": "95 % Hausdorff distance in mm: the larger of the two directed, area-weighted 95th percentiles of the "
-    "distances between the surfaces. Lower is better.",
-    "assd_mm": "Average symmetric surface distance in mm: the area-weighted mean distance over both surfaces. Lower is "
-    "better.",
-    "nsd": "Normalised surface Dice: the part of both surfaces, by area, that lies within a tolerance of the other. "
-    "Higher is better, 0 to 1.",
+    "distances between the surfaces (Nikolov et al. 2021, as surface-distance computes it; tools that pool the two "
+    "directions or do not weigh by area give other numbers). Lower is better.",
+    "assd_mm": "Average symmetric surface distance in mm: the area-weighted mean distance over both surfaces taken "
+    "together (elements and areas of Nikolov et al. 2021). Lower is better.",
+    "nsd": "Normalised surface Dice: the part of both surfaces, by area, that lies within a tolerance of the other "
+    "(Nikolov et al. 2021). The tolerance belongs to the number: it stands beside it. Higher is better, 0 to 1.",
+    "hd_mm": "Hausdorff distance in mm: the largest distance from any point of one surface to the other; a single "
+    "stray voxel decides it. Lower is better.",
+    "nsd_tolerance_mm": "The tolerance of the class's normalised surface Dice in mm.",
+    "volume_difference_ml": "Volume of the prediction less that of the reference in millilitres; above 0 is too much.",
+    "volume_difference_percent": "Volume of the prediction less that of the reference in percent of the latter; "
+    "undefined where the reference is empty.",
     "volume_reference_ml": "Volume of the reference mask in millilitres.",
     "volume_prediction_ml": "Volume of the predicted mask in millilitres.",
-    "status": "ok; reference_empty or prediction_empty (Dice and IoU are 0); both_empty (Dice and IoU are undefined).",
+    "status": "ok; reference_empty or prediction_empty (Dice, IoU and NSD are 0, surface distances the diagonal of the "
+    "volume); both_empty (all of these are undefined).",
 }
 """What each column means, for readers of the report. TP, FP, FN, TN count voxels."""
 
@@ -59,38 +76,70 @@ def score_case(
     prediction: Volume,
     labels: LabelTable,
     groups: Mapping[str, tuple[int, ...]] | None = None,
+    tolerances_mm: Mapping[str, float] | None = None,
 ) -> list[dict]:
     """Scores one prediction: a row per class of `labels`, then one per group, each with exactly the keys COLUMNS.
 
     `reference`, `prediction`: uint8 class numbers on one grid. `groups`: classes taken as one mask, by name; None
-    means `default_groups(labels)`. The surface scores are NaN as long as nothing computes them; undefined scores are
-    NaN (see `evaluation.overlap`). Raises InputError where the two lie on different grids, hold labels outside the
-    table, or where a group bears the name of a class or has a class that the table lacks.
+    means `default_groups(labels)`. `tolerances_mm`: of the surface Dice, by class or group; None means
+    `surface.TOLERANCES_MM`; a class without has no surface Dice. Undefined scores are NaN (see `evaluation.overlap`,
+    `evaluation.surface`). Raises InputError where the two lie on different grids, hold labels outside the table, or
+    where a group bears the name of a class or has a class that the table lacks.
     """
     _check_grids(case, reference, prediction)
     groups = default_groups(labels) if groups is None else groups
+    tolerances_mm = surface.TOLERANCES_MM if tolerances_mm is None else tolerances_mm
     taken = sorted(set(groups) & set(labels.names))
     if taken:
         raise InputError(f"a group needs a name that no class has, found {', '.join(taken)}")
+    members = {name: (label,) for label, name in enumerate(labels.names)} | dict(groups)
     try:
         matrix = overlap.confusion(reference.array, prediction.array, len(labels))
-        masks = {name: overlap.mask_counts(matrix, [label]) for label, name in enumerate(labels.names)}
-        masks |= {name: overlap.mask_counts(matrix, members) for name, members in groups.items()}
+        masks = {name: overlap.mask_counts(matrix, group) for name, group in members.items()}
     except InputError as error:
         raise InputError(f"case {case}: {error}") from error
-    return [
-        {
+    rows = []
+    for name, counts in masks.items():
+        tolerance_mm = tolerances_mm.get(name, float("nan"))
+        row = {
             "fold": fold,
             "case": case,
             "class": name,
             **{score: formula(counts) for score, formula in overlap.OVERLAP_SCORES.items()},
-            **dict.fromkeys(SURFACE_SCORES, float("nan")),
-            "volume_reference_ml": counts.reference * reference.grid.voxel_volume_ml,
-            "volume_prediction_ml": counts.prediction * prediction.grid.voxel_volume_ml,
+            **_surface_scores(reference, prediction, members[name], counts, tolerance_mm),
+            **_volumes(counts, reference.grid.voxel_volume_ml),
             "status": counts.status,
+            "nsd_tolerance_mm": tolerance_mm,
         }
-        for name, counts in masks.items()
-    ]
+        rows.append({column: row[column] for column in COLUMNS})
+    return rows
+
+
+def _surface_scores(
+    reference: Volume, prediction: Volume, members: tuple[int, ...], counts: MaskCounts, tolerance_mm: float
+) -> dict[str, float]:
+    if 0 in members or counts.status == "both_empty":
+        return dict.fromkeys(SURFACE_SCORES, float("nan"))
+    one, other = (
+        reduce(np.logical_or, (volume.array == label for label in members)) for volume in (reference, prediction)
+    )
+    surfaces = surface.surface_distances(one, other, reference.spacing_mm)
+    return {
+        "hd95_mm": surface.hausdorff_95_mm(surfaces),
+        "assd_mm": surface.average_distance_mm(surfaces),
+        "nsd": float("nan") if np.isnan(tolerance_mm) else surface.surface_dice(surfaces, tolerance_mm),
+        "hd_mm": surface.hausdorff_mm(surfaces),
+    }
+
+
+def _volumes(counts: MaskCounts, voxel_volume_ml: float) -> dict[str, float]:
+    difference = counts.prediction - counts.reference
+    return {
+        "volume_reference_ml": counts.reference * voxel_volume_ml,
+        "volume_prediction_ml": counts.prediction * voxel_volume_ml,
+        "volume_difference_ml": difference * voxel_volume_ml,
+        "volume_difference_percent": 100 * difference / counts.reference if counts.reference else float("nan"),
+    }
 
 
 def _check_grids(case: str, reference: Volume, prediction: Volume) -> None:

@@ -7,17 +7,19 @@ import pandas as pd
 
 from data_io.atomic import write_aside
 from data_io.errors import InputError
-from evaluation.scores import COLUMNS, LUNGS_DEFINITION, SCORES, VOLUMES
+from evaluation.scores import COLUMNS, LUNGS_DEFINITION, REQUIRED_COLUMNS, SCORES, VOLUMES
 
 ALL_FOLDS = "all"
 STATISTICS = ("mean", "sd", "median", "undefined")
 KEYS = ["fold", "case", "class"]
+NUMBERS = (*SCORES, *VOLUMES, "nsd_tolerance_mm")
 
 
 def detailed_table(rows: Sequence[dict]) -> pd.DataFrame:
     """One row per fold x case x class, columns as `scores.COLUMNS`, further ones after them; ordered by fold and case.
 
-    Raises InputError for no rows, a missing column, or the same fold, case and class twice.
+    Columns beyond `scores.REQUIRED_COLUMNS` that older tables lack are NaN. Raises InputError for no rows, a missing
+    column, or the same fold, case and class twice.
     """
     return _checked(pd.DataFrame(list(rows)), "score table")
 
@@ -35,7 +37,7 @@ def read_detailed(path: str | Path) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
         raise InputError(f"{path}: not readable as CSV ({' '.join(str(error).split())})") from error
-    for column in ("fold", *SCORES, *VOLUMES):
+    for column in ("fold", *NUMBERS):
         if column in table:
             numbers = pd.to_numeric(table[column].str.strip(), errors="coerce")
             wrong = table[column][numbers.isna() & ~table[column].str.strip().str.lower().isin(["", "nan"])]
@@ -68,17 +70,21 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def result_lines(final: pd.DataFrame) -> str:
-    """The rows of fold "all" as a table for the terminal: per class Dice (mean ± sd, median), the means of IoU,
-    sensitivity and precision, the number of cases and of those whose Dice is undefined."""
-    header = ("class", "dice mean ± sd", "median", "iou", "sensitivity", "precision", "cases", "undefined")
+    """The rows of fold "all" as a table for the terminal: per class Dice (mean ± sd, median), the means of NSD, HD95 in
+    mm, IoU, sensitivity and precision, the number of cases and of those whose Dice is undefined."""
+    header = (
+        *("class", "dice mean ± sd", "median", "nsd", "hd95 mm", "iou", "sensitivity", "precision"),
+        *("cases", "undefined"),
+    )
     rows: list[tuple[str, ...]] = [header]
     for row in final[final["fold"] == ALL_FOLDS].to_dict("records"):
         rows.append(
             (
                 str(row["class"]),
                 mean_and_sd(row["dice_mean"], row["dice_sd"]),
-                *(decimals(row[column]) for column in ("dice_median", "iou_mean", "sensitivity_mean")),
-                decimals(row["precision_mean"]),
+                *(decimals(row[column]) for column in ("dice_median", "nsd_mean")),
+                decimals(row["hd95_mm_mean"], 1),
+                *(decimals(row[column]) for column in ("iou_mean", "sensitivity_mean", "precision_mean")),
                 str(row["cases"]),
                 str(row["dice_undefined"]),
             )
@@ -113,7 +119,7 @@ def _statistics(members: pd.DataFrame) -> dict[str, float | int]:
 
 
 def _checked(table: pd.DataFrame, origin: str) -> pd.DataFrame:
-    missing = [column for column in COLUMNS if column not in table]
+    missing = [column for column in REQUIRED_COLUMNS if column not in table]
     if missing and len(table.columns):
         raise InputError(f"{origin}: columns missing: {', '.join(missing)}; found {', '.join(map(str, table.columns))}")
     if not len(table):
@@ -123,5 +129,5 @@ def _checked(table: pd.DataFrame, origin: str) -> pd.DataFrame:
         found = ", ".join(f"{key} {twice.iloc[0][key]}" for key in KEYS)
         raise InputError(f"{origin}: one row per fold, case and class, found {found} more than once")
     further = [column for column in table.columns if column not in COLUMNS]
-    table = table[[*COLUMNS, *further]].astype({"fold": int, **dict.fromkeys((*SCORES, *VOLUMES), float)})
+    table = table.reindex(columns=[*COLUMNS, *further]).astype({"fold": int, **dict.fromkeys(NUMBERS, float)})
     return table.sort_values(["fold", "case"], kind="stable", ignore_index=True)

@@ -9,7 +9,7 @@ import pytest
 from data_io.errors import InputError
 from evaluation.figures.saving import new_figure, save_figure
 from evaluation.report import summarise, write_report
-from evaluation.scores import LUNGS_DEFINITION, SCORES
+from evaluation.scores import DEFINITIONS, LUNGS_DEFINITION, SCORES
 from evaluation.splits import Split
 from evaluation.tables import detailed_table, final_table
 
@@ -138,6 +138,33 @@ def test_the_summary_is_json_without_nan():
     assert infection["nsd"] == {"mean": None, "sd": None, "median": None, "undefined": 2}
     assert summary["classes"]["lungs"]["definition"] == LUNGS_DEFINITION
     assert "definition" not in infection
+
+
+def test_surface_scores_are_shown_with_tolerance_and_definition(tmp_path):
+    detailed, _ = scores()
+    detailed = detailed.assign(
+        nsd=0.5, hd95_mm=12.34, nsd_tolerance_mm=detailed["class"].map({"lungs": 1, "infection": 3})
+    )
+    write_report(tmp_path / "report.html", "t", {}, "", [], detailed, final_table(detailed), [], [], {})
+    words = "".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).words)
+    assert "Tolerance of the NSD: infection 3 mm, lungs 1 mm." in words
+    assert "HD95 (mm)" in words
+    assert "12.34" in words
+    assert DEFINITIONS["hd95_mm"] in words
+    assert "Nikolov" in words
+
+
+def test_a_class_that_is_empty_everywhere_is_shown_and_one_without_surface_is_not(tmp_path):
+    measured = scores()[0].query("`class` == 'infection'").assign(nsd=0.5)
+    background = measured.assign(**{"class": "background", "dice": 1.0, "nsd": float("nan")})
+    spleen = measured.assign(**{"class": "spleen", "dice": float("nan"), "nsd": float("nan")})
+    detailed = detailed_table([row for part in (background, measured, spleen) for row in part.to_dict("records")])
+    write_report(tmp_path / "report.html", "t", {}, "", [], detailed, final_table(detailed), [], [], {})
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    surfaces = text.partition('aria-label="Surfaces.')[2].partition("</table>")[0]
+    assert ">infection<" in surfaces
+    assert ">spleen</th><td>2</td><td>–</td>" in surfaces
+    assert "background" not in surfaces
 
 
 @pytest.mark.parametrize(("content", "message"), [(None, "no such picture"), (b"GIF89a", "are PNG files")])

@@ -8,7 +8,16 @@ import pytest
 from data_io.errors import InputError
 from data_io.labels import LUNG_LABELS, LabelTable
 from data_io.volume import Volume
-from evaluation.scores import COLUMNS, DEFINITIONS, LUNG_GROUPS, SURFACE_SCORES, default_groups, score_case
+from evaluation.scores import (
+    COLUMNS,
+    DEFINITIONS,
+    LUNG_GROUPS,
+    REQUIRED_COLUMNS,
+    SCORES,
+    SURFACE_SCORES,
+    default_groups,
+    score_case,
+)
 
 AFFINE = np.diag([2.0, 2.5, 4.0, 1.0])  # 20 mm3 a voxel
 
@@ -33,8 +42,12 @@ def rows_by_class(reference, prediction, **arguments) -> dict[str, dict]:
 def test_columns_are_the_interface():
     assert ",".join(COLUMNS) == (
         "fold,case,class,dice,iou,sensitivity,specificity,precision,accuracy,hd95_mm,assd_mm,nsd,"
-        "volume_reference_ml,volume_prediction_ml,status"
+        "volume_reference_ml,volume_prediction_ml,status,"
+        "hd_mm,nsd_tolerance_mm,volume_difference_ml,volume_difference_percent"
     )
+    assert set(SCORES) < set(COLUMNS)
+    assert COLUMNS[: len(REQUIRED_COLUMNS)] == REQUIRED_COLUMNS
+    assert REQUIRED_COLUMNS[-1] == "status"
     assert set(DEFINITIONS) == set(COLUMNS) - {"fold", "case", "class"}
 
 
@@ -44,7 +57,52 @@ def test_a_row_per_class_and_one_for_the_lungs():
     for row in rows:
         assert tuple(row) == COLUMNS
         assert (row["fold"], row["case"], row["dice"], row["status"]) == (2, "a", 1.0, "ok")
-        assert all(math.isnan(row[score]) for score in SURFACE_SCORES)
+        assert row["volume_difference_ml"] == row["volume_difference_percent"] == 0
+    assert all(math.isnan(rows[0][score]) for score in SURFACE_SCORES)  # the background has no surface of its own
+    assert math.isnan(rows[0]["nsd_tolerance_mm"])
+    for row in rows[1:]:
+        assert (row["hd95_mm"], row["assd_mm"], row["hd_mm"], row["nsd"]) == (0, 0, 0, 1)
+    assert [row["nsd_tolerance_mm"] for row in rows[1:]] == [1, 1, 3, 1]
+
+
+def test_surface_scores_are_in_millimetres():
+    """The left lung, x = 0, predicted two voxels of 2 mm to the right: no side is common to both."""
+    reference, prediction = np.zeros((2, 4, 4, 4), np.uint8)
+    reference[0], prediction[2] = 1, 1
+    row = rows_by_class(reference, prediction)["lung_left"]
+    assert (row["hd_mm"], row["hd95_mm"], row["nsd"]) == (4, 4, 0)
+    assert row["assd_mm"] == pytest.approx(3)  # the far side 4 mm away, the near side 2 mm
+    row = rows_by_class(reference, prediction, tolerances_mm={"lung_left": 2.0})["lung_left"]
+    assert (row["nsd"], row["nsd_tolerance_mm"]) == (pytest.approx(0.5), 2)
+
+
+def test_a_class_without_tolerance_has_distances_but_no_surface_dice():
+    same = lungs_with_infection()
+    row = rows_by_class(same, same, groups={"healthy": (1, 2)})["healthy"]
+    assert row["hd95_mm"] == 0
+    assert math.isnan(row["nsd"])
+    assert math.isnan(row["nsd_tolerance_mm"])
+
+
+def test_one_empty_mask_is_as_far_as_the_volume_allows():
+    reference, prediction = lungs_with_infection(), lungs_with_infection()
+    prediction[1] = 2
+    diagonal = pytest.approx(math.sqrt((4 * 2.0) ** 2 + (4 * 2.5) ** 2 + (4 * 4.0) ** 2))
+    for masks, status in (
+        ((reference, prediction), "prediction_empty"),
+        ((prediction, reference), "reference_empty"),
+    ):
+        row = rows_by_class(*masks)["infection"]
+        assert row["status"] == status
+        assert (row["hd95_mm"], row["assd_mm"], row["hd_mm"], row["nsd"]) == (diagonal, diagonal, diagonal, 0)
+
+
+def test_two_empty_masks_have_no_surface_scores():
+    row = rows_by_class(np.ones((4, 4, 4)), np.ones((4, 4, 4)))["infection"]
+    assert row["status"] == "both_empty"
+    assert all(math.isnan(row[score]) for score in SURFACE_SCORES)
+    assert row["volume_difference_ml"] == 0
+    assert math.isnan(row["volume_difference_percent"])
 
 
 def test_infection_taken_for_lung_costs_both_classes_but_not_the_lungs():
@@ -62,6 +120,8 @@ def test_volumes_are_in_millilitres():
     assert rows["infection"]["volume_reference_ml"] == pytest.approx(4 * 0.020)
     assert rows["lungs"]["volume_reference_ml"] == pytest.approx(32 * 0.020)
     assert rows["lungs"]["volume_prediction_ml"] == 0
+    assert rows["lungs"]["volume_difference_ml"] == pytest.approx(-32 * 0.020)
+    assert rows["lungs"]["volume_difference_percent"] == -100
 
 
 def test_files_of_another_orientation_are_compared_in_place():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from data_io.errors import InputError
-from evaluation.scores import COLUMNS, SCORES
+from evaluation.scores import COLUMNS, REQUIRED_COLUMNS, SCORES
 from evaluation.tables import detailed_table, final_table, mean_and_sd, read_detailed, result_lines, write_csv
 
 
@@ -123,9 +123,34 @@ def test_a_case_scored_twice_is_refused():
 def test_the_printed_table_shows_mean_deviation_and_undefined():
     lines = result_lines(final_table(four_cases())).splitlines()
     assert lines[0].split()[0] == "class"
-    assert lines[2].split() == ["infection", "0.700", "±", "0.200", "0.700", "–", "–", "–", "4", "1"]
+    assert lines[2].split() == ["infection", "0.700", "±", "0.200", "0.700", "–", "–", "–", "–", "–", "4", "1"]
     assert len({len(line) for line in lines[:4]}) == 1
     assert "left lung + right lung + infection" in lines[-1]
+
+
+def test_the_printed_table_shows_the_surface_scores():
+    rows = [row(0, case, "infection", 0.5, nsd=nsd, hd95_mm=hd95) for case, nsd, hd95 in (("a", 0.6, 3), ("b", 0.8, 5))]
+    lines = result_lines(final_table(detailed_table(rows))).splitlines()
+    assert lines[0].split()[5:9] == ["median", "nsd", "hd95", "mm"]
+    assert lines[2].split()[4:7] == ["0.500", "0.700", "4.0"]
+    assert len(lines[0]) <= 100
+
+
+def test_the_final_table_has_the_surface_scores_and_counts_the_undefined():
+    distances = {"a": 3.0, "b": 5.0, "c": float("nan")}
+    rows = [row(0, case, "infection", 0.5, hd_mm=distance) for case, distance in distances.items()]
+    pooled = final_table(detailed_table(rows)).iloc[-1]
+    assert (pooled["hd_mm_mean"], pooled["hd_mm_median"], pooled["hd_mm_undefined"]) == (4, 4, 1)
+    assert pooled["hd_mm_sd"] == pytest.approx(2**0.5)
+
+
+def test_tables_of_before_the_later_columns_are_read(tmp_path):
+    old = four_cases()[list(REQUIRED_COLUMNS)]
+    old.to_csv(tmp_path / "metrics.csv", index=False)
+    table = read_detailed(tmp_path / "metrics.csv")
+    assert tuple(table.columns) == COLUMNS
+    assert table["hd_mm"].isna().all()
+    assert table["dice"].notna().any()
 
 
 def test_a_mean_without_deviation_stands_alone():

@@ -41,6 +41,10 @@ def test_tables_summary_and_figures_are_written(folders, capsys):
     dice = detailed.set_index(["case", "class"])["dice"]
     assert dice["one", "lung_left"] == 1
     assert dice["two", "lung_left"] == pytest.approx(0.8)
+    surfaces = detailed.set_index(["case", "class"])[["hd95_mm", "hd_mm", "assd_mm", "nsd"]]
+    assert surfaces.loc[("one", "lung_left")].tolist() == [0, 0, 0, 1]
+    assert surfaces.loc[("two", "lung_left")].tolist()[1] == 1  # moved by one voxel of 1 mm
+    assert surfaces.loc[("two", "lung_left"), "nsd"] == 1
     final = pd.read_csv(folders["output"] / "final.csv").set_index(["fold", "class"])
     assert final.loc[("all", "lung_left"), "dice_mean"] == pytest.approx(0.9)
     assert "lung_left" in capsys.readouterr().out
