@@ -11,6 +11,7 @@ from data_io.errors import InputError
 from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
 from evaluation.scores import SCORES
 
+FAR = 20.0  # times the median: beyond, distances are shown on a logarithmic axis
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 TITLES = {
     "dice": "Dice",
@@ -26,9 +27,10 @@ def box_plots(
 ) -> Figure:
     """One box per class over all cases of all folds, and each case as a point, side by side by fold.
 
-    Box: quartiles and median; whiskers: the furthest case within 1.5 box heights. Under each class: the number of
-    cases, and of those whose score is undefined (not drawn). `detailed`: as `evaluation.tables.detailed_table`.
-    `classes`: in that order; all but the background by default. Raises InputError for an unknown score or class.
+    Box: quartiles and median; whiskers: the furthest case within 1.5 box heights. Distances in mm that reach far
+    beyond their median stand on an axis that is logarithmic above 1 mm. Under each class: the number of cases, and of
+    those whose score is undefined (not drawn). `detailed`: as `evaluation.tables.detailed_table`. `classes`: in that
+    order; all but the background by default. Raises InputError for an unknown score or class.
     """
     if score not in SCORES:
         raise InputError(f"a box plot shows one of {', '.join(SCORES)}, found {score}")
@@ -49,6 +51,11 @@ def box_plots(
     if not score.endswith("_mm"):
         axes.set_ylim(max(min(bottom, 0.9), 0.0) - 0.02, 1.02)  # the whole upper end: a gap to 1 must look like one
     else:
+        values = detailed.loc[detailed["class"].isin(chosen), score].dropna()
+        if len(values) and top > FAR * values.median():
+            # A missed structure is the volume's diagonal away; on a linear axis all others would be one line.
+            axes.set_yscale("symlog", linthresh=1.0)
+            axes.yaxis.set_major_formatter("{x:g}")
         axes.set_ylim(0, max(top, 1.0))
     axes.set_ylabel(TITLES.get(score, score), fontsize=FONT_POINTS + 1)
     axes.tick_params(axis="y", labelsize=FONT_POINTS - 1)

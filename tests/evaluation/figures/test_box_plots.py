@@ -57,6 +57,13 @@ def test_bounded_scores_show_the_end_of_their_range():
     assert box_plots(table(), "hd95_mm").axes[0].get_ylim()[0] == 0
 
 
+def test_distances_far_beyond_their_median_stand_on_a_logarithmic_axis():
+    assert box_plots(table(), "hd95_mm").axes[0].get_yscale() == "linear"
+    far = table()
+    far.loc[0, "hd95_mm"] = far.loc[2, "hd95_mm"] = 500.0
+    assert box_plots(far, "hd95_mm").axes[0].get_yscale() == "symlog"
+
+
 def test_many_folds_and_scores_that_nobody_measured_are_drawn_too(tmp_path):
     save_figure(box_plots(table(folds=12)), tmp_path / "many.png", dpi=50)
     figure = box_plots(table(), "nsd")
