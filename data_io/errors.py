@@ -14,5 +14,7 @@ class InputError(ValueError):
 
 def nearest(name: str, valid: Sequence[str]) -> str:
     """The end of an error about an unknown name: the valid one that was probably meant, or all of them."""
+    if not valid:
+        return ""
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else f"; valid names: {', '.join(valid)}"

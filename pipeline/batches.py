@@ -74,7 +74,7 @@ def training_sample(cases, settings: Settings, epoch: int, step: int, index: int
         image = augmentation.change_intensities(rng, image, choice)
     if choice.enabled and choice.transforms:
         flat = (Ellipsis, 0) if settings.dimensions == 2 else ()
-        changed = apply_transforms(rng, image[flat], labels[flat], choice.transforms)
+        changed = apply_transforms(rng, image[flat], labels[flat], choice.transforms, len(settings.labels.names))
         image, labels = (array.reshape(shape) for array in changed)
     return image, labels
 
@@ -139,7 +139,8 @@ def training_batches(
     except BrokenProcessPool as error:
         raise InputError(
             f"a process that makes training batches was killed, perhaps for want of memory, with training.workers "
-            f"{workers} and patches.batch {settings.patches.batch}: lower either, and go on from the last epoch"
+            f"{workers} and patches.batch {settings.patches.batch}: go on with --resume when there is more memory, or "
+            "begin again with less of either"
         ) from error
 
 

@@ -68,15 +68,21 @@ def require_memory(network: keras.Model, shape: tuple[int, ...], batch: int, ava
 
 
 def training_memory_gb(network: keras.Model, values: float, batch: int) -> float:
-    """Estimated peak memory of training in float32: `values` that all layers put out for each of `batch` patches, and
-    the weights with gradients and the optimiser's two moments."""
-    return BASE_GB + BYTES * (values * ACTIVATION_COPIES * batch + 4.0 * network.count_params()) / 1e9
+    """Estimated peak memory of training: `values` that all layers put out for each of `batch` patches, in the precision
+    the network computes in, and the float32 weights with gradients and the optimiser's two moments."""
+    half = any(layer.compute_dtype in ("bfloat16", "float16") for layer in network.layers if layer.weights)
+    activations = values * ACTIVATION_COPIES * batch * (BYTES / 2.0 if half else BYTES)
+    return BASE_GB + (activations + 4.0 * BYTES * network.count_params()) / 1e9
 
 
 def forward_operations(network: keras.Model, shape: tuple[int, ...]) -> tuple[float, float]:
     """Operations of the convolutions for one patch (a multiplication and an addition are two), and the number of
-    values that all layers put out."""
-    layers = [layer for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)]
+    values that all layers put out. Models within the network, and layers of several outputs, are left out."""
+    layers = [
+        layer
+        for layer in network.layers
+        if not isinstance(layer, keras.layers.InputLayer | keras.Model) and not isinstance(layer.output, list | tuple)
+    ]
     everything = keras.Model(network.input, [layer.output for layer in layers])
     operations, values = 0.0, 0.0
     for layer, output in zip(layers, everything(keras.Input((*shape, network.input_shape[-1]))), strict=True):

@@ -100,4 +100,11 @@ def description() -> dict:
     """The class of hardware, without anything that names the machine or its user."""
     flags = cpu_flags()
     units = [name for name in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if name in flags]
-    return {"cores": os.cpu_count(), "instructions": units, "gpu": gpu_available()}
+    import keras
+
+    return {
+        "cores": os.cpu_count(),
+        "instructions": units,
+        "gpu": gpu_available(),
+        "backend": keras.backend.backend(),
+    }

@@ -149,6 +149,8 @@ def make_loss(settings: LossSettings, classes: int) -> Loss:
         raise InputError(f"loss.class_weights: the loss {settings.name} takes none; those that do are {able}")
     if weights is not None and (len(weights) != classes or sum(weights) == 0):
         raise InputError(f"loss.class_weights: one for each of the {classes} classes, not all 0, found {list(weights)}")
+    if settings.name.endswith("unified-focal") and (settings.focus or 0.0) > 1.0:
+        raise InputError(f"loss.focus: 0 to 1 for the loss {settings.name}, found {settings.focus:g}")
     if function is None:
         return plugins.find(settings.name, {name: loss for name, (loss, _) in LOSSES.items()}, "loss")
     given = {name: getattr(settings, name) for name in takes}

@@ -18,6 +18,7 @@ from pipeline.case_store import CaseStore, StoredCase
 from pipeline.configuration import settings_yaml
 from pipeline.model_file import TrainedModel, load_model, save_model
 from pipeline.networks.registry import NETWORKS
+from pipeline.own_transforms import make_transform
 from pipeline.preprocessing import Preprocessor, warn_if_odd
 from pipeline.settings import Settings
 
@@ -43,13 +44,14 @@ class Segmenter:
     def model_choice(self) -> str:
         """How the model that counts is chosen, in words."""
         training = self.settings.training
+        averaged = "" if training.average_decay is None else " (moving averages of the trained weights)"
         return {
             "validation": f"the epoch with the smallest loss on {training.validation_patches} fixed patches of "
             f"{training.validation_share:.0%} of the fold's training patients, who were not trained on; the test cases "
             "were not looked at",
             "training": "the epoch with the smallest training loss; the test cases were not looked at",
             "none": "none: the weights of the last epoch, trained on all of the fold's training cases",
-        }[training.monitor]
+        }[training.monitor] + averaged
 
     def describe(self) -> str:
         """All settings as YAML."""
@@ -125,7 +127,7 @@ def check_names(settings: Settings) -> None:
     for name in settings.preprocessing.steps:
         plugins.find(name, {}, "preprocessing step")
     for name in settings.augmentation.transforms:
-        plugins.find(name, {}, "transform")
+        make_transform(name)
 
 
 def predict(model: TrainedModel, image: Volume) -> Volume:

@@ -14,6 +14,9 @@ Range = tuple[float, float]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+PositiveRange = tuple[Positive, Positive]
+NotNegativeRange = tuple[NotNegative, NotNegative]
 
 
 class _Group(BaseModel):
@@ -23,7 +26,7 @@ class _Group(BaseModel):
     def _ranges_ascend(self):
         for name, value in self:
             field = type(self).model_fields[name]
-            if field.annotation == Range and value[0] > value[1]:
+            if field.annotation in (Range, PositiveRange, NotNegativeRange) and value[0] > value[1]:
                 raise ValueError(f"{name}: a range ascends, found {list(value)}")
         return self
 
@@ -96,16 +99,16 @@ class AugmentationSettings(_Group):
 
     enabled: bool = True
     probability: Share = 0.15
-    scale: Range = (0.85, 1.25)
+    scale: PositiveRange = (0.85, 1.25)
     rotation_deg: Annotated[float, Field(ge=0, le=180)] = 15.0
-    elastic_alpha: Range = (0.0, 900.0)
-    elastic_sigma: tuple[Positive, Positive] = (9.0, 13.0)
-    brightness: Range = (0.5, 2.0)
-    contrast: Range = (0.3, 3.0)
-    gamma: Range = (0.7, 1.5)
-    noise_variance: Range = (0.0, 0.05)
-    blur_sigma: Range = (0.0, 0.0)
-    low_resolution: Range = (1.0, 1.0)
+    elastic_alpha: NotNegativeRange = (0.0, 900.0)
+    elastic_sigma: PositiveRange = (9.0, 13.0)
+    brightness: PositiveRange = (0.5, 2.0)
+    contrast: PositiveRange = (0.3, 3.0)
+    gamma: PositiveRange = (0.7, 1.5)
+    noise_variance: NotNegativeRange = (0.0, 0.05)
+    blur_sigma: NotNegativeRange = (0.0, 0.0)
+    low_resolution: PositiveRange = (1.0, 1.0)
     mirror_axes: tuple[Literal[0, 1, 2], ...] = (0, 1, 2)
     mirror_probability: Share = 0.5
     image_order: Literal[0, 1, 3] = 3

@@ -19,12 +19,15 @@ from pipeline.settings import Settings
 
 @dataclass(frozen=True, eq=False)
 class Trainer:
-    """`network` is what is saved; `model` its compiled twin, which shares its weights and may have more outputs."""
+    """`network` is what is saved; `model` its compiled twin, which shares its weights and may have more outputs.
+
+    `precision`: the Keras dtype policy. `averages`: whether the optimiser averages the weights."""
 
     network: keras.Model
     model: keras.Model
     optimizer: keras.optimizers.Optimizer
     averages: bool
+    precision: str
 
     def train(self, batch: Batch, learning_rate: float) -> dict[str, float]:
         """One step; loss and metrics of the batch."""
@@ -86,7 +89,7 @@ def make_trainer(settings: Settings, start_from: keras.Model | None = None) -> T
         jit_compile=keras.backend.backend() == "jax" or ("auto" if hardware.gpu_available() else False),
     )
     optimizer.build(model.trainable_variables)
-    return Trainer(network, model, optimizer, chosen.average_decay is not None)
+    return Trainer(network, model, optimizer, chosen.average_decay is not None, dtype)
 
 
 def _seed(seed: int) -> None:

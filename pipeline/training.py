@@ -47,7 +47,7 @@ def train(
         cost.require_memory(trainer.network, shape, settings.patches.batch, hardware.memory_gb())
     fixed = batches.validation_batches(validation, settings) if settings.training.monitor == "validation" else []
     path = folder / STATE_FOLDER / "checkpoint.npz"
-    fingerprint = _fingerprint(cases, validation, settings)
+    fingerprint = _fingerprint(cases, validation, settings, trainer.precision)
     history, best = _restore(path, fingerprint, trainer) if resume else ((), ())
     with event_log(folder / "tensorboard") as writer:
         for epoch in range(len(history), settings.training.epochs):
@@ -62,7 +62,13 @@ def train(
                 monitored = _monitored(history, settings)
                 if monitored and schedules.best_epoch(monitored) == epoch:
                     best = tuple(trainer.network.get_weights())
-            save_checkpoint(path, Checkpoint(*trainer.state(), best, history, fingerprint))
+            model, optimizer = trainer.state()
+            if not all(np.isfinite(array).all() for array in model):
+                raise InputError(
+                    f"weights are no longer numbers after epoch {epoch + 1}: begin again with a lower "
+                    f"training.learning_rate, or with training.gradient_clip_norm; the checkpoint before is kept"
+                )
+            save_checkpoint(path, Checkpoint(model, optimizer, best, history, fingerprint))
             write_history(folder / "history.csv", history)
             log_scalars(writer, row)
             log.info("epoch %d/%d  %s", epoch + 1, settings.training.epochs, _in_words(row))
@@ -93,7 +99,8 @@ def _run_epoch(trainer: Trainer, cases, settings: Settings, epoch: int, monitore
             names = ", ".join(batches.cases_in_batch(cases, settings, epoch, step))
             raise InputError(
                 f"the loss became {rows[-1]['loss']} in epoch {epoch + 1}, step {step + 1}, on patches of {names}: "
-                f"lower training.learning_rate or set training.gradient_clip_norm; the {epoch} epochs before are kept"
+                f"begin again with a lower training.learning_rate, or with training.gradient_clip_norm; the checkpoint "
+                f"of the {epoch} epochs before is kept"
             )
     means = _means(rows)
     return {
@@ -124,15 +131,17 @@ def _restore(path: Path, fingerprint: str, trainer: Trainer) -> tuple[tuple[dict
         return (), ()
     checkpoint = load_checkpoint(path)
     if checkpoint.fingerprint != fingerprint:
-        raise InputError(f"{path.parent.parent}: settings or cases changed since the checkpoint; use --overwrite")
+        raise InputError(
+            f"{path.parent.parent}: settings, precision or cases changed since the checkpoint; use --overwrite"
+        )
     trainer.restore(checkpoint.model, checkpoint.optimizer)
     log.info("resumed after epoch %d", len(checkpoint.history))
     return checkpoint.history, checkpoint.best
 
 
-def _fingerprint(cases, validation, settings: Settings) -> str:
+def _fingerprint(cases, validation, settings: Settings, precision: str) -> str:
     names = [case.folder.name for case in (*cases, *validation)]
-    return hashlib.sha256(f"{settings.model_dump_json()} {names}".encode()).hexdigest()
+    return hashlib.sha256(f"{settings.model_dump_json()} {precision} {names}".encode()).hexdigest()
 
 
 def _in_words(row: dict) -> str:

@@ -15,7 +15,7 @@ from data_io.user_cache import cache_folder
 MISCNN = "miscnn==1.4.0"
 PYTHON = (3, 11)
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
-MARK = "installed"
+BEGUN, MARK = "miscnn-1.4.0-begun", "miscnn-1.4.0-installed"
 
 
 def default_folder() -> Path:
@@ -26,9 +26,9 @@ def default_folder() -> Path:
 def environment(folder: Path) -> Path:
     """The Python interpreter of MIScnn's environment in `folder`, which is made there unless it is finished already.
 
-    The file `installed`, written last, says that it is finished; what an interruption left is made anew. A second
-    process waits for the first. Raises InputError where there is no Python 3.11, where `folder` holds something else
-    and where the installation fails.
+    The file `miscnn-1.4.0-installed`, written last, says that it is finished; what an interruption left is made anew.
+    A second process waits for the first. Raises InputError where there is no Python 3.11, where `folder` holds
+    something else and where the installation fails.
     """
     if not (folder / MARK).is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -50,13 +50,17 @@ def interpreter() -> str:
 
 
 def _make(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "pyvenv.cfg").is_file())):
+    # Only what this function began may be removed: a folder that was given may be somebody's own environment.
+    if folder.exists() and not (folder / BEGUN).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: holds something else than an environment of MIScnn; choose another --environment")
     base = interpreter()
     log.info("Making an environment for MIScnn 1.4.0 in %s: some minutes and about 2 GB, once.", folder)
     python = str(_python(folder))
     pip = [python, "-I", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
-    _run("its virtual environment", [base, "-I", "-m", "venv", "--clear", str(folder)])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / BEGUN).touch()
+    _run("its virtual environment", [base, "-I", "-m", "venv", str(folder)])
     log.info("Installing the packages that MIScnn needs.")
     _run("its packages", [*pip, "-r", str(REQUIREMENTS)])
     log.info("Installing %s.", MISCNN)

@@ -41,6 +41,10 @@ def benchmark(
     settings = load_settings("covid-3d-unet")
     forward, _ = forward_operations(build_network(settings), settings.patches.shape or ())
     rates = matrix_rates()
+    for program in (name for name in PROGRAMS if name in figures):
+        for name, rate in rates.items():
+            share = 3.0 * forward / rate / figures[program]["step_seconds_per_patch"]
+            figures[program][f"share_of_{name}_peak"] = share
     figures["floor_seconds_per_patch"] = 3.0 * forward / rates["bf16"]
     figures["machine"] = {f"{name}_peak_tflops": rate / 1e12 for name, rate in rates.items()}
     figures["machine"]["precision"] = choose_precision()

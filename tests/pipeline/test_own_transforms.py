@@ -17,6 +17,10 @@ def patch(shape) -> tuple[np.ndarray, np.ndarray]:
     return labels.astype(np.float32), labels
 
 
+def without_class():
+    return lambda data, seg: {"data": data, "seg": seg - 1}
+
+
 def shrinking():
     return lambda data, seg: {"data": data[:, :, 1:], "seg": seg[:, :, 1:]}
 
@@ -27,7 +31,7 @@ def test_image_and_labels_stay_aligned_and_depend_on_the_generator_alone(shape):
     results = []
     for seed in (1, 1, 2, 3, 4):
         random.seed(seed + len(results))  # what the global generators stand at plays no part
-        moved, moved_labels = apply_transforms(np.random.default_rng(seed), image, labels, [MIRROR])
+        moved, moved_labels = apply_transforms(np.random.default_rng(seed), image, labels, [MIRROR], 4)
         np.testing.assert_array_equal(moved, moved_labels)
         assert moved.dtype == np.float32 and moved_labels.dtype == np.uint8
         results.append(moved)
@@ -40,7 +44,7 @@ def test_the_global_generators_are_put_back():
     np.random.seed(0)  # noqa: NPY002
     expected = np.random.random()  # noqa: NPY002
     np.random.seed(0)  # noqa: NPY002
-    apply_transforms(np.random.default_rng(0), image, labels, [NOISE, MIRROR])
+    apply_transforms(np.random.default_rng(0), image, labels, [NOISE, MIRROR], 4)
     assert np.random.random() == expected  # noqa: NPY002
 
 
@@ -57,6 +61,11 @@ def test_batches_use_them(blocks, shape):
 def test_a_transform_that_changes_the_shape_or_does_not_exist():
     image, labels = patch((4, 4, 4))
     with pytest.raises(InputError, match="data and seg keep the shape"):
-        apply_transforms(np.random.default_rng(0), image, labels, [f"{__name__}:shrinking"])
+        apply_transforms(np.random.default_rng(0), image, labels, [f"{__name__}:shrinking"], 4)
+    with pytest.raises(InputError, match="seg holds classes 0 to 3, found -1 to 2"):
+        apply_transforms(np.random.default_rng(0), image, labels, [f"{__name__}:without_class"], 4)
+    needy = "batchgenerators.transforms.spatial_transforms:SpatialTransform"
+    with pytest.raises(InputError, match="SpatialTransform: cannot be made without arguments"):
+        apply_transforms(np.random.default_rng(0), image, labels, [needy], 4)
     with pytest.raises(InputError, match="transform no_such_module:turn: cannot be imported"):
-        apply_transforms(np.random.default_rng(0), image, labels, ["no_such_module:turn"])
+        apply_transforms(np.random.default_rng(0), image, labels, ["no_such_module:turn"], 4)

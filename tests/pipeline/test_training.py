@@ -96,7 +96,7 @@ def test_an_interrupted_training_goes_on_where_it_stood(blocks, tmp_path, interr
 
 def test_a_checkpoint_of_other_settings_is_refused(blocks, tmp_path):
     training.train(blocks, tiny("training.epochs=1"), tmp_path / "run")
-    with pytest.raises(InputError, match="settings or cases changed"):
+    with pytest.raises(InputError, match="settings, precision or cases changed"):
         training.train(blocks, tiny("training.epochs=2"), tmp_path / "run", resume=True)
 
 
@@ -139,8 +139,16 @@ def test_a_batch_too_large_for_the_memory_is_refused_before_training(blocks, tmp
 
 def test_a_diverging_loss_is_told(blocks, tmp_path, monkeypatch):
     monkeypatch.setattr(Trainer, "train", lambda *arguments: {"loss": float("nan")})
-    with pytest.raises(InputError, match=r"loss became nan in epoch 1, step 1, on patches of \w+, \w+: lower"):
+    with pytest.raises(InputError, match=r"loss became nan in epoch 1, step 1, on patches of \w+, \w+: begin again"):
         training.train(blocks, tiny(), tmp_path)
+
+
+def test_weights_that_are_no_numbers_are_not_kept(blocks, tmp_path, monkeypatch):
+    train = Trainer.train
+    monkeypatch.setattr(Trainer, "train", lambda self, batch, rate: train(self, batch, np.inf) | {"loss": 1.0})
+    with pytest.raises(InputError, match="weights are no longer numbers after epoch 1"):
+        training.train(blocks, tiny("training.steps_per_epoch=1"), tmp_path)
+    assert not (tmp_path / ".training" / "checkpoint.npz").exists()
 
 
 def test_a_model_file_holds_all_that_prediction_needs(blocks, tmp_path):
@@ -184,7 +192,7 @@ def test_what_is_not_a_model_file_is_refused(tmp_path, content):
 
 
 def test_jax_trains_without_tensorflow(blocks, tmp_path):
-    """Ten steps of the demo's network through KERAS_BACKEND=jax, in a process of its own."""
+    """Ten steps of the demo, on a smaller network, through KERAS_BACKEND=jax in a process of its own."""
     pytest.importorskip("jax")
     script = """
 import json, sys

@@ -42,7 +42,7 @@ def flags(tmp_path, monkeypatch) -> list[str]:
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
     python.chmod(0o755)
-    (tmp_path / "environment" / "installed").touch()
+    (tmp_path / "environment" / "miscnn-1.4.0-installed").touch()
     return ["--environment", str(tmp_path / "environment"), "--set", "evaluation.folds=2", "--seed", "3"]
 
 
@@ -97,7 +97,7 @@ def test_folds_apart_and_resumed(phantoms, flags, tmp_path):
     ],
 )
 def test_bad_input_writes_nothing_and_installs_nothing(phantoms, flags, tmp_path, more, message):
-    (tmp_path / "environment" / "installed").unlink()
+    (tmp_path / "environment" / "miscnn-1.4.0-installed").unlink()
     code, output = invoke("miscnn", phantoms, "-o", tmp_path / "run", *flags, *more)
     assert code == 2
     assert message in output

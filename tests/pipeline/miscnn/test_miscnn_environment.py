@@ -36,12 +36,12 @@ def test_it_is_made_once(fake, tmp_path):
     calls, folder = fake(), tmp_path / "cache" / "miscnn"
     assert environment.environment(folder) == folder / "bin" / "python"
     venv, packages, miscnn, trial = calls()
-    assert venv.endswith(f"-m venv --clear {folder}")
+    assert venv.endswith(f"-m venv {folder}")
     assert packages.endswith(f"-r {REQUIREMENTS}")
     assert miscnn.endswith(f"--no-deps {MISCNN}")
     assert trial.endswith("-c import miscnn")
     assert all(call.startswith("-I ") for call in calls())
-    assert (folder / "installed").is_file()
+    assert (folder / "miscnn-1.4.0-installed").is_file()
     environment.environment(folder)
     assert len(calls()) == 4
 
@@ -59,7 +59,7 @@ def test_a_failure_is_told_by_its_last_line_and_mended_by_another_try(fake, tmp_
     fake(fails)
     with pytest.raises(InputError, match=rf"{part} failed \(ERROR: told to fail\)"):
         environment.environment(tmp_path / "miscnn")
-    assert not (tmp_path / "miscnn" / "installed").exists()
+    assert not (tmp_path / "miscnn" / "miscnn-1.4.0-installed").exists()
     fake()
     assert environment.environment(tmp_path / "miscnn").is_file()
 
@@ -71,6 +71,12 @@ def test_a_folder_with_something_else_is_left_alone(fake, tmp_path):
         environment.environment(tmp_path)
     with pytest.raises(InputError, match="something else"):
         environment.environment(tmp_path / "thesis.txt")
+    own = tmp_path / "own"
+    (own / "lib").mkdir(parents=True)
+    (own / "pyvenv.cfg").touch()
+    with pytest.raises(InputError, match="something else"):
+        environment.environment(own)
+    assert (own / "lib").is_dir()
     assert calls() == []
 
 
