@@ -2,8 +2,8 @@
 
     python scripts/benchmark/profile_training.py WORK --csv profile.csv [--preset covid-3d-unet]
 
-WORK is as for batches.py. What oneDNN does not do itself (the loss, copies, the optimiser, batch normalisation and
-pooling where TensorFlow uses kernels of its own) is the rest.
+WORK is as for batches.py. Operations run side by side, so that their sum may exceed the step's time by the clock. What
+TensorFlow computes without oneDNN (the loss, copies, the optimiser) is not in the table.
 """
 
 import os
@@ -46,9 +46,10 @@ def profile(
         if fields[0] == "onednn_verbose" and "exec" in fields:
             kind = fields.index("exec") + 2
             seconds[fields[kind], fields[kind + 2]] += float(fields[-1]) / 1000.0
-    rows = [(kind, direction, value, value / whole) for (kind, direction), value in seconds.items()]
-    rest = whole - sum(seconds.values())
-    rows = [*sorted(rows, key=lambda row: -row[2]), ("the rest", "", rest, rest / whole), ("the step", "", whole, 1.0)]
+    everything = sum(seconds.values())
+    rows = [(kind, direction, value, value / everything) for (kind, direction), value in seconds.items()]
+    rows = [*sorted(rows, key=lambda row: -row[2]), ("all of these", "", everything, 1.0)]
+    rows.append(("the step, by the clock", "", whole, float("nan")))
     table = pd.DataFrame(rows, columns=["operation", "direction", "seconds", "share"])
     if csv is not None:
         table.to_csv(csv, index=False, float_format="%.4g")
