@@ -18,6 +18,8 @@ from typing import Annotated
 
 import typer
 
+from scripts.benchmark.machine import report
+
 SPACING_MM = (0.7, 0.7, 1.0)
 SLICES, CASES = 301, 2
 BATCHES, BATCHES_ALL_FIRING = 40, 5
@@ -55,10 +57,7 @@ def benchmark(
             str(workers): statistics.median(_by_workers(work, seed, workers) for seed in range(repeats))
             for workers in WORKERS
         }
-    text = json.dumps(figures, indent=2)
-    if json_file is not None:
-        json_file.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    report(figures, json_file)
 
 
 def _pneumoseg(work: Path, seed: int) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """What a benchmark asks of the machine: how long a process takes, how much memory, and how fast matrices multiply."""
 
+import json
 import os
 import subprocess
 import time
@@ -40,3 +41,11 @@ def matrix_rates() -> dict[str, float]:
                 product(matrix, matrix)
                 rates[name] = max(rates[name], 2.0 * size**3 / (time.perf_counter() - started))
     return rates
+
+
+def report(figures: dict, json_file: Path | None) -> None:
+    """Prints a benchmark's figures as JSON, and writes them to `json_file` where one is wanted."""
+    text = json.dumps(figures, indent=2)
+    if json_file is not None:
+        json_file.write_text(text + "\n", encoding="utf-8")
+    print(text)

@@ -11,46 +11,21 @@ import tempfile
 import time
 
 import numpy as np
-from miscnn import Data_Augmentation, Data_IO, Preprocessor
+from miscnn import Data_IO
 from miscnn.data_loading.interfaces import NIFTI_interface
 from miscnn.neural_network.data_generator import DataGenerator
-from miscnn.processing.subfunctions import Clipping, Normalization, Resampling
+from miscnn_setup import BATCH, PATCH, make_augmentation, make_preprocessor
 
-PATCH, BATCH, SPACING_MM, PROBABILITY = (160, 160, 80), 2, (1.58, 1.58, 2.70), 0.15
+PROBABILITY = 0.15
 
 
 def main(data: str, seed: str, batches: str, batches_all_firing: str) -> None:
     """Makes batches as covid19.MIScnn is configured."""
     np.random.seed(int(seed))  # noqa: NPY002
-    augmentation = Data_Augmentation(
-        cycles=1,
-        scaling=True,
-        rotations=True,
-        elastic_deform=True,
-        mirror=True,
-        brightness=True,
-        contrast=True,
-        gamma=True,
-        gaussian_noise=True,
-    )
-    steps = [
-        Clipping(min=-1250, max=250),
-        Normalization(mode="grayscale"),
-        Resampling(SPACING_MM),
-        Normalization(mode="z-score"),
-    ]
+    augmentation = make_augmentation()
     with tempfile.TemporaryDirectory() as folder:
         files = Data_IO(NIFTI_interface(channels=1, classes=4), data, batch_path=folder, delete_batchDir=False)
-        preprocessor = Preprocessor(
-            files,
-            batch_size=BATCH,
-            subfunctions=steps,
-            data_aug=augmentation,
-            prepare_subfunctions=True,
-            prepare_batches=False,
-            analysis="patchwise-crop",
-            patch_shape=PATCH,
-        )
+        preprocessor = make_preprocessor(files, BATCH, augmentation)
         generator = DataGenerator(sorted(files.get_indiceslist()), preprocessor, training=True)
         figures = {}
         for name, probability, count in (

@@ -10,32 +10,18 @@ import time
 
 started = time.perf_counter()
 
-from miscnn import Data_IO, Neural_Network, Preprocessor  # noqa: E402
+from miscnn import Data_IO, Neural_Network  # noqa: E402
 from miscnn.data_loading.interfaces import NIFTI_interface  # noqa: E402
 from miscnn.neural_network.architecture.unet.standard import Architecture  # noqa: E402
-from miscnn.processing.subfunctions import Clipping, Normalization, Resampling  # noqa: E402
+from miscnn_setup import make_preprocessor  # noqa: E402
 
-PATCH, OVERLAP, SPACING_MM = (160, 160, 80), (80, 80, 40), (1.58, 1.58, 2.70)
+OVERLAP = (80, 80, 40)
 
 
 def main(data: str, case: str, output: str) -> None:
     """Predicts `case` as covid19.MIScnn is configured."""
     files = Data_IO(NIFTI_interface(channels=1, classes=4), data, output_path=output, delete_batchDir=True)
-    steps = [
-        Clipping(min=-1250, max=250),
-        Normalization(mode="grayscale"),
-        Resampling(SPACING_MM),
-        Normalization(mode="z-score"),
-    ]
-    preprocessor = Preprocessor(
-        files,
-        batch_size=1,
-        subfunctions=steps,
-        prepare_subfunctions=True,
-        prepare_batches=False,
-        analysis="patchwise-crop",
-        patch_shape=PATCH,
-    )
+    preprocessor = make_preprocessor(files, 1)
     preprocessor.patchwise_overlap = OVERLAP
     model = Neural_Network(preprocessor=preprocessor, architecture=Architecture())
     begun = time.perf_counter()

@@ -12,15 +12,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from miscnn import Data_Augmentation, Data_IO, Neural_Network, Preprocessor
+from miscnn import Data_IO, Neural_Network
 from miscnn.data_loading.interfaces import NIFTI_interface
 from miscnn.neural_network.architecture.unet.standard import Architecture
 from miscnn.neural_network.data_generator import DataGenerator
 from miscnn.neural_network.metrics import dice_crossentropy, dice_soft, tversky_crossentropy, tversky_loss
-from miscnn.processing.subfunctions import Clipping, Normalization, Resampling
+from miscnn_setup import BATCH, make_augmentation, make_preprocessor
 from tensorflow.keras.callbacks import Callback
-
-PATCH, BATCH, SPACING_MM = (160, 160, 80), 2, (1.58, 1.58, 2.70)
 
 
 class Clock(Callback):
@@ -37,35 +35,9 @@ class Clock(Callback):
 
 def main(data: str, steps: int, output: str) -> None:
     """Trains as covid19.MIScnn is configured."""
-    augmentation = Data_Augmentation(
-        cycles=1,
-        scaling=True,
-        rotations=True,
-        elastic_deform=True,
-        mirror=True,
-        brightness=True,
-        contrast=True,
-        gamma=True,
-        gaussian_noise=True,
-    )
-    subfunctions = [
-        Clipping(min=-1250, max=250),
-        Normalization(mode="grayscale"),
-        Resampling(SPACING_MM),
-        Normalization(mode="z-score"),
-    ]
     with tempfile.TemporaryDirectory() as folder:
         files = Data_IO(NIFTI_interface(channels=1, classes=4), data, batch_path=folder, delete_batchDir=False)
-        preprocessor = Preprocessor(
-            files,
-            batch_size=BATCH,
-            subfunctions=subfunctions,
-            data_aug=augmentation,
-            prepare_subfunctions=True,
-            prepare_batches=False,
-            analysis="patchwise-crop",
-            patch_shape=PATCH,
-        )
+        preprocessor = make_preprocessor(files, BATCH, make_augmentation())
         network = Neural_Network(
             preprocessor=preprocessor,
             architecture=Architecture(),

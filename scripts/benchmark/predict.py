@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.benchmark.machine import REPOSITORY, matrix_rates, measured
+from scripts.benchmark.machine import REPOSITORY, matrix_rates, measured, report
 
 SPACING_MM = (0.7, 0.7, 1.0)
 SLICES, MANY_SLICES = 301, 824
@@ -51,10 +51,7 @@ def benchmark(
         figures["keras"] = _medians([_pneumoseg(ct, model, work, "keras")])
     if "miscnn" not in skip:
         figures["miscnn"] = _miscnn(ct, work)
-    text = json.dumps(figures, indent=2)
-    if json_file is not None:
-        json_file.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    report(figures, json_file)
 
 
 def _pneumoseg(ct: Path, model: Path, work: Path, engine: str) -> dict[str, float]:

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from scripts.benchmark.batches import cts_with_masks
-from scripts.benchmark.machine import REPOSITORY, matrix_rates, measured
+from scripts.benchmark.machine import REPOSITORY, matrix_rates, measured, report
 
 PROGRAMS = ("pneumoseg", "keras_bf16", "miscnn")
 
@@ -48,10 +48,7 @@ def benchmark(
     figures["floor_seconds_per_patch"] = 3.0 * forward / rates["bf16"]
     figures["machine"] = {f"{name}_peak_tflops": rate / 1e12 for name, rate in rates.items()}
     figures["machine"]["precision"] = choose_precision()
-    text = json.dumps(figures, indent=2)
-    if json_file is not None:
-        json_file.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    report(figures, json_file)
 
 
 def _train(program: str, data: Path, work: Path, steps: int) -> dict[str, float]:
