@@ -3,26 +3,27 @@
 Depends on a method that can fit cases and predict others (the `Method` protocol), and on nothing else about it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
 
-from data_io.dataset import Case, Dataset
+from data_io.dataset import Dataset
 from data_io.errors import InputError
 from data_io.labels import LabelTable
 from data_io.nifti import write_label_nifti
 from data_io.readers import read_labels
 from data_io.reporting import log
 from data_io.volume import Volume
-from evaluation import run_folder, scores, splits, tables
+from evaluation import run_folder, score_files, splits, tables
+from evaluation.case_pictures import draw_case
 from evaluation.figures.fitting_curves import fitting_curves, read_history
-from evaluation.figures.overlays import overlay_sheet
 from evaluation.figures.saving import save_figure
 from evaluation.run_folder import RunFolder
 from evaluation.run_report import write_results
+from evaluation.scores import CaseScores, score_case
 from evaluation.splits import Split
 from pipeline.model_file import TrainedModel
 
@@ -74,12 +75,14 @@ def cross_validate(
     resume: bool = False,
     overwrite: bool = False,
     start_from: TrainedModel | None = None,
+    tolerances_mm: Mapping[str, float] | None = None,
 ) -> CrossValidation:
     """Fits and measures `method` on each split and writes the run folder `output`.
 
     `folds`: only these (several processes may share a run folder; the one that finishes the last fold writes the
-    cv_results). `resume`: keep what is finished and go on at the last whole epoch. Raises InputError as
-    `run_folder.open_run`, and where a fold number does not exist or a fold is done already.
+    cv_results). `resume`: keep what is finished and go on at the last whole epoch. `tolerances_mm`: of the surface Dice
+    by class, on top of `surface.TOLERANCES_MM`. Raises InputError as `run_folder.open_run`, and where a fold number
+    does not exist or a fold is done already.
     """
     check_folds(folds, len(chosen))
     wanted = range(len(chosen)) if folds is None else folds
@@ -99,16 +102,42 @@ def cross_validate(
     )
     with run_folder.logged_to(run.root / "log.txt"):
         for fold in wanted:
-            _one_fold(dataset, chosen[fold], method, run, fold, resume, overwrite and joins, start_from)
-        finished = [fold for fold in range(len(chosen)) if run.finished(fold)]
-        detailed = pd.concat(
-            [tables.read_detailed(run.fold(fold) / "metrics.csv") for fold in finished], ignore_index=True
-        )
-        complete = len(finished) == len(chosen)
-        final = tables.final_table(detailed)
-        if complete:
-            with run.writing():
-                write_results(run, chosen, detailed, final, method.model_choice)
+            _one_fold(dataset, chosen[fold], method, run, fold, resume, overwrite and joins, start_from, tolerances_mm)
+        return _results(run, chosen, method.model_choice)
+
+
+def score_again(
+    run: RunFolder,
+    dataset: Dataset,
+    chosen: Sequence[Split],
+    labels: LabelTable,
+    model_choice: str,
+    tolerances_mm: Mapping[str, float] | None = None,
+) -> CrossValidation:
+    """Scores the predictions that lie in a run folder anew, and writes its tables, figures and report.
+
+    Folds that are not finished are left as they are. Raises InputError where no fold is finished, or a prediction is
+    missing or bad.
+    """
+    with run_folder.logged_to(run.root / "log.txt"):
+        for fold, split in enumerate(chosen):
+            if run.finished(fold):
+                with run.writing(fold):
+                    _score_fold(dataset.select(split.test), run, fold, labels, tolerances_mm)
+        return _results(run, chosen, model_choice)
+
+
+def _results(run: RunFolder, chosen: Sequence[Split], model_choice: str) -> CrossValidation:
+    finished = [fold for fold in range(len(chosen)) if run.finished(fold)]
+    if not finished:
+        raise InputError(f"{run.root}: no fold is finished; nothing can be measured")
+    detailed = pd.concat([tables.read_detailed(run.fold(fold) / score_files.METRICS) for fold in finished])
+    detailed = detailed.reset_index(drop=True)
+    complete = len(finished) == len(chosen)
+    final = tables.final_table(detailed)
+    if complete:
+        with run.writing():
+            write_results(run, chosen, detailed, final, model_choice)
     return CrossValidation(run, detailed, final, complete)
 
 
@@ -128,6 +157,7 @@ def _one_fold(
     resume: bool,
     overwrite: bool,
     start_from: TrainedModel | None,
+    tolerances_mm: Mapping[str, float] | None,
 ) -> None:
     if overwrite:
         run_folder.clear(run.fold(fold))
@@ -141,26 +171,28 @@ def _one_fold(
             raise InputError(f"{run.fold(fold)}: the fold was begun; use --resume to go on or --overwrite")
         log.info("fold %d: training on %s; testing on %s", fold, ", ".join(split.train), ", ".join(split.test))
         model = method.fit(dataset.select(split.train), run.fold(fold), resume, start_from)
-        rows = []
-        for case in dataset.select(split.test):
-            rows += _predict_and_score(case, method, model, run, fold)
+        tested = dataset.select(split.test)
+        for case in tested:
+            path = run.prediction(fold, case.name)
+            if not path.is_file():
+                write_label_nifti(path, method.predict(model, case.read_image()), method.labels)
         draw_history(run.fold(fold))
-        tables.write_csv(tables.detailed_table(rows), run.fold(fold) / "metrics.csv")
+        _score_fold(tested, run, fold, method.labels, tolerances_mm)
         log.info("fold %d is finished", fold)
 
 
-def _predict_and_score(case: Case, method: Method, model: Any, run: RunFolder, fold: int) -> list[dict]:
-    image, reference = case.read_pair(len(method.labels))
-    path = run.prediction(fold, case.name)
-    if not path.is_file():
-        write_label_nifti(path, method.predict(model, image), method.labels)
-    # Scored as read back: what is measured is what users find on disk.
-    prediction = read_labels(path, len(method.labels))
-    save_figure(
-        overlay_sheet(image, reference, prediction, method.labels, title=f"{case.name}, fold {fold}"),
-        run.fold(fold) / "figures" / f"{case.name}.png",
-    )
-    return scores.score_case(case.name, fold, reference, prediction, method.labels)
+def _score_fold(
+    cases: Dataset, run: RunFolder, fold: int, labels: LabelTable, tolerances_mm: Mapping[str, float] | None
+) -> None:
+    scored: list[CaseScores] = []
+    for case in cases:
+        image, reference = case.read_pair(len(labels))
+        # Scored as read back: what is measured is what users find on disk.
+        prediction = read_labels(run.prediction(fold, case.name), len(labels))
+        scored.append(score_case(case.name, fold, reference, prediction, labels, tolerances_mm=tolerances_mm))
+        title = f"{case.name}, fold {fold}"
+        draw_case(run.fold(fold) / "figures", case.name, image, reference, prediction, labels, title)
+    score_files.write_scores(run.fold(fold), scored, labels)
 
 
 def draw_history(folder: Path) -> None:

@@ -53,6 +53,12 @@ class RunFolder:
         """Versions, hardware, seed and data fingerprints."""
         return json.loads((self.root / "environment.json").read_text(encoding="utf-8"))
 
+    @property
+    def summary(self) -> dict:
+        """The summary of the results; nothing where there is none yet."""
+        path = self.root / "summary.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
     @contextmanager
     def writing(self, fold: int | None = None) -> Iterator[None]:
         """Holds the run's lock, or one fold's. Raises InputError at once where another process holds it.
@@ -91,6 +97,24 @@ def open_run(
         write_json(run.root / "splits.json", splits)
         write_json(run.root / "environment.json", _environment(fingerprints, seed, start_from))
         write_text(run.root / "settings.yaml", settings_yaml)
+    return run
+
+
+def open_finished(root: str | Path, dataset: Dataset) -> RunFolder:
+    """Opens a run to measure it again. Raises InputError where it is no run folder or was made with other data."""
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such run folder")
+    check_output(root, resume=True)
+    run = RunFolder(root)
+    if not (root / "settings.yaml").is_file():
+        raise InputError(f"{root}: not a run folder; it is empty")
+    found = fingerprints_of(dataset)
+    changed = sorted(case for case, print_ in run.environment["data"].items() if found.get(case) != print_)
+    if changed:
+        raise InputError(
+            f"{dataset.root}: not the data that {root} was made with, missing or changed: {', '.join(changed)}"
+        )
     return run
 
 

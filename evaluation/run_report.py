@@ -1,44 +1,48 @@
 """The results of a whole run: cv_results.*.csv, summary.json, figures and report.html from what the folds left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from data_io.atomic import write_json
-from evaluation import tables
+from evaluation import score_files, tables
+from evaluation.case_pictures import film_strip
 from evaluation.figures.box_plots import TITLES, box_plots
+from evaluation.figures.confusion import confusion_figure
+from evaluation.figures.lesion_size import score_against_size
 from evaluation.figures.saving import save_figure
+from evaluation.figures.volumes import volume_agreement
 from evaluation.report import summarise, write_report
 from evaluation.run_folder import RunFolder
+from evaluation.scores import LESIONS
+from evaluation.slice_viewer import FilmStrip
 from evaluation.splits import Split
+
+BOX_PLOTS = ("dice", "nsd", "hd95_mm", "iou", "sensitivity", "precision")
+SHOWN_CASES = 5
+
+Figures = list[tuple[str, Path]]
 
 
 def write_results(
     run: RunFolder, splits: Sequence[Split], detailed: pd.DataFrame, final: pd.DataFrame, model_choice: str
 ) -> None:
-    """Writes the tables, the summary, the box plots and the report of a run whose folds are finished.
+    """Writes the tables, the summary, the figures and the report of a run whose folds are finished.
 
     `model_choice`: how the method chose each fold's model, in words.
     """
     tables.write_csv(detailed, run.root / "cv_results.detailed.csv")
     tables.write_csv(final, run.root / "cv_results.final.csv")
+    score_files.merge_scores([run.fold(fold) for fold in range(len(splits))], run.root)
     summary = {"model choice": model_choice, **summarise(final)}
     write_json(run.root / "summary.json", summary)
-    figures = []
-    for score in ("dice", "nsd", "hd95_mm", "iou", "sensitivity", "precision"):
-        path = run.root / "figures" / f"{score}.png"
-        save_figure(box_plots(detailed, score), path)
-        title = TITLES.get(score, score.capitalize())
-        figures.append((f"{title[0].upper()}{title[1:]} per class: every case, over the folds", path))
+    figures = draw_results(run.root, detailed)
     for fold in range(len(splits)):
         curve = run.fold(fold) / "fitting_curve.png"
         if curve.is_file():
             figures.append((f"Fold {fold}: training", curve))
-    for fold, split in enumerate(splits):
-        figures += [
-            (f"{case}, fold {fold}: CT, reference, prediction", run.fold(fold) / "figures" / f"{case}.png")
-            for case in split.test
-        ]
+    folders = {case: run.fold(fold) / "figures" for fold, split in enumerate(splits) for case in split.test}
     write_report(
         run.root / "report.html",
         f"Cross-validation: {run.root.name}",
@@ -47,10 +51,61 @@ def write_results(
         splits,
         detailed,
         final,
-        figures,
+        [*figures, *case_sheets(detailed, folders)],
         _warnings(run),
         run.environment,
+        strips=extreme_cases(detailed, folders),
     )
+
+
+def draw_results(folder: Path, detailed: pd.DataFrame) -> Figures:
+    """Draws what concerns all cases to `folder`/figures; the captions and paths of the pictures."""
+    figures: Figures = []
+    for score in BOX_PLOTS:
+        path = folder / "figures" / f"{score}.png"
+        save_figure(box_plots(detailed, score), path)
+        title = TITLES.get(score, score.capitalize())
+        figures.append((f"{title[0].upper()}{title[1:]} per class: every case, over the folds", path))
+    for name in [name for name in LESIONS if (detailed["class"] == name).any()]:
+        path = folder / "figures" / f"volume_{name}.png"
+        save_figure(volume_agreement(detailed, name), path)
+        figures.append((f"Volume of {name}: prediction against reference, and Bland-Altman plot", path))
+        path = folder / "figures" / f"dice_by_size_{name}.png"
+        save_figure(score_against_size(detailed, name), path)
+        figures.append((f"Dice of {name} against its volume in the reference", path))
+    if (folder / score_files.CONFUSION).is_file():
+        path = folder / "figures" / "confusion.png"
+        save_figure(confusion_figure(*score_files.read_confusion(folder / score_files.CONFUSION)), path)
+        figures.append(("Voxels of each class and what they were taken for, all cases together", path))
+    return figures
+
+
+def case_sheets(detailed: pd.DataFrame, folders: Mapping[str, Path]) -> Figures:
+    """Caption and sheet of each case that has one. `folders`: where each case's pictures lie, by case."""
+    sheets = [
+        (f"{case}: CT, contours of reference and prediction, errors", folders[case] / f"{case}.png")
+        for case in detailed["case"].drop_duplicates()
+        if case in folders
+    ]
+    return [(caption, path) for caption, path in sheets if path.is_file()]
+
+
+def extreme_cases(detailed: pd.DataFrame, folders: Mapping[str, Path]) -> dict[str, list[FilmStrip]]:
+    """Film strips of the worst and the best cases by heading: by Dice of the infection, or of the last class there is.
+
+    With fewer than twice `SHOWN_CASES`, no case is in both. Cases whose score is undefined are in neither.
+    """
+    classes = list(detailed["class"].drop_duplicates())
+    name = next((name for name in LESIONS if name in classes), classes[-1])
+    dice = detailed[detailed["class"] == name].set_index("case")["dice"].dropna().sort_values(kind="stable")
+    strips = [
+        film_strip(folders[case], case, f"{case}: Dice of {name} {value:.3f}")
+        for case, value in zip(map(str, dice.index), dice, strict=True)
+        if case in folders
+    ]
+    ranked = [strip for strip in strips if strip is not None]
+    best = ranked[max(SHOWN_CASES, len(ranked) - SHOWN_CASES) :][::-1]
+    return {"Worst five cases": ranked[:SHOWN_CASES], "Best five cases": best} if best else {"All cases": ranked}
 
 
 def _warnings(run: RunFolder) -> list[str]:

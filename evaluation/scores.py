@@ -1,6 +1,7 @@
-"""One case, reference against prediction, to the rows of the score table: one per class and per group of classes."""
+"""One case, reference against prediction: rows of the score table (one per class and group), lesions, counts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from data_io.errors import InputError
 from data_io.labels import LUNG_LABELS, LabelTable
 from data_io.volume import Volume
-from evaluation import overlap, surface
+from evaluation import lesions, overlap, ranking, surface
 from evaluation.overlap import MaskCounts
 
 SURFACE_SCORES = ("hd95_mm", "assd_mm", "nsd", "hd_mm")
@@ -16,7 +17,7 @@ SURFACE_SCORES = ("hd95_mm", "assd_mm", "nsd", "hd_mm")
 
 DIFFERENCES = ("volume_difference_ml", "volume_difference_percent")
 
-SCORES = (*overlap.OVERLAP_SCORES, *SURFACE_SCORES, *DIFFERENCES)
+SCORES = (*overlap.OVERLAP_SCORES, *SURFACE_SCORES, *DIFFERENCES, "auc", *lesions.LESION_SCORES)
 """Columns that hold a score: what is averaged over cases."""
 
 VOLUMES = ("volume_reference_ml", "volume_prediction_ml")
@@ -24,11 +25,17 @@ VOLUMES = ("volume_reference_ml", "volume_prediction_ml")
 REQUIRED_COLUMNS = ("fold", "case", "class", *overlap.OVERLAP_SCORES, *SURFACE_SCORES[:3], *VOLUMES, "status")
 """The columns that every detailed table has, first and in this order: others' scripts read them."""
 
-COLUMNS = (*REQUIRED_COLUMNS, "hd_mm", "nsd_tolerance_mm", *DIFFERENCES)
+COLUMNS = (
+    *(*REQUIRED_COLUMNS, "hd_mm", "nsd_tolerance_mm", *DIFFERENCES, "auc"),
+    *(*lesions.LESION_COUNTS, *lesions.LESION_SCORES),
+)
 """All columns of the detailed table, in order. Further columns come after `status`; older tables lack them."""
 
 LUNG_GROUPS: dict[str, tuple[int, ...]] = {"lungs": (1, 2, 3)}
 """Groups scored as one mask, for `data_io.labels.LUNG_LABELS`: left lung, right lung and infection together."""
+
+LESIONS = ("infection",)
+"""Classes that come in separate pieces, which are counted one by one."""
 
 LUNGS_DEFINITION = (
     "lungs = left lung + right lung + infection scored as one mask, because an infected voxel is lung too. It is not "
@@ -56,6 +63,15 @@ DEFINITIONS: dict[str, str] = {
     "volume_difference_ml": "Volume of the prediction less that of the reference in millilitres; above 0 is too much.",
     "volume_difference_percent": "Volume of the prediction less that of the reference in percent of the latter; "
     "undefined where the reference is empty.",
+    "auc": "Area under the receiver operating characteristic of the class's probability over all voxels (Hanley & "
+    "McNeil 1982), ties counting half; where probabilities were given. Near 1 for every small structure.",
+    "lesions_reference": "Connected pieces of the reference (voxels that share a face, an edge or a corner).",
+    "lesions_found": f"Pieces of the reference of which at least {lesions.FOUND_SHARE:.0%} were predicted.",
+    "lesions_prediction": "Connected pieces of the prediction.",
+    "lesions_false": f"Pieces of the prediction of which less than {lesions.FOUND_SHARE:.0%} lie in the reference.",
+    "lesion_sensitivity": "Part of the reference's pieces that was found. Each piece counts alike, whatever its size.",
+    "lesion_precision": "Part of the prediction's pieces that is not false.",
+    "lesion_f1": "Harmonic mean of lesion sensitivity and lesion precision; 0 where only one of the masks has pieces.",
     "volume_reference_ml": "Volume of the reference mask in millilitres.",
     "volume_prediction_ml": "Volume of the predicted mask in millilitres.",
     "status": "ok; reference_empty or prediction_empty (Dice, IoU and NSD are 0, surface distances the diagonal of the "
@@ -69,6 +85,16 @@ def default_groups(labels: LabelTable) -> dict[str, tuple[int, ...]]:
     return dict(LUNG_GROUPS) if labels.names[:4] == LUNG_LABELS.names else {}
 
 
+@dataclass(frozen=True, eq=False)
+class CaseScores:
+    """`rows`: of the score table, keys COLUMNS; `lesions`: one row per piece, keys `lesions.COLUMNS`; `confusion`:
+    voxels by reference and predicted class, int64 (classes, classes)."""
+
+    rows: list[dict]
+    lesions: list[dict]
+    confusion: np.ndarray
+
+
 def score_case(
     case: str,
     fold: int,
@@ -77,18 +103,22 @@ def score_case(
     labels: LabelTable,
     groups: Mapping[str, tuple[int, ...]] | None = None,
     tolerances_mm: Mapping[str, float] | None = None,
-) -> list[dict]:
-    """Scores one prediction: a row per class of `labels`, then one per group, each with exactly the keys COLUMNS.
+    lesion_classes: Sequence[str] = LESIONS,
+    probabilities: Mapping[str, Volume] | None = None,
+) -> CaseScores:
+    """Scores one prediction: a row per class of `labels`, then one per group.
 
     `reference`, `prediction`: uint8 class numbers on one grid. `groups`: classes taken as one mask, by name; None
-    means `default_groups(labels)`. `tolerances_mm`: of the surface Dice, by class or group; None means
-    `surface.TOLERANCES_MM`; a class without has no surface Dice. Undefined scores are NaN (see `evaluation.overlap`,
-    `evaluation.surface`). Raises InputError where the two lie on different grids, hold labels outside the table, or
-    where a group bears the name of a class or has a class that the table lacks.
+    means `default_groups(labels)`. `tolerances_mm`: of the surface Dice, by class or group, on top of
+    `surface.TOLERANCES_MM`; a class without has no surface Dice. `lesion_classes`: whose pieces are counted.
+    `probabilities`: by class, on the same grid, for the AUC. Undefined scores are NaN (see `evaluation.overlap`,
+    `evaluation.surface`, `evaluation.lesions`). Raises InputError where the volumes lie on different grids, hold labels
+    outside the table, or where a group bears the name of a class or has a class that the table lacks.
     """
-    _check_grids(case, reference, prediction)
+    _check_grids(case, "prediction", reference, prediction)
     groups = default_groups(labels) if groups is None else groups
-    tolerances_mm = surface.TOLERANCES_MM if tolerances_mm is None else tolerances_mm
+    tolerances_mm = {**surface.TOLERANCES_MM, **(tolerances_mm or {})}
+    probabilities = probabilities or {}
     taken = sorted(set(groups) & set(labels.names))
     if taken:
         raise InputError(f"a group needs a name that no class has, found {', '.join(taken)}")
@@ -98,32 +128,40 @@ def score_case(
         masks = {name: overlap.mask_counts(matrix, group) for name, group in members.items()}
     except InputError as error:
         raise InputError(f"case {case}: {error}") from error
-    rows = []
+    rows, lesion_rows = [], []
     for name, counts in masks.items():
         tolerance_mm = tolerances_mm.get(name, float("nan"))
-        row = {
+        row = dict.fromkeys(COLUMNS, float("nan")) | {
             "fold": fold,
             "case": case,
             "class": name,
             **{score: formula(counts) for score, formula in overlap.OVERLAP_SCORES.items()},
-            **_surface_scores(reference, prediction, members[name], counts, tolerance_mm),
             **_volumes(counts, reference.grid.voxel_volume_ml),
             "status": counts.status,
             "nsd_tolerance_mm": tolerance_mm,
         }
-        rows.append({column: row[column] for column in COLUMNS})
-    return rows
+        if 0 not in members[name] and counts.status != "both_empty":
+            one, other = (_mask(volume.array, members[name]) for volume in (reference, prediction))
+            row |= _surface_scores(one, other, reference.spacing_mm, tolerance_mm)
+            if name in lesion_classes:
+                found = lesions.pieces(one, other), lesions.pieces(other, one)
+                row |= lesions.lesion_scores(*found)
+                lesion_rows += lesions.lesion_rows(fold, case, name, *found, reference.grid.affine)
+        if name in probabilities:
+            _check_grids(case, f"probability of {name}", reference, probabilities[name])
+            row["auc"] = ranking.roc_auc(_mask(reference.array, members[name]), probabilities[name].array)
+        rows.append(row)
+    return CaseScores(rows, lesion_rows, matrix)
+
+
+def _mask(labels: np.ndarray, members: tuple[int, ...]) -> np.ndarray:
+    return reduce(np.logical_or, (labels == label for label in members))
 
 
 def _surface_scores(
-    reference: Volume, prediction: Volume, members: tuple[int, ...], counts: MaskCounts, tolerance_mm: float
+    reference: np.ndarray, prediction: np.ndarray, spacing_mm: tuple[float, float, float], tolerance_mm: float
 ) -> dict[str, float]:
-    if 0 in members or counts.status == "both_empty":
-        return dict.fromkeys(SURFACE_SCORES, float("nan"))
-    one, other = (
-        reduce(np.logical_or, (volume.array == label for label in members)) for volume in (reference, prediction)
-    )
-    surfaces = surface.surface_distances(one, other, reference.spacing_mm)
+    surfaces = surface.surface_distances(reference, prediction, spacing_mm)
     return {
         "hd95_mm": surface.hausdorff_95_mm(surfaces),
         "assd_mm": surface.average_distance_mm(surfaces),
@@ -142,14 +180,14 @@ def _volumes(counts: MaskCounts, voxel_volume_ml: float) -> dict[str, float]:
     }
 
 
-def _check_grids(case: str, reference: Volume, prediction: Volume) -> None:
-    if reference.grid.shape != prediction.grid.shape:
+def _check_grids(case: str, role: str, reference: Volume, other: Volume) -> None:
+    if reference.grid.shape != other.grid.shape:
         raise InputError(
-            f"case {case}: reference and prediction must have one shape, found {reference.grid.shape} and "
-            f"{prediction.grid.shape} (axes turned to RAS+); resample the prediction to the reference's grid"
+            f"case {case}: reference and {role} must have one shape, found {reference.grid.shape} and "
+            f"{other.grid.shape} (axes turned to RAS+); resample the {role} to the reference's grid"
         )
-    if not reference.grid.matches(prediction.grid):
+    if not reference.grid.matches(other.grid):
         raise InputError(
-            f"case {case}: reference and prediction must lie in the same place, but their affines differ by more than "
-            "0.001 mm; resample the prediction to the reference's grid or correct its header"
+            f"case {case}: reference and {role} must lie in the same place, but their affines differ by more than "
+            f"0.001 mm; resample the {role} to the reference's grid or correct its header"
         )

@@ -61,7 +61,7 @@ def surface_distances(
     # The scores do not depend on the order of the axes, and memory is read fastest in its own order.
     order = np.argsort([-abs(stride) for stride in reference.strides], kind="stable")
     masks, spacing = (reference.transpose(order), prediction.transpose(order)), spacing[order]
-    box = _bounding_box(masks[0] | masks[1])
+    box = bounding_box(masks[0] | masks[1])
     codes = [_neighbourhoods(mask[box]) for mask in masks]
     elements = [np.flatnonzero(_on_surface(code)) for code in codes]
     areas = element_areas_mm2(spacing)
@@ -181,7 +181,7 @@ def _largest_fan(polygon: list[tuple[int, ...]]) -> np.ndarray:
     return max(fans, key=lambda fan: float(np.linalg.norm(fan, axis=1).sum()))
 
 
-def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
+def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
     """The part of `mask` that holds its True voxels (nothing where there are none)."""
     box: tuple[slice, ...] = ()
     for axis in range(mask.ndim):

@@ -7,12 +7,15 @@ import pandas as pd
 
 from data_io.atomic import write_aside
 from data_io.errors import InputError
+from evaluation.lesions import LESION_COUNTS
 from evaluation.scores import COLUMNS, LUNGS_DEFINITION, REQUIRED_COLUMNS, SCORES, VOLUMES
+from evaluation.statistics import bootstrap_interval
 
 ALL_FOLDS = "all"
 STATISTICS = ("mean", "sd", "median", "undefined")
+FURTHER_STATISTICS = ("q1", "q3", "ci95_low", "ci95_high")
 KEYS = ["fold", "case", "class"]
-NUMBERS = (*SCORES, *VOLUMES, "nsd_tolerance_mm")
+NUMBERS = (*SCORES, *VOLUMES, *LESION_COUNTS, "nsd_tolerance_mm")
 
 
 def detailed_table(rows: Sequence[dict]) -> pd.DataFrame:
@@ -52,7 +55,9 @@ def final_table(detailed: pd.DataFrame) -> pd.DataFrame:
     """One row per fold x class, then fold "all" (all cases pooled) x class; `fold` is text.
 
     Columns: fold, class, cases, then for each score its `_mean`, `_sd` (n - 1 in the denominator; NaN for one case),
-    `_median` over the cases where it is defined, and `_undefined`, the number of cases where it is not.
+    `_median` over the cases where it is defined, and `_undefined`, the number of cases where it is not. After these,
+    again for each score, the quartiles `_q1` and `_q3`, and `_ci95_low` and `_ci95_high`: the 95 % bootstrap interval
+    of the mean over cases (NaN for one case).
     """
     parts = [(str(fold), part) for fold, part in detailed.groupby("fold", sort=True)]
     rows = [
@@ -70,10 +75,11 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def result_lines(final: pd.DataFrame) -> str:
-    """The rows of fold "all" as a table for the terminal: per class Dice (mean ± sd, median), the means of NSD, HD95 in
-    mm, IoU, sensitivity and precision, the number of cases and of those whose Dice is undefined."""
+    """The rows of fold "all" as a table for the terminal: per class Dice (mean ± sd, 95 % bootstrap interval of the
+    mean, median), the means of NSD, HD95 in mm, sensitivity and precision, the number of cases and of those whose Dice
+    is undefined."""
     header = (
-        *("class", "dice mean ± sd", "median", "nsd", "hd95 mm", "iou", "sensitivity", "precision"),
+        *("class", "dice mean ± sd", "95 % interval", "median", "nsd", "hd95 mm", "sensitivity", "precision"),
         *("cases", "undefined"),
     )
     rows: list[tuple[str, ...]] = [header]
@@ -82,9 +88,10 @@ def result_lines(final: pd.DataFrame) -> str:
             (
                 str(row["class"]),
                 mean_and_sd(row["dice_mean"], row["dice_sd"]),
+                interval(row["dice_ci95_low"], row["dice_ci95_high"]),
                 *(decimals(row[column]) for column in ("dice_median", "nsd_mean")),
                 decimals(row["hd95_mm_mean"], 1),
-                *(decimals(row[column]) for column in ("iou_mean", "sensitivity_mean", "precision_mean")),
+                *(decimals(row[column]) for column in ("sensitivity_mean", "precision_mean")),
                 str(row["cases"]),
                 str(row["dice_undefined"]),
             )
@@ -92,6 +99,8 @@ def result_lines(final: pd.DataFrame) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
     lines.insert(1, "-" * len(lines[0]))
+    if any(row[-2] == "1" for row in rows):
+        lines.append("One case has no deviation and no interval.")
     if any(row[0] == "lungs" for row in rows):
         lines.append(LUNGS_DEFINITION)
     return "\n".join(lines)
@@ -100,6 +109,11 @@ def result_lines(final: pd.DataFrame) -> str:
 def decimals(value: float, places: int = 3) -> str:
     """A number for readers; an en dash where it is undefined (NaN)."""
     return "–" if pd.isna(value) else f"{value:.{places}f}"
+
+
+def interval(low: float, high: float, places: int = 3) -> str:
+    """ "0.57 to 0.75"; an en dash where there is none."""
+    return "–" if pd.isna(low) else f"{low:.{places}f} to {high:.{places}f}"
 
 
 def mean_and_sd(mean: float, sd: float, places: int = 3) -> str:
@@ -115,6 +129,11 @@ def _statistics(members: pd.DataFrame) -> dict[str, float | int]:
         row[f"{score}_sd"] = float(values.std(ddof=1))
         row[f"{score}_median"] = float(values.median())
         row[f"{score}_undefined"] = len(members) - len(values)
+    for score in SCORES:  # further columns come after those that others' scripts know
+        values = members[score].dropna()
+        quartiles = [float(values.quantile(share)) for share in (0.25, 0.75)]
+        further = (*quartiles, *bootstrap_interval(values.to_numpy()))
+        row |= {f"{score}_{name}": value for name, value in zip(FURTHER_STATISTICS, further, strict=True)}
     return row
 
 

@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
-COMMANDS = ("phantom", "download", "verify", "explore", "kfold", "train", "predict", "evaluate", "miscnn", "info")
+COMMANDS = (
+    *("phantom", "download", "verify", "explore", "kfold", "train", "predict"),
+    *("evaluate", "compare", "severity", "report", "miscnn", "info"),
+)
 
 app = typer.Typer(
     help="Segment COVID-19 lungs in CT volumes: train, cross-validate, predict and measure 3D U-Nets.",

@@ -28,6 +28,15 @@ Splits = Annotated[
     typer.Option("--splits", help="kfold, published, hold-out:SHARE, leave-one-out or a JSON file of splits."),
 ]
 Folds = Annotated[list[int] | None, typer.Option("--fold", help="Only this fold; may be repeated.")]
+Tolerances = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tolerance",
+        metavar="CLASS=MM",
+        help="Tolerance of a class's surface Dice; may be repeated. By default lungs 1 mm, infection 3 mm.",
+        show_default=False,
+    ),
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of splits, patches and initial weights.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
@@ -97,6 +106,20 @@ def settings_of(preset: str, changes: list[str] | None, seed: int | None):
     from pipeline.configuration import load_settings
 
     return load_settings(preset, [*(changes or []), *([f"seed={seed}"] if seed is not None else [])])
+
+
+def tolerances_of(texts: list[str] | None) -> dict[str, float]:
+    """The tolerances in mm by class that the flag `--tolerance` gives. Raises InputError for other texts."""
+    tolerances_mm = {}
+    for text in texts or []:
+        name, equals, number = text.partition("=")
+        try:
+            tolerances_mm[name.strip()] = float(number)
+        except ValueError:
+            equals = ""
+        if not equals or not 0 <= tolerances_mm[name.strip()] < float("inf"):
+            raise InputError(f"--tolerance takes CLASS=MM, such as infection=3, found {text}")
+    return tolerances_mm
 
 
 def run(function: Callable) -> None:

@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import Json, Output, Overwrite, Quiet, Verbose, command, print_json, run
+from scripts.command_line import (
+    Json,
+    Output,
+    Overwrite,
+    Quiet,
+    Tolerances,
+    Verbose,
+    command,
+    print_json,
+    run,
+    tolerances_of,
+)
 
 Reference = Annotated[
     Path,
@@ -14,6 +25,23 @@ Reference = Annotated[
 Prediction = Annotated[
     Path, typer.Option("--prediction", help="Folder of predicted masks CASE.nii.gz.", show_default=False)
 ]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--labels",
+        metavar="NUMBER=NAME",
+        help="Classes of the masks; may be repeated. By default 1=lung_left,2=lung_right,3=infection.",
+        show_default=False,
+    ),
+]
+Probabilities = Annotated[
+    Path | None,
+    typer.Option(
+        "--probabilities",
+        help="Folder of maps CASE.CLASS.nii.gz, as predict --probabilities writes them: adds the AUC.",
+        show_default=False,
+    ),
+]
 
 
 @command
@@ -21,52 +49,39 @@ def evaluate(
     reference: Reference,
     prediction: Prediction,
     output: Output,
+    labels: Labels = None,
+    tolerance: Tolerances = None,
+    probabilities: Probabilities = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Scores predicted masks against reference masks of the same names, and writes tables and figures.
+    """Scores predicted masks against reference masks of the same names; any classes, from any program.
 
-    Writes metrics.csv (overlap, surface distances and volumes, one row per case and class), final.csv (means over
-    cases), summary.json and figures/. Where the reference is a dataset, the figures show its CTs with both masks.
+    Writes metrics.csv (overlap, surface distances, volumes and lesions, one row per case and class), final.csv (means
+    over cases with intervals), lesions.csv, confusion.csv, summary.json, figures/ and report.html. Where the reference
+    is a dataset, its CTs are shown with both masks.
 
     Example: pneumoseg evaluate --reference data/covid --prediction masks -o scores
     """
-    from data_io.atomic import write_json
     from data_io.errors import InputError
-    from data_io.labels import LUNG_LABELS
-    from data_io.readers import read_labels, read_volume
-    from data_io.reporting import log, track
-    from evaluation import tables
-    from evaluation.figures.box_plots import box_plots
-    from evaluation.figures.overlays import overlay_sheet
-    from evaluation.figures.saving import save_figure
+    from data_io.label_mapping import LUNG_MAPPING, parse_labels
+    from data_io.reporting import log
+    from evaluation.mask_evaluation import evaluate_masks
     from evaluation.pairing import find_pairs
     from evaluation.report import summarise
-    from evaluation.scores import score_case
+    from evaluation.tables import result_lines
 
     if (output / "metrics.csv").exists() and not overwrite:
         raise InputError(f"{output}: there are scores already; choose another folder or give --overwrite")
-    rows = []
-    for pair in track(find_pairs(reference, prediction), "scoring"):
-        truth = read_labels(pair.reference, len(LUNG_LABELS))
-        found = read_labels(pair.prediction, len(LUNG_LABELS))
-        rows += score_case(pair.case, 0, truth, found, LUNG_LABELS)
-        if pair.image is not None:
-            sheet = overlay_sheet(read_volume(pair.image), truth, found, LUNG_LABELS, pair.case)
-            save_figure(sheet, output / "figures" / f"overlay_{pair.case}.png", dpi=100)
-
-    detailed = tables.detailed_table(rows)
-    final = tables.final_table(detailed)
-    save_figure(box_plots(detailed, "dice"), output / "figures" / "box_plot_dice.png")
-    tables.write_csv(final, output / "final.csv")
-    write_json(output / "summary.json", summarise(final))
-    tables.write_csv(detailed, output / "metrics.csv")  # last: its presence says that all the rest is there
+    mapping = parse_labels(labels) if labels else LUNG_MAPPING
+    pairs = find_pairs(reference, prediction)
+    final = evaluate_masks(pairs, mapping, output, tolerances_of(tolerance), probabilities)
     if json:
         print_json(summarise(final))
     elif not quiet:
-        print(tables.result_lines(final))
+        print(result_lines(final))
     log.info("Written to %s", output)
 
 

@@ -14,7 +14,8 @@ def explore(
 ) -> None:
     """Tabulate and draw every case: shapes, spacings, intensities, class frequencies.
 
-    Writes exploration.csv, summary.json, figures/*.png and figures/cases/CASE.png.
+    Writes report.html (one page with everything), exploration.csv, summary.json, figures/*.png and
+    figures/cases/CASE.png.
 
     Example: pneumoseg explore data/ -o exploration/
     """
@@ -23,28 +24,43 @@ def explore(
     from data_io.labels import LUNG_LABELS
     from data_io.layouts import open_dataset
     from data_io.reporting import log
-    from evaluation import exploration
+    from evaluation import exploration, exploration_report
     from evaluation.figures import exploration as figures
     from evaluation.figures.saving import save_figure
 
     if output.exists() and (not output.is_dir() or any(output.iterdir())) and not overwrite:
         raise InputError(f"{output}: exists already and is not an empty folder; choose another, or add --overwrite")
-    histograms = []
+    histograms, sheets, overviews = [], [], []
 
     def draw(case, image, mask):
         histograms.append(figures.count_intensities(case.name, case.source, image))
-        sheet = figures.montage(image, mask, LUNG_LABELS, title=case.name)
-        save_figure(sheet, output / "figures" / "cases" / f"{case.name}.png")
+        sheets.append((case.name, output / "figures" / "cases" / f"{case.name}.png"))
+        save_figure(figures.montage(image, mask, LUNG_LABELS, title=case.name), sheets[-1][1])
+
+    def overview(figure, name, caption):
+        overviews.append((caption, output / "figures" / f"{name}.png"))
+        save_figure(figure, overviews[-1][1])
 
     table = exploration.explore(open_dataset(data, need_masks=False), LUNG_LABELS, draw)
     summary = exploration.summary(table, LUNG_LABELS)
     with write_aside(output / "exploration.csv") as aside:
         table.to_csv(aside, index=False)
     write_json(output / "summary.json", summary)
-    save_figure(figures.shapes_and_spacings(table), output / "figures" / "shapes_and_spacings.png")
-    save_figure(figures.intensity_histograms(histograms), output / "figures" / "intensities.png")
+    overview(figures.shapes_and_spacings(table), "shapes_and_spacings", "Voxels, spacing and extent of each case")
+    overview(figures.intensity_histograms(histograms), "intensities", "Intensities of each case")
     if summary["annotated_cases"]:
-        save_figure(figures.class_frequencies(table, LUNG_LABELS), output / "figures" / "class_frequencies.png")
+        figure = figures.class_frequencies(table, LUNG_LABELS)
+        overview(figure, "class_frequencies", "Share of the voxels per class: mean, and each case")
+    exploration_report.write_exploration_report(
+        output / "report.html",
+        f"Dataset: {data.resolve().name}",
+        table,
+        summary,
+        overviews,
+        sheets,
+        exploration_report.remarkable_cases(table, LUNG_LABELS),
+        LUNG_LABELS,
+    )
     log.info("written to %s", output)
     if json:
         rows = table.astype(object).where(table.notna(), None).to_dict("records")

@@ -75,7 +75,10 @@ def kfold(
     from pipeline.segmenter import Segmenter
 
     start = load_model(start_from, trust_plugins) if start_from else None
-    results = cross_validate(dataset, chosen, Segmenter(settings), output, fold, resume, overwrite, start)
+    method = Segmenter(settings)
+    results = cross_validate(
+        dataset, chosen, method, output, fold, resume, overwrite, start, tolerances_mm=wanted.tolerances_mm
+    )
     print_results(results, quiet, json)
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from data_io.errors import InputError
 from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
-from evaluation.scores import SCORES
+from evaluation.scores import DIFFERENCES, SCORES
 
 FAR = 20.0  # times the median: beyond, distances are shown on a logarithmic axis
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -48,7 +48,9 @@ def box_plots(
     axes.set_xticks(range(len(chosen)), [_under(detailed, name, score) for name in chosen], fontsize=FONT_POINTS)
     axes.set_xlim(-0.6, len(chosen) - 0.4)
     bottom, top = axes.get_ylim()
-    if not score.endswith("_mm"):
+    if score in DIFFERENCES:
+        axes.axhline(0, color="0.35", linewidth=0.8)
+    elif not score.endswith("_mm"):
         axes.set_ylim(max(min(bottom, 0.9), 0.0) - 0.02, 1.02)  # the whole upper end: a gap to 1 must look like one
     else:
         values = detailed.loc[detailed["class"].isin(chosen), score].dropna()

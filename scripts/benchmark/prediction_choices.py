@@ -85,7 +85,7 @@ def _measure_case(case, fold: int, base: Predictor, others: dict[str, Predictor]
 
     def record(choice: str, array: np.ndarray, standard: np.ndarray, seconds: float) -> None:
         differing = float(np.mean(array != standard))
-        for score in score_case(case.name, fold, reference, image.with_array(array), table):
+        for score in score_case(case.name, fold, reference, image.with_array(array), table).rows:
             facts = {"differing_voxels": differing, "seconds": seconds}
             rows.append({"choice": choice, "class": score["class"], "dice": score["dice"], **facts})
 

@@ -35,7 +35,7 @@ def lungs_with_infection() -> np.ndarray:
 
 
 def rows_by_class(reference, prediction, **arguments) -> dict[str, dict]:
-    rows = score_case("a", 2, volume(reference), volume(prediction), LUNG_LABELS, **arguments)
+    rows = score_case("a", 2, volume(reference), volume(prediction), LUNG_LABELS, **arguments).rows
     return {row["class"]: row for row in rows}
 
 
@@ -43,7 +43,8 @@ def test_columns_are_the_interface():
     assert ",".join(COLUMNS) == (
         "fold,case,class,dice,iou,sensitivity,specificity,precision,accuracy,hd95_mm,assd_mm,nsd,"
         "volume_reference_ml,volume_prediction_ml,status,"
-        "hd_mm,nsd_tolerance_mm,volume_difference_ml,volume_difference_percent"
+        "hd_mm,nsd_tolerance_mm,volume_difference_ml,volume_difference_percent,auc,"
+        "lesions_reference,lesions_found,lesions_prediction,lesions_false,lesion_sensitivity,lesion_precision,lesion_f1"
     )
     assert set(SCORES) < set(COLUMNS)
     assert COLUMNS[: len(REQUIRED_COLUMNS)] == REQUIRED_COLUMNS
@@ -52,7 +53,7 @@ def test_columns_are_the_interface():
 
 
 def test_a_row_per_class_and_one_for_the_lungs():
-    rows = score_case("a", 2, volume(lungs_with_infection()), volume(lungs_with_infection()), LUNG_LABELS)
+    rows = score_case("a", 2, volume(lungs_with_infection()), volume(lungs_with_infection()), LUNG_LABELS).rows
     assert [row["class"] for row in rows] == ["background", "lung_left", "lung_right", "infection", "lungs"]
     for row in rows:
         assert tuple(row) == COLUMNS
@@ -128,7 +129,7 @@ def test_files_of_another_orientation_are_compared_in_place():
     flipped = np.diag([-2.0, 2.5, 4.0, 1.0])
     flipped[0, 3] = 6.0
     prediction = volume(lungs_with_infection()[::-1], flipped)
-    rows = score_case("a", 0, volume(lungs_with_infection()), prediction, LUNG_LABELS)
+    rows = score_case("a", 0, volume(lungs_with_infection()), prediction, LUNG_LABELS).rows
     assert {row["dice"] for row in rows} == {1.0}
 
 

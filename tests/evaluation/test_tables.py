@@ -123,7 +123,9 @@ def test_a_case_scored_twice_is_refused():
 def test_the_printed_table_shows_mean_deviation_and_undefined():
     lines = result_lines(final_table(four_cases())).splitlines()
     assert lines[0].split()[0] == "class"
-    assert lines[2].split() == ["infection", "0.700", "±", "0.200", "0.700", "–", "–", "–", "–", "–", "4", "1"]
+    assert lines[2].split()[:4] == ["infection", "0.700", "±", "0.200"]
+    assert lines[2].split()[5] == "to"
+    assert lines[2].split()[7:] == ["0.700", "–", "–", "–", "–", "4", "1"]
     assert len({len(line) for line in lines[:4]}) == 1
     assert "left lung + right lung + infection" in lines[-1]
 
@@ -131,9 +133,9 @@ def test_the_printed_table_shows_mean_deviation_and_undefined():
 def test_the_printed_table_shows_the_surface_scores():
     rows = [row(0, case, "infection", 0.5, nsd=nsd, hd95_mm=hd95) for case, nsd, hd95 in (("a", 0.6, 3), ("b", 0.8, 5))]
     lines = result_lines(final_table(detailed_table(rows))).splitlines()
-    assert lines[0].split()[5:9] == ["median", "nsd", "hd95", "mm"]
-    assert lines[2].split()[4:7] == ["0.500", "0.700", "4.0"]
-    assert len(lines[0]) <= 100
+    assert lines[0].split()[5:12] == ["95", "%", "interval", "median", "nsd", "hd95", "mm"]
+    assert lines[2].split()[7:10] == ["0.500", "0.700", "4.0"]
+    assert len(lines[0]) <= 110
 
 
 def test_the_final_table_has_the_surface_scores_and_counts_the_undefined():
@@ -156,3 +158,18 @@ def test_tables_of_before_the_later_columns_are_read(tmp_path):
 def test_a_mean_without_deviation_stands_alone():
     assert mean_and_sd(0.5, float("nan")) == "0.500"
     assert mean_and_sd(float("nan"), float("nan")) == "–"
+
+
+def test_intervals_and_quartiles_stand_behind_the_rest():
+    rows = [row(0, case, "infection", dice) for case, dice in zip("abcde", (0.5, 0.6, 0.7, 0.8, 0.9), strict=True)]
+    pooled = final_table(detailed_table(rows)).iloc[-1]
+    assert (pooled["dice_q1"], pooled["dice_q3"]) == (pytest.approx(0.6), pytest.approx(0.8))
+    assert 0.5 < pooled["dice_ci95_low"] < 0.65
+    assert 0.75 < pooled["dice_ci95_high"] < 0.9
+    assert list(pooled.index).index("dice_q1") > list(pooled.index).index("lesion_f1_undefined")
+
+
+def test_one_case_has_no_interval_and_says_so():
+    final = final_table(detailed_table([row(0, "a", "infection", 0.5)]))
+    assert final[["dice_ci95_low", "dice_ci95_high"]].isna().all(axis=None)
+    assert "One case has no deviation and no interval." in result_lines(final)

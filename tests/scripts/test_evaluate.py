@@ -2,6 +2,7 @@
 
 import json
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,7 +35,10 @@ def folders(tmp_path):
 def test_tables_summary_and_figures_are_written(folders, capsys):
     evaluate(**folders)
     written = sorted(str(path.relative_to(folders["output"])) for path in folders["output"].rglob("*.*"))
-    assert written == ["figures/box_plot_dice.png", "final.csv", "metrics.csv", "summary.json"]
+    assert [name for name in written if "/" not in name] == [
+        "confusion.csv", "final.csv", "lesions.csv", "metrics.csv", "report.html", "summary.json",
+    ]  # fmt: skip
+    assert {"figures/dice.png", "figures/nsd.png", "figures/confusion.png"} < set(written)
     detailed = read_detailed(folders["output"] / "metrics.csv")
     assert tuple(detailed.columns) == COLUMNS
     assert detailed["fold"].unique().tolist() == [0]
@@ -62,14 +66,56 @@ def test_quiet_prints_nothing(folders, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_dataset_as_reference_gives_overlays(folders, tmp_path):
+def test_a_dataset_as_reference_gives_pictures_of_the_cases(folders, tmp_path):
     for name in ("one", "two"):
         write_label_nifti(tmp_path / "data" / name / "imaging.nii.gz", mask(), LUNG_LABELS)
         write_label_nifti(tmp_path / "data" / name / "segmentation.nii.gz", mask(), LUNG_LABELS)
     evaluate(**(folders | {"reference": tmp_path / "data"}), quiet=True)
-    assert sorted(path.name for path in (folders["output"] / "figures").iterdir()) == [
-        "box_plot_dice.png", "overlay_one.png", "overlay_two.png",
-    ]  # fmt: skip
+    for name in ("one", "two"):
+        for suffix in ("png", "gif", "webp"):
+            assert (folders["output"] / "figures" / f"{name}.{suffix}").is_file()
+    assert "slices" in (folders["output"] / "report.html").read_text()
+
+
+def test_labels_of_other_programs(folders):
+    """Here 1 is the right lung; the numbers of the files, not of the table, are what the user gives."""
+    evaluate(**folders, labels=["1=lung_right,2=lung_left", "3=lesion"], quiet=True)
+    detailed = read_detailed(folders["output"] / "metrics.csv").set_index(["case", "class"])
+    assert detailed.loc[("two", "lung_right"), "dice"] == pytest.approx(0.8)
+    assert "lesion" in detailed.index.get_level_values("class")
+
+
+def test_a_label_without_a_name_is_refused(folders, capsys):
+    with pytest.raises(typer.Exit):
+        evaluate(**folders, labels=["5=liver"], quiet=True)
+    assert "0=background, 5=liver" in capsys.readouterr().err
+
+
+def test_tolerances_are_the_users(folders, capsys):
+    evaluate(**folders, tolerance=["lung_left=0.5"], quiet=True)
+    detailed = read_detailed(folders["output"] / "metrics.csv").set_index(["case", "class"])
+    assert detailed.loc[("two", "lung_left"), "nsd_tolerance_mm"] == 0.5
+    assert detailed.loc[("two", "lung_left"), "nsd"] < 1
+    for bad in ("lung_left", "lung_left=x", "lung_left=-1", "liver=3"):
+        with pytest.raises(typer.Exit):
+            evaluate(**folders, tolerance=[bad], quiet=True, overwrite=True)
+        assert "tolerance" in capsys.readouterr().err
+
+
+def test_probabilities_give_the_auc(folders, tmp_path, capsys):
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    for name in ("one", "two"):
+        truth = (mask().restore() == 1).astype(np.float32)
+        nib.save(nib.Nifti1Image(truth * 0.6 + 0.2, np.eye(4)), maps / f"{name}.lung_left.nii.gz")
+    evaluate(**folders, probabilities=maps, quiet=True)
+    detailed = read_detailed(folders["output"] / "metrics.csv").set_index(["case", "class"])
+    assert detailed.loc[("two", "lung_left"), "auc"] == 1.0
+    assert np.isnan(detailed.loc[("two", "lungs"), "auc"])
+    (maps / "two.lung_left.nii.gz").unlink()
+    with pytest.raises(typer.Exit):
+        evaluate(**folders, probabilities=maps, quiet=True, overwrite=True)
+    assert "case two needs a map" in capsys.readouterr().err
 
 
 def test_results_are_replaced_only_when_asked(folders, capsys):

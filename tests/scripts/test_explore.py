@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner
 
 from scripts.explore import explore
@@ -36,7 +37,7 @@ def unrendered(monkeypatch):
 
     def save(figure, path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        Image.new("L", (1, 1)).save(path)
 
     monkeypatch.setattr("evaluation.figures.saving.save_figure", save)
 
@@ -55,8 +56,12 @@ def test_writes_table_summary_and_figures(data, tmp_path):
         "figures/class_frequencies.png",
         "figures/intensities.png",
         "figures/shapes_and_spacings.png",
+        "report.html",
         "summary.json",
     ]
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert report.count("<img ") == 5
+    assert "1 of 2 cases: no mask: b." in report
     assert list(pd.read_csv(tmp_path / "out" / "exploration.csv")["case"]) == ["a", "b"]
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["annotated_cases"] == 1
     assert "4x4x4" in result.stdout

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,7 @@ def test_kfold_then_predict_then_evaluate(phantoms, tiny, tmp_path):
     assert answer["complete"] is True
     detailed = pd.read_csv(tmp_path / "run" / "cv_results.detailed.csv")
     assert len(detailed) == 4 * 5
+    _measured_again(phantoms, tmp_path / "run", tmp_path)
     ct = phantoms / "phantom_001" / "imaging.nii.gz"
     code, output = invoke("predict", ct, "-o", tmp_path / "mask.nii.gz", "--model", tmp_path / "run")
     assert code == 0, output
@@ -43,6 +45,26 @@ def test_kfold_then_predict_then_evaluate(phantoms, tiny, tmp_path):
     code, output = invoke("predict", ct, "-o", tmp_path / "mask.nii.gz", "--model", tmp_path / "run")
     assert code == 2
     assert "--resume to keep it or --overwrite" in output
+
+
+def _measured_again(phantoms, run, tmp_path):
+    """`report` gives the same scores; other tolerances change NSD; other data are refused; trains nothing."""
+    before = (run / "cv_results.detailed.csv").read_text()
+    (run / "report.html").unlink()
+    code, output = invoke("report", run, phantoms, "--quiet")
+    assert code == 0, output
+    assert (run / "cv_results.detailed.csv").read_text() == before
+    assert (run / "report.html").is_file()
+    for name in ("lesions.csv", "confusion.csv", "fold_0/lesions.csv", "fold_1/figures/phantom_001.gif"):
+        assert list(run.glob(name.replace("fold_1", "fold_*"))), name
+    code, output = invoke("report", run, phantoms, "--tolerance", "lungs=0", "--quiet")
+    assert code == 0, output
+    changed = pd.read_csv(run / "cv_results.detailed.csv").set_index("class")
+    assert (changed.loc["lungs", "nsd_tolerance_mm"] == 0).all()
+    shutil.copytree(phantoms / "phantom_001", tmp_path / "other" / "phantom_009")
+    code, output = invoke("report", run, tmp_path / "other")
+    assert code == 2
+    assert "missing or changed: phantom_001" in output
 
 
 def test_train_fine_tunes_and_resumes(phantoms, tiny, tmp_path):

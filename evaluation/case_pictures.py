@@ -1,0 +1,41 @@
+"""The pictures of one scored case: a sheet of its worst slices, a scroll through it, a strip for the viewer."""
+
+import json
+from pathlib import Path
+
+from data_io.atomic import write_json
+from data_io.labels import LabelTable
+from data_io.volume import Volume
+from evaluation.figures.errors import error_sheet
+from evaluation.figures.film_strip import frames, spread_slices, strip_capacity, write_gif, write_strip
+from evaluation.figures.saving import save_figure
+from evaluation.slice_viewer import FilmStrip
+
+SLICES = 32
+
+
+def draw_case(
+    folder: Path, case: str, image: Volume, reference: Volume, prediction: Volume, labels: LabelTable, title: str
+) -> None:
+    """Writes `folder`/CASE.png, CASE.gif, CASE.webp and what the strip shows, CASE.strip.json.
+
+    `image`: HU or grey values; `reference`, `prediction`: uint8 class numbers on its grid.
+    """
+    save_figure(error_sheet(image, reference, prediction, labels, title), folder / f"{case}.png", dpi=100)
+    worst = spread_slices(reference.array, prediction.array, 1)[0]
+    height_px = frames(image, reference, prediction, labels, [worst])[0].shape[0]
+    chosen = spread_slices(reference.array, prediction.array, min(SLICES, strip_capacity(height_px)))
+    pictures = frames(image, reference, prediction, labels, chosen)
+    write_gif(folder / f"{case}.gif", pictures)
+    write_strip(folder / f"{case}.webp", pictures)
+    facts = {"slices": chosen, "total_slices": image.array.shape[2], "first": chosen.index(worst)}
+    write_json(folder / f"{case}.strip.json", facts)
+
+
+def film_strip(folder: Path, case: str, caption: str) -> FilmStrip | None:
+    """The strip of a case that `draw_case` drew; None where there is none."""
+    path, facts = folder / f"{case}.webp", folder / f"{case}.strip.json"
+    if not (path.is_file() and facts.is_file()):
+        return None
+    shown = json.loads(facts.read_text(encoding="utf-8"))
+    return FilmStrip(case, caption, path, tuple(shown["slices"]), shown["total_slices"], shown["first"])

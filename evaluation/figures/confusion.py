@@ -1,0 +1,110 @@
+"""Which class is taken for which: a confusion matrix as a picture."""
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from data_io.errors import InputError
+from evaluation.figures.saving import FONT_POINTS, new_figure
+
+COLOUR_MAP = "Blues"  # its lightness falls steadily, so it reads the same in grey and to colour-blind eyes
+ABSENT = "0.93"
+CELL_IN = 1.25
+LONG_NAME = 12
+STEPS = ((1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"))
+
+
+def confusion_figure(matrix: np.ndarray, names: Sequence[str]) -> Figure:
+    """Rows: classes of the reference; columns: classes of the prediction; each row in percent of its voxels.
+
+    `matrix`: whole numbers (classes, classes), entry [reference, prediction], as `evaluation.overlap.confusion` counts
+    them (matrices of several cases may be added up). The counts stand small below the percentages. A class that the
+    reference does not have has no percentages; its row says so. Raises InputError where `matrix` is not square, holds
+    other than counts, or does not have one row per name.
+    """
+    matrix = np.asarray(matrix)
+    if matrix.ndim != 2 or matrix.shape != (len(names), len(names)) or not len(names):
+        raise InputError(f"a confusion matrix has a row and a column per class, found {matrix.shape} for {list(names)}")
+    if matrix.dtype.kind not in "ui" or (matrix < 0).any():
+        raise InputError(f"a confusion matrix holds counts, found {matrix.dtype} down to {matrix.min():g}")
+    totals = matrix.sum(axis=1, keepdims=True)
+    percent = np.ma.masked_array(100 * (matrix / np.maximum(totals, 1)), np.broadcast_to(totals == 0, matrix.shape))
+
+    figure = new_figure(CELL_IN * len(names) + 3.4, 0.8 * CELL_IN * len(names) + 1.6)
+    axes = figure.subplots()
+    colours = matplotlib.colormaps[COLOUR_MAP].with_extremes(bad=ABSENT)
+    picture = axes.imshow(percent, cmap=colours, vmin=0, vmax=100, aspect="auto")
+    for row, total in enumerate(totals[:, 0]):
+        if not total:
+            axes.text(
+                (len(names) - 1) / 2, row, "not in the reference", ha="center", va="center", fontsize=FONT_POINTS,
+                bbox={"facecolor": ABSENT, "edgecolor": "none", "pad": 3},
+            )  # fmt: skip
+            continue
+        for column in range(len(names)):
+            colour = _text_colour(colours(percent[row, column] / 100)[:3])
+            _write(axes, column, row, float(percent[row, column]), int(matrix[row, column]), colour)
+    _name_axes(axes, names, totals[:, 0])
+    bar = figure.colorbar(picture, ax=axes, pad=0.02, fraction=0.05, aspect=25)
+    bar.set_label("% of the reference's voxels", fontsize=FONT_POINTS)
+    bar.ax.tick_params(labelsize=FONT_POINTS - 1)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    return figure
+
+
+def short_count(count: int) -> str:
+    """A count for readers with at most one decimal: "812", "34.1 k", "1.2 M"."""
+    if count < 1000:
+        return str(count)
+    for step, letter in STEPS[:-1]:
+        if round(count / step, 1) < 1000:
+            return f"{count / step:.1f} {letter}"
+    return f"{count / STEPS[-1][0]:.1f} {STEPS[-1][1]}"
+
+
+def _write(axes: Axes, column: int, row: int, percent: float, count: int, colour: str) -> None:
+    axes.text(column, row - 0.04, _percent(percent), ha="center", va="bottom", fontsize=FONT_POINTS + 1, color=colour)
+    axes.text(
+        column, row + 0.08, short_count(count), ha="center", va="top", fontsize=FONT_POINTS - 2, color=colour
+    )  # fmt: skip
+
+
+def _name_axes(axes: Axes, names: Sequence[str], totals: np.ndarray) -> None:
+    places = range(len(names))
+    slanted = any(len(name) > LONG_NAME for name in names)
+    axes.set_xticks(places, names, fontsize=FONT_POINTS)
+    if slanted:
+        for label in axes.get_xticklabels():
+            label.set(rotation=25, ha="right", rotation_mode="anchor")
+    rows = [f"{name}\n{short_count(int(total))} voxels" for name, total in zip(names, totals, strict=True)]
+    axes.set_yticks(places, rows, fontsize=FONT_POINTS)
+    axes.set_xlabel("prediction", fontsize=FONT_POINTS + 1)
+    axes.set_ylabel("reference", fontsize=FONT_POINTS + 1)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    edges = np.arange(len(names) + 1) - 0.5
+    axes.hlines(edges, edges[0], edges[-1], color="0.75", linewidth=0.8)
+    axes.vlines(edges, edges[0], edges[-1], color="0.75", linewidth=0.8)
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(edges[-1], edges[0]))
+
+
+def _percent(value: float) -> str:
+    """One decimal, but never 0.0 % or 100.0 % for what is only near them."""
+    if 0 < value < 0.05:
+        return "<0.1 %"
+    if 99.95 <= value < 100:
+        return ">99.9 %"
+    return f"{value:.1f} %"
+
+
+def _text_colour(background: tuple[float, float, float]) -> str:
+    """Black or white, whichever contrasts more with an RGB colour in 0..1 (contrast ratio of WCAG 2.1)."""
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(background)
+    )
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return "white" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "black"

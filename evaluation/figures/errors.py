@@ -1,0 +1,241 @@
+"""Where a prediction errs in one case: the slices worth showing, and a sheet of them with the errors in colour."""
+
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from data_io.errors import InputError
+from data_io.labels import LabelTable
+from data_io.volume import Volume
+from evaluation.figures.overlays import display_window, radiological_slice
+from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
+
+NO_ERROR, CORRECT, MISSED, FALSE, OTHER = range(5)
+"""Kinds of `error_kinds`: nothing to show; the last class correct, missed or false; another class that differs."""
+
+ERROR_COLOURS: tuple[tuple[float, float, float], ...] = (
+    (0.0, 0.0, 0.0),
+    to_rgb(COLOURS[2]),  # bluish green
+    to_rgb(COLOURS[1]),  # vermilion
+    to_rgb(COLOURS[3]),  # reddish purple
+    (0.95, 0.91, 0.63),  # pale yellow
+)
+"""RGB (0..1) of the kinds, in their order; readers with any of the three colour blindnesses tell them apart."""
+
+ERROR_OPACITY = (0.0, 0.8, 0.8, 0.8, 0.6)
+"""How much of the CT the colour of each kind hides."""
+
+LAST_CLASS_WEIGHT = 5
+"""How many differing voxels of other classes one of the last class (the infection) outweighs."""
+
+SLICES_APART, HEIGHT_APART = 3, 0.02
+MARGIN_MM = 15.0
+PANEL_IN = 3.4
+
+Stroke = Literal["solid"] | tuple[float, tuple[float, float]]
+SOLID: Stroke = "solid"
+DASHED: Stroke = (0.0, (2.2, 1.6))
+
+
+def error_kinds(reference: np.ndarray, prediction: np.ndarray, last: int) -> np.ndarray:
+    """What became of each voxel: NO_ERROR, CORRECT, MISSED, FALSE (of class `last`) or OTHER, as uint8.
+
+    `reference`, `prediction`: class numbers in arrays of one shape. Where `last` is in neither and the classes
+    differ (a voxel of one lung called background, or the other lung), the kind is OTHER.
+    """
+    true, found = reference == last, prediction == last
+    kinds = np.where(reference != prediction, np.uint8(OTHER), np.uint8(NO_ERROR))
+    kinds[true & found] = CORRECT
+    kinds[true & ~found] = MISSED
+    kinds[found & ~true] = FALSE
+    return kinds
+
+
+def slice_disagreement(reference: np.ndarray, prediction: np.ndarray, last: int) -> np.ndarray:
+    """Differing voxels of each axial slice (z,), those with class `last` in either counted LAST_CLASS_WEIGHT times.
+
+    `reference`, `prediction`: class numbers (x, y, z). Raises InputError where the shapes differ.
+    """
+    check_shapes({"reference": reference, "prediction": prediction})
+    differ = reference != prediction
+    every = np.count_nonzero(differ, axis=(0, 1))
+    differ &= (reference == last) | (prediction == last)
+    return every + (LAST_CLASS_WEIGHT - 1) * np.count_nonzero(differ, axis=(0, 1))
+
+
+def worst_slices(reference: np.ndarray, prediction: np.ndarray, labels: LabelTable, count: int = 4) -> list[int]:
+    """Axial slices worth showing, from the feet up, at most `count`.
+
+    Half of them hold the most of the table's last class (the infection; in either mask), half the most disagreement
+    (`slice_disagreement`; it gets the odd one). They lie at least 3 slices and 2 % of the height apart where that
+    leaves enough. Where there is too little infection or disagreement the other fills up, then the slices with the
+    most of all classes; with no labelled voxel it is the middle slice. `reference`, `prediction`: uint8 (x, y, z).
+    Raises InputError where the shapes differ or `count` is below 1.
+    """
+    return sorted(_slices_with_reasons(reference, prediction, labels, count))
+
+
+def error_sheet(
+    image: Volume, reference: Volume, prediction: Volume, labels: LabelTable, title: str = "", slices: int = 4
+) -> Figure:
+    """A sheet of the `worst_slices` in rows, the head at the top; columns: the CT, contours over it, errors over it.
+
+    `image`: HU (shown in the lung window) or windowed grey values; `reference`, `prediction`: uint8 class numbers on
+    the image's grid. Contours have the table's colours, the reference's solid and the prediction's dashed. Errors have
+    the ERROR_COLOURS. Every panel shows one and the same box around all that is labelled, in the patient's scale.
+    Raises InputError where the shapes differ.
+    """
+    check_shapes({"CT": image.array, "reference": reference.array, "prediction": prediction.array})
+    chosen = _slices_with_reasons(reference.array, prediction.array, labels, slices)
+    box = _labelled_box((reference.array, prediction.array), image.spacing_mm)
+    window = display_window(image.array)
+    width_mm, height_mm = ((part.stop - part.start) * step for part, step in zip(box, image.spacing_mm, strict=False))
+    extent_mm = (0.0, width_mm, height_mm, 0.0)  # rows downwards: equal axes then show the patient's shape
+
+    close = ConstrainedLayoutEngine(compress=True, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    panel_height_in = PANEL_IN * height_mm / width_mm
+    figure = new_figure(PANEL_IN * 3, panel_height_in * len(chosen) + 1.5, layout=close)
+    panels = figure.subplots(len(chosen), 3, squeeze=False)
+    for row, index in zip(panels, sorted(chosen, reverse=True), strict=True):
+        ct, true, found = (
+            radiological_slice(volume.array[*box, :], index) for volume in (image, reference, prediction)
+        )
+        for axes in row:
+            axes.imshow(ct, cmap="gray", vmin=window[0], vmax=window[1], extent=extent_mm, interpolation="nearest")
+            axes.set_axis_off()
+        _draw_contours(row[1], true, labels, extent_mm, SOLID)
+        _draw_contours(row[1], found, labels, extent_mm, DASHED)
+        row[2].imshow(_error_layer(true, found, len(labels) - 1), extent=extent_mm, interpolation="nearest")
+        _write_in(row[0], 0.02, 0.02, f"slice {index + 1} of {image.array.shape[2]}\n{chosen[index]}", "left", "bottom")
+        for axes in row:
+            _write_in(axes, 0.03, 0.97, "R", "left", "top")
+            _write_in(axes, 0.97, 0.97, "L", "right", "top")
+    for axes, name in zip(panels[0], ("CT", "contours", "errors"), strict=True):
+        axes.set_title(name, fontsize=FONT_POINTS + 1)
+    figure.legend(handles=_legend(labels), loc="outside lower center", ncols=3, frameon=False, fontsize=FONT_POINTS - 1)
+    if title:
+        figure.suptitle(title, fontsize=FONT_POINTS + 2)
+    return figure
+
+
+def check_shapes(arrays: dict[str, np.ndarray]) -> None:
+    """Raises InputError, with the roles that are the keys, where an array's shape is not that of the first."""
+    (first, expected), *others = arrays.items()
+    for role, array in others:
+        if array.shape != expected.shape:
+            raise InputError(f"{first} and {role} must have one shape, found {expected.shape} and {array.shape}")
+
+
+def _slices_with_reasons(
+    reference: np.ndarray, prediction: np.ndarray, labels: LabelTable, count: int
+) -> dict[int, str]:
+    """The slices of `worst_slices`, each with the words that say why it was chosen."""
+    check_shapes({"reference": reference, "prediction": prediction})
+    if count < 1:
+        raise InputError(f"at least 1 slice can be shown, found {count}")
+    last = len(labels) - 1
+    measures = {
+        "most disagreement": slice_disagreement(reference, prediction, last),
+        f"most {labels.names[last]}": np.count_nonzero((reference == last) | (prediction == last), axis=(0, 1)),
+        "most labelled": np.count_nonzero(reference | prediction, axis=(0, 1)),
+    }
+    disagreement, infection, labelled = measures
+    height = reference.shape[2]
+    apart = max(SLICES_APART, int(np.ceil(HEIGHT_APART * height)))
+    chosen: dict[int, str] = {}
+    for place in range(count):
+        wanted = (infection, disagreement, labelled) if place % 2 else (disagreement, infection, labelled)
+        found = _next_slice({reason: measures[reason] for reason in wanted}, list(chosen), apart)
+        if found is None:
+            break
+        chosen[found[0]] = found[1]
+    return chosen or {height // 2: "nothing labelled"}
+
+
+def _next_slice(measures: dict[str, np.ndarray], chosen: list[int], apart: int) -> tuple[int, str] | None:
+    """The slice with the most by the first measure that has any, `apart` from the `chosen` or as far as is possible."""
+    for distance in range(apart, 0, -1):
+        for reason, measure in measures.items():
+            free = measure.copy()
+            for index in chosen:
+                free[max(0, index - distance + 1) : index + distance] = 0
+            if free.any():
+                return int(free.argmax()), reason
+    return None
+
+
+def _labelled_box(masks: tuple[np.ndarray, ...], spacing_mm: tuple[float, float, float]) -> tuple[slice, slice]:
+    """The part of x and y that holds every labelled voxel, with a margin; all of it where nothing is labelled."""
+    labelled = np.logical_or.reduce([mask.any(axis=2) for mask in masks])
+    if not labelled.any():
+        return slice(0, labelled.shape[0]), slice(0, labelled.shape[1])
+    parts = []
+    for axis in (0, 1):
+        filled = np.flatnonzero(labelled.any(axis=1 - axis))
+        margin = round(MARGIN_MM / spacing_mm[axis])
+        parts.append(slice(max(0, filled[0] - margin), min(labelled.shape[axis], filled[-1] + 1 + margin)))
+    return parts[0], parts[1]
+
+
+def _error_layer(true: np.ndarray, found: np.ndarray, last: int) -> np.ndarray:
+    """RGBA (rows, columns, 4) in 0..1 of the errors of one slice, to be laid over its CT."""
+    layers = np.column_stack([ERROR_COLOURS, ERROR_OPACITY])
+    return layers[error_kinds(true, found, last)]
+
+
+def _draw_contours(
+    axes: Axes,
+    classes: np.ndarray,
+    labels: LabelTable,
+    extent_mm: tuple[float, float, float, float],
+    style: Stroke,
+) -> None:
+    columns = (np.arange(classes.shape[1]) + 0.5) * extent_mm[1] / classes.shape[1]
+    rows = (np.arange(classes.shape[0]) + 0.5) * extent_mm[2] / classes.shape[0]
+    for label in range(1, len(labels)):
+        own = classes == label
+        if own.any() and not own.all() and min(own.shape) > 1:
+            colours = [_unit(labels.colours[label])]
+            axes.contour(columns, rows, own, levels=[0.5], colors=colours, linewidths=1.0, linestyles=[style])
+
+
+def _legend(labels: LabelTable) -> list[Patch | Line2D]:
+    """Three columns: how the classes are drawn, whose contours, and the colours of the errors."""
+    last = labels.names[-1]
+    classes = [
+        Patch(facecolor="none", edgecolor=_unit(colour), label=name)
+        for name, colour in zip(labels.names[1:], labels.colours[1:], strict=True)
+    ]
+    whose = [
+        Line2D([], [], color="black", linewidth=1.0, linestyle=style, label=name)
+        for name, style in (("reference", SOLID), ("prediction", DASHED))
+    ]
+    words = {CORRECT: f"{last} correct", MISSED: f"{last} missed", FALSE: f"{last} false", OTHER: "other class differs"}
+    if len(labels) == 2:
+        del words[OTHER]
+    errors = [Patch(facecolor=ERROR_COLOURS[kind], label=text) for kind, text in words.items()]
+    columns: list[list[Patch | Line2D]] = [[*classes], [*whose], [*errors]]
+    longest = max(map(len, columns))
+    return [entry for column in columns for entry in column + [_blank()] * (longest - len(column))]
+
+
+def _unit(colour: tuple[int, int, int]) -> tuple[float, float, float]:
+    red, green, blue = colour
+    return red / 255, green / 255, blue / 255
+
+
+def _blank() -> Line2D:
+    return Line2D([], [], linestyle="none", label=" ")
+
+
+def _write_in(axes: Axes, x: float, y: float, text: str, horizontal: str, vertical: str) -> None:
+    axes.text(
+        x, y, text, transform=axes.transAxes, ha=horizontal, va=vertical, color="white", fontsize=FONT_POINTS - 2,
+        bbox={"facecolor": "black", "alpha": 0.5, "edgecolor": "none", "pad": 1.5},
+    )  # fmt: skip

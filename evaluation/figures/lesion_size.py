@@ -1,0 +1,138 @@
+"""Do small lesions score worse? The score of each case against the reference volume."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import spearmanr
+
+from data_io.errors import InputError, nearest
+from evaluation.figures.box_plots import FAR, MARKS, TITLES
+from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
+from evaluation.figures.volumes import LEAST_CASES, class_rows, log_volume_axis
+from evaluation.scores import DIFFERENCES, SCORES
+
+SIZE = "volume_reference_ml"
+FURTHER_TITLES = {
+    "hd_mm": "HD (mm)",
+    "volume_difference_ml": "volume difference (ml)",
+    "volume_difference_percent": "volume difference (%)",
+}
+
+
+def score_against_size(detailed: pd.DataFrame, class_name: str = "infection", score: str = "dice") -> Figure:
+    """The score of each case against the class's reference volume in ml (logarithmic axis), marked by fold.
+
+    Cases whose reference is empty stand in a grey band of their own at the left: their scores are set by convention
+    (`evaluation.scores`), so they do not count in Spearman's rank correlation, which is written above with its n (not
+    for fewer than 3 cases, nor where all volumes or all scores are equal). Cases with an undefined score or without a
+    volume are not drawn; their number is written above. `detailed`: as `evaluation.tables.detailed_table`. Raises
+    InputError for a score that does not exist and for a class that the table lacks.
+    """
+    if score not in SCORES:
+        raise InputError(f"the score must be one of the table's, found {score}{nearest(score, SCORES)}")
+    rows = class_rows(detailed, class_name)
+    known = rows.dropna(subset=[score, SIZE])
+    sized, empty = known[known[SIZE] > 0], known[known[SIZE] == 0]
+
+    figure = new_figure(7.5, 5.2)
+    if empty.empty:
+        axes = figure.subplots()
+        left = axes
+    else:
+        left, axes = figure.subplots(1, 2, sharey=True, width_ratios=(1, 6.5))
+        _empty_band(left, empty, score, rows)
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="y", left=False)
+    _sized_panel(axes, sized, score, rows)
+    _score_axis(left, known[score].to_numpy(dtype=float), score)
+    left.set_ylabel((TITLES | FURTHER_TITLES).get(score, score.replace("_", " ")), fontsize=FONT_POINTS + 1)
+    axes.set_xlabel(f"reference volume of {class_name} (ml)", fontsize=FONT_POINTS + 1)
+    for panel in dict.fromkeys((left, axes)):
+        panel.grid(color="0.88" if panel is axes else "0.8", axis="both" if panel is axes else "y")
+        panel.set_axisbelow(True)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.tick_params(labelsize=FONT_POINTS - 1)
+    undefined = len(rows) - len(known)
+    not_drawn = f"\nnot drawn: {undefined} with an undefined score" if undefined else ""
+    figure.suptitle(_correlation(sized, score) + not_drawn, fontsize=FONT_POINTS)
+    _fold_legend(figure, rows)
+    return figure
+
+
+def _correlation(sized: pd.DataFrame, score: str) -> str:
+    count = f"n = {len(sized)}"
+    if len(sized) < LEAST_CASES:
+        return f"{count}: too few cases for a rank correlation"
+    if sized[SIZE].nunique() == 1 or sized[score].nunique() == 1:
+        return (
+            f"{count}: no rank correlation where all {'volumes' if sized[SIZE].nunique() == 1 else 'scores'} are equal"
+        )
+    rho = float(spearmanr(sized[SIZE], sized[score]).statistic)
+    return f"Spearman's ρ = {rho:.2f} ({count})".replace("-", "−")
+
+
+def _sized_panel(axes: Axes, sized: pd.DataFrame, score: str, rows: pd.DataFrame) -> None:
+    if sized.empty:
+        axes.set_xticks([])
+        text = "no case with this class\nin the reference and a defined score"
+        axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=FONT_POINTS)
+        return
+    low, high = sized[SIZE].min(), sized[SIZE].max()
+    margin = max((high / low) ** 0.06, 1.3) if high > 1.5 * low else 3.0
+    axes.set_xlim(low / margin, high * margin)
+    log_volume_axis(axes, "x")
+    _draw(axes, sized[SIZE].to_numpy(dtype=float), sized, score, rows)
+
+
+def _empty_band(axes: Axes, empty: pd.DataFrame, score: str, rows: pd.DataFrame) -> None:
+    aside = np.linspace(-0.3, 0.3, len(empty)) if len(empty) > 1 else np.zeros(1)  # side by side, not on each other
+    axes.set_facecolor("0.92")
+    axes.set_xlim(-0.5, 0.5)
+    axes.set_xticks([0], [f"reference\nempty\nn = {len(empty)}"])
+    _draw(axes, aside, empty, score, rows)
+
+
+def _draw(axes: Axes, x: np.ndarray, drawn: pd.DataFrame, score: str, rows: pd.DataFrame) -> None:
+    for fold, (mark, colour) in _fold_marks(rows).items():
+        own = (drawn["fold"] == fold).to_numpy()
+        if not own.any():
+            continue
+        axes.plot(
+            x[own], drawn[score].to_numpy(dtype=float)[own], linestyle="none", marker=mark, color=colour,
+            markersize=7.5, markeredgecolor="white", markeredgewidth=0.6, label=f"fold {fold}", zorder=3, clip_on=False,
+        )  # fmt: skip
+
+
+def _score_axis(axes: Axes, values: np.ndarray, score: str) -> None:
+    if score in DIFFERENCES:
+        axes.axhline(0, color="0.45", linestyle="--", linewidth=1.2, zorder=1)
+    elif score.endswith("_mm"):
+        top = values.max(initial=1.0)
+        if values.size and top > FAR * np.median(values):
+            # A missed structure is the volume's diagonal away; on a linear axis all others would be one line.
+            axes.set_yscale("symlog", linthresh=1.0)
+            axes.yaxis.set_major_formatter("{x:g}")
+            top *= 1.5
+        axes.set_ylim(0, 1.06 * top)
+    else:  # 0 to 1
+        lowest = min(values.min(initial=1.0), 0.9)
+        axes.set_ylim(
+            max(lowest - 0.1 * (1 - lowest), -0.02), 1.02
+        )  # the whole upper end: a gap to 1 must look like one
+
+
+def _fold_marks(rows: pd.DataFrame) -> dict[int, tuple[str, str]]:
+    folds = sorted(rows["fold"].unique())
+    if len(folds) > len(MARKS):
+        return dict.fromkeys(folds, (MARKS[0], COLOURS[0]))
+    return {fold: (MARKS[number], COLOURS[number]) for number, fold in enumerate(folds)}
+
+
+def _fold_legend(figure: Figure, rows: pd.DataFrame) -> None:
+    marks = _fold_marks(rows)
+    if not 1 < len(marks) <= len(MARKS):
+        return
+    lines = {line.get_label(): line for axes in figure.axes for line in axes.lines}
+    drawn = [lines[f"fold {fold}"] for fold in marks if f"fold {fold}" in lines]
+    figure.legend(handles=drawn, loc="outside lower center", ncols=5, frameon=False, fontsize=FONT_POINTS)

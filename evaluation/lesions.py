@@ -1,0 +1,104 @@
+"""Which infections were found: connected pieces of the reference against connected pieces of the prediction.
+
+Voxels that share a face, an edge or a corner belong to one piece (26-neighbourhood). A piece of the reference is found
+where at least `FOUND_SHARE` of its voxels are predicted; a piece of the prediction is false where less than that share
+of its voxels lies in the reference. So one large prediction may find many lesions, and a piece that merely touches a
+lesion finds nothing. Lesion sensitivity = found / pieces of the reference; lesion precision = pieces of the prediction
+that are not false / all of them; lesion F1 = their harmonic mean. Terms as in Maier-Hein et al., "Metrics Reloaded",
+Nature Methods 21 (2024), where the choice of neighbourhood and share is to be stated beside the number.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from data_io.errors import InputError
+from evaluation.surface import bounding_box
+
+FOUND_SHARE = 0.1
+COLUMNS = ("fold", "case", "class", "of", "piece", "volume_ml", "overlap", "verdict", "x_mm", "y_mm", "z_mm")
+"""Columns of lesions.csv: `of` is reference or prediction, `piece` counts from the largest, `overlap` is the share of
+the piece that the other mask covers, `verdict` found, missed, right or false; x, y, z: its centre in RAS+ mm."""
+
+LESION_SCORES = ("lesion_sensitivity", "lesion_precision", "lesion_f1")
+LESION_COUNTS = ("lesions_reference", "lesions_found", "lesions_prediction", "lesions_false")
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """The connected pieces of one mask, largest first: voxels, share covered by the other mask (0..1), centre (n, 3) in
+    voxel indices."""
+
+    voxels: np.ndarray
+    overlap: np.ndarray
+    centre: np.ndarray
+
+
+def pieces(mask: np.ndarray, other: np.ndarray, smallest_voxels: int = 1) -> Pieces:
+    """The pieces of `mask` with at least `smallest_voxels`; `mask`, `other`: bool (x, y, z) of one shape.
+
+    Raises InputError for other types and shapes.
+    """
+    if mask.shape != other.shape or mask.ndim != 3:
+        raise InputError(f"masks to compare must have one 3D shape, found {mask.shape} and {other.shape}")
+    if mask.dtype != bool or other.dtype != bool:
+        raise InputError(f"masks must be of type bool, found {mask.dtype} and {other.dtype}")
+    box = bounding_box(mask)
+    numbers, count = ndimage.label(mask[box], np.ones((3, 3, 3)))
+    inside = np.nonzero(numbers)
+    labels = numbers[inside]
+    voxels = np.bincount(labels, minlength=count + 1)[1:]
+    covered = np.bincount(labels, weights=other[box][inside], minlength=count + 1)[1:]
+    sums = [np.bincount(labels, weights=axis, minlength=count + 1)[1:] for axis in inside]
+    centre = np.stack(sums, axis=-1) / voxels[:, None] + [side.start for side in box]
+    order = np.lexsort((*centre.T, -voxels))  # among equals by place, so that no labelling decides
+    order = order[voxels[order] >= smallest_voxels]
+    return Pieces(voxels[order], covered[order] / voxels[order], centre[order])
+
+
+def lesion_scores(reference: Pieces, prediction: Pieces) -> dict[str, float]:
+    """LESION_COUNTS and LESION_SCORES of one case. Without pieces a share is undefined (NaN); where one of the two has
+    pieces and the other none, F1 is 0."""
+    found, right = int(_covered(reference).sum()), int(_covered(prediction).sum())
+    sensitivity = _share(found, len(reference.voxels))
+    precision = _share(right, len(prediction.voxels))
+    if len(reference.voxels) and len(prediction.voxels):
+        f1 = 2 * sensitivity * precision / (sensitivity + precision) if found and right else 0.0
+    else:
+        f1 = 0.0 if len(reference.voxels) or len(prediction.voxels) else float("nan")
+    return {
+        "lesions_reference": len(reference.voxels),
+        "lesions_found": found,
+        "lesions_prediction": len(prediction.voxels),
+        "lesions_false": len(prediction.voxels) - right,
+        "lesion_sensitivity": sensitivity,
+        "lesion_precision": precision,
+        "lesion_f1": f1,
+    }
+
+
+def lesion_rows(
+    fold: int, case: str, class_name: str, reference: Pieces, prediction: Pieces, affine: np.ndarray
+) -> list[dict]:
+    """One row per piece with the keys COLUMNS. `affine`: 4x4 from voxel indices to RAS+ mm."""
+    voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
+    rows = []
+    for side, found, verdicts in (
+        ("reference", reference, ("missed", "found")),
+        ("prediction", prediction, ("false", "right")),
+    ):
+        centres = found.centre @ affine[:3, :3].T + affine[:3, 3]
+        covered = _covered(found)
+        for piece, centre in enumerate(centres):
+            values = (found.voxels[piece] * voxel_ml, found.overlap[piece], verdicts[int(covered[piece])], *centre)
+            rows.append(dict(zip(COLUMNS, (fold, case, class_name, side, piece + 1, *values), strict=True)))
+    return rows
+
+
+def _covered(found: Pieces) -> np.ndarray:
+    return found.overlap >= FOUND_SHARE
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")

@@ -1,0 +1,29 @@
+"""How well probabilities rank voxels: the area under the receiver operating characteristic (ROC)."""
+
+import numpy as np
+
+from data_io.errors import InputError
+
+
+def roc_auc(reference: np.ndarray, scores: np.ndarray) -> float:
+    """The probability that a voxel inside the reference has a higher score than one outside, ties counting half.
+
+    `reference`: bool, `scores`: numbers of the same shape, higher meaning inside. Equal to the area under the ROC curve
+    (Hanley & McNeil, Radiology 143, 1982). NaN where the reference is empty or fills the volume. Raises InputError for
+    different shapes and for scores that are not finite.
+    """
+    if reference.shape != scores.shape or reference.dtype != bool:
+        raise InputError(
+            f"reference (bool) and scores need one shape, found {reference.dtype} {reference.shape} and {scores.shape}"
+        )
+    if not np.isfinite(scores).all():
+        raise InputError("scores to rank must be finite, found NaN or infinity")
+    # Maps hold few different values (256 steps), so counting each value needs no sorting of pairs.
+    values, place = np.unique(scores, return_inverse=True)
+    place = place.ravel()
+    inside = np.bincount(place[reference.ravel()], minlength=len(values)).astype(np.float64)
+    outside = np.bincount(place, minlength=len(values)) - inside
+    if not inside.sum() or not outside.sum():
+        return float("nan")
+    below = np.cumsum(outside) - outside
+    return float((inside * (below + outside / 2)).sum() / (inside.sum() * outside.sum()))

@@ -1,0 +1,64 @@
+"""The files that a set of scored cases leaves: metrics.csv, lesions.csv and confusion.csv."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data_io.errors import InputError
+from data_io.labels import LabelTable
+from evaluation import lesions, tables
+from evaluation.scores import CaseScores
+
+METRICS = "metrics.csv"
+LESIONS = "lesions.csv"
+CONFUSION = "confusion.csv"
+
+
+def write_scores(folder: Path, scored: Sequence[CaseScores], labels: LabelTable) -> pd.DataFrame:
+    """Writes the three files and returns the detailed table. metrics.csv comes last: it says that all is there.
+
+    lesions.csv has one row per connected piece; confusion.csv has voxels, summed over the cases, a row per reference
+    class and a column per predicted class.
+    """
+    detailed = tables.detailed_table([row for one in scored for row in one.rows])
+    pieces = pd.DataFrame([row for one in scored for row in one.lesions], columns=list(lesions.COLUMNS))
+    counts = np.sum([one.confusion for one in scored], axis=0)
+    tables.write_csv(pieces, folder / LESIONS)
+    tables.write_csv(_labelled(counts, labels.names), folder / CONFUSION)
+    tables.write_csv(detailed, folder / METRICS)
+    return detailed
+
+
+def merge_scores(folders: Sequence[Path], target: Path) -> None:
+    """Writes `target`/lesions.csv, all rows of the folders', and `target`/confusion.csv, their sum.
+
+    Folders without such files, from before they were written, leave both out.
+    """
+    if not all((folder / name).is_file() for folder in folders for name in (LESIONS, CONFUSION)):
+        return
+    rows = [pd.read_csv(folder / LESIONS, dtype=str, keep_default_na=False) for folder in folders]
+    tables.write_csv(pd.concat(rows, ignore_index=True), target / LESIONS)
+    matrices = [read_confusion(folder / CONFUSION) for folder in folders]
+    tables.write_csv(_labelled(np.sum([matrix for matrix, _ in matrices], axis=0), matrices[0][1]), target / CONFUSION)
+
+
+def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Voxels by reference and predicted class, int64 (classes, classes), and the classes' names.
+
+    Raises InputError for a file that is not such a table.
+    """
+    try:
+        table = pd.read_csv(path, index_col="reference", keep_default_na=False)
+        matrix = table.to_numpy(dtype=np.int64)
+    except (ValueError, KeyError, OSError) as error:
+        raise InputError(f"{path}: not a table of voxels by class ({' '.join(str(error).split())})") from error
+    names = tuple(map(str, table.columns))
+    if tuple(map(str, table.index)) != names:
+        raise InputError(f"{path}: rows and columns must be the same classes, found {list(table.index)} and {names}")
+    return matrix, names
+
+
+def _labelled(counts: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(counts, columns=list(names)).set_index(pd.Index(names, name="reference")).reset_index()

@@ -1,0 +1,298 @@
+"""How severe the disease is, as far as a mask tells: infected shares per lung, five categories, CT severity scores.
+
+Numbers for research, not a diagnosis.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from data_io.errors import InputError
+from data_io.labels import LabelTable
+from data_io.verification import is_hu
+from data_io.volume import Volume
+from evaluation.tables import decimals
+
+RESEARCH_ONLY = "For research only: computed from masks, no diagnosis and no medical device."
+
+CATEGORIES = ((0, "Low"), (20, "Mild"), (40, "Moderate"), (60, "Severe"), (80, "Critical"))
+"""The percent at which each category begins, and its name; it ends before the next begins."""
+
+HIGH_OPACITY_HU = -200.0
+LOBES = 5
+OUTSIDE_LOBES_PERCENT = 5.0
+"""The most of the infection that may lie outside the lobes of a lobe mask that is still believed."""
+
+SAME_DISTANCE_MM = 1e-6
+SIDES = ("left", "right")
+
+_PAN = "Pan et al. 2020, Radiology 295:715-721"
+DEFINITIONS = {
+    "case": "Name of the case.",
+    "lung_left_ml": "Volume of the left lung with the infection that lies in it (see infection_left_ml).",
+    "lung_right_ml": "Volume of the right lung with the infection that lies in it (see infection_right_ml).",
+    "infection_left_ml": "Volume of the infected voxels that are nearer to voxels labelled left lung than to those of "
+    "the right (Euclidean distance in mm; where both are equally far, half of the voxel; all without a right lung); "
+    "where hardly any of a lung is free of infection, some of its infection may be nearer to the other.",
+    "infection_right_ml": "Volume of the infected voxels that are nearer to voxels labelled right lung than to those "
+    "of the left (Euclidean distance in mm; where both are equally far, half of the voxel; all without a left lung); "
+    "where hardly any of a lung is free of infection, some of its infection may be nearer to the other.",
+    "lungs_ml": "Volume of both lungs and the infection together, as infection overwrites lung in the masks.",
+    "infection_ml": "Volume of the infection.",
+    "infected_percent_left": "infection_left_ml / lung_left_ml * 100; empty without a left lung.",
+    "infected_percent_right": "infection_right_ml / lung_right_ml * 100; empty without a right lung.",
+    "infected_percent": "infection_ml / lungs_ml * 100; empty without lungs.",
+    "infection_mean_hu": "Mean of the CT over the infection; empty without infection or without a CT in HU.",
+    "high_opacity_percent": "Share of the infection's voxels above -200 HU, the threshold of high opacity of Chaganti "
+    "et al. 2020, Radiology: Artificial Intelligence 2:e200048 (who divide by the lung); empty without infection or "
+    "without a CT in HU.",
+    "category": "Category of infected_percent: Low 0-19, Mild 20-39, Moderate 40-59, Severe 60-79, Critical 80 and "
+    "more (thesis 'GPU enabled CNN based COVID-19 HRCT images classifier', PSG Tech), made continuous: each begins at "
+    "0, 20, 40, 60, 80 and ends just before the next, so that 19.99 is Low and 20 is Mild.",
+    "ctsi_percent_over_4": "infected_percent / 4, 0..25, as the same thesis maps its score; no CTSI by lobes.",
+    "ctsi_thirds": "No true CTSI but an approximation without lobes: each lung (infection included) is cut along z "
+    "into three slabs of equal height between its lowest and highest slice, each of the six is scored 0..5 by its "
+    "infected share with the edges of ctsi, and the sum 0..30 is scaled by 25/30; empty where a slab holds no lung.",
+    "ctsi": "CT severity index 0..25: the sum over five lobes of 0 none, 1 below 5 %, 2 from 5 to 25 %, 3 26-49 %, 4 "
+    f"from 50 to 75 %, 5 above 75 % infected ({_PAN}), made continuous: 3 is above 25 and below 50 %; empty without a "
+    "lobe mask, where one of the lobes is absent, or where more than 5 % of the infection lies outside the lobes.",
+    "remarks": "What is to be known about this row.",
+}
+"""What each column of the table is, and where it comes from."""
+
+
+@dataclass(frozen=True, eq=False)
+class LungSlices:
+    """One lung slice by slice, from the feet up: `whole` (z,) voxels, infection included; `infected` (z,) voxels.
+
+    Halves occur: see `split_lungs`.
+    """
+
+    whole: np.ndarray
+    infected: np.ndarray
+
+    @property
+    def percent(self) -> float | None:
+        """Infected share in percent; None where there is no lung."""
+        return _percent(self.infected.sum(), self.whole.sum())
+
+    def thirds(self) -> tuple[float | None, ...]:
+        """Infected percent of the lower, middle and upper third of the height between lowest and highest slice.
+
+        A slice belongs to the third that its centre lies in. None for a third without lung.
+        """
+        filled = np.flatnonzero(self.whole)
+        if not filled.size:
+            return (None, None, None)
+        first, height = filled[0], filled[-1] + 1 - filled[0]
+        third = (2 * (filled - first) + 1) * 3 // (2 * height)  # in whole numbers: floor(3 * (index + 0.5) / height)
+        return tuple(
+            _percent(self.infected[filled[third == n]].sum(), self.whole[filled[third == n]].sum()) for n in range(3)
+        )
+
+
+def severity(
+    mask: Volume,
+    image: Volume | None,
+    table: LabelTable,
+    lungs: Sequence[int] = (1, 2),
+    infection: int = 3,
+    lobes: Volume | None = None,
+) -> dict[str, float | str | None]:
+    """One row per case, columns as `DEFINITIONS` but `case`; what is undefined is None.
+
+    `mask`: class numbers (x, y, z) of `table`, in which infection overwrites lung; `lungs`: the labels of the left and
+    the right lung; `image`: the CT in HU (other values, such as windowed ones, give a remark and no HU facts); `lobes`:
+    label map 0..5, one label per lobe in any order, the infection in it included. A mask without any lung gives a row
+    with volume and HU of the infection alone, and a remark.
+
+    Raises InputError for labels outside the table or the lobes' 0..5, for `lungs` and `infection` that are not three
+    classes of the table, and where the grids differ.
+    """
+    labels, left, right = mask.array, *lungs
+    _check_labels(labels, table, (left, right, infection))
+    values = None if image is None else _on_grid(image, mask, "CT")
+    lobe_labels = None if lobes is None else _on_grid(lobes, mask, "lobe mask")
+    if lobe_labels is not None:
+        _check_range(lobe_labels, LOBES + 1, "lobe mask")
+
+    remarks: list[str] = []
+    row: dict[str, float | str | None] = dict.fromkeys(name for name in DEFINITIONS if name != "case")
+    infected = labels == infection
+    row["infection_ml"] = float(np.count_nonzero(infected)) * mask.grid.voxel_volume_ml
+    if values is not None:
+        row |= _opacity(values, infected, remarks)
+
+    absent = [side for side, label in zip(SIDES, (left, right), strict=True) if not (labels == label).any()]
+    if len(absent) == 2:
+        remarks.append("no lung in the mask: no scores")
+    else:
+        if absent:
+            (other,) = set(SIDES) - set(absent)
+            remarks.append(f"no {absent[0]} lung in the mask: all infection counts as {other}")
+        both = split_lungs(labels, mask.spacing_mm, (left, right), infection)
+        row |= _shares(both, mask.grid.voxel_volume_ml)
+        thirds = [percent for lung in both for percent in lung.thirds()]
+        row["ctsi_thirds"] = _summed(thirds)
+        if None in thirds and not absent:
+            remarks.append("a third of a lung's height holds no lung: no ctsi_thirds")
+        if lobe_labels is not None:
+            row["ctsi"] = _ctsi(lobe_labels, infected, remarks)
+    row["remarks"] = "; ".join(remarks)
+    return row
+
+
+def split_lungs(
+    labels: np.ndarray, spacing_mm: Sequence[float], lungs: tuple[int, int], infection: int
+) -> tuple[LungSlices, LungSlices]:
+    """The left and the right lung, each with the infected voxels that are nearer to it than to the other.
+
+    `labels`: class numbers (x, y, z); distances are Euclidean, in mm, to the nearest voxel of a lung's label. A voxel
+    as far from one as from the other counts half for each, so that a mirrored patient has mirrored numbers. Without
+    one of the lungs all infection is the other's; without both there are no sides: raises ValueError. Of a lung that
+    is infected but for a remnant, the far end may be nearer to the other lung and is then counted there.
+    """
+    box = _box(labels)
+    inside = labels[box]
+    left, right = (inside == label for label in lungs)
+    infected = inside == infection
+    if not left.any() and not right.any():
+        raise ValueError("infection is split between lungs, found none")
+    if not left.any() or not right.any():
+        of_right = np.full(np.count_nonzero(infected), float(right.any()))
+    else:
+        to_left, to_right = (
+            ndimage.distance_transform_edt(~lung, sampling=spacing_mm)[infected] for lung in (left, right)
+        )
+        of_right = np.where(np.abs(to_left - to_right) <= SAME_DISTANCE_MM, 0.5, to_right < to_left)
+    heights = np.nonzero(infected)[2]
+    slices = []
+    for lung, share in ((left, 1.0 - of_right), (right, of_right)):
+        counts = np.bincount(heights, weights=share, minlength=inside.shape[2])
+        slices.append(LungSlices(lung.sum(axis=(0, 1)) + counts, counts))
+    return slices[0], slices[1]
+
+
+def category(percent: float) -> str:
+    """The category of an infected percent 0..100; each begins at its own edge: 19.99 is Low, 20 is Mild."""
+    return [name for begin, name in CATEGORIES if percent >= begin][-1]
+
+
+def extent_score(percent: float) -> int:
+    """0..5 for the infected percent of a lobe or region: 0 none, 1 below 5, 2 from 5 to 25 inclusive, 3 above 25 and
+    below 50, 4 from 50 to 75 inclusive, 5 above 75 (Pan et al. 2020, whose whole numbers leave gaps, made continuous).
+    """
+    return sum((percent > 0, percent >= 5, percent > 25, percent >= 50, percent > 75))
+
+
+def readable(rows: pd.DataFrame) -> str:
+    """The table of `severity` rows (with `case`) for a terminal: percents, category and scores, then the remarks."""
+    columns = {
+        "infected_percent": "infected %", "infected_percent_left": "left %", "infected_percent_right": "right %",
+        "infection_ml": "infection ml", "category": "category", "ctsi_percent_over_4": "percent/4",
+        "ctsi_thirds": "thirds", "ctsi": "ctsi",
+    }  # fmt: skip
+    lines = [["case", *columns.values()]]
+    for row in rows.to_dict("records"):
+        cells = [row[column] for column in columns]
+        lines.append([row["case"], *(cell if isinstance(cell, str) else decimals(cell, 1) for cell in cells)])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
+    text.insert(1, "-" * len(text[0]))
+    for remark, cases in rows[rows["remarks"] != ""].groupby("remarks", sort=False)["case"]:
+        text.append(f"{', '.join(cases)}: {remark}")
+    return "\n".join([*text, RESEARCH_ONLY])
+
+
+def _shares(both: tuple[LungSlices, LungSlices], voxel_ml: float) -> dict[str, float | str | None]:
+    row: dict[str, float | str | None] = {}
+    for side, lung in zip(SIDES, both, strict=True):
+        row[f"lung_{side}_ml"] = float(lung.whole.sum()) * voxel_ml
+        row[f"infection_{side}_ml"] = float(lung.infected.sum()) * voxel_ml
+        row[f"infected_percent_{side}"] = lung.percent
+    whole = float(sum(lung.whole.sum() for lung in both))
+    percent = 100.0 * float(sum(lung.infected.sum() for lung in both)) / whole
+    return row | {
+        "lungs_ml": whole * voxel_ml,
+        "infected_percent": percent,
+        "category": category(percent),
+        "ctsi_percent_over_4": percent / 4,
+    }
+
+
+def _opacity(values: np.ndarray, infected: np.ndarray, remarks: list[str]) -> dict[str, float]:
+    minimum, maximum = float(values.min()), float(values.max())
+    if not is_hu(minimum, maximum):
+        remarks.append(f"the CT is not in HU (values {minimum:g}..{maximum:g}): no HU facts")
+        return {}
+    own = values[infected]
+    if not own.size:
+        return {}
+    dense = np.count_nonzero(own > HIGH_OPACITY_HU)
+    return {"infection_mean_hu": float(own.mean(dtype=np.float64)), "high_opacity_percent": 100.0 * dense / own.size}
+
+
+def _ctsi(lobes: np.ndarray, infected: np.ndarray, remarks: list[str]) -> float | None:
+    whole = [np.count_nonzero(lobes == lobe) for lobe in range(1, LOBES + 1)]
+    inside = lobes[infected].astype(np.intp)
+    counts = np.bincount(inside, minlength=LOBES + 1)
+    if missing := [str(lobe) for lobe, size in enumerate(whole, start=1) if not size]:
+        remarks.append(f"the lobe mask has no voxel of lobe {', '.join(missing)}: no ctsi")
+        return None
+    outside = _percent(counts[0], inside.size) or 0.0
+    if outside > OUTSIDE_LOBES_PERCENT:
+        remarks.append(f"{outside:.1f} % of the infection lies outside the lobes: no ctsi")
+        return None
+    return _summed([_percent(int(count), int(size)) for count, size in zip(counts[1:], whole, strict=True)])
+
+
+def _summed(percents: Sequence[float | None]) -> float | None:
+    """The regions' scores, summed and scaled to 0..25; None where a region is undefined."""
+    scores = [extent_score(percent) for percent in percents if percent is not None]
+    return 5 * LOBES * sum(scores) / (5 * len(percents)) if len(scores) == len(percents) else None
+
+
+def _percent(part: float, whole: float) -> float | None:
+    return 100.0 * float(part) / float(whole) if whole else None
+
+
+def _box(labels: np.ndarray) -> tuple[slice, ...]:
+    """The smallest box that holds all that is not background."""
+    filled = labels > 0
+    spans = (np.flatnonzero(filled.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3))
+    return tuple(slice(int(span[0]), int(span[-1]) + 1) if span.size else slice(0) for span in spans)
+
+
+def _on_grid(other: Volume, mask: Volume, role: str) -> np.ndarray:
+    """The voxels of `other` in the order of the mask's. Raises InputError where it lies elsewhere."""
+    if other.source.matches(mask.source):
+        # Turned as the mask is: two nearly equal affines may break the tie of a 45 degree axis differently.
+        return Volume.from_source(other.restore(), mask.source.affine).array
+    if other.grid.matches(mask.grid):
+        return other.array
+    if other.grid.shape != mask.grid.shape:
+        raise InputError(f"mask and {role} must have one shape, found {mask.grid.shape} and {other.grid.shape}")
+    raise InputError(
+        f"mask and {role} must lie in the same place, but their affines differ by more than 0.001 mm; resample one"
+    )
+
+
+def _check_labels(labels: np.ndarray, table: LabelTable, chosen: tuple[int, int, int]) -> None:
+    if len(set(chosen)) != 3 or not all(0 < label < len(table) for label in chosen):
+        raise InputError(
+            f"left lung, right lung and infection are three different classes in 1..{len(table) - 1}, "
+            f"found {', '.join(map(str, chosen))}"
+        )
+    _check_range(labels, len(table), "mask")
+
+
+def _check_range(labels: np.ndarray, count: int, role: str) -> None:
+    found = np.unique(labels)
+    wrong = found[~np.isin(found, np.arange(count))]
+    if wrong.size:
+        raise InputError(
+            f"labels of a {role} must be 0..{count - 1}, found {', '.join(f'{one:g}' for one in wrong[:5])}"
+        )

@@ -1,0 +1,45 @@
+"""`pneumoseg report`: tables, figures and report of a run, made anew from its predictions."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts.command_line import DataFolder, Json, Quiet, Tolerances, Verbose, command, run, tolerances_of
+from scripts.results import print_results
+
+
+@command
+def report(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run of kfold or miscnn.")],
+    data: DataFolder,
+    tolerance: Tolerances = None,
+    quiet: Quiet = False,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Scores the predictions of a finished run again and replaces its tables, figures and report; trains nothing.
+
+    For runs of an earlier version, and for other tolerances. The dataset must be the one that the run was made with.
+
+    Example: pneumoseg report runs/first data/covid-19-ct-seg
+    """
+    from data_io.layouts import open_dataset
+    from evaluation.cross_validation import score_again
+    from evaluation.run_folder import open_finished
+    from evaluation.splits import from_file
+    from pipeline.configuration import load_settings
+    from pipeline.segmenter import Segmenter
+
+    dataset = open_dataset(data)
+    finished = open_finished(run_folder, dataset)
+    settings = load_settings(str(run_folder / "settings.yaml"))
+    chosen = from_file(run_folder / "splits.json", dataset)
+    choice = finished.summary.get("model choice", Segmenter(settings).model_choice)
+    tolerances_mm = settings.evaluation.tolerances_mm | tolerances_of(tolerance)
+    results = score_again(finished, dataset, chosen, settings.labels.table, choice, tolerances_mm)
+    print_results(results, quiet, json)
+
+
+if __name__ == "__main__":
+    run(report)
