@@ -1,10 +1,13 @@
 """The building blocks of a report: one HTML page that loads nothing, reads on narrow and wide screens, and prints."""
 
 import base64
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
+
+from PIL import Image
 
 from data_io.errors import InputError
 
@@ -58,6 +61,8 @@ dd { margin-left: 1rem; }
 
 PICTURES = ((b"\x89PNG", "image/png"), (b"RIFF", "image/webp"))
 """The formats that a figure may have: the first bytes, the media type."""
+
+LARGE_BYTES = 300_000
 
 
 def page(title: str, head: str, sections: Mapping[str, Sequence[str]], style: str = "") -> str:
@@ -127,12 +132,21 @@ def figure(caption: str, picture: bytes, alt: str = "") -> str:
 
 
 def read_picture(path: str | Path) -> bytes:
-    """The bytes of a PNG or WebP file. Raises InputError where there is none or it is another format."""
+    """The bytes of a PNG or WebP file; a large PNG becomes a WebP, a tenth of its size.
+
+    Raises InputError where there is none or it is another format.
+    """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such picture for the report")
     content = Path(path).read_bytes()
     data_uri(content[:4], str(path))
-    return content
+    return _smaller(content) if len(content) > LARGE_BYTES and content.startswith(PICTURES[0][0]) else content
+
+
+def _smaller(png: bytes) -> bytes:
+    made = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").save(made, "WEBP", quality=88)
+    return made.getvalue()
 
 
 def data_uri(picture: bytes, name: str) -> str:

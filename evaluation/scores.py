@@ -128,6 +128,10 @@ def score_case(
         masks = {name: overlap.mask_counts(matrix, group) for name, group in members.items()}
     except InputError as error:
         raise InputError(f"case {case}: {error}") from error
+    # Everything from here on happens where there is anything but background.
+    box = surface.bounding_box((reference.array != 0) | (prediction.array != 0))
+    affine = reference.grid.affine.copy()
+    affine[:3, 3] += affine[:3, :3] @ [side.start for side in box]
     rows, lesion_rows = [], []
     for name, counts in masks.items():
         tolerance_mm = tolerances_mm.get(name, float("nan"))
@@ -141,12 +145,13 @@ def score_case(
             "nsd_tolerance_mm": tolerance_mm,
         }
         if 0 not in members[name] and counts.status != "both_empty":
-            one, other = (_mask(volume.array, members[name]) for volume in (reference, prediction))
-            row |= _surface_scores(one, other, reference.spacing_mm, tolerance_mm)
+            one, other = (_mask(volume.array[box], members[name]) for volume in (reference, prediction))
+            found = surface.surface_distances(one, other, reference.spacing_mm, reference.grid.shape)
+            row |= _surface_scores(found, tolerance_mm)
             if name in lesion_classes:
-                found = lesions.pieces(one, other), lesions.pieces(other, one)
-                row |= lesions.lesion_scores(*found)
-                lesion_rows += lesions.lesion_rows(fold, case, name, *found, reference.grid.affine)
+                pieces = lesions.pieces(one, other), lesions.pieces(other, one)
+                row |= lesions.lesion_scores(*pieces)
+                lesion_rows += lesions.lesion_rows(fold, case, name, *pieces, affine)
         if name in probabilities:
             _check_grids(case, f"probability of {name}", reference, probabilities[name])
             row["auc"] = ranking.roc_auc(_mask(reference.array, members[name]), probabilities[name].array)
@@ -158,10 +163,7 @@ def _mask(labels: np.ndarray, members: tuple[int, ...]) -> np.ndarray:
     return reduce(np.logical_or, (labels == label for label in members))
 
 
-def _surface_scores(
-    reference: np.ndarray, prediction: np.ndarray, spacing_mm: tuple[float, float, float], tolerance_mm: float
-) -> dict[str, float]:
-    surfaces = surface.surface_distances(reference, prediction, spacing_mm)
+def _surface_scores(surfaces: surface.SurfaceDistances, tolerance_mm: float) -> dict[str, float]:
     return {
         "hd95_mm": surface.hausdorff_95_mm(surfaces),
         "assd_mm": surface.average_distance_mm(surfaces),
