@@ -10,8 +10,8 @@ from data_io.volume import Volume
 from evaluation import surface
 from evaluation.scores import score_case
 
-# What surface-distance asks of SciPy under an old name.
-pytestmark = pytest.mark.filterwarnings("ignore:Please import `correlate`:DeprecationWarning")
+# What surface-distance asks of SciPy under old names.
+pytestmark = pytest.mark.filterwarnings("ignore:Please import:DeprecationWarning")
 
 SPACINGS = ((1.0, 1.0, 1.0), (0.7, 0.7, 5.0), (3.0, 0.5, 1.25), (0.6, 1.6, 2.7))
 
