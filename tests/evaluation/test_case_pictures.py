@@ -1,0 +1,30 @@
+"""The pictures of a case, and the strip that the report shows."""
+
+import numpy as np
+from PIL import Image
+
+from data_io.labels import LUNG_LABELS
+from data_io.volume import Volume
+from evaluation.case_pictures import SLICES, draw_case, film_strip
+
+
+def test_the_strip_begins_at_the_worst_slice(tmp_path):
+    reference = np.zeros((16, 16, 50), np.uint8)
+    reference[2:6, 2:12], reference[9:14, 2:12] = 1, 2
+    prediction = reference.copy()
+    reference[3:5, 4:8, 33] = 3
+    image = Volume.from_source(np.where(reference > 0, -800, 0).astype(np.int16), np.eye(4))
+    masks = image.with_array(reference), image.with_array(prediction)
+    draw_case(tmp_path, "a", image, *masks, LUNG_LABELS, "a, fold 0")
+    strip = film_strip(tmp_path, "a", "a: Dice 0.000")
+    assert strip is not None
+    assert len(strip.slices) == SLICES
+    assert strip.slices[strip.first] == 33
+    assert strip.total_slices == 50
+    with Image.open(strip.path) as picture:
+        assert picture.height % SLICES == 0
+    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".gif", ".webp", ".json"}
+
+
+def test_a_case_that_was_not_drawn_has_no_strip(tmp_path):
+    assert film_strip(tmp_path, "a", "") is None
