@@ -239,12 +239,12 @@ class EvaluationSettings(_Group):
 
     `folds` and `stratify_by_source` (each fold gets its share of every source, where there are enough cases) are for
     "kfold"; patients are never split. `tolerances_mm`: of the surface Dice, for classes other than lungs (1 mm) and
-    infection (3 mm), or instead of these."""
+    infection (3 mm), or instead of these; pairs such as [[infection, 2]]."""
 
     splits: str = "kfold"
     folds: Annotated[int, Field(ge=2)] = 5
     stratify_by_source: bool = True
-    tolerances_mm: dict[str, Annotated[float, Field(ge=0)]] = {}
+    tolerances_mm: tuple[tuple[str, Annotated[float, Field(ge=0)]], ...] = ()
 
 
 class Settings(_Group):

@@ -77,7 +77,7 @@ def kfold(
     start = load_model(start_from, trust_plugins) if start_from else None
     method = Segmenter(settings)
     results = cross_validate(
-        dataset, chosen, method, output, fold, resume, overwrite, start, tolerances_mm=wanted.tolerances_mm
+        dataset, chosen, method, output, fold, resume, overwrite, start, tolerances_mm=dict(wanted.tolerances_mm)
     )
     print_results(results, quiet, json)
 

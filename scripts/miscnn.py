@@ -72,7 +72,7 @@ def miscnn(
     wanted = settings.evaluation
     chosen = make_splits(wanted.splits, dataset, wanted.folds, settings.seed, wanted.stratify_by_source)
     results = cross_validate(
-        dataset, chosen, method, output, fold, resume, overwrite, tolerances_mm=wanted.tolerances_mm
+        dataset, chosen, method, output, fold, resume, overwrite, tolerances_mm=dict(wanted.tolerances_mm)
     )
     print_results(results, quiet, json)
 

@@ -36,7 +36,7 @@ def report(
     settings = load_settings(str(run_folder / "settings.yaml"))
     chosen = from_file(run_folder / "splits.json", dataset)
     choice = finished.summary.get("model choice", Segmenter(settings).model_choice)
-    tolerances_mm = settings.evaluation.tolerances_mm | tolerances_of(tolerance)
+    tolerances_mm = dict(settings.evaluation.tolerances_mm) | tolerances_of(tolerance)
     results = score_again(finished, dataset, chosen, settings.labels.table, choice, tolerances_mm)
     print_results(results, quiet, json)
 

@@ -19,6 +19,8 @@ FILES = {
     "log.txt",
     "cv_results.detailed.csv",
     "cv_results.final.csv",
+    "lesions.csv",
+    "confusion.csv",
     "summary.json",
     "report.html",
     "figures",
