@@ -17,8 +17,8 @@ from data_io.probability_maps import probability_maps
 from data_io.reporting import log, track, warnings_of_this_thread
 from data_io.scan import Scan
 from data_io.volume import Volume
+from evaluation.measures.volumetry import volumetry
 from evaluation.prediction_outputs import Output
-from evaluation.volumetry import volumetry
 from pipeline.ahead import ahead
 from pipeline.predictor import Predictor
 from pipeline.preprocessing import PreparedVolume, warn_if_odd

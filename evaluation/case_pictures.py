@@ -9,7 +9,7 @@ from data_io.volume import Volume
 from evaluation.figures.errors import error_sheet
 from evaluation.figures.film_strip import frames, spread_slices, strip_capacity, write_gif, write_strip
 from evaluation.figures.saving import save_figure
-from evaluation.slice_viewer import FilmStrip
+from evaluation.report.slice_viewer import FilmStrip
 
 SLICES = 32
 

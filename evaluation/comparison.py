@@ -12,8 +12,8 @@ import pandas as pd
 
 from data_io.errors import InputError, nearest
 from data_io.reporting import log
+from evaluation.measures.statistics import bootstrap_interval, holm, rank_biserial, wilcoxon
 from evaluation.scores import DIFFERENCES, LUNGS_DEFINITION, SCORES
-from evaluation.statistics import bootstrap_interval, holm, rank_biserial, wilcoxon
 from evaluation.tables import decimals
 
 COMPARABLE = tuple(score for score in SCORES if score not in DIFFERENCES)

@@ -21,8 +21,8 @@ from evaluation import run_folder, score_files, splits, tables
 from evaluation.case_pictures import draw_case
 from evaluation.figures.fitting_curves import fitting_curves, read_history
 from evaluation.figures.saving import save_figure
+from evaluation.report.run import write_results
 from evaluation.run_folder import RunFolder
-from evaluation.run_report import write_results
 from evaluation.scores import CaseScores, score_case
 from evaluation.splits import Split
 from pipeline.model_file import TrainedModel

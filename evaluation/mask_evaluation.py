@@ -14,11 +14,11 @@ from data_io.reporting import track
 from data_io.volume import Volume
 from evaluation import score_files, tables
 from evaluation.case_pictures import draw_case
+from evaluation.measures.surface import TOLERANCES_MM
 from evaluation.pairing import Pair
-from evaluation.report import summarise, write_report
-from evaluation.run_report import case_sheets, draw_results, extreme_cases
+from evaluation.report.page import summarise, write_report
+from evaluation.report.run import case_sheets, draw_results, extreme_cases
 from evaluation.scores import score_case
-from evaluation.surface import TOLERANCES_MM
 
 
 def evaluate_masks(

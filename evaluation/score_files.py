@@ -8,7 +8,8 @@ import pandas as pd
 
 from data_io.errors import InputError
 from data_io.labels import LabelTable
-from evaluation import lesions, tables
+from evaluation import tables
+from evaluation.measures import lesions
 from evaluation.scores import CaseScores
 
 METRICS = "metrics.csv"

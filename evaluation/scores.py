@@ -6,11 +6,12 @@ from functools import reduce
 
 import numpy as np
 
+from data_io.bounding_box import bounding_box
 from data_io.errors import InputError
 from data_io.labels import LUNG_LABELS, LabelTable
 from data_io.volume import Volume
-from evaluation import lesions, overlap, ranking, surface
-from evaluation.overlap import MaskCounts
+from evaluation.measures import lesions, overlap, ranking, surface
+from evaluation.measures.overlap import MaskCounts
 
 SURFACE_SCORES = ("hd95_mm", "assd_mm", "nsd", "hd_mm")
 """Columns of the boundary scores. The background has none: its surface is that of the other classes."""
@@ -111,8 +112,8 @@ def score_case(
     `reference`, `prediction`: uint8 class numbers on one grid. `groups`: classes taken as one mask, by name; None
     means `default_groups(labels)`. `tolerances_mm`: of the surface Dice, by class or group, on top of
     `surface.TOLERANCES_MM`; a class without has no surface Dice. `lesion_classes`: whose pieces are counted.
-    `probabilities`: by class, on the same grid, for the AUC. Undefined scores are NaN (see `evaluation.overlap`,
-    `evaluation.surface`, `evaluation.lesions`). Raises InputError where the volumes lie on different grids, hold labels
+    `probabilities`: by class, on the same grid, for the AUC. Undefined scores are NaN (see `measures.overlap`,
+    `measures.surface`, `measures.lesions`). Raises InputError where the volumes lie on different grids, hold labels
     outside the table, or where a group bears the name of a class or has a class that the table lacks.
     """
     _check_grids(case, "prediction", reference, prediction)
@@ -129,7 +130,7 @@ def score_case(
     except InputError as error:
         raise InputError(f"case {case}: {error}") from error
     # Everything from here on happens where there is anything but background.
-    box = surface.bounding_box((reference.array != 0) | (prediction.array != 0))
+    box = bounding_box((reference.array != 0) | (prediction.array != 0))
     affine = reference.grid.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ [side.start for side in box]
     rows, lesion_rows = [], []

@@ -7,9 +7,9 @@ import pandas as pd
 
 from data_io.atomic import write_aside
 from data_io.errors import InputError
-from evaluation.lesions import LESION_COUNTS
+from evaluation.measures.lesions import LESION_COUNTS
+from evaluation.measures.statistics import bootstrap_interval
 from evaluation.scores import COLUMNS, LUNGS_DEFINITION, REQUIRED_COLUMNS, SCORES, VOLUMES
-from evaluation.statistics import bootstrap_interval
 
 ALL_FOLDS = "all"
 STATISTICS = ("mean", "sd", "median", "undefined")

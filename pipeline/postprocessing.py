@@ -12,6 +12,8 @@ import fill_voids
 import numpy as np
 from scipy import ndimage
 
+from data_io.bounding_box import bounding_box
+
 Box = tuple[slice, ...]
 
 
@@ -54,7 +56,7 @@ def keep_largest_component(labels: np.ndarray, classes: Iterable[int], together_
     tidied = labels.copy(order="K")
     for label in classes:
         mask = _is_any(labels, (label, *together_with))
-        box = _bounding_box(mask)
+        box = bounding_box(mask)
         components, count = _components(mask[box])
         own = labels[box] == label
         sizes = _sizes(components, count, own)
@@ -68,7 +70,7 @@ def remove_small(
     """Components of `label` smaller than `below_ml` become the class of `replacements` that most of their
     neighbouring voxels have (the first named of equals), or background where none has."""
     tidied = labels.copy(order="K")
-    box = _bounding_box(labels == label, margin=1)
+    box = bounding_box(labels == label, margin=1)
     components, count = _components(labels[box] == label)
     if count == 0:
         return tidied
@@ -84,7 +86,7 @@ def remove_small(
 def remove_outside(labels: np.ndarray, label: int, lungs: Sequence[int]) -> np.ndarray:
     """Components of `label` that touch no voxel of `lungs` become background."""
     tidied = labels.copy(order="K")
-    box = _bounding_box(labels == label, margin=1)
+    box = bounding_box(labels == label, margin=1)
     lung = _is_any(labels[box], lungs)
     own = labels[box] == label
     components, count = _components(own | lung)
@@ -101,7 +103,7 @@ def fill_lung_holes(labels: np.ndarray, lungs: Sequence[int], infection: int) ->
     """
     tidied = labels.copy(order="K")
     body = _is_any(labels, (*lungs, infection))
-    box = _bounding_box(body)
+    box = bounding_box(body)
     # A voxel wider: fill_voids (2.1) takes some background in the edges and corners of its array for enclosed.
     filled = fill_voids.fill(np.pad(body[box], 1), in_place=True)[1:-1, 1:-1, 1:-1]
     holes = filled & (labels[box] == 0)
@@ -121,16 +123,6 @@ def _is_any(labels: np.ndarray, classes: Sequence[int]) -> np.ndarray:
     for label in classes:
         mask |= labels == label
     return mask
-
-
-def _bounding_box(mask: np.ndarray, margin: int = 0) -> Box:
-    """Slices around the voxels of `mask`, wider by `margin` where the array allows; of size 0 where there are none."""
-    box = []
-    for axis, size in enumerate(mask.shape):
-        others = tuple(other for other in range(mask.ndim) if other != axis)
-        found = np.flatnonzero(mask.any(axis=others))
-        box.append(slice(max(found[0] - margin, 0), min(found[-1] + 1 + margin, size)) if found.size else slice(0, 0))
-    return tuple(box)
 
 
 def _components(mask: np.ndarray) -> tuple[np.ndarray, int]:

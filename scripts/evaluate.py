@@ -70,7 +70,7 @@ def evaluate(
     from data_io.reporting import log
     from evaluation.mask_evaluation import evaluate_masks
     from evaluation.pairing import find_pairs
-    from evaluation.report import summarise
+    from evaluation.report.page import summarise
     from evaluation.tables import result_lines
 
     if (output / "metrics.csv").exists() and not overwrite:

@@ -24,9 +24,10 @@ def explore(
     from data_io.labels import LUNG_LABELS
     from data_io.layouts import open_dataset
     from data_io.reporting import log
-    from evaluation import exploration, exploration_report
+    from evaluation import exploration
     from evaluation.figures import exploration as figures
     from evaluation.figures.saving import save_figure
+    from evaluation.report.exploration import remarkable_cases, write_exploration_report
 
     if output.exists() and (not output.is_dir() or any(output.iterdir())) and not overwrite:
         raise InputError(f"{output}: exists already and is not an empty folder; choose another, or add --overwrite")
@@ -51,14 +52,14 @@ def explore(
     if summary["annotated_cases"]:
         figure = figures.class_frequencies(table, LUNG_LABELS)
         overview(figure, "class_frequencies", "Share of the voxels per class: mean, and each case")
-    exploration_report.write_exploration_report(
+    write_exploration_report(
         output / "report.html",
         f"Dataset: {data.resolve().name}",
         table,
         summary,
         overviews,
         sheets,
-        exploration_report.remarkable_cases(table, LUNG_LABELS),
+        remarkable_cases(table, LUNG_LABELS),
         LUNG_LABELS,
     )
     log.info("written to %s", output)

@@ -70,8 +70,8 @@ def predict(
     use_device(device, threads)
     from data_io.inputs import find_inputs, one_part
     from evaluation.batch_prediction import Wanted, predict_files
+    from evaluation.measures.volumetry import write_volumetry
     from evaluation.prediction_outputs import place_outputs
-    from evaluation.volumetry import write_volumetry
     from pipeline.predictor import open_predictor
 
     files = find_inputs(inputs)

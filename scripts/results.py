@@ -5,7 +5,7 @@ from scripts.command_line import print_json
 
 def print_results(results, quiet: bool, json: bool) -> None:
     """Prints the scores of the folds finished so far, and where the rest lies."""
-    from evaluation.report import summarise
+    from evaluation.report.page import summarise
     from evaluation.tables import result_lines
 
     root = results.run.root

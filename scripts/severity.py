@@ -52,8 +52,8 @@ def severity(
     from data_io.reporting import log, track
     from evaluation.figures.saving import save_figure
     from evaluation.figures.severity import severity_figure
-    from evaluation.severity import DEFINITIONS, LOBES, RESEARCH_ONLY, readable
-    from evaluation.severity import severity as grade
+    from evaluation.measures.severity import DEFINITIONS, LOBES, RESEARCH_ONLY, readable
+    from evaluation.measures.severity import severity as grade
     from evaluation.tables import write_csv
 
     table_path = output / "severity.csv"

@@ -21,7 +21,7 @@ STEPS = ((1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"))
 def confusion_figure(matrix: np.ndarray, names: Sequence[str]) -> Figure:
     """Rows: classes of the reference; columns: classes of the prediction; each row in percent of its voxels.
 
-    `matrix`: whole numbers (classes, classes), entry [reference, prediction], as `evaluation.overlap.confusion` counts
+    `matrix`: whole numbers (classes, classes), entry [reference, prediction], as `measures.overlap.confusion` counts
     them (matrices of several cases may be added up). The counts stand small below the percentages. A class that the
     reference does not have has no percentages; its row says so. Raises InputError where `matrix` is not square, holds
     other than counts, or does not have one row per name.

@@ -10,6 +10,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from data_io.bounding_box import bounding_box
 from data_io.errors import InputError
 from data_io.labels import LabelTable
 from data_io.volume import Volume
@@ -174,13 +175,9 @@ def _labelled_box(masks: tuple[np.ndarray, ...], spacing_mm: tuple[float, float,
     """The part of x and y that holds every labelled voxel, with a margin; all of it where nothing is labelled."""
     labelled = np.logical_or.reduce([mask.any(axis=2) for mask in masks])
     if not labelled.any():
-        return slice(0, labelled.shape[0]), slice(0, labelled.shape[1])
-    parts = []
-    for axis in (0, 1):
-        filled = np.flatnonzero(labelled.any(axis=1 - axis))
-        margin = round(MARGIN_MM / spacing_mm[axis])
-        parts.append(slice(max(0, filled[0] - margin), min(labelled.shape[axis], filled[-1] + 1 + margin)))
-    return parts[0], parts[1]
+        labelled[...] = True
+    across, along = bounding_box(labelled, [round(MARGIN_MM / step_mm) for step_mm in spacing_mm[:2]])
+    return across, along
 
 
 def _error_layer(true: np.ndarray, found: np.ndarray, last: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from data_io.errors import InputError
 from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
-from evaluation.severity import CATEGORIES, RESEARCH_ONLY
+from evaluation.measures.severity import CATEGORIES, RESEARCH_ONLY
 
 CASE_IN = 0.34
 """Height of one case."""
@@ -23,7 +23,7 @@ def severity_figure(rows: pd.DataFrame) -> Figure:
 
     Cases from the most severe at the top down, those without lungs at the bottom; behind them the bands of the
     categories. The axis ends with the band of the largest percent, but not before the second. `rows`: `case` and the
-    columns of `COLUMNS`, as of `evaluation.severity.severity`; undefined ones NaN or None. Raises InputError for no
+    columns of `COLUMNS`, as of `measures.severity.severity`; undefined ones NaN or None. Raises InputError for no
     rows and for missing columns.
     """
     missing = [column for column in ("case", *COLUMNS) if column not in rows]

@@ -15,7 +15,7 @@ from evaluation.figures.confusion import confusion_figure, short_count
 from evaluation.figures.lesion_size import score_against_size
 from evaluation.figures.saving import save_figure
 from evaluation.figures.volumes import limits_of_agreement, volume_agreement
-from evaluation.overlap import confusion
+from evaluation.measures.overlap import confusion
 from evaluation.scores import SCORES
 from evaluation.tables import detailed_table
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from data_io.label_files import write_labels
 from data_io.labels import LUNG_LABELS
 from data_io.volume import Volume
-from evaluation.severity import DEFINITIONS
+from evaluation.measures.severity import DEFINITIONS
 from scripts.severity import severity
 
 app = typer.Typer()

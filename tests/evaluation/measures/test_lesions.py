@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_io.errors import InputError
-from evaluation.lesions import COLUMNS, lesion_rows, lesion_scores, pieces
+from evaluation.measures.lesions import COLUMNS, lesion_rows, lesion_scores, pieces
 
 
 def masks():

@@ -7,7 +7,16 @@ import pytest
 from sklearn import metrics
 
 from data_io.errors import InputError
-from evaluation.overlap import OVERLAP_SCORES, MaskCounts, confusion, dice, iou, mask_counts, precision, sensitivity
+from evaluation.measures.overlap import (
+    OVERLAP_SCORES,
+    MaskCounts,
+    confusion,
+    dice,
+    iou,
+    mask_counts,
+    precision,
+    sensitivity,
+)
 
 
 def by_hand() -> tuple[np.ndarray, np.ndarray]:

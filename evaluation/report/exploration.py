@@ -9,8 +9,8 @@ from PIL import Image
 
 from data_io.atomic import write_text
 from data_io.labels import LUNG_LABELS, LabelTable
-from evaluation import html
 from evaluation.exploration import AXES
+from evaluation.report import html
 from evaluation.tables import decimals
 
 THUMBNAIL_PIXELS = 1200

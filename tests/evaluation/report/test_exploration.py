@@ -10,7 +10,7 @@ from PIL import Image
 
 from data_io.errors import InputError
 from data_io.labels import LabelTable
-from evaluation.exploration_report import THUMBNAIL_PIXELS, remarkable_cases, write_exploration_report
+from evaluation.report.exploration import THUMBNAIL_PIXELS, remarkable_cases, write_exploration_report
 
 LABELS = LabelTable(("background", "infection"), ((0, 0, 0), (255, 0, 0)))
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from data_io.errors import InputError
-from evaluation.ranking import roc_auc
+from evaluation.measures.ranking import roc_auc
 
 
 @pytest.mark.parametrize("steps", [3, 255, None])

@@ -11,9 +11,9 @@ from PIL import Image
 
 from data_io.errors import InputError
 from evaluation.figures.saving import new_figure, save_figure
-from evaluation.report import summarise, write_report
+from evaluation.report.page import summarise, write_report
+from evaluation.report.slice_viewer import FilmStrip
 from evaluation.scores import DEFINITIONS, LUNGS_DEFINITION, SCORES
-from evaluation.slice_viewer import FilmStrip
 from evaluation.splits import Split
 from evaluation.tables import detailed_table, final_table
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from evaluation import html
-from evaluation.lesions import LESION_COUNTS, LESION_SCORES
+from evaluation.measures.lesions import LESION_COUNTS, LESION_SCORES
+from evaluation.report import html
 from evaluation.scores import DEFINITIONS, VOLUMES
 from evaluation.splits import Split
 from evaluation.tables import ALL_FOLDS, decimals, mean_and_sd

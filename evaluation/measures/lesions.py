@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from data_io.bounding_box import bounding_box
 from data_io.errors import InputError
-from evaluation.surface import bounding_box
 
 FOUND_SHARE = 0.1
 COLUMNS = ("fold", "case", "class", "of", "piece", "volume_ml", "overlap", "verdict", "x_mm", "y_mm", "z_mm")

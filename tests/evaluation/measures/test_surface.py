@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.spatial.distance import cdist
 
 from data_io.errors import InputError
-from evaluation.surface import (
+from evaluation.measures.surface import (
     SurfaceDistances,
     average_distance_mm,
     element_areas_mm2,

@@ -13,10 +13,10 @@ from evaluation.figures.confusion import confusion_figure
 from evaluation.figures.lesion_size import score_against_size
 from evaluation.figures.saving import save_figure
 from evaluation.figures.volumes import volume_agreement
-from evaluation.report import summarise, write_report
+from evaluation.report.page import summarise, write_report
+from evaluation.report.slice_viewer import FilmStrip
 from evaluation.run_folder import RunFolder
 from evaluation.scores import LESIONS
-from evaluation.slice_viewer import FilmStrip
 from evaluation.splits import Split
 
 BOX_PLOTS = ("dice", "nsd", "hd95_mm", "iou", "sensitivity", "precision")

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from data_io.labels import LUNG_LABELS
 from data_io.volume import Volume
-from evaluation import surface
+from evaluation.measures import surface
 from evaluation.scores import score_case
 
 # What surface-distance asks of SciPy under old names.

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from evaluation.figures.saving import new_figure, save_figure
-from evaluation.report import write_report
+from evaluation.report.page import write_report
+from evaluation.report.slice_viewer import FilmStrip
 from evaluation.scores import SCORES
-from evaluation.slice_viewer import FilmStrip
 from evaluation.splits import Split
 from evaluation.tables import detailed_table, final_table
 

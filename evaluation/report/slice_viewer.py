@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from data_io.errors import InputError
-from evaluation.html import data_uri, read_picture
+from evaluation.report.html import data_uri, read_picture
 
 
 @dataclass(frozen=True)
@@ -139,15 +139,6 @@ DIALOG = f"""<dialog id="slice-viewer" aria-labelledby="slice-viewer-heading">
 </dialog>
 <script>{SCRIPT}</script>"""
 """The viewer of a page: once, after the thumbnails; the page needs `STYLE` too."""
-
-
-def viewer(cases: Sequence[FilmStrip]) -> str:
-    """The thumbnails of `cases` and the viewer that they open. Where a page has several groups: `thumbnails` of each,
-    then `DIALOG` once. The page's style must contain `STYLE`.
-
-    Raises InputError as `thumbnails`.
-    """
-    return thumbnails(cases) + "\n" + DIALOG if cases else ""
 
 
 def thumbnails(cases: Sequence[FilmStrip]) -> str:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from data_io.atomic import write_text
-from evaluation import html, report_tables, slice_viewer
-from evaluation.overlap import OVERLAP_SCORES
+from evaluation.measures.overlap import OVERLAP_SCORES
+from evaluation.report import html, slice_viewer
+from evaluation.report import tables as report_tables
+from evaluation.report.slice_viewer import FilmStrip
 from evaluation.scores import DIFFERENCES, LUNGS_DEFINITION, SCORES
-from evaluation.slice_viewer import FilmStrip
 from evaluation.splits import Split
 from evaluation.tables import ALL_FOLDS, FURTHER_STATISTICS, STATISTICS
 

@@ -11,7 +11,7 @@ from data_io.labels import LUNG_LABELS
 from data_io.layouts import open_dataset
 from data_io.volume import Volume
 from evaluation.figures.severity import severity_figure
-from evaluation.severity import DEFINITIONS, category, extent_score, readable, severity, split_lungs
+from evaluation.measures.severity import DEFINITIONS, category, extent_score, readable, severity, split_lungs
 
 SPACING_10_MM = np.diag([10.0, 10.0, 10.0, 1.0])  # one voxel is one ml
 

@@ -24,6 +24,7 @@ from itertools import product
 import edt
 import numpy as np
 
+from data_io.bounding_box import bounding_box
 from data_io.errors import InputError
 
 TOLERANCES_MM = {"lung_left": 1.0, "lung_right": 1.0, "lungs": 1.0, "infection": 3.0}
@@ -187,16 +188,6 @@ def _largest_fan(polygon: list[tuple[int, ...]]) -> np.ndarray:
         spokes = np.roll(vertices, -start, axis=0)[1:] - vertices[start]
         fans.append(np.cross(spokes[:-1], spokes[1:]) / 2)
     return max(fans, key=lambda fan: float(np.linalg.norm(fan, axis=1).sum()))
-
-
-def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """The part of `mask` that holds its True voxels (nothing where there are none)."""
-    box: tuple[slice, ...] = ()
-    for axis in range(mask.ndim):
-        others = tuple(other for other in range(mask.ndim) if other != axis)
-        filled = np.flatnonzero(mask[box].any(axis=others))
-        box += (slice(filled[0], filled[-1] + 1) if len(filled) else slice(0, 0),)
-    return box
 
 
 def _neighbourhoods(mask: np.ndarray) -> np.ndarray:

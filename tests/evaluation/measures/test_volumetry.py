@@ -5,7 +5,7 @@ import pytest
 from data_io.labels import LUNG_LABELS
 from data_io.scan import Scan
 from data_io.volume import Volume
-from evaluation.volumetry import volumetry
+from evaluation.measures.volumetry import volumetry
 
 LABELS = np.zeros((4, 4, 4), np.uint8)
 LABELS[0], LABELS[1], LABELS[2, 0] = 1, 2, 3  # 16, 16 and 4 voxels
