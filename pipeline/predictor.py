@@ -11,6 +11,7 @@ from data_io.reporting import log
 from data_io.scan import Scan
 from data_io.volume import Volume
 from pipeline import prediction
+from pipeline.bundled import model_path
 from pipeline.configuration import change_settings
 from pipeline.engines import Engine, open_engine
 from pipeline.model_file import read_settings
@@ -62,12 +63,13 @@ def open_predictor(
     precision: str = "auto",
     threads: int | None = None,
 ) -> Predictor:
-    """A predictor from a model file, from a folder with model.keras, or from a run folder (all folds, or `folds`).
+    """A predictor from a model file, a folder with model.keras, a run folder (all folds, or `folds`), or the name of a
+    bundled model.
 
     `changes`: settings of the groups prediction and postprocessing, such as "prediction.overlap=0.25".
     Raises InputError where there is no model, where the folds' settings differ, and as `open_engine`.
     """
-    files = _model_files(Path(path), folds)
+    files = _model_files(model_path(path), folds)
     every = [read_settings(file, trust_plugins) for file in files]
     settings = every[0]
     for other in every[1:]:

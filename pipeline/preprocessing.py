@@ -17,6 +17,7 @@ from data_io.scan import Scan
 from data_io.verification import FEW_SLICES, is_hu
 from data_io.volume import Grid, Volume
 from pipeline import plugins, resampling
+from pipeline.equalisation import equalise_slices
 from pipeline.settings import PreprocessingSettings
 
 AIR_HU = -1000.0
@@ -52,7 +53,8 @@ class PreparedVolume:
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """The same steps for training and prediction: window, own steps, resampling, normalisation.
+    """The same steps for training and prediction: window, own steps, resampling, equalisation,
+    normalisation.
 
     Orientation is the reader's: volumes arrive as RAS+. Padding is the patches': they see air outside a volume.
     """
@@ -74,6 +76,8 @@ class Preprocessor:
         source, grid = scan.grid, self.grid(scan.grid)
         array = resampling.resample_slabs(slabs, source.shape, grid.shape, scan.axis, self.settings.image_order)
         np.clip(array, 0.0, 1.0, out=array)
+        if self.settings.equalise == "always" or (self.settings.equalise == "hu" and not windowed):
+            array = equalise_slices(array)
         labels = None if mask is None else resampling.resample_labels(mask.array, grid.shape)
         mean, sd = _mean_and_sd(array) if self.settings.normalisation == "z-score" else (0.0, 1.0)
         return PreparedVolume(

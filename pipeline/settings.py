@@ -55,7 +55,8 @@ class PreprocessingSettings(_Group):
     `window_hu` becomes 0..1. A volume whose values already lie in 0..255 is taken as windowed by
     `windowed_source_hu`. `spacing_mm` null keeps each volume's own grid. `image_order` is the spline order of the
     resampling (labels are resampled class by class). `steps` names functions of one's own, "module:function", applied
-    after the window: see pipeline/preprocessing.py.
+    after the window: see pipeline/preprocessing.py. `equalise`: which volumes' slices are equalised (CLAHE) on the
+    network's grid: "never", "hu" (those in HU, for a network trained on slices that came equalised) or "always".
     """
 
     window_hu: Range = (-1250.0, 250.0)
@@ -64,6 +65,7 @@ class PreprocessingSettings(_Group):
     image_order: Literal[0, 1, 3] = 3
     normalisation: Literal["z-score", "none"] = "z-score"
     steps: tuple[str, ...] = ()
+    equalise: Literal["never", "hu", "always"] = "never"
 
 
 class PatchSettings(_Group):

@@ -55,6 +55,7 @@ dd { margin-left: 1rem; }
   table { font-size: 7.5pt; } th, td { padding: 1pt 3pt; white-space: normal; }
   tbody th { position: static; }
   .scroll, pre { overflow: visible; } pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  figure img { max-height: 21cm; width: auto; }
   figure, tr { break-inside: avoid; } h2, h3, .caption { break-after: avoid; }
 }
 """

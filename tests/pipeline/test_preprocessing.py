@@ -3,6 +3,7 @@ import pytest
 
 from data_io.scan import Scan
 from data_io.volume import Volume
+from pipeline.equalisation import equalise_slices
 from pipeline.preprocessing import Preprocessor, is_windowed
 from pipeline.settings import PreprocessingSettings
 
@@ -82,3 +83,18 @@ def test_a_step_of_ones_own():
 
     sys.modules.setdefault(__name__, sys.modules[double_brightness.__module__])
     np.testing.assert_allclose(Preprocessor(settings).apply(volume(ramp())).image, np.minimum(plain * 2, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("equalise", "windowed", "expected"),
+    [("never", False, False), ("hu", False, True), ("hu", True, False), ("always", True, True)],
+)
+def test_slices_are_equalised_where_the_settings_ask_for_it(equalise, windowed, expected):
+    across = np.linspace(0, 1, 32)[:, None, None] ** 3 * np.ones((1, 16, 2))
+    values = np.round(255 * across) if windowed else np.round(1000 * across - 1000)
+    plain = Preprocessor(OWN_GRID).apply(volume(values.astype(np.int16))).image
+    settings = OWN_GRID.model_copy(update={"equalise": equalise})
+    changed = Preprocessor(settings).apply(volume(values.astype(np.int16))).image
+    assert np.allclose(changed, plain) is not expected
+    if expected:
+        np.testing.assert_array_equal(changed, equalise_slices(plain))

@@ -1,0 +1,1 @@
+"""Trained models that come with the program: see pipeline/bundled.py."""

@@ -1,0 +1,31 @@
+"""Trained models that come with the program, found by name in a clone and in an installed wheel alike."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from data_io.errors import InputError
+
+PACKAGE = "pneumoseg_models"
+"""The folder data/models under the name by which it is installed."""
+
+
+def bundled_models() -> dict[str, Path]:
+    """The folder of each model by its name; each holds model.keras, or fold_0/model.keras and so on."""
+    root = Path(str(files(PACKAGE)))
+    folders = [path.parent for path in root.glob("*/model.keras")]
+    folders += [path.parent.parent for path in root.glob("*/fold_0/model.keras")]
+    return {folder.name: folder for folder in sorted(folders)}
+
+
+def model_path(name: str | Path) -> Path:
+    """Where a model lies: the path itself where there is something, or the folder of the bundled model of that name.
+
+    Raises InputError where there is neither.
+    """
+    path, bundled = Path(name), bundled_models()
+    if path.exists():
+        return path
+    if str(name) in bundled:
+        return bundled[str(name)]
+    known = ", ".join(bundled) or "none"
+    raise InputError(f"{name}: no such file, folder or bundled model; bundled: {known}")

@@ -1,0 +1,120 @@
+"""How masks of CTs in HU agree with what is known of those CTs: lungs drawn by others, or slices marked as infected.
+
+    pneumoseg predict SERIES -o mask.nii.gz
+    python scripts/benchmark/transfer.py mask.nii.gz --series SERIES --slices labels.csv --json series.json
+    python scripts/benchmark/transfer.py mask.nii.gz --lungs lungs.nrrd --json lungs.json
+
+MASK holds 0 background, 1 left lung, 2 right lung, 3 infection. `labels.csv`: the columns rank_by_slice_location
+(0 is the lowest Slice Location), infected, and lobe_1 .. lobe_5 in the order of COVID-CT-MD (Afshar et al., Scientific
+Data 8, 121, 2021): left lower, left upper, right lower, right middle, right upper. `--lungs`: a mask on the same grid,
+not 0 in the lungs.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+from scipy import ndimage
+
+from scripts.benchmark.machine import report
+
+LOBES = {"left": ("lobe_1", "lobe_2"), "right": ("lobe_3", "lobe_4", "lobe_5")}
+LEFT, RIGHT, INFECTION = 1, 2, 3
+BODY_HU = -400.0
+
+
+def transfer(
+    mask: Annotated[Path, typer.Argument(help="Mask that was predicted.")],
+    series: Annotated[Path | None, typer.Option("--series", help="Its DICOM series.")] = None,
+    slices: Annotated[Path | None, typer.Option("--slices", help="CSV of infected slices.")] = None,
+    lungs: Annotated[Path | None, typer.Option("--lungs", help="Lung mask by others.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
+) -> None:
+    """Measures one mask."""
+    from data_io.readers import open_scan, read_labels, read_volume
+
+    predicted = read_labels(mask, 4)
+    figures: dict = {}
+    if lungs is not None:
+        drawn = read_volume(lungs).array != 0
+        both = np.count_nonzero(drawn & (predicted.array != 0))
+        figures["lungs_dice"] = 2 * both / (np.count_nonzero(drawn) + np.count_nonzero(predicted.array))
+    if series is not None:
+        figures["lung_voxels_outside_body"] = outside_body(predicted.array, open_scan(series).read().array)
+        figures["left_of_right_mm"] = left_of_right_mm(predicted.array, predicted.grid.affine)
+        if slices is not None:
+            heights_mm = predicted.grid.affine[2, 2] * np.arange(predicted.array.shape[2]) + predicted.grid.affine[2, 3]
+            order = ranks_of_heights(series, heights_mm)
+            figures |= slice_agreement(predicted.array, pd.read_csv(slices).iloc[order].reset_index(drop=True))
+    report(figures, json_file)
+
+
+def slice_agreement(mask: np.ndarray, marked: pd.DataFrame) -> dict:
+    """Area under the ROC curve of the infected area per slice, in all and by side; `marked`: one row per slice along z.
+
+    A side is told by the nearest lung of the slice. An area where no slice of a side is marked is false: its share of
+    all infected voxels is given.
+    """
+    from evaluation.measures.ranking import roc_auc
+
+    sides = _infected_by_side(mask)
+    area = sum(sides.values(), np.zeros(mask.shape[2]))
+    figures: dict[str, float] = {"slices": len(marked), "infected_slices": int(marked["infected"].sum())}
+    figures["slice_auc"] = roc_auc(marked["infected"].to_numpy() == 1, area)
+    for side, lobes in LOBES.items():
+        infected = marked[list(lobes)].any(axis=1).to_numpy()
+        figures[f"{side}_slice_auc"] = roc_auc(infected, sides[side])
+        figures[f"{side}_infected_share"] = float(sides[side].sum() / max(area.sum(), 1))
+    return figures
+
+
+def _infected_by_side(mask: np.ndarray) -> dict[str, np.ndarray]:
+    """Infected voxels per slice (z,) by side."""
+    areas = {side: np.zeros(mask.shape[2]) for side in LOBES}
+    for index in np.flatnonzero((mask == INFECTION).any(axis=(0, 1))):
+        plane = mask[:, :, index]
+        lung = (plane == LEFT) | (plane == RIGHT)
+        if lung.any():
+            nearest = ndimage.distance_transform_edt(~lung, return_distances=False, return_indices=True)
+            own = plane[tuple(nearest)][plane == INFECTION]
+            areas["left"][index] = np.count_nonzero(own == LEFT)
+            areas["right"][index] = np.count_nonzero(own == RIGHT)
+    return areas
+
+
+def outside_body(mask: np.ndarray, hu: np.ndarray) -> int:
+    """Labelled voxels outside the body: the largest piece of tissue of each slice and what it encloses."""
+    outside = 0
+    for index in range(mask.shape[2]):
+        pieces, count = ndimage.label(hu[:, :, index] > BODY_HU)
+        body = np.zeros(pieces.shape, bool)
+        if count:
+            body = ndimage.binary_fill_holes(pieces == 1 + np.bincount(pieces.ravel())[1:].argmax())
+        outside += int(np.count_nonzero((mask[:, :, index] != 0) & ~body))
+    return outside
+
+
+def left_of_right_mm(mask: np.ndarray, affine: np.ndarray) -> float:
+    """How far the left lung's centre lies to the patient's left of the right lung's (x of RAS+ grows to the right)."""
+    centres = [np.argwhere(mask == label).mean(axis=0) for label in (RIGHT, LEFT)]
+    return float(affine[0, :3] @ (centres[0] - centres[1]))
+
+
+def ranks_of_heights(series: Path, heights_mm: np.ndarray) -> np.ndarray:
+    """For each slice along z the rank of its Slice Location in the series (0 is the lowest)."""
+    import pydicom
+
+    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in sorted(series.glob("*.dcm"))]
+    locations = np.array([float(header.SliceLocation) for header in headers])
+    places_mm = np.array([float(header.ImagePositionPatient[2]) for header in headers])
+    ranks = locations.argsort().argsort()
+    nearest = np.abs(places_mm[None, :] - heights_mm[:, None]).argmin(axis=1)
+    if len(set(nearest)) != len(headers):
+        raise ValueError(f"{series}: {len(headers)} slices do not lie one by one on the mask's {len(heights_mm)}")
+    return ranks[nearest]
+
+
+if __name__ == "__main__":
+    typer.run(transfer)
