@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_io import readers
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
-from data_io.volume import Volume
+from data_io.volume import Volume, on_grid_of
 
 
 @dataclass(frozen=True)
@@ -24,29 +25,21 @@ class Case:
 
     def read_image(self) -> Volume:
         """The CT volume, RAS+."""
-        return _named(self, lambda: readers.read_volume(self.image))
+        with named(self.name):
+            return readers.read_volume(self.image)
 
     def read_mask(self, classes: int) -> Volume:
         """The mask as uint8 class numbers, RAS+. Raises InputError where the case has none or its labels are wrong."""
         if self.mask is None:
             raise InputError(f"case {self.name}: a mask is needed, but the case has none beside {self.image}")
-        return _named(self, lambda: readers.read_labels(self.mask, classes))
+        with named(self.name):
+            return readers.read_labels(self.mask, classes)
 
     def read_pair(self, classes: int) -> tuple[Volume, Volume]:
-        """Image and mask. Raises InputError where their grids differ."""
+        """Image and mask, the mask turned to the image's grid. Raises InputError where they lie in different places."""
         image, mask = self.read_image(), self.read_mask(classes)
-        if image.source.shape != mask.source.shape:
-            raise InputError(
-                f"case {self.name}: image and mask must have one shape, found {image.source.shape} in {self.image} "
-                f"and {mask.source.shape} in {self.mask}"
-            )
-        if not image.source.matches(mask.source):
-            raise InputError(
-                f"case {self.name}: image and mask must lie in the same place, but the affines of {self.image} and "
-                f"{self.mask} differ by more than 0.001 mm; resample or correct the mask"
-            )
-        # Turned as the image is: two nearly equal affines may break the tie of a 45 degree axis differently.
-        return image, Volume.from_source(mask.restore(), image.source.affine)
+        with named(self.name):
+            return image, on_grid_of(image, mask, f"image {self.image} and mask {self.mask}")
 
     def fingerprint(self) -> str:
         """SHA-256 of the content of image and mask, be they files or folders of slices."""
@@ -82,8 +75,10 @@ class Dataset:
         return Dataset(self.root, tuple(known[name] for name in names), self.layout)
 
 
-def _named(case: Case, read):
+@contextmanager
+def named(case: str) -> Iterator[None]:
+    """Puts "case NAME: " before the InputError of what is done within."""
     try:
-        return read()
+        yield
     except InputError as error:
-        raise InputError(f"case {case.name}: {error}") from error
+        raise InputError(f"case {case}: {error}") from error

@@ -14,8 +14,9 @@ import numpy as np
 
 from data_io import nifti, readers
 from data_io.dataset import Case, Dataset
+from data_io.errors import InputError
 from data_io.reporting import track
-from data_io.volume import Grid, Volume
+from data_io.volume import Grid, Volume, on_grid_of
 
 AIR_HU = -500.0
 """Every chest CT holds air (about -1000 HU) and lung (-950 to -700 HU); values that stay above this are no HU."""
@@ -68,7 +69,7 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
         if absent:
             findings.append(Finding("warning", case.name, f"the mask has no voxel of class {', '.join(absent)}"))
         if image is not None:
-            findings += [Finding("error", case.name, message) for message in _pair_errors(image.source, mask.source)]
+            findings += [Finding("error", case.name, message) for message in _pair_errors(image, mask)]
     return findings
 
 
@@ -87,15 +88,18 @@ def _read(case: Case, path: Path, findings: list[Finding], classes: int | None =
         return None
 
 
-def _pair_errors(image: Grid, mask: Grid) -> list[str]:
-    if image.shape != mask.shape:
-        return [f"image and mask must have one shape, found {image.shape} and {mask.shape}"]
-    if not image.matches(mask):
+def _pair_errors(image: Volume, mask: Volume) -> list[str]:
+    try:
+        on_grid_of(image, mask, "image and mask")
+    except InputError:
+        ours, theirs = image.source, mask.source
+        if ours.shape != theirs.shape:
+            return [f"image and mask must have one shape, found {ours.shape} and {theirs.shape}"]
         return [
             "image and mask must lie in the same place, but their affines differ: "
-            f"spacing {_rounded(image.spacing_mm)} and {_rounded(mask.spacing_mm)} mm, "
-            f"orientation {image.axis_codes} and {mask.axis_codes}, "
-            f"origin {_rounded(image.affine[:3, 3])} and {_rounded(mask.affine[:3, 3])} mm"
+            f"spacing {_rounded(ours.spacing_mm)} and {_rounded(theirs.spacing_mm)} mm, "
+            f"orientation {ours.axis_codes} and {theirs.axis_codes}, "
+            f"origin {_rounded(ours.affine[:3, 3])} and {_rounded(theirs.affine[:3, 3])} mm"
         ]
     return []
 
@@ -123,10 +127,8 @@ def _grid_warnings(grid: Grid) -> list[str]:
         warnings.append(f"thick slices: {grid.spacing_mm[2]:.2f} mm apart (more than {THICK_SLICE_MM:g} mm)")
     if grid.shape[2] < FEW_SLICES:
         warnings.append(f"only {grid.shape[2]} slices (fewer than {FEW_SLICES})")
-    cosines = grid.affine[:3, :3] / np.array(grid.spacing_mm)
-    worst = np.abs(cosines.T @ cosines - np.eye(3)).max()
-    if worst > ORTHOGONAL_COSINE:
-        degrees = np.degrees(np.arccos(worst))
+    if grid.largest_cosine > ORTHOGONAL_COSINE:
+        degrees = np.degrees(np.arccos(grid.largest_cosine))
         warnings.append(f"the axes are not orthogonal: two meet at {degrees:.1f} degrees (a tilted gantry?)")
     return warnings
 

@@ -39,6 +39,13 @@ class Grid:
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
 
     @property
+    def largest_cosine(self) -> float:
+        """The largest cosine between two axes, 0..1: 0 where they are orthogonal, above where the grid is sheared, as
+        that of a tilted gantry is; distances by `spacing_mm` alone are then wrong."""
+        cosines = self.affine[:3, :3] / np.array(self.spacing_mm)
+        return float(np.abs(cosines.T @ cosines - np.eye(3)).max())
+
+    @property
     def axis_codes(self) -> str:
         """Nearest anatomical direction of each axis, for instance "LPS"."""
         return "".join(nib.aff2axcodes(self.affine))
@@ -101,3 +108,26 @@ class Volume:
         # RAS+ by construction: asking the canonical affine again would break the tie of a 45 degree axis anew.
         ours = np.array([[0, 1], [1, 1], [2, 1]])
         return nib.orientations.apply_orientation(self.array, nib.orientations.ornt_transform(ours, theirs))
+
+
+def on_grid_of(target: Volume, other: Volume, names: str) -> Volume:
+    """`other` with its voxels in the order of `target`'s, on its grids; flips and permutations alone (a view).
+
+    `names`: both in words, such as "image and mask", for the error: raises InputError where shape or place differ.
+    """
+    # Each volume on its own may be turned otherwise: two nearly equal affines break the tie of a 45 degree axis
+    # differently. So the turn is that from one to the other, which has no ties where both lie in the same place.
+    turn = nib.io_orientation(np.linalg.solve(target.grid.affine, other.grid.affine))
+    array = nib.orientations.apply_orientation(other.array, turn)
+    if array.shape != target.array.shape:
+        raise InputError(
+            f"{names} must have one shape, found {target.array.shape} and {array.shape} (axes turned alike); resample "
+            "one to the other's grid"
+        )
+    affine = other.grid.affine @ nib.orientations.inv_ornt_aff(turn, other.array.shape)
+    if not target.grid.matches(Grid(array.shape, affine)):
+        raise InputError(
+            f"{names} must lie in the same place, but their affines differ by more than 0.001 mm; resample one to the "
+            "other's grid or correct its header"
+        )
+    return target.with_array(array)

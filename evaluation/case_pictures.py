@@ -19,12 +19,15 @@ def draw_case(
 ) -> None:
     """Writes `folder`/CASE.png, CASE.gif, CASE.webp and what the strip shows, CASE.strip.json.
 
+    CASE.png alone where one slice is too long for a strip: a plane over 64 times as deep as it is wide.
     `image`: HU or grey values; `reference`, `prediction`: uint8 class numbers on its grid.
     """
     save_figure(error_sheet(image, reference, prediction, labels, title), folder / f"{case}.png", dpi=100)
     worst = spread_slices(reference.array, prediction.array, 1)[0]
     height_px = frames(image, reference, prediction, labels, [worst])[0].shape[0]
-    chosen = spread_slices(reference.array, prediction.array, min(SLICES, strip_capacity(height_px)))
+    if not (capacity := strip_capacity(height_px)):
+        return
+    chosen = spread_slices(reference.array, prediction.array, min(SLICES, capacity))
     pictures = frames(image, reference, prediction, labels, chosen)
     write_gif(folder / f"{case}.gif", pictures)
     write_strip(folder / f"{case}.webp", pictures)

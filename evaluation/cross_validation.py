@@ -4,26 +4,27 @@ Depends on a method that can fit cases and predict others (the `Method` protocol
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
 
-from data_io.dataset import Dataset
+from data_io.dataset import Case, Dataset, named
 from data_io.errors import InputError
 from data_io.labels import LabelTable
 from data_io.nifti import write_label_nifti
 from data_io.readers import read_labels
 from data_io.reporting import log
-from data_io.volume import Volume
+from data_io.volume import Volume, on_grid_of
 from evaluation import run_folder, score_files, splits, tables
 from evaluation.case_pictures import draw_case
 from evaluation.figures.fitting_curves import fitting_curves, read_history
 from evaluation.figures.saving import save_figure
 from evaluation.report.run import write_results
 from evaluation.run_folder import RunFolder
-from evaluation.scores import CaseScores, score_case
+from evaluation.scores import CaseScores, check_tolerances, score_case
 from evaluation.splits import Split
 from pipeline.model_file import TrainedModel
 
@@ -82,9 +83,10 @@ def cross_validate(
     `folds`: only these (several processes may share a run folder; the one that finishes the last fold writes the
     cv_results). `resume`: keep what is finished and go on at the last whole epoch. `tolerances_mm`: of the surface Dice
     by class, on top of `surface.TOLERANCES_MM`. Raises InputError as `run_folder.open_run`, and where a fold number
-    does not exist or a fold is done already.
+    does not exist, a fold is done already, or a tolerance belongs to no class.
     """
     check_folds(folds, len(chosen))
+    check_tolerances(tolerances_mm, method.labels)
     wanted = range(len(chosen)) if folds is None else folds
     joins = folds is not None
     run_folder.check_flags(resume, overwrite)
@@ -116,14 +118,17 @@ def score_again(
 ) -> CrossValidation:
     """Scores the predictions that lie in a run folder anew, and writes its tables, figures and report.
 
-    Folds that are not finished are left as they are. Raises InputError where no fold is finished, or a prediction is
-    missing or bad.
+    Folds that are not finished are left as they are. Raises InputError, and replaces nothing, where no fold is
+    finished, a prediction is missing or bad, a process writes in a fold, or a tolerance belongs to no class.
     """
-    with run_folder.logged_to(run.root / "log.txt"):
-        for fold, split in enumerate(chosen):
-            if run.finished(fold):
-                with run.writing(fold):
-                    _score_fold(dataset.select(split.test), run, fold, labels, tolerances_mm)
+    check_tolerances(tolerances_mm, labels)
+    tested = {fold: dataset.select(split.test) for fold, split in enumerate(chosen) if run.finished(fold)}
+    with run_folder.logged_to(run.root / "log.txt"), ExitStack() as held:
+        for fold in tested:
+            held.enter_context(run.writing(fold))
+        scored = {fold: _score_fold(cases, run, fold, labels, tolerances_mm) for fold, cases in tested.items()}
+        for fold, cases in tested.items():
+            _write_fold(cases, run, fold, labels, scored[fold])
         return _results(run, chosen, model_choice)
 
 
@@ -177,22 +182,32 @@ def _one_fold(
             if not path.is_file():
                 write_label_nifti(path, method.predict(model, case.read_image()), method.labels)
         draw_history(run.fold(fold))
-        _score_fold(tested, run, fold, method.labels, tolerances_mm)
+        _write_fold(tested, run, fold, method.labels, _score_fold(tested, run, fold, method.labels, tolerances_mm))
         log.info("fold %d is finished", fold)
 
 
 def _score_fold(
     cases: Dataset, run: RunFolder, fold: int, labels: LabelTable, tolerances_mm: Mapping[str, float] | None
-) -> None:
-    scored: list[CaseScores] = []
+) -> list[CaseScores]:
+    return [
+        score_case(case.name, fold, *_read(case, run, fold, labels)[1:], labels, tolerances_mm=tolerances_mm)
+        for case in cases
+    ]
+
+
+def _write_fold(cases: Dataset, run: RunFolder, fold: int, labels: LabelTable, scored: Sequence[CaseScores]) -> None:
     for case in cases:
-        image, reference = case.read_pair(len(labels))
-        # Scored as read back: what is measured is what users find on disk.
-        prediction = read_labels(run.prediction(fold, case.name), len(labels))
-        scored.append(score_case(case.name, fold, reference, prediction, labels, tolerances_mm=tolerances_mm))
         title = f"{case.name}, fold {fold}"
-        draw_case(run.fold(fold) / "figures", case.name, image, reference, prediction, labels, title)
+        draw_case(run.fold(fold) / "figures", case.name, *_read(case, run, fold, labels), labels, title)
     score_files.write_scores(run.fold(fold), scored, labels)
+
+
+def _read(case: Case, run: RunFolder, fold: int, labels: LabelTable) -> tuple[Volume, Volume, Volume]:
+    """Image, reference and prediction on one grid; the prediction from its file: measured is what users find there."""
+    image, reference = case.read_pair(len(labels))
+    with named(case.name):
+        prediction = read_labels(run.prediction(fold, case.name), len(labels))
+        return image, reference, on_grid_of(reference, prediction, "reference and prediction")
 
 
 def draw_history(folder: Path) -> None:

@@ -6,19 +6,19 @@ from pathlib import Path
 import pandas as pd
 
 from data_io.atomic import write_json
+from data_io.dataset import named
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
 from data_io.label_mapping import LabelMapping
 from data_io.readers import read_volume
 from data_io.reporting import track
-from data_io.volume import Volume
+from data_io.volume import Volume, on_grid_of
 from evaluation import score_files, tables
 from evaluation.case_pictures import draw_case
-from evaluation.measures.surface import TOLERANCES_MM
 from evaluation.pairing import Pair
 from evaluation.report.page import summarise, write_report
 from evaluation.report.run import case_sheets, draw_results, extreme_cases
-from evaluation.scores import score_case
+from evaluation.scores import check_tolerances, score_case
 
 
 def evaluate_masks(
@@ -29,19 +29,21 @@ def evaluate_masks(
     probabilities: Path | None = None,
 ) -> pd.DataFrame:
     """Scores each pair, writes metrics.csv, final.csv, lesions.csv, confusion.csv, summary.json, figures/ and
-    report.html to `output`, and returns the final table. All cases count as fold 0.
+    report.html to `output`, and returns the final table. All cases count as fold 0. Nothing is written before every
+    case has been read and scored.
 
     `tolerances_mm`: of the surface Dice by class or group, on top of `surface.TOLERANCES_MM`. `probabilities`: folder
-    of maps CASE.CLASS.nii.gz. Raises InputError for masks with other labels, on other grids, for a tolerance of a class
-    that there is not, and for a folder of maps that lacks a case.
+    of maps CASE.CLASS.nii.gz. Raises InputError for masks with other labels, masks and CTs that lie elsewhere, for a
+    tolerance of a class that there is not, and for a folder of maps that lacks a case.
     """
-    classes = {*mapping.table.names, *TOLERANCES_MM}
-    if unknown := sorted(set(tolerances_mm or {}) - classes):
-        raise InputError(f"a tolerance belongs to a class, one of {', '.join(sorted(classes))}; found {unknown[0]}")
+    check_tolerances(tolerances_mm, mapping.table)
     scored = []
     for pair in track(pairs, "scoring", len(pairs)):
-        reference, prediction = mapping.read(pair.reference), mapping.read(pair.prediction)
-        maps = _probability_maps(probabilities, pair.case, mapping.table.names) if probabilities else None
+        reference, prediction = _masks(pair, mapping)
+        with named(pair.case):
+            if pair.image is not None:
+                _ct(pair.image, reference)  # read for its faults alone: all are told before anything is written
+            maps = _probability_maps(probabilities, pair.case, mapping.table.names) if probabilities else None
         scored.append(
             score_case(
                 pair.case,
@@ -53,14 +55,17 @@ def evaluate_masks(
                 probabilities=maps,
             )
         )
-        if pair.image is not None:
-            image = read_volume(pair.image)
-            draw_case(output / "figures", pair.case, image, reference, prediction, mapping.table, pair.case)
+    shown = {pair: pair.image for pair in pairs if pair.image is not None}
+    for pair, path in track(shown.items(), "drawing", len(shown)):
+        reference, prediction = _masks(pair, mapping)
+        image = _ct(path, reference)
+        draw_case(output / "figures", pair.case, image, reference, prediction, mapping.table, pair.case)
     detailed = score_files.write_scores(output, scored, mapping.table)
     final = tables.final_table(detailed)
     tables.write_csv(final, output / "final.csv")
     write_json(output / "summary.json", summarise(final))
-    folders = {pair.case: output / "figures" for pair in pairs}
+    # What an earlier call drew lies there too, and may show other masks.
+    folders = {(0, pair.case): output / "figures" for pair in shown}
     names = zip(mapping.values, mapping.table.names, strict=True)
     write_report(
         output / "report.html",
@@ -78,9 +83,20 @@ def evaluate_masks(
     return final
 
 
+def _masks(pair: Pair, mapping: LabelMapping) -> tuple[Volume, Volume]:
+    """Reference and prediction, both on the reference's grid."""
+    with named(pair.case):
+        reference = mapping.read(pair.reference)
+        return reference, on_grid_of(reference, mapping.read(pair.prediction), "reference and prediction")
+
+
+def _ct(path: Path, reference: Volume) -> Volume:
+    return on_grid_of(reference, read_volume(path), "reference and CT")
+
+
 def _probability_maps(folder: Path, case: str, names: Sequence[str]) -> dict[str, Volume]:
     paths = {name: folder / f"{case}.{name}.nii.gz" for name in names}
     found = {name: path for name, path in paths.items() if path.is_file()}
     if not found:
-        raise InputError(f"{folder}: case {case} needs a map CASE.CLASS.nii.gz, such as {case}.{names[-1]}.nii.gz")
+        raise InputError(f"{folder} needs a map {case}.CLASS.nii.gz, such as {case}.{names[-1]}.nii.gz")
     return {name: read_volume(path) for name, path in found.items()}

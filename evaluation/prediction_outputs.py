@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_io.atomic import PARTIAL_PREFIX
+import pandas as pd
+
+from data_io.atomic import PARTIAL_PREFIX, write_aside
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
 from data_io.label_files import is_label_file, label_name
@@ -103,3 +105,9 @@ def place_outputs(
         if mask.exists() and not (resume or overwrite):
             raise InputError(f"{mask}: exists already; use --resume to keep it or --overwrite to replace it")
     return {source: Output(mask) for source, mask in zip(files.values(), masks, strict=True)}
+
+
+def write_volumetry(path: str | Path, facts: Mapping[str, dict]) -> None:
+    """Writes the facts of `measures.volumetry`, one row per case, by name, as CSV."""
+    with write_aside(path) as aside:
+        pd.DataFrame([{"case": name, **row} for name, row in facts.items()]).to_csv(aside, index=False)

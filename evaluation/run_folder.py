@@ -134,19 +134,23 @@ def check_output(root: str | Path, resume: bool = False, overwrite: bool = False
         return
     if not (overwrite or resume):
         raise InputError(f"{root}: exists already; use --resume to go on or --overwrite to start again")
-    folder = root.parent if root.name.startswith("fold_") else root
-    if not all((folder / name).is_file() for name in ("settings.yaml", "splits.json", "environment.json")):
+    if not _is_run(root):
         raise InputError(f"{root}: not a run folder; choose another output, or remove it yourself")
 
 
 def clear(folder: Path) -> None:
     """Removes a run or fold folder. Raises InputError where it holds something else or a process writes in it."""
-    check_output(folder, overwrite=True)
+    if not (folder.name.startswith("fold_") and _is_run(folder.parent)):  # a run may bear a fold's name, too
+        check_output(folder, overwrite=True)
     for lock in sorted(folder.rglob(".lock")):
         with _held(lock):
             pass
     if folder.is_dir():
         shutil.rmtree(folder)
+
+
+def _is_run(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in ("settings.yaml", "splits.json", "environment.json"))
 
 
 def fingerprints_of(dataset: Dataset) -> dict[str, str]:

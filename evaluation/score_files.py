@@ -15,6 +15,7 @@ from evaluation.scores import CaseScores
 METRICS = "metrics.csv"
 LESIONS = "lesions.csv"
 CONFUSION = "confusion.csv"
+CORNER = "reference"
 
 
 def write_scores(folder: Path, scored: Sequence[CaseScores], labels: LabelTable) -> pd.DataFrame:
@@ -51,15 +52,21 @@ def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     Raises InputError for a file that is not such a table.
     """
     try:
-        table = pd.read_csv(path, index_col="reference", keep_default_na=False)
-        matrix = table.to_numpy(dtype=np.int64)
-    except (ValueError, KeyError, OSError) as error:
+        # Everything as text, the header too: a class may be named "007", "NA" or "reference".
+        cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False).to_numpy()
+        matrix = cells[1:, 1:].astype(np.int64)
+    except (ValueError, OSError) as error:
         raise InputError(f"{path}: not a table of voxels by class ({' '.join(str(error).split())})") from error
-    names = tuple(map(str, table.columns))
-    if tuple(map(str, table.index)) != names:
-        raise InputError(f"{path}: rows and columns must be the same classes, found {list(table.index)} and {names}")
+    names, rows = tuple(cells[0, 1:]), tuple(cells[1:, 0])
+    if cells[0, 0] != CORNER or rows != names:
+        raise InputError(
+            f"{path}: a table of voxels by class begins with {CORNER} and has the same classes in rows and columns, "
+            f"found {cells[0, 0]}, {list(rows)} and {list(names)}"
+        )
     return matrix, names
 
 
 def _labelled(counts: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(counts, columns=list(names)).set_index(pd.Index(names, name="reference")).reset_index()
+    table = pd.DataFrame(counts, columns=list(names))
+    table.insert(0, CORNER, list(names), allow_duplicates=True)  # a class may have this name
+    return table

@@ -7,9 +7,12 @@ from functools import reduce
 import numpy as np
 
 from data_io.bounding_box import bounding_box
-from data_io.errors import InputError
+from data_io.dataset import named
+from data_io.errors import InputError, nearest
 from data_io.labels import LUNG_LABELS, LabelTable
-from data_io.volume import Volume
+from data_io.reporting import log
+from data_io.verification import ORTHOGONAL_COSINE
+from data_io.volume import Volume, on_grid_of
 from evaluation.measures import lesions, overlap, ranking, surface
 from evaluation.measures.overlap import MaskCounts
 
@@ -86,6 +89,14 @@ def default_groups(labels: LabelTable) -> dict[str, tuple[int, ...]]:
     return dict(LUNG_GROUPS) if labels.names[:4] == LUNG_LABELS.names else {}
 
 
+def check_tolerances(tolerances_mm: Mapping[str, float] | None, labels: LabelTable) -> None:
+    """Raises InputError where one belongs to nothing that has a surface: no class but the background, no group."""
+    valid = (*labels.names[1:], *default_groups(labels))
+    for name in tolerances_mm or ():
+        if name not in valid:
+            raise InputError(f"a tolerance belongs to a class or group, found {name}{nearest(name, valid)}")
+
+
 @dataclass(frozen=True, eq=False)
 class CaseScores:
     """`rows`: of the score table, keys COLUMNS; `lesions`: one row per piece, keys `lesions.COLUMNS`; `confusion`:
@@ -109,14 +120,22 @@ def score_case(
 ) -> CaseScores:
     """Scores one prediction: a row per class of `labels`, then one per group.
 
-    `reference`, `prediction`: uint8 class numbers on one grid. `groups`: classes taken as one mask, by name; None
+    `reference`, `prediction`: uint8 class numbers in one place. `groups`: classes taken as one mask, by name; None
     means `default_groups(labels)`. `tolerances_mm`: of the surface Dice, by class or group, on top of
     `surface.TOLERANCES_MM`; a class without has no surface Dice. `lesion_classes`: whose pieces are counted.
     `probabilities`: by class, on the same grid, for the AUC. Undefined scores are NaN (see `measures.overlap`,
-    `measures.surface`, `measures.lesions`). Raises InputError where the volumes lie on different grids, hold labels
-    outside the table, or where a group bears the name of a class or has a class that the table lacks.
+    `measures.surface`, `measures.lesions`). Sheared grids, whose millimetres are not right, are warned of. Raises
+    InputError where the volumes lie on different grids, hold labels outside the table, or where a group bears the name
+    of a class or has a class that the table lacks.
     """
-    _check_grids(case, "prediction", reference, prediction)
+    with named(case):
+        prediction = on_grid_of(reference, prediction, "reference and prediction")
+    if reference.grid.largest_cosine > ORTHOGONAL_COSINE:
+        log.warning(
+            "case %s: the axes are not orthogonal (a tilted gantry?): surface distances are measured as if they were, "
+            "so their millimetres are not right; resample the scan to a straight grid",
+            case,
+        )
     groups = default_groups(labels) if groups is None else groups
     tolerances_mm = {**surface.TOLERANCES_MM, **(tolerances_mm or {})}
     probabilities = probabilities or {}
@@ -124,11 +143,9 @@ def score_case(
     if taken:
         raise InputError(f"a group needs a name that no class has, found {', '.join(taken)}")
     members = {name: (label,) for label, name in enumerate(labels.names)} | dict(groups)
-    try:
+    with named(case):
         matrix = overlap.confusion(reference.array, prediction.array, len(labels))
         masks = {name: overlap.mask_counts(matrix, group) for name, group in members.items()}
-    except InputError as error:
-        raise InputError(f"case {case}: {error}") from error
     # Everything from here on happens where there is anything but background.
     box = bounding_box((reference.array != 0) | (prediction.array != 0))
     affine = reference.grid.affine.copy()
@@ -145,17 +162,19 @@ def score_case(
             "status": counts.status,
             "nsd_tolerance_mm": tolerance_mm,
         }
-        if 0 not in members[name] and counts.status != "both_empty":
+        if 0 not in members[name]:
             one, other = (_mask(volume.array[box], members[name]) for volume in (reference, prediction))
-            found = surface.surface_distances(one, other, reference.spacing_mm, reference.grid.shape)
-            row |= _surface_scores(found, tolerance_mm)
+            if counts.status != "both_empty":
+                found = surface.surface_distances(one, other, reference.spacing_mm, reference.grid.shape)
+                row |= _surface_scores(found, tolerance_mm)
             if name in lesion_classes:
                 pieces = lesions.pieces(one, other), lesions.pieces(other, one)
                 row |= lesions.lesion_scores(*pieces)
                 lesion_rows += lesions.lesion_rows(fold, case, name, *pieces, affine)
         if name in probabilities:
-            _check_grids(case, f"probability of {name}", reference, probabilities[name])
-            row["auc"] = ranking.roc_auc(_mask(reference.array, members[name]), probabilities[name].array)
+            with named(case):
+                chances = on_grid_of(reference, probabilities[name], f"reference and probability of {name}")
+            row["auc"] = ranking.roc_auc(_mask(reference.array, members[name]), chances.array)
         rows.append(row)
     return CaseScores(rows, lesion_rows, matrix)
 
@@ -181,16 +200,3 @@ def _volumes(counts: MaskCounts, voxel_volume_ml: float) -> dict[str, float]:
         "volume_difference_ml": difference * voxel_volume_ml,
         "volume_difference_percent": 100 * difference / counts.reference if counts.reference else float("nan"),
     }
-
-
-def _check_grids(case: str, role: str, reference: Volume, other: Volume) -> None:
-    if reference.grid.shape != other.grid.shape:
-        raise InputError(
-            f"case {case}: reference and {role} must have one shape, found {reference.grid.shape} and "
-            f"{other.grid.shape} (axes turned to RAS+); resample the {role} to the reference's grid"
-        )
-    if not reference.grid.matches(other.grid):
-        raise InputError(
-            f"case {case}: reference and {role} must lie in the same place, but their affines differ by more than "
-            f"0.001 mm; resample the {role} to the reference's grid or correct its header"
-        )

@@ -12,6 +12,9 @@ from evaluation.measures.statistics import bootstrap_interval
 from evaluation.scores import COLUMNS, LUNGS_DEFINITION, REQUIRED_COLUMNS, SCORES, VOLUMES
 
 ALL_FOLDS = "all"
+LARGEST_FOLD = 2**53
+"""Beyond, floating point cannot tell whole numbers apart."""
+
 STATISTICS = ("mean", "sd", "median", "undefined")
 FURTHER_STATISTICS = ("q1", "q3", "ci95_low", "ci95_high")
 KEYS = ["fold", "case", "class"]
@@ -30,8 +33,8 @@ def detailed_table(rows: Sequence[dict]) -> pd.DataFrame:
 def read_detailed(path: str | Path) -> pd.DataFrame:
     """Reads a detailed table from CSV; empty scores become NaN, names stay text.
 
-    Raises InputError for a file that is missing, empty or not CSV, lacks columns, holds text where a number belongs,
-    or has the same fold, case and class twice.
+    Raises InputError for a file that is missing, empty or not CSV, lacks columns, holds text where a number belongs, a
+    fold that is no whole number, or has the same fold, case and class twice.
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file of scores")
@@ -42,11 +45,15 @@ def read_detailed(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path}: not readable as CSV ({' '.join(str(error).split())})") from error
     for column in ("fold", *NUMBERS):
         if column in table:
-            numbers = pd.to_numeric(table[column].str.strip(), errors="coerce")
-            wrong = table[column][numbers.isna() & ~table[column].str.strip().str.lower().isin(["", "nan"])]
-            if len(wrong) or (column == "fold" and numbers.isna().any()):
-                found = repr(wrong.iloc[0]) if len(wrong) else "an empty cell"
-                raise InputError(f"{path}: column {column} must hold numbers, found {found}")
+            text = table[column].str.strip()
+            numbers = pd.to_numeric(text, errors="coerce")
+            if column == "fold":
+                kind, right = "whole numbers", (numbers % 1 == 0) & (numbers.abs() < LARGEST_FOLD)
+            else:
+                kind, right = "numbers", numbers.notna() | text.str.lower().isin(["", "nan"])
+            if not right.all():
+                found = repr(text[~right].iloc[0]) if text[~right].iloc[0] else "an empty cell"
+                raise InputError(f"{path}: column {column} must hold {kind}, found {found}")
             table[column] = numbers
     return _checked(table, str(path))
 

@@ -8,10 +8,15 @@ from data_io.errors import InputError
 PACKAGE = "pneumoseg_models"
 """The folder data/models under the name by which it is installed."""
 
+DEFAULT_MODEL = "covid-lungs"
+
 
 def bundled_models() -> dict[str, Path]:
     """The folder of each model by its name; each holds model.keras, or fold_0/model.keras and so on."""
-    root = Path(str(files(PACKAGE)))
+    try:
+        root = Path(str(files(PACKAGE)))
+    except ModuleNotFoundError:  # a clone that was not installed
+        root = Path(__file__).parents[1] / "data" / "models"
     folders = [path.parent for path in root.glob("*/model.keras")]
     folders += [path.parent.parent for path in root.glob("*/fold_0/model.keras")]
     return {folder.name: folder for folder in sorted(folders)}
@@ -22,10 +27,10 @@ def model_path(name: str | Path) -> Path:
 
     Raises InputError where there is neither.
     """
-    path, bundled = Path(name), bundled_models()
-    if path.exists():
-        return path
+    if Path(name).exists():
+        return Path(name)
+    bundled = bundled_models()
     if str(name) in bundled:
         return bundled[str(name)]
     known = ", ".join(bundled) or "none"
-    raise InputError(f"{name}: no such file, folder or bundled model; bundled: {known}")
+    raise InputError(f"{name}: no model there: neither a file or folder nor one that comes with the program ({known})")

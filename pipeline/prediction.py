@@ -16,6 +16,7 @@ from data_io.scan import Scan
 from data_io.volume import Grid, Volume
 from pipeline import patches, resampling
 from pipeline.ahead import ahead
+from pipeline.body import body_mask
 from pipeline.postprocessing import postprocess
 from pipeline.preprocessing import PreparedVolume, Preprocessor, to_unit
 from pipeline.settings import Settings
@@ -104,6 +105,7 @@ def probability_planes(
     """Class probabilities on the network's grid, the weighted mean over the tiles: float32 (classes, n, y, x), from
     z = 0 up, as soon as they are final."""
     network = mirrored(network, settings.prediction.mirror_axes, settings.labels.table)
+    outside = ~body_mask(prepared.image).T if settings.prediction.inside_body else None
     volume_shape = prepared.image.shape
     shape = patches.patch_shape(settings, volume_shape)
     weights = patches.tile_weights(shape, settings.prediction.weights).T
@@ -116,7 +118,7 @@ def probability_planes(
         for corner, output in outputs:
             closed = max(corner[2], 0) - first
             if closed:
-                yield total[:, :closed] / seen[:closed]
+                yield _probabilities(total[:, :closed], seen[:closed], outside, first)
                 first += closed
                 for array in (*total, seen):
                     array[: depth - closed] = array[closed:]
@@ -124,7 +126,15 @@ def probability_planes(
             inside, part = _overlap(corner, shape, volume_shape, first)
             total[(slice(None), *inside)] += output.T[(slice(None), *part)] * weights[part]
             seen[inside] += weights[part]
-    yield total / seen
+    yield _probabilities(total, seen, outside, first)
+
+
+def _probabilities(total: np.ndarray, seen: np.ndarray, outside: np.ndarray | None, first: int) -> np.ndarray:
+    """The weighted mean (classes, n, y, x) of the planes from `first` on; background wherever `outside` (z, y, x)."""
+    mean = total / seen
+    if outside is not None:
+        mean[:, outside[first : first + len(seen)]] = np.eye(1, len(mean), dtype=np.float32).T
+    return mean
 
 
 def _tile_outputs(
@@ -158,8 +168,8 @@ def _tile_outputs(
 
 def _highest_air(settings: Settings) -> float:
     """The largest value of the prepared image that surely is air; none where the scale cannot tell."""
-    steps, (low, _) = settings.preprocessing.steps, settings.preprocessing.window_hu
-    if settings.prediction.skip_air and not steps and low < CERTAINLY_AIR_HU:
+    how, (low, _) = settings.preprocessing, settings.preprocessing.window_hu
+    if settings.prediction.skip_air and not how.steps and how.equalise == "never" and low < CERTAINLY_AIR_HU:
         return to_unit(CERTAINLY_AIR_HU, settings.preprocessing)
     return -np.inf
 

@@ -32,8 +32,8 @@ class PreparedVolume:
 
     `image`: float32 (x, y, z) in 0..1, the window's ends. `labels`: uint8 of the same shape, or None. `mean` and `sd`:
     of the image, for normalisation after spatial augmentation (so that borders are air in every case). `windowed`:
-    whether the source was not in HU but already windowed to 0..255. `air`: the value of air, which lies outside.
-    `extremes`: the source's smallest and largest value.
+    whether the source was not in HU but already windowed to 0..255. `air`: -1000 HU on the window's scale, which
+    patches see outside the volume, also of an equalised one. `extremes`: the source's smallest and largest value.
     """
 
     image: np.ndarray

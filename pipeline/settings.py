@@ -204,7 +204,8 @@ class PredictionSettings(_Group):
     """Sliding-window prediction: `overlap` of neighbouring tiles as a share of the tile, `weights` of a tile's voxels
     in the average, tiles per `batch`. `mirror_axes`: average over mirror images along these axes too (0 left-right,
     1 front-back, 2 feet-head). `skip_air`: a tile without a voxel above -900 HU is background without being looked at
-    (not with preprocessing steps of one's own, or a window that begins above).
+    (not with preprocessing steps of one's own, equalised slices, or a window that begins above). `inside_body`: what
+    lies outside the body is background, see pipeline/body.py.
     """
 
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
@@ -212,6 +213,7 @@ class PredictionSettings(_Group):
     batch: Count = 1
     mirror_axes: tuple[Literal[0, 1, 2], ...] = ()
     skip_air: bool = True
+    inside_body: bool = False
 
 
 class PostprocessingSettings(_Group):

@@ -21,6 +21,7 @@ def info(
     Example: pneumoseg info --preset demo
     """
     from data_io.user_cache import cache_folder
+    from pipeline.bundled import bundled_models
     from pipeline.configuration import preset_names, settings_yaml
 
     if preset is not None:
@@ -47,6 +48,7 @@ def info(
         if description()["gpu"]
         else f"openvino in {'bfloat16' if bfloat16_pays() else 'float32'}",
         "presets": list(preset_names()),
+        "bundled models": list(bundled_models()),
         "prepared cases": {"folder": str(cases), "megabytes": round(size / 1e6, 1)},
     }
     if json:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.bundled import DEFAULT_MODEL
 from scripts.command_line import (
     Device,
     Json,
@@ -30,7 +31,12 @@ def predict(
         typer.Argument(metavar="INPUT...", help="CTs (NIfTI, NRRD, MHA, DICOM folders), folders of them, .txt lists."),
     ],
     output: Output,
-    model: Annotated[Path, typer.Option("--model", help="A model.keras, or a run folder: its folds vote together.")],
+    model: Annotated[
+        Path,
+        typer.Option(
+            "--model", help="A model.keras, a run folder (its folds vote together), or a bundled model's name."
+        ),
+    ] = Path(DEFAULT_MODEL),
     fold: Annotated[
         list[int] | None, typer.Option("--fold", help="Only this fold of the run; may be repeated.")
     ] = None,
@@ -65,13 +71,12 @@ def predict(
 
     Beside each mask lies a manifest, MASK.json: model, settings, geometry, seconds, warnings.
 
-    Example: pneumoseg predict ct.nii.gz -o mask.nii.gz --model runs/first
+    Example: pneumoseg predict ct.nii.gz -o mask.nii.gz
     """
     use_device(device, threads)
     from data_io.inputs import find_inputs, one_part
     from evaluation.batch_prediction import Wanted, predict_files
-    from evaluation.measures.volumetry import write_volumetry
-    from evaluation.prediction_outputs import place_outputs
+    from evaluation.prediction_outputs import place_outputs, write_volumetry
     from pipeline.predictor import open_predictor
 
     files = find_inputs(inputs)

@@ -52,7 +52,7 @@ def severity(
     from data_io.reporting import log, track
     from evaluation.figures.saving import save_figure
     from evaluation.figures.severity import severity_figure
-    from evaluation.measures.severity import DEFINITIONS, LOBES, RESEARCH_ONLY, readable
+    from evaluation.measures.severity import DEFINITIONS, LOBES, RESEARCH_ONLY
     from evaluation.measures.severity import severity as grade
     from evaluation.tables import write_csv
 
@@ -88,8 +88,32 @@ def severity(
     if json:
         print_json(content)
     elif not quiet:
-        print(readable(table))
+        print(_readable(rows))
     log.info("Written to %s", output)
+
+
+def _readable(rows: list[dict]) -> str:
+    """The rows as a table for the terminal: percents, category and scores, then the remarks."""
+    from evaluation.measures.severity import RESEARCH_ONLY
+    from evaluation.tables import decimals
+
+    columns = {
+        "infected_percent": "infected %", "infected_percent_left": "left %", "infected_percent_right": "right %",
+        "infection_ml": "infection ml", "category": "category", "ctsi_percent_over_4": "percent/4",
+        "ctsi_thirds": "thirds", "ctsi": "ctsi",
+    }  # fmt: skip
+    lines = [["case", *columns.values()]]
+    remarked: dict[str, list[str]] = {}
+    for row in rows:
+        cells = [row[column] for column in columns]
+        lines.append([row["case"], *(cell if isinstance(cell, str) else decimals(cell, 1) for cell in cells)])
+        if row["remarks"]:
+            remarked.setdefault(row["remarks"], []).append(row["case"])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
+    text.insert(1, "-" * len(text[0]))
+    text += [f"{', '.join(cases)}: {remark}" for remark, cases in remarked.items()]
+    return "\n".join([*text, RESEARCH_ONLY])
 
 
 def _masks_and_images(masks: Path) -> tuple[dict[str, Path], dict[str, Path]]:

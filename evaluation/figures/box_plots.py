@@ -8,18 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from data_io.errors import InputError
-from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
+from evaluation.figures.class_panels import class_panels
+from evaluation.figures.saving import COLOURS, FONT_POINTS
+from evaluation.score_names import TITLES
 from evaluation.scores import DIFFERENCES, SCORES
 
 FAR = 20.0  # times the median: beyond, distances are shown on a logarithmic axis
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
-TITLES = {
-    "dice": "Dice",
-    "iou": "IoU",
-    "hd95_mm": "HD95 (mm)",
-    "assd_mm": "ASSD (mm)",
-    "nsd": "normalised surface Dice",
-}
 
 
 def box_plots(
@@ -29,8 +24,9 @@ def box_plots(
 
     Box: quartiles and median; whiskers: the furthest case within 1.5 box heights. Distances in mm that reach far
     beyond their median stand on an axis that is logarithmic above 1 mm. Under each class: the number of cases, and of
-    those whose score is undefined (not drawn). `detailed`: as `evaluation.tables.detailed_table`. `classes`: in that
-    order; all but the background by default. Raises InputError for an unknown score or class.
+    those whose score is undefined (not drawn). Many classes stand in rows. `detailed`: as
+    `evaluation.tables.detailed_table`. `classes`: in that order; all but the background by default. Raises InputError
+    for an unknown score or class.
     """
     if score not in SCORES:
         raise InputError(f"a box plot shows one of {', '.join(SCORES)}, found {score}")
@@ -41,33 +37,25 @@ def box_plots(
         raise InputError(f"no scores of class {', '.join(unknown)}; there are {', '.join(present)}")
 
     folds = sorted(detailed["fold"].unique())
-    figure = new_figure(max(1.5 * len(chosen) + 1.5, 5.5), 4.8)
-    axes = figure.subplots()
-    for position, name in enumerate(chosen):
-        _one_class(axes, position, detailed[detailed["class"] == name], score, folds)
-    axes.set_xticks(range(len(chosen)), [_under(detailed, name, score) for name in chosen], fontsize=FONT_POINTS)
-    axes.set_xlim(-0.6, len(chosen) - 0.4)
-    bottom, top = axes.get_ylim()
-    if score in DIFFERENCES:
-        axes.axhline(0, color="0.35", linewidth=0.8)
-    elif not score.endswith("_mm"):
-        axes.set_ylim(max(min(bottom, 0.9), 0.0) - 0.02, 1.02)  # the whole upper end: a gap to 1 must look like one
-    else:
-        values = detailed.loc[detailed["class"].isin(chosen), score].dropna()
-        if len(values) and top > FAR * values.median():
-            # A missed structure is the volume's diagonal away; on a linear axis all others would be one line.
-            axes.set_yscale("symlog", linthresh=1.0)
-            axes.yaxis.set_major_formatter("{x:g}")
-        axes.set_ylim(0, max(top, 1.0))
-    axes.set_ylabel(TITLES.get(score, score), fontsize=FONT_POINTS + 1)
-    axes.tick_params(axis="y", labelsize=FONT_POINTS - 1)
-    axes.grid(axis="y", color="0.88")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    figure, panels = class_panels(chosen, class_in=1.5, least_in=5.5, height_in=4.8)
+    for axes, names in panels:
+        for position, name in enumerate(names):
+            _one_class(axes, position, detailed[detailed["class"] == name], score, folds)
+        axes.set_xticks(range(len(names)), [_under(detailed, name, score) for name in names], fontsize=FONT_POINTS)
+        axes.set_ylabel(TITLES[score], fontsize=FONT_POINTS + 1)
+        axes.tick_params(axis="y", labelsize=FONT_POINTS - 1)
+        axes.grid(axis="y", color="0.88")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        if score in DIFFERENCES:
+            axes.axhline(0, color="0.35", linewidth=0.8)
+    _score_axis(panels[0][0], detailed.loc[detailed["class"].isin(chosen), score].dropna(), score)
     if title:
         figure.suptitle(title, fontsize=FONT_POINTS + 3)
     if 1 < len(folds) <= len(MARKS):
-        entries = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        entries = {
+            label: handle for axes, _ in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
         labels = sorted(entries)
         figure.legend(
             [entries[label] for label in labels],
@@ -78,6 +66,21 @@ def box_plots(
             fontsize=FONT_POINTS,
         )
     return figure
+
+
+def _score_axis(axes: Axes, values: pd.Series, score: str) -> None:
+    """The vertical scale, which all panels share."""
+    bottom, top = axes.get_ylim()
+    if score in DIFFERENCES:
+        return
+    if not score.endswith("_mm"):
+        axes.set_ylim(max(min(bottom, 0.9), 0.0) - 0.02, 1.02)  # the whole upper end: a gap to 1 must look like one
+        return
+    if len(values) and top > FAR * values.median():
+        # A missed structure is the volume's diagonal away; on a linear axis all others would be one line.
+        axes.set_yscale("symlog", linthresh=1.0)
+        axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_ylim(0, max(top, 1.0))
 
 
 def _one_class(axes: Axes, position: int, rows: pd.DataFrame, score: str, folds: list[int]) -> None:
@@ -91,6 +94,7 @@ def _one_class(axes: Axes, position: int, rows: pd.DataFrame, score: str, folds:
         [values.to_numpy()],
         positions=[position],
         widths=0.62,
+        manage_ticks=False,
         showfliers=False,  # every case is drawn as a point anyway
         patch_artist=True,
         boxprops={"facecolor": "0.94", "edgecolor": "0.35"},

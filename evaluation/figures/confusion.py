@@ -13,7 +13,15 @@ from evaluation.figures.saving import FONT_POINTS, new_figure
 
 COLOUR_MAP = "Blues"  # its lightness falls steadily, so it reads the same in grey and to colour-blind eyes
 ABSENT = "0.93"
-CELL_IN = 1.25
+CELL_IN, BARE_CELL_IN = 1.25, 0.3
+"""Width of a cell with and without numbers in it; its height is 0.8 of that."""
+
+MOST_WITH_NUMBERS = 16
+"""Beyond so many classes a cell shows its colour alone."""
+
+LARGEST_IN = 45.0
+"""Width of all cells together: a picture of 254 classes still is one that programs open."""
+
 LONG_NAME = 12
 STEPS = ((1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"))
 
@@ -22,9 +30,9 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str]) -> Figure:
     """Rows: classes of the reference; columns: classes of the prediction; each row in percent of its voxels.
 
     `matrix`: whole numbers (classes, classes), entry [reference, prediction], as `measures.overlap.confusion` counts
-    them (matrices of several cases may be added up). The counts stand small below the percentages. A class that the
-    reference does not have has no percentages; its row says so. Raises InputError where `matrix` is not square, holds
-    other than counts, or does not have one row per name.
+    them (matrices of several cases may be added up). The counts stand small below the percentages; for more than 16
+    classes there are colours alone. A class that the reference does not have has no percentages; its row says so.
+    Raises InputError where `matrix` is not square, holds other than counts, or does not have one row per name.
     """
     matrix = np.asarray(matrix)
     if matrix.ndim != 2 or matrix.shape != (len(names), len(names)) or not len(names):
@@ -34,21 +42,24 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str]) -> Figure:
     totals = matrix.sum(axis=1, keepdims=True)
     percent = np.ma.masked_array(100 * (matrix / np.maximum(totals, 1)), np.broadcast_to(totals == 0, matrix.shape))
 
-    figure = new_figure(CELL_IN * len(names) + 3.4, 0.8 * CELL_IN * len(names) + 1.6)
+    numbers = len(names) <= MOST_WITH_NUMBERS
+    cell_in = CELL_IN if numbers else min(BARE_CELL_IN, LARGEST_IN / len(names))
+    points = min(FONT_POINTS, 0.8 * (0.8 * cell_in * 72))  # of text that has to fit into a row
+    figure = new_figure(cell_in * len(names) + 3.4, 0.8 * cell_in * len(names) + 1.6)
     axes = figure.subplots()
     colours = matplotlib.colormaps[COLOUR_MAP].with_extremes(bad=ABSENT)
     picture = axes.imshow(percent, cmap=colours, vmin=0, vmax=100, aspect="auto")
     for row, total in enumerate(totals[:, 0]):
         if not total:
             axes.text(
-                (len(names) - 1) / 2, row, "not in the reference", ha="center", va="center", fontsize=FONT_POINTS,
-                bbox={"facecolor": ABSENT, "edgecolor": "none", "pad": 3},
+                (len(names) - 1) / 2, row, "not in the reference", ha="center", va="center", fontsize=points,
+                bbox={"facecolor": ABSENT, "edgecolor": "none", "pad": 3 if numbers else 0},
             )  # fmt: skip
             continue
-        for column in range(len(names)):
+        for column in range(len(names) if numbers else 0):
             colour = _text_colour(colours(percent[row, column] / 100)[:3])
             _write(axes, column, row, float(percent[row, column]), int(matrix[row, column]), colour)
-    _name_axes(axes, names, totals[:, 0])
+    _name_axes(axes, names, totals[:, 0] if numbers else None, points)
     bar = figure.colorbar(picture, ax=axes, pad=0.02, fraction=0.05, aspect=25)
     bar.set_label("% of the reference's voxels", fontsize=FONT_POINTS)
     bar.ax.tick_params(labelsize=FONT_POINTS - 1)
@@ -73,15 +84,19 @@ def _write(axes: Axes, column: int, row: int, percent: float, count: int, colour
     )  # fmt: skip
 
 
-def _name_axes(axes: Axes, names: Sequence[str], totals: np.ndarray) -> None:
+def _name_axes(axes: Axes, names: Sequence[str], totals: np.ndarray | None, points: float) -> None:
+    """Names the classes in letters of that size; `totals`: voxels of each in the reference, where there is room."""
     places = range(len(names))
-    slanted = any(len(name) > LONG_NAME for name in names)
-    axes.set_xticks(places, names, fontsize=FONT_POINTS)
-    if slanted:
-        for label in axes.get_xticklabels():
-            label.set(rotation=25, ha="right", rotation_mode="anchor")
-    rows = [f"{name}\n{short_count(int(total))} voxels" for name, total in zip(names, totals, strict=True)]
-    axes.set_yticks(places, rows, fontsize=FONT_POINTS)
+    axes.set_xticks(places, names, fontsize=points)
+    if totals is None:
+        axes.tick_params(axis="x", labelrotation=90)
+        rows = list(names)
+    else:
+        if any(len(name) > LONG_NAME for name in names):
+            for label in axes.get_xticklabels():
+                label.set(rotation=25, ha="right", rotation_mode="anchor")
+        rows = [f"{name}\n{short_count(int(total))} voxels" for name, total in zip(names, totals, strict=True)]
+    axes.set_yticks(places, rows, fontsize=points)
     axes.set_xlabel("prediction", fontsize=FONT_POINTS + 1)
     axes.set_ylabel("reference", fontsize=FONT_POINTS + 1)
     axes.tick_params(length=0)

@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 
 from data_io.errors import InputError, nearest
 from evaluation.comparison import Comparison, lower_is_better
-from evaluation.figures.box_plots import FAR, MARKS, TITLES
-from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
+from evaluation.figures.box_plots import FAR, MARKS
+from evaluation.figures.class_panels import class_panels
+from evaluation.figures.saving import COLOURS, FONT_POINTS
+from evaluation.score_names import TITLES
 
 GOLDEN = 0.6180339887
 """Multiples of it, modulo 1, keep neighbours apart (Weyl sequence): points of like height do not hide one another."""
@@ -21,7 +23,8 @@ def difference_plot(comparison: Comparison, score: str = "dice") -> Figure:
 
     Runs stand side by side in colour and mark, around the line of no difference to the baseline. Distances in mm that
     reach far beyond the usual stand on an axis that is logarithmic beyond 1 mm. Under each class: the number of cases
-    where both runs are defined, per run where that differs. Raises InputError for a score that was not compared.
+    where both runs are defined, per run where that differs. Many classes stand in rows. Raises InputError for a score
+    that was not compared.
     """
     summary = comparison.summary[comparison.summary["score"] == score]
     cases = comparison.cases[comparison.cases["score"] == score].dropna(subset="difference")
@@ -29,23 +32,26 @@ def difference_plot(comparison: Comparison, score: str = "dice") -> Figure:
         compared = list(dict.fromkeys(comparison.summary["score"]))
         raise InputError(f"{score} was not compared{nearest(score, compared)}")
     classes, runs = (list(dict.fromkeys(summary[column])) for column in ("class", "run_b"))
-    figure = new_figure(max(len(classes) * (0.9 + 0.6 * len(runs)) + 1.5, 6.0), 5.2)
-    axes = figure.subplots()
-    axes.axhline(0, color="0.25", linewidth=1.2, zorder=1)
-    for position, name in enumerate(classes):
-        if position:
-            axes.axvline(position - 0.5, color="0.88", zorder=0)
-        for number, run in enumerate(runs):
-            row = summary[(summary["class"] == name) & (summary["run_b"] == run)]
-            own = cases[(cases["class"] == name) & (cases["run_b"] == run)]
-            if len(row):
-                _one_run(axes, position, number, len(runs), own["difference"].to_numpy(), row.iloc[0])
-    axes.set_xticks(range(len(classes)), [_under(summary, name) for name in classes], fontsize=FONT_POINTS)
-    axes.set_xlim(-0.55, len(classes) - 0.45)
-    _vertical(axes, cases["difference"].to_numpy(), score)
-    title = TITLES.get(score, score)
+    title = TITLES[score]
     better = "below 0 is better" if lower_is_better(score) else "above 0 is better"
-    axes.set_ylabel(f"difference in {title}\n({better})", fontsize=FONT_POINTS + 1)
+    figure, panels = class_panels(classes, class_in=0.9 + 0.6 * len(runs), least_in=6.0, height_in=5.2)
+    for axes, names in panels:
+        axes.axhline(0, color="0.25", linewidth=1.2, zorder=1)
+        for position, name in enumerate(names):
+            if position:
+                axes.axvline(position - 0.5, color="0.88", zorder=0)
+            for number, run in enumerate(runs):
+                row = summary[(summary["class"] == name) & (summary["run_b"] == run)]
+                own = cases[(cases["class"] == name) & (cases["run_b"] == run)]
+                if len(row):
+                    _one_run(axes, position, number, len(runs), own["difference"].to_numpy(), row.iloc[0])
+        axes.set_xticks(range(len(names)), [_under(summary, name) for name in names], fontsize=FONT_POINTS)
+        axes.set_ylabel(f"difference in {title}\n({better})", fontsize=FONT_POINTS + 1)
+        axes.tick_params(axis="y", labelsize=FONT_POINTS - 1)
+        axes.grid(axis="y", color="0.88")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    _vertical(panels[0][0], cases["difference"].to_numpy(), score)
     baseline = textwrap.fill(str(summary["run_a"].iloc[0]), 50, break_on_hyphens=False)
     figure.suptitle(f"{title[:1].upper()}{title[1:]} compared with {baseline}", fontsize=FONT_POINTS + 3)
     _legend(figure, runs)
@@ -85,6 +91,7 @@ def _mark(number: int) -> dict:
 
 
 def _vertical(axes: Axes, differences: np.ndarray, score: str) -> None:
+    """The vertical scale, which all panels share."""
     moved = np.abs(differences[differences != 0])
     if lower_is_better(score) and len(moved) and moved.max() > FAR * max(np.median(moved), 1.0):
         axes.set_yscale("symlog", linthresh=1.0)
@@ -95,10 +102,6 @@ def _vertical(axes: Axes, differences: np.ndarray, score: str) -> None:
         bottom, top = axes.get_ylim()
         beyond = 0.08 * (top - bottom)
         axes.set_ylim(min(bottom, -beyond), max(top, beyond))  # either side of the line is seen to be empty
-    axes.tick_params(axis="y", labelsize=FONT_POINTS - 1)
-    axes.grid(axis="y", color="0.88")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _legend(figure: Figure, runs: list[str]) -> None:

@@ -1,9 +1,6 @@
 """Where a prediction errs in one case: the slices worth showing, and a sheet of them with the errors in colour."""
 
-from typing import Literal
-
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -14,7 +11,16 @@ from data_io.bounding_box import bounding_box
 from data_io.errors import InputError
 from data_io.labels import LabelTable
 from data_io.volume import Volume
-from evaluation.figures.overlays import display_window, radiological_slice
+from evaluation.figures.overlays import (
+    LONGEST_PANEL,
+    SOLID,
+    Stroke,
+    display_window,
+    draw_contours,
+    legend_patches,
+    radiological_slice,
+    write_on_picture,
+)
 from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
 
 NO_ERROR, CORRECT, MISSED, FALSE, OTHER = range(5)
@@ -39,8 +45,6 @@ SLICES_APART, HEIGHT_APART = 3, 0.02
 MARGIN_MM = 15.0
 PANEL_IN = 3.4
 
-Stroke = Literal["solid"] | tuple[float, tuple[float, float]]
-SOLID: Stroke = "solid"
 DASHED: Stroke = (0.0, (2.2, 1.6))
 
 
@@ -100,7 +104,7 @@ def error_sheet(
     extent_mm = (0.0, width_mm, height_mm, 0.0)  # rows downwards: equal axes then show the patient's shape
 
     close = ConstrainedLayoutEngine(compress=True, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-    panel_height_in = PANEL_IN * height_mm / width_mm
+    panel_height_in = PANEL_IN * min(height_mm / width_mm, LONGEST_PANEL)
     figure = new_figure(PANEL_IN * 3, panel_height_in * len(chosen) + 1.5, layout=close)
     panels = figure.subplots(len(chosen), 3, squeeze=False)
     for row, index in zip(panels, sorted(chosen, reverse=True), strict=True):
@@ -110,13 +114,14 @@ def error_sheet(
         for axes in row:
             axes.imshow(ct, cmap="gray", vmin=window[0], vmax=window[1], extent=extent_mm, interpolation="nearest")
             axes.set_axis_off()
-        _draw_contours(row[1], true, labels, extent_mm, SOLID)
-        _draw_contours(row[1], found, labels, extent_mm, DASHED)
+        draw_contours(row[1], true, labels, extent_mm, SOLID)
+        draw_contours(row[1], found, labels, extent_mm, DASHED)
         row[2].imshow(_error_layer(true, found, len(labels) - 1), extent=extent_mm, interpolation="nearest")
-        _write_in(row[0], 0.02, 0.02, f"slice {index + 1} of {image.array.shape[2]}\n{chosen[index]}", "left", "bottom")
+        text = f"slice {index + 1} of {image.array.shape[2]}\n{chosen[index]}"
+        write_on_picture(row[0], 0.02, 0.02, text, "left", "bottom")
         for axes in row:
-            _write_in(axes, 0.03, 0.97, "R", "left", "top")
-            _write_in(axes, 0.97, 0.97, "L", "right", "top")
+            write_on_picture(axes, 0.03, 0.97, "R", "left", "top")
+            write_on_picture(axes, 0.97, 0.97, "L", "right", "top")
     for axes, name in zip(panels[0], ("CT", "contours", "errors"), strict=True):
         axes.set_title(name, fontsize=FONT_POINTS + 1)
     figure.legend(handles=_legend(labels), loc="outside lower center", ncols=3, frameon=False, fontsize=FONT_POINTS - 1)
@@ -186,29 +191,9 @@ def _error_layer(true: np.ndarray, found: np.ndarray, last: int) -> np.ndarray:
     return layers[error_kinds(true, found, last)]
 
 
-def _draw_contours(
-    axes: Axes,
-    classes: np.ndarray,
-    labels: LabelTable,
-    extent_mm: tuple[float, float, float, float],
-    style: Stroke,
-) -> None:
-    columns = (np.arange(classes.shape[1]) + 0.5) * extent_mm[1] / classes.shape[1]
-    rows = (np.arange(classes.shape[0]) + 0.5) * extent_mm[2] / classes.shape[0]
-    for label in range(1, len(labels)):
-        own = classes == label
-        if own.any() and not own.all() and min(own.shape) > 1:
-            colours = [_unit(labels.colours[label])]
-            axes.contour(columns, rows, own, levels=[0.5], colors=colours, linewidths=1.0, linestyles=[style])
-
-
 def _legend(labels: LabelTable) -> list[Patch | Line2D]:
     """Three columns: how the classes are drawn, whose contours, and the colours of the errors."""
     last = labels.names[-1]
-    classes = [
-        Patch(facecolor="none", edgecolor=_unit(colour), label=name)
-        for name, colour in zip(labels.names[1:], labels.colours[1:], strict=True)
-    ]
     whose = [
         Line2D([], [], color="black", linewidth=1.0, linestyle=style, label=name)
         for name, style in (("reference", SOLID), ("prediction", DASHED))
@@ -217,22 +202,10 @@ def _legend(labels: LabelTable) -> list[Patch | Line2D]:
     if len(labels) == 2:
         del words[OTHER]
     errors = [Patch(facecolor=ERROR_COLOURS[kind], label=text) for kind, text in words.items()]
-    columns: list[list[Patch | Line2D]] = [[*classes], [*whose], [*errors]]
+    columns: list[list[Patch | Line2D]] = [[*legend_patches(labels, 0.0)], [*whose], [*errors]]
     longest = max(map(len, columns))
     return [entry for column in columns for entry in column + [_blank()] * (longest - len(column))]
 
 
-def _unit(colour: tuple[int, int, int]) -> tuple[float, float, float]:
-    red, green, blue = colour
-    return red / 255, green / 255, blue / 255
-
-
 def _blank() -> Line2D:
     return Line2D([], [], linestyle="none", label=" ")
-
-
-def _write_in(axes: Axes, x: float, y: float, text: str, horizontal: str, vertical: str) -> None:
-    axes.text(
-        x, y, text, transform=axes.transAxes, ha=horizontal, va=vertical, color="white", fontsize=FONT_POINTS - 2,
-        bbox={"facecolor": "black", "alpha": 0.5, "edgecolor": "none", "pad": 1.5},
-    )  # fmt: skip

@@ -12,7 +12,15 @@ from data_io.labels import LabelTable
 from data_io.verification import is_hu
 from data_io.volume import Volume
 from evaluation.exploration import AXES
-from evaluation.figures.overlays import display_window, radiological_slice
+from evaluation.figures.log_axis import log_axis
+from evaluation.figures.overlays import (
+    LONGEST_PANEL,
+    display_window,
+    draw_contours,
+    radiological_slice,
+    unit_rgb,
+    write_on_picture,
+)
 from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
 
 HU_EDGES = np.arange(-1250, 501, 10)
@@ -90,7 +98,7 @@ def intensity_histograms(histograms: list[IntensityHistogram]) -> Figure:
         if len(members) > 1 and all(np.array_equal(one.edges, members[0].edges) for one in members):
             pooled = np.mean([one.shares for one in members], axis=0)
             axes.stairs(_percent(pooled), members[0].edges, baseline=None, color="black", linewidth=1.8)
-        axes.set_yscale("log")
+        log_axis(axes, "y")
         axes.set_xlabel(name, fontsize=FONT_POINTS)
         axes.set_ylabel("voxels per bin (%)", fontsize=FONT_POINTS)
         axes.set_title(f"{len(members)} case{'s' if len(members) > 1 else ''}", fontsize=FONT_POINTS + 1)
@@ -116,11 +124,11 @@ def class_frequencies(table: pd.DataFrame, labels: LabelTable) -> Figure:
         ticks.append(f"{name}\n{mean}{seen.size} of {len(annotated)} cases")
         if not seen.size:
             continue
-        colour = _unit(labels.colours[label])
+        colour = unit_rgb(labels.colours[label])
         axes.bar(label, shares.mean(), width=0.7, color=colour, alpha=0.75)
         aside = np.linspace(-0.25, 0.25, seen.size) if seen.size > 1 else np.zeros(1)
         axes.scatter(label + aside, seen, color="white", edgecolors="#4D4D4D", s=22, zorder=3)
-    axes.set_yscale("log")
+    log_axis(axes, "y")
     axes.set_xticks(range(len(labels)), ticks, fontsize=FONT_POINTS)
     axes.set_ylabel("share of all voxels", fontsize=FONT_POINTS)
     _tidy(axes)
@@ -135,9 +143,10 @@ def montage(
     As radiologists look at them: the patient's right at the picture's left, the front at the top. `image`: HU (shown in
     the lung window) or grey values of 0..255; `mask`: uint8 class numbers on the image's grid, or None.
     """
-    chosen = spread_slices(mask, image.grid.shape[2], slices)
+    chosen = montage_slices(mask, image.grid.shape[2], slices)
     width_mm, height_mm = (image.grid.shape[axis] * image.spacing_mm[axis] for axis in (0, 1))
-    figure = new_figure(SLICE_IN * len(chosen), SLICE_IN * height_mm / width_mm + 0.75, layout="compressed")
+    slice_height_in = SLICE_IN * min(height_mm / width_mm, LONGEST_PANEL)
+    figure = new_figure(SLICE_IN * len(chosen), slice_height_in + 0.75, layout="compressed")
     black, white = display_window(image.array)
     for axes, index in zip(figure.subplots(1, len(chosen), squeeze=False)[0], chosen, strict=True):
         extent = (0.0, width_mm, height_mm, 0.0)
@@ -146,15 +155,12 @@ def montage(
         axes.set_axis_off()
         axes.set_title(f"slice {index + 1} of {image.grid.shape[2]}", fontsize=FONT_POINTS - 2)
         if mask is not None:
-            _outline(axes, radiological_slice(mask.array, index), labels, extent)
-        for x, side in ((0.02, "R"), (0.98, "L")):
-            axes.text(
-                x, 0.5, side, transform=axes.transAxes, ha="left" if side == "R" else "right", color="white",
-                fontsize=FONT_POINTS - 2,
-            )  # fmt: skip
+            draw_contours(axes, radiological_slice(mask.array, index), labels, extent)
+        write_on_picture(axes, 0.02, 0.5, "R", "left", "center")
+        write_on_picture(axes, 0.98, 0.5, "L", "right", "center")
     if mask is not None:
         lines = [
-            Line2D([], [], color=_unit(labels.colours[label]), label=labels.names[label])
+            Line2D([], [], color=unit_rgb(labels.colours[label]), label=labels.names[label])
             for label in range(1, len(labels))
         ]
         figure.legend(
@@ -165,7 +171,7 @@ def montage(
     return figure
 
 
-def spread_slices(mask: Volume | None, depth: int, count: int) -> list[int]:
+def montage_slices(mask: Volume | None, depth: int, count: int) -> list[int]:
     """At most `count` slice indices, evenly spread over those with any labelled voxel, or over all `depth` slices."""
     candidates = np.arange(depth)
     if mask is not None:
@@ -174,16 +180,6 @@ def spread_slices(mask: Volume | None, depth: int, count: int) -> list[int]:
     count = min(count, candidates.size)
     places = (np.arange(count) + 0.5) * candidates.size / count  # the middle of each of `count` equal stacks
     return [int(candidates[int(place)]) for place in places]
-
-
-def _outline(axes: Axes, classes: np.ndarray, labels: LabelTable, extent: tuple[float, float, float, float]) -> None:
-    height, width = classes.shape
-    columns = (np.arange(width) + 0.5) * extent[1] / width
-    rows = (np.arange(height) + 0.5) * extent[2] / height
-    for label in range(1, len(labels)):
-        own = classes == label
-        if own.any() and not own.all() and min(own.shape) > 1:
-            axes.contour(columns, rows, own, levels=[0.5], colors=[_unit(labels.colours[label])], linewidths=0.9)
 
 
 def _percent(shares: np.ndarray) -> np.ndarray:
@@ -208,8 +204,3 @@ def _tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
-
-
-def _unit(colour: tuple[int, int, int]) -> tuple[float, float, float]:
-    red, green, blue = colour
-    return red / 255, green / 255, blue / 255

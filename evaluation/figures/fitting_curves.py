@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from data_io.errors import InputError
+from evaluation.figures.log_axis import log_axis
 from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
 
 NOT_METRICS = ("epoch", "seconds")
@@ -88,7 +89,7 @@ def _panel(axes: Axes, history: pd.DataFrame, metric: str) -> None:
         mark = "o" if len(known) <= 30 else None
         axes.plot(known["epoch"], known[column], line, color=colour, marker=mark, markersize=3.5, label=label)
     if metric == LEARNING_RATE and (history[metric].dropna() > 0).all():
-        axes.set_yscale("log")
+        log_axis(axes, "y")
     axes.set_title(metric.replace("_", " "), fontsize=FONT_POINTS + 1)
     axes.set_xlabel("epoch", fontsize=FONT_POINTS)
     axes.tick_params(labelsize=FONT_POINTS - 1)

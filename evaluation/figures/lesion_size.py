@@ -7,17 +7,14 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from data_io.errors import InputError, nearest
-from evaluation.figures.box_plots import FAR, MARKS, TITLES
+from evaluation.figures.box_plots import FAR, MARKS
+from evaluation.figures.log_axis import log_axis
 from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
-from evaluation.figures.volumes import LEAST_CASES, class_rows, log_volume_axis
+from evaluation.figures.volumes import LEAST_CASES, class_rows
+from evaluation.score_names import TITLES
 from evaluation.scores import DIFFERENCES, SCORES
 
 SIZE = "volume_reference_ml"
-FURTHER_TITLES = {
-    "hd_mm": "HD (mm)",
-    "volume_difference_ml": "volume difference (ml)",
-    "volume_difference_percent": "volume difference (%)",
-}
 
 
 def score_against_size(detailed: pd.DataFrame, class_name: str = "infection", score: str = "dice") -> Figure:
@@ -46,7 +43,7 @@ def score_against_size(detailed: pd.DataFrame, class_name: str = "infection", sc
         axes.tick_params(axis="y", left=False)
     _sized_panel(axes, sized, score, rows)
     _score_axis(left, known[score].to_numpy(dtype=float), score)
-    left.set_ylabel((TITLES | FURTHER_TITLES).get(score, score.replace("_", " ")), fontsize=FONT_POINTS + 1)
+    left.set_ylabel(TITLES[score], fontsize=FONT_POINTS + 1)
     axes.set_xlabel(f"reference volume of {class_name} (ml)", fontsize=FONT_POINTS + 1)
     for panel in dict.fromkeys((left, axes)):
         panel.grid(color="0.88" if panel is axes else "0.8", axis="both" if panel is axes else "y")
@@ -81,7 +78,7 @@ def _sized_panel(axes: Axes, sized: pd.DataFrame, score: str, rows: pd.DataFrame
     low, high = sized[SIZE].min(), sized[SIZE].max()
     margin = max((high / low) ** 0.06, 1.3) if high > 1.5 * low else 3.0
     axes.set_xlim(low / margin, high * margin)
-    log_volume_axis(axes, "x")
+    log_axis(axes, "x")
     _draw(axes, sized[SIZE].to_numpy(dtype=float), sized, score, rows)
 
 

@@ -1,5 +1,7 @@
 """Slices of a CT with reference and prediction drawn over them, as radiologists look at them."""
 
+from typing import Literal
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,6 +17,15 @@ LUNG_WINDOW_HU = (-1250.0, 250.0)
 GREY_WINDOW = (0.0, 255.0)
 FILL_OPACITY = 0.35
 PANEL_IN = 3.0
+
+LONGEST_PANEL = 4.0
+"""The most that a panel is high for its width; a plane deeper than that is drawn narrower."""
+
+MOST_LISTED = 12
+"""Classes that a legend names; one that lists a hundred would take the room of the picture."""
+
+Stroke = Literal["solid"] | tuple[float, tuple[float, float]]
+SOLID: Stroke = "solid"
 
 
 def radiological_slice(array: np.ndarray, index: int) -> np.ndarray:
@@ -65,7 +76,7 @@ def overlay_sheet(
 
     spacing_x, spacing_y, _ = image.spacing_mm
     width_mm, height_mm = image.array.shape[0] * spacing_x, image.array.shape[1] * spacing_y
-    panel_height_in = PANEL_IN * height_mm / width_mm
+    panel_height_in = PANEL_IN * min(height_mm / width_mm, LONGEST_PANEL)
     close = ConstrainedLayoutEngine(compress=True, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     figure = new_figure(PANEL_IN * len(columns), panel_height_in * len(chosen) + 1.1, layout=close)
     panels = figure.subplots(len(chosen), len(columns), squeeze=False)
@@ -73,15 +84,12 @@ def overlay_sheet(
     for row, index in zip(panels, reversed(chosen), strict=True):  # the head at the top of the sheet
         for axes, (_, overlaid) in zip(row, columns, strict=True):
             _draw_slice(axes, image.array, overlaid, index, labels, window, (width_mm, height_mm))
-        _write_in(row[0], 0.5, 0.02, f"slice {index + 1} of {image.array.shape[2]}", "center", "bottom")
-        _write_in(row[0], 0.02, 0.5, "R", "left", "center")
-        _write_in(row[0], 0.98, 0.5, "L", "right", "center")
+        write_on_picture(row[0], 0.5, 0.02, f"slice {index + 1} of {image.array.shape[2]}", "center", "bottom")
+        write_on_picture(row[0], 0.02, 0.5, "R", "left", "center")
+        write_on_picture(row[0], 0.98, 0.5, "L", "right", "center")
     for axes, (name, _) in zip(panels[0], columns, strict=True):
         axes.set_title(name, fontsize=FONT_POINTS + 1)
-    patches = [
-        Patch(facecolor=(*_unit(colour), FILL_OPACITY + 0.2), edgecolor=_unit(colour), label=name)
-        for name, colour in zip(labels.names[1:], labels.colours[1:], strict=True)
-    ]
+    patches = legend_patches(labels, FILL_OPACITY + 0.2)
     figure.legend(
         handles=patches, loc="outside lower center", ncols=min(len(patches), 4), frameon=False, fontsize=FONT_POINTS
     )
@@ -106,26 +114,47 @@ def _draw_slice(
     if mask is None:
         return
     classes = radiological_slice(mask, index)
-    fill = np.zeros((*classes.shape, 4))
-    columns = (np.arange(classes.shape[1]) + 0.5) * size_mm[0] / classes.shape[1]
-    rows = (np.arange(classes.shape[0]) + 0.5) * size_mm[1] / classes.shape[0]
+    fill = np.array([(0, 0, 0, 0), *((*unit_rgb(colour), FILL_OPACITY) for colour in labels.colours[1:])])
+    axes.imshow(fill[classes], extent=extent, interpolation="nearest")
+    draw_contours(axes, classes, labels, extent)
+
+
+def draw_contours(
+    axes: Axes, classes: np.ndarray, labels: LabelTable, extent_mm: tuple[float, float, float, float],
+    style: Stroke = SOLID,
+) -> None:  # fmt: skip
+    """Draws the outline of each class but the background in the table's colour.
+
+    `classes`: class numbers (rows, columns); `extent_mm`: (0, width, height, 0) of the picture below.
+    """
+    columns = (np.arange(classes.shape[1]) + 0.5) * extent_mm[1] / classes.shape[1]
+    rows = (np.arange(classes.shape[0]) + 0.5) * extent_mm[2] / classes.shape[0]
     for label in range(1, len(labels)):
         own = classes == label
-        if not own.any():
-            continue
-        fill[own] = (*_unit(labels.colours[label]), FILL_OPACITY)
-        if min(own.shape) > 1 and not own.all():
-            axes.contour(columns, rows, own, levels=[0.5], colors=[_unit(labels.colours[label])], linewidths=0.9)
-    axes.imshow(fill, extent=extent, interpolation="nearest")
+        if own.any() and not own.all() and min(own.shape) > 1:
+            colours = [unit_rgb(labels.colours[label])]
+            axes.contour(columns, rows, own, levels=[0.5], colors=colours, linewidths=1.0, linestyles=[style])
 
 
-def _write_in(axes: Axes, x: float, y: float, text: str, horizontal: str, vertical: str) -> None:
+def write_on_picture(axes: Axes, x: float, y: float, text: str, horizontal: str, vertical: str) -> None:
+    """White on a dark field, so that it reads on any CT. `x`, `y`: shares of the panel, from its lower left corner."""
     axes.text(
-        x, y, text, transform=axes.transAxes, ha=horizontal, va=vertical, color="white", fontsize=FONT_POINTS,
+        x, y, text, transform=axes.transAxes, ha=horizontal, va=vertical, color="white", fontsize=FONT_POINTS - 2,
         bbox={"facecolor": "black", "alpha": 0.5, "edgecolor": "none", "pad": 1.5},
     )  # fmt: skip
 
 
-def _unit(colour: tuple[int, int, int]) -> tuple[float, float, float]:
+def legend_patches(labels: LabelTable, opacity: float) -> list[Patch]:
+    """An entry per class but the background, filled with that opacity; of very many the first, and how many more."""
+    shown = zip(labels.names[1 : MOST_LISTED + 1], labels.colours[1:], strict=False)
+    patches = [
+        Patch(facecolor=(*unit_rgb(colour), opacity), edgecolor=unit_rgb(colour), label=name) for name, colour in shown
+    ]
+    further = len(labels) - 1 - MOST_LISTED
+    return [*patches, Patch(fill=False, linewidth=0, label=f"and {further} more")] if further > 0 else patches
+
+
+def unit_rgb(colour: tuple[int, int, int]) -> tuple[float, float, float]:
+    """A colour of 0..255 as matplotlib wants it, 0..1."""
     red, green, blue = colour
     return red / 255, green / 255, blue / 255

@@ -6,6 +6,7 @@ from typing import Literal
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import LayoutEngine
+from matplotlib.text import Text
 
 from data_io.atomic import write_aside
 
@@ -26,6 +27,11 @@ def new_figure(
 
 
 def save_figure(figure: Figure, path: str | Path, dpi: int = 150) -> None:
-    """Writes the figure in the format of the path's suffix (.png, .pdf, .svg), whole or not at all."""
+    """Writes the figure in the format of the path's suffix (.png, .pdf, .svg), whole or not at all.
+
+    No text is read as a formula: cases and classes may have dollar signs in their names.
+    """
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
     with write_aside(path) as aside:
         figure.savefig(aside, dpi=dpi, facecolor=figure.get_facecolor())

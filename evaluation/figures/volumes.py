@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from data_io.errors import InputError, nearest
+from evaluation.figures.log_axis import log_axis
 from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
 from evaluation.scores import VOLUMES
 
@@ -50,16 +50,6 @@ def class_rows(detailed: pd.DataFrame, class_name: str) -> pd.DataFrame:
         present = list(dict.fromkeys(detailed["class"]))
         raise InputError(f"the score table has no class {class_name}{nearest(class_name, present)}")
     return rows
-
-
-def log_volume_axis(axes: Axes, which: str) -> None:
-    """Makes axis `which` ("x" or "y") logarithmic, with plain numbers at 1, 2, 5, 10, ... or at the powers of ten."""
-    scale, axis = (axes.set_xscale, axes.xaxis) if which == "x" else (axes.set_yscale, axes.yaxis)
-    low, high = axis.get_view_interval()
-    scale("log")
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 1000 * low else (1.0,), numticks=20))
-    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axis.set_minor_formatter("")
 
 
 def volume_agreement(detailed: pd.DataFrame, class_name: str = "infection") -> Figure:
@@ -121,9 +111,9 @@ def _volume_axes(scatter: Axes, bland_altman: Axes, reference: np.ndarray, predi
     for set_limits in (scatter.set_xlim, scatter.set_ylim, bland_altman.set_xlim):
         set_limits(*shown)
     if logarithmic:
-        log_volume_axis(scatter, "x")
-        log_volume_axis(scatter, "y")
-        log_volume_axis(bland_altman, "x")
+        log_axis(scatter, "x")
+        log_axis(scatter, "y")
+        log_axis(bland_altman, "x")
     scatter.plot(shown, shown, label="equal volumes", **EQUAL)
 
 
@@ -180,7 +170,6 @@ def _name(axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str]) -> None:
         axes.annotate(
             name, (own_x, own_y), (8 if left else -8, 0), textcoords="offset points", ha="left" if left else "right",
             va="center", fontsize=FONT_POINTS - 2, zorder=4, path_effects=[withStroke(linewidth=2.5, foreground="w")],
-            parse_math=False,  # a case may have dollar signs in its name
         ).set_in_layout(False)  # fmt: skip
 
 

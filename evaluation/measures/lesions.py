@@ -58,24 +58,23 @@ def pieces(mask: np.ndarray, other: np.ndarray, smallest_voxels: int = 1) -> Pie
 
 
 def lesion_scores(reference: Pieces, prediction: Pieces) -> dict[str, float]:
-    """LESION_COUNTS and LESION_SCORES of one case. Without pieces a share is undefined (NaN); where one of the two has
-    pieces and the other none, F1 is 0."""
+    """LESION_COUNTS and LESION_SCORES (see `scores_of_counts`) of one case."""
     found, right = int(_covered(reference).sum()), int(_covered(prediction).sum())
-    sensitivity = _share(found, len(reference.voxels))
-    precision = _share(right, len(prediction.voxels))
-    if len(reference.voxels) and len(prediction.voxels):
-        f1 = 2 * sensitivity * precision / (sensitivity + precision) if found and right else 0.0
+    counts = (len(reference.voxels), found, len(prediction.voxels), len(prediction.voxels) - right)
+    return dict(zip(LESION_COUNTS, counts, strict=True)) | scores_of_counts(*counts)
+
+
+def scores_of_counts(reference: float, found: float, prediction: float, false: float) -> dict[str, float]:
+    """LESION_SCORES from the LESION_COUNTS of one case, or of all cases together.
+
+    Without pieces a share is undefined (NaN); where one of the two masks has pieces and the other none, F1 is 0.
+    """
+    sensitivity, precision = _share(found, reference), _share(prediction - false, prediction)
+    if found and prediction > false:
+        f1 = 2 * sensitivity * precision / (sensitivity + precision)
     else:
-        f1 = 0.0 if len(reference.voxels) or len(prediction.voxels) else float("nan")
-    return {
-        "lesions_reference": len(reference.voxels),
-        "lesions_found": found,
-        "lesions_prediction": len(prediction.voxels),
-        "lesions_false": len(prediction.voxels) - right,
-        "lesion_sensitivity": sensitivity,
-        "lesion_precision": precision,
-        "lesion_f1": f1,
-    }
+        f1 = 0.0 if reference or prediction else float("nan")
+    return dict(zip(LESION_SCORES, (sensitivity, precision, f1), strict=True))
 
 
 def lesion_rows(
@@ -100,5 +99,5 @@ def _covered(found: Pieces) -> np.ndarray:
     return found.overlap >= FOUND_SHARE
 
 
-def _share(part: int, whole: int) -> float:
+def _share(part: float, whole: float) -> float:
     return part / whole if whole else float("nan")

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy import ndimage
 
+from data_io.bounding_box import bounding_box
 from data_io.errors import InputError
 from data_io.labels import LabelTable
 from data_io.verification import is_hu
-from data_io.volume import Volume
-from evaluation.tables import decimals
+from data_io.volume import Volume, on_grid_of
 
 RESEARCH_ONLY = "For research only: computed from masks, no diagnosis and no medical device."
 
@@ -114,8 +113,8 @@ def severity(
     """
     labels, left, right = mask.array, *lungs
     _check_labels(labels, table, (left, right, infection))
-    values = None if image is None else _on_grid(image, mask, "CT")
-    lobe_labels = None if lobes is None else _on_grid(lobes, mask, "lobe mask")
+    values = None if image is None else on_grid_of(mask, image, "mask and CT").array
+    lobe_labels = None if lobes is None else on_grid_of(mask, lobes, "mask and lobe mask").array
     if lobe_labels is not None:
         _check_range(lobe_labels, LOBES + 1, "lobe mask")
 
@@ -155,8 +154,7 @@ def split_lungs(
     one of the lungs all infection is the other's; without both there are no sides: raises ValueError. Of a lung that
     is infected but for a remnant, the far end may be nearer to the other lung and is then counted there.
     """
-    box = _box(labels)
-    inside = labels[box]
+    inside = labels[bounding_box(labels > 0)]
     left, right = (inside == label for label in lungs)
     infected = inside == infection
     if not left.any() and not right.any():
@@ -186,25 +184,6 @@ def extent_score(percent: float) -> int:
     below 50, 4 from 50 to 75 inclusive, 5 above 75 (Pan et al. 2020, whose whole numbers leave gaps, made continuous).
     """
     return sum((percent > 0, percent >= 5, percent > 25, percent >= 50, percent > 75))
-
-
-def readable(rows: pd.DataFrame) -> str:
-    """The table of `severity` rows (with `case`) for a terminal: percents, category and scores, then the remarks."""
-    columns = {
-        "infected_percent": "infected %", "infected_percent_left": "left %", "infected_percent_right": "right %",
-        "infection_ml": "infection ml", "category": "category", "ctsi_percent_over_4": "percent/4",
-        "ctsi_thirds": "thirds", "ctsi": "ctsi",
-    }  # fmt: skip
-    lines = [["case", *columns.values()]]
-    for row in rows.to_dict("records"):
-        cells = [row[column] for column in columns]
-        lines.append([row["case"], *(cell if isinstance(cell, str) else decimals(cell, 1) for cell in cells)])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
-    text.insert(1, "-" * len(text[0]))
-    for remark, cases in rows[rows["remarks"] != ""].groupby("remarks", sort=False)["case"]:
-        text.append(f"{', '.join(cases)}: {remark}")
-    return "\n".join([*text, RESEARCH_ONLY])
 
 
 def _shares(both: tuple[LungSlices, LungSlices], voxel_ml: float) -> dict[str, float | str | None]:
@@ -257,27 +236,6 @@ def _summed(percents: Sequence[float | None]) -> float | None:
 
 def _percent(part: float, whole: float) -> float | None:
     return 100.0 * float(part) / float(whole) if whole else None
-
-
-def _box(labels: np.ndarray) -> tuple[slice, ...]:
-    """The smallest box that holds all that is not background."""
-    filled = labels > 0
-    spans = (np.flatnonzero(filled.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3))
-    return tuple(slice(int(span[0]), int(span[-1]) + 1) if span.size else slice(0) for span in spans)
-
-
-def _on_grid(other: Volume, mask: Volume, role: str) -> np.ndarray:
-    """The voxels of `other` in the order of the mask's. Raises InputError where it lies elsewhere."""
-    if other.source.matches(mask.source):
-        # Turned as the mask is: two nearly equal affines may break the tie of a 45 degree axis differently.
-        return Volume.from_source(other.restore(), mask.source.affine).array
-    if other.grid.matches(mask.grid):
-        return other.array
-    if other.grid.shape != mask.grid.shape:
-        raise InputError(f"mask and {role} must have one shape, found {mask.grid.shape} and {other.grid.shape}")
-    raise InputError(
-        f"mask and {role} must lie in the same place, but their affines differ by more than 0.001 mm; resample one"
-    )
 
 
 def _check_labels(labels: np.ndarray, table: LabelTable, chosen: tuple[int, int, int]) -> None:

@@ -1,12 +1,9 @@
 """How much of the lungs is infected: volumes in ml and mean HU of each class of a segmentation."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
-from data_io.atomic import write_aside
 from data_io.labels import LabelTable
 from data_io.scan import Scan
 from data_io.volume import Volume
@@ -38,9 +35,3 @@ def volumetry(
     infected = infection in every and total_ml > 0
     facts["infected_percent"] = round(100.0 * float(volumes_ml[infection]) / total_ml, 2) if infected else None
     return facts
-
-
-def write_volumetry(path: str | Path, facts: Mapping[str, dict]) -> None:
-    """Writes one row per case, by name, as CSV."""
-    with write_aside(path) as aside:
-        pd.DataFrame([{"case": name, **row} for name, row in facts.items()]).to_csv(aside, index=False)

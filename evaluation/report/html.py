@@ -64,6 +64,7 @@ PICTURES = ((b"\x89PNG", "image/png"), (b"RIFF", "image/webp"))
 """The formats that a figure may have: the first bytes, the media type."""
 
 LARGE_BYTES = 300_000
+WEBP_LIMIT_PX = 16383
 
 
 def page(title: str, head: str, sections: Mapping[str, Sequence[str]], style: str = "") -> str:
@@ -133,7 +134,7 @@ def figure(caption: str, picture: bytes, alt: str = "") -> str:
 
 
 def read_picture(path: str | Path) -> bytes:
-    """The bytes of a PNG or WebP file; a large PNG becomes a WebP, a tenth of its size.
+    """The bytes of a PNG or WebP file; a large PNG becomes a WebP, a tenth of its size, where one may be that long.
 
     Raises InputError where there is none or it is another format.
     """
@@ -146,7 +147,10 @@ def read_picture(path: str | Path) -> bytes:
 
 def _smaller(png: bytes) -> bytes:
     made = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").save(made, "WEBP", quality=88)
+    with Image.open(io.BytesIO(png)) as picture:
+        if max(picture.size) > WEBP_LIMIT_PX:
+            return png
+        picture.convert("RGB").save(made, "WEBP", quality=88)
     return made.getvalue()
 
 

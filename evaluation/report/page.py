@@ -64,7 +64,7 @@ def write_report(
 
     `summary`: facts for the head of the page (nested "classes", as of `summarise`, is what the result tables show);
     `detailed`, `final`: the tables of `evaluation.tables`; `figures`: (caption, path of a PNG); `strips`: film strips
-    of cases under their heading, such as "Worst five cases"; `strips_note`: what their frames show and in which
+    of cases under their heading, such as "Worst cases"; `strips_note`: what their frames show and in which
     colours. All text is escaped. Raises InputError for a picture that is missing or of another format, or a strip whose
     frames do not fit.
     """

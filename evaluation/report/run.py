@@ -1,5 +1,6 @@
 """The results of a whole run: cv_results.*.csv, summary.json, figures and report.html from what the folds left."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pandas as pd
 from data_io.atomic import write_json
 from evaluation import score_files, tables
 from evaluation.case_pictures import film_strip
-from evaluation.figures.box_plots import TITLES, box_plots
+from evaluation.figures.box_plots import box_plots
 from evaluation.figures.confusion import confusion_figure
 from evaluation.figures.lesion_size import score_against_size
 from evaluation.figures.saving import save_figure
@@ -16,6 +17,7 @@ from evaluation.figures.volumes import volume_agreement
 from evaluation.report.page import summarise, write_report
 from evaluation.report.slice_viewer import FilmStrip
 from evaluation.run_folder import RunFolder
+from evaluation.score_names import TITLES
 from evaluation.scores import LESIONS
 from evaluation.splits import Split
 
@@ -23,6 +25,10 @@ BOX_PLOTS = ("dice", "nsd", "hd95_mm", "iou", "sensitivity", "precision")
 SHOWN_CASES = 5
 
 Figures = list[tuple[str, Path]]
+"""Captions and paths."""
+
+Folders = Mapping[tuple[int, str], Path]
+"""Where the pictures of a case lie, by the fold that tested it and its name."""
 
 
 def write_results(
@@ -42,7 +48,7 @@ def write_results(
         curve = run.fold(fold) / "fitting_curve.png"
         if curve.is_file():
             figures.append((f"Fold {fold}: training", curve))
-    folders = {case: run.fold(fold) / "figures" for fold, split in enumerate(splits) for case in split.test}
+    folders = {(fold, case): run.fold(fold) / "figures" for fold, split in enumerate(splits) for case in split.test}
     write_report(
         run.root / "report.html",
         f"Cross-validation: {run.root.name}",
@@ -64,7 +70,7 @@ def draw_results(folder: Path, detailed: pd.DataFrame) -> Figures:
     for score in BOX_PLOTS:
         path = folder / "figures" / f"{score}.png"
         save_figure(box_plots(detailed, score), path)
-        title = TITLES.get(score, score.capitalize())
+        title = TITLES[score]
         figures.append((f"{title[0].upper()}{title[1:]} per class: every case, over the folds", path))
     for name in [name for name in LESIONS if (detailed["class"] == name).any()]:
         path = folder / "figures" / f"volume_{name}.png"
@@ -80,32 +86,40 @@ def draw_results(folder: Path, detailed: pd.DataFrame) -> Figures:
     return figures
 
 
-def case_sheets(detailed: pd.DataFrame, folders: Mapping[str, Path]) -> Figures:
-    """Caption and sheet of each case that has one. `folders`: where each case's pictures lie, by case."""
+def case_sheets(detailed: pd.DataFrame, folders: Folders) -> Figures:
+    """Caption and sheet of each tested case that has one. `folders`: where its pictures lie."""
     sheets = [
-        (f"{case}: CT, contours of reference and prediction, errors", folders[case] / f"{case}.png")
-        for case in detailed["case"].drop_duplicates()
-        if case in folders
+        (f"{name}: CT, contours of reference and prediction, errors", folders[key] / f"{key[1]}.png")
+        for key, name in _names(detailed).items()
+        if key in folders
     ]
     return [(caption, path) for caption, path in sheets if path.is_file()]
 
 
-def extreme_cases(detailed: pd.DataFrame, folders: Mapping[str, Path]) -> dict[str, list[FilmStrip]]:
+def extreme_cases(detailed: pd.DataFrame, folders: Folders) -> dict[str, list[FilmStrip]]:
     """Film strips of the worst and the best cases by heading: by Dice of the infection, or of the last class there is.
 
     With fewer than twice `SHOWN_CASES`, no case is in both. Cases whose score is undefined are in neither.
     """
     classes = list(detailed["class"].drop_duplicates())
     name = next((name for name in LESIONS if name in classes), classes[-1])
-    dice = detailed[detailed["class"] == name].set_index("case")["dice"].dropna().sort_values(kind="stable")
+    shown = _names(detailed)
+    dice = detailed[detailed["class"] == name].set_index(["fold", "case"])["dice"].dropna().sort_values(kind="stable")
     strips = [
-        film_strip(folders[case], case, f"{case}: Dice of {name} {value:.3f}")
-        for case, value in zip(map(str, dice.index), dice, strict=True)
-        if case in folders
+        film_strip(folders[key], key[1], f"{shown[key]}: Dice of {name} {value:.3f}")
+        for key, value in zip(dice.index, dice, strict=True)
+        if key in folders
     ]
     ranked = [strip for strip in strips if strip is not None]
     best = ranked[max(SHOWN_CASES, len(ranked) - SHOWN_CASES) :][::-1]
-    return {"Worst five cases": ranked[:SHOWN_CASES], "Best five cases": best} if best else {"All cases": ranked}
+    return {"Worst cases": ranked[:SHOWN_CASES], "Best cases": best} if best else {"All cases": ranked}
+
+
+def _names(detailed: pd.DataFrame) -> dict[tuple[int, str], str]:
+    """What each tested case is called, by fold and case: with its fold where it was tested in several."""
+    keys = list(detailed[["fold", "case"]].drop_duplicates().itertuples(index=False, name=None))
+    times = Counter(case for _, case in keys)
+    return {(fold, case): f"{case}, fold {fold}" if times[case] > 1 else case for fold, case in keys}
 
 
 def _warnings(run: RunFolder) -> list[str]:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from evaluation.measures.lesions import LESION_COUNTS, LESION_SCORES
+from evaluation.measures.lesions import LESION_COUNTS, LESION_SCORES, scores_of_counts
 from evaluation.report import html
+from evaluation.score_names import TITLES
 from evaluation.scores import DEFINITIONS, VOLUMES
 from evaluation.splits import Split
 from evaluation.tables import ALL_FOLDS, decimals, mean_and_sd
@@ -15,25 +16,6 @@ LEADING = ("dice", "nsd", "hd95_mm")
 
 ANATOMY = {"lung_left": "left lung", "lung_right": "right lung", "lungs": "lungs", "infection": "infection"}
 """Classes in the order of publications' tables, in words."""
-
-NAMES = {
-    **{"hd95_mm": "HD95 (mm)", "assd_mm": "ASSD (mm)", "nsd": "NSD", "hd_mm": "HD (mm)", "iou": "IoU", "auc": "AUC"},
-    "nsd_tolerance_mm": "NSD tolerance (mm)",
-    "volume_reference_ml": "reference (ml)",
-    "volume_prediction_ml": "prediction (ml)",
-    "volume_difference_ml": "volume difference (ml)",
-    "volume_difference_percent": "volume difference (%)",
-    "lesions_reference": "lesions in the reference",
-    "lesions_found": "found",
-    "lesions_prediction": "lesions predicted",
-    "lesions_false": "false",
-    "lesion_f1": "Lesion F1",
-}
-
-
-def name(column: str) -> str:
-    """A column of the score tables in words, with its unit."""
-    return NAMES.get(column, column.capitalize().replace("_", " "))
 
 
 def publication_table(final: pd.DataFrame) -> str:
@@ -59,7 +41,7 @@ def result_table(final: pd.DataFrame, scores: Sequence[str], subject: str) -> st
         return ""
     header = ["class", "cases"]
     for score in scores:
-        header.append(f"{name(score)} mean ± sd")
+        header.append(f"{TITLES[score]} mean ± sd")
         if score in LEADING and _has(final, score, "ci95_low", "ci95_high"):
             header.append("mean [95 % interval]")
         if score in LEADING:
@@ -89,7 +71,7 @@ def fold_table(final: pd.DataFrame, score: str) -> str:
         return ""
     header = ["class", *("all" if fold == ALL_FOLDS else f"fold {fold}" for fold in means.columns)]
     rows = [(key, *(decimals(mean, places(score)) for mean in row)) for key, *row in means.itertuples()]
-    return html.table(f"Mean {name(score)}, fold by fold.", header, rows)
+    return html.table(f"Mean {TITLES[score]}, fold by fold.", header, rows)
 
 
 def lesion_table(detailed: pd.DataFrame, final: pd.DataFrame) -> str:
@@ -98,19 +80,16 @@ def lesion_table(detailed: pd.DataFrame, final: pd.DataFrame) -> str:
     if not set(LESION_COUNTS) <= set(detailed.columns):
         return ""
     pooled = {row["class"]: row for row in _pooled(final)}
-    header = ["class", "cases", *map(name, LESION_COUNTS)]
-    header += [f"{name(score)}, pooled" for score in LESION_SCORES]
-    header += [f"{name(score)}, mean of cases ± sd" for score in LESION_SCORES if _has(final, score, "mean")]
+    header = ["class", "cases", *(TITLES[count] for count in LESION_COUNTS)]
+    header += [f"{TITLES[score]}, pooled" for score in LESION_SCORES]
+    header += [f"{TITLES[score]}, mean of cases ± sd" for score in LESION_SCORES if _has(final, score, "mean")]
     rows = []
     for key, part in detailed.groupby("class", sort=False):
         counts = part[list(LESION_COUNTS)].apply(pd.to_numeric, errors="coerce").dropna()
         if not len(counts):
             continue
-        reference, found, prediction, false = (float(total) for total in counts.sum())
-        sensitivity, precision = _ratio(found, reference), _ratio(prediction - false, prediction)
-        f1 = _ratio(2 * sensitivity * precision, sensitivity + precision)
         cells = [f"{total:.0f} ({mean:.1f})" for total, mean in zip(counts.sum(), counts.mean(), strict=True)]
-        cells += [decimals(value) for value in (sensitivity, precision, f1)]
+        cells += [decimals(score) for score in scores_of_counts(*counts.sum()).values()]
         cells += [_mean(pooled[key], score) for score in LESION_SCORES if _has(final, score, "mean")]
         rows.append([key, len(counts), *cells])
     caption = "Lesions: connected pieces over all cases of all folds; in brackets the mean per case."
@@ -125,7 +104,7 @@ def undefined_lines(final: pd.DataFrame, shown: Sequence[str]) -> list[str]:
         counts = {score: row[f"{score}_undefined"] for score in shown if _measured(row, [score])}
         total = sum(counts.values())
         if total:
-            which = ", ".join(f"{name(score)} in {count}" for score, count in counts.items() if count)
+            which = ", ".join(f"{TITLES[score]} in {count}" for score, count in counts.items() if count)
             scores = f"{total} score{'s' if total > 1 else ''}"
             cases = f"{row['cases']} case{'s' if row['cases'] > 1 else ''}"
             lines.append(f"{row['class']}: {scores} undefined over {cases} and left out of the means: {which}.")
@@ -152,7 +131,8 @@ def all_scores(detailed: pd.DataFrame, shown: Sequence[str]) -> str:
         [row["case"], row["fold"], row["class"], *(decimals(row[column], places(column)) for column in columns)]
         for row in detailed.to_dict("records")
     ]
-    table = html.table("All scores of each case and class.", ["case", "fold", "class", *map(name, columns)], rows)
+    header = ["case", "fold", "class", *(TITLES[column] for column in columns)]
+    table = html.table("All scores of each case and class.", header, rows)
     return html.details(f"All scores of each case and class ({len(rows)} rows)", table)
 
 
@@ -176,7 +156,7 @@ def tolerance_note(detailed: pd.DataFrame) -> str:
 def definitions(shown: Sequence[str]) -> str:
     """What each column that the report shows means."""
     columns = [column for column in (*shown, *VOLUMES, "status") if column in DEFINITIONS]
-    return html.definitions([(name(column), DEFINITIONS[column]) for column in columns])
+    return html.definitions([(TITLES[column], DEFINITIONS[column]) for column in columns])
 
 
 def places(column: str) -> int:
@@ -215,7 +195,3 @@ def _with_range(row: Mapping, score: str, middle: str, low: str, high: str, alon
         return text if alone else "–"
     lower, upper = (decimals(bound, places(score) - 1) for bound in bounds)
     return f"{text} [{lower}, {upper}]"
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else float("nan")

@@ -31,10 +31,12 @@ def ablation(
 ) -> None:
     """Trains the recipe and its variants, and writes the table."""
     folds = [str(number) for number in fold or (0, 1)]
-    chosen = {RECIPE: list[str]()} | dict(map(parse_variant, variant))
+    chosen = [(RECIPE, []), *map(parse_variant, variant)]
+    if len({folder_name(name) for name, _ in chosen}) < len(chosen):
+        raise typer.BadParameter(f"variants need names of their own (not {RECIPE}), which are their folders too")
     tables = {}
-    for name, changes in chosen.items():
-        run = output / re.sub(r"\W+", "-", name)
+    for name, changes in chosen:
+        run = output / folder_name(name)
         settings = [part for change in (*(budget or ()), *changes) for part in ("--set", change)]
         which = [part for number in folds for part in ("--fold", number)]
         command = ["-m", "scripts.kfold", data, "-o", run, "--preset", preset, *settings, *which, "--resume"]
@@ -44,6 +46,11 @@ def ablation(
     table = compare(tables)
     table.to_csv(output / "ablation.csv", index=False, float_format="%.4f")
     print(table.to_string(index=False, float_format="%.3f"))
+
+
+def folder_name(name: str) -> str:
+    """The name of a variant as that of a folder."""
+    return re.sub(r"\W+", "-", name)
 
 
 def parse_variant(text: str) -> tuple[str, list[str]]:

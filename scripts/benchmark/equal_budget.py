@@ -8,7 +8,6 @@ How many epochs fit is measured first, by a training of two epochs (the first pa
 and what differs from the preset `miscnn`, the configuration published for COVID-19 CTs; several may be given.
 """
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ import pandas as pd
 import typer
 
 from pipeline.configuration import load_settings
-from scripts.benchmark.ablation import CLASSES
+from scripts.benchmark.ablation import CLASSES, folder_name, parse_variant
 from scripts.benchmark.machine import report
 
 OWN = "pneumoseg"
@@ -29,21 +28,22 @@ def equal_budget(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the runs.")],
     preset: Annotated[str, typer.Option("--preset", help="This program's recipe.")],
     minutes: Annotated[float, typer.Option("--minutes", help="Of training, for each.")],
-    miscnn: Annotated[list[str], typer.Option("--miscnn", help='"NAME: SETTING=VALUE ..."; nothing is as published.')],
+    miscnn: Annotated[list[str], typer.Option("--miscnn", help='"NAME: SETTING=VALUE ...".')],
     environment: Annotated[Path | None, typer.Option("--environment", help="Where MIScnn is installed.")] = None,
     fold: Annotated[int, typer.Option("--fold")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
 ) -> None:
     """Trains each as long as the budget allows and measures the fold's test cases."""
     commands = {OWN: ["scripts.kfold", "--preset", preset]}
-    for text in miscnn:
-        name, _, changes = text.partition(":")
-        place = ["--environment", environment] if environment else []
-        settings = [part for change in changes.split() for part in ("--set", change)]
-        commands[f"miscnn {name.strip()}"] = ["scripts.miscnn", *map(str, place), *settings]
+    place = ["--environment", str(environment)] if environment else []
+    # The same cases for all, whatever their settings say of splits and seeds.
+    splits = ["--splits", str(output / f"{OWN}-trial" / "splits.json")]
+    for name, changes in map(parse_variant, miscnn):
+        settings = [part for change in changes for part in ("--set", change)]
+        commands[f"miscnn {name}"] = ["scripts.miscnn", *place, *splits, *settings]
     figures = {}
     for name, command in commands.items():
-        run = output / re.sub(r"\W+", "-", name)
+        run = output / folder_name(name)
         module, *options = command
         start = [sys.executable, "-m", module, str(data), *options, "--fold", str(fold)]
         trial = _trained([*start, "-o", f"{run}-trial", "--set", "training.epochs=2"], Path(f"{run}-trial"), fold)

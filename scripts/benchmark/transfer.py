@@ -18,10 +18,12 @@ import pandas as pd
 import typer
 from scipy import ndimage
 
+from data_io.bounding_box import bounding_box
+from data_io.errors import InputError
 from scripts.benchmark.machine import report
 
 LOBES = {"left": ("lobe_1", "lobe_2"), "right": ("lobe_3", "lobe_4", "lobe_5")}
-LEFT, RIGHT, INFECTION = 1, 2, 3
+LUNGS, INFECTION = (1, 2), 3
 BODY_HU = -400.0
 
 
@@ -38,50 +40,49 @@ def transfer(
     predicted = read_labels(mask, 4)
     figures: dict = {}
     if lungs is not None:
-        drawn = read_volume(lungs).array != 0
-        both = np.count_nonzero(drawn & (predicted.array != 0))
-        figures["lungs_dice"] = 2 * both / (np.count_nonzero(drawn) + np.count_nonzero(predicted.array))
+        drawn = read_volume(lungs)
+        if not drawn.grid.matches(predicted.grid):
+            raise InputError(f"{lungs} and {mask} must lie on one grid, found {drawn.grid} and {predicted.grid}")
+        figures["lungs_dice"] = _dice(drawn.array != 0, predicted.array != 0)
     if series is not None:
         figures["lung_voxels_outside_body"] = outside_body(predicted.array, open_scan(series).read().array)
         figures["left_of_right_mm"] = left_of_right_mm(predicted.array, predicted.grid.affine)
         if slices is not None:
             heights_mm = predicted.grid.affine[2, 2] * np.arange(predicted.array.shape[2]) + predicted.grid.affine[2, 3]
             order = ranks_of_heights(series, heights_mm)
-            figures |= slice_agreement(predicted.array, pd.read_csv(slices).iloc[order].reset_index(drop=True))
+            marked = pd.read_csv(slices).set_index("rank_by_slice_location").loc[order]
+            figures |= slice_agreement(predicted.array, predicted.spacing_mm, marked)
     report(figures, json_file)
 
 
-def slice_agreement(mask: np.ndarray, marked: pd.DataFrame) -> dict:
-    """Area under the ROC curve of the infected area per slice, in all and by side; `marked`: one row per slice along z.
+def slice_agreement(mask: np.ndarray, spacing_mm: tuple[float, float, float], marked: pd.DataFrame) -> dict:
+    """Area under the ROC curve of the infected area per slice, in all and by the nearer lung; None where no slice or
+    every slice is marked.
 
-    A side is told by the nearest lung of the slice. An area where no slice of a side is marked is false: its share of
-    all infected voxels is given.
+    `mask`: class numbers (x, y, z); `marked`: one row per slice along z. Where a side has no marked slice, all that is
+    predicted there is false: its share of the infected voxels is given.
     """
     from evaluation.measures.ranking import roc_auc
+    from evaluation.measures.severity import split_lungs
 
-    sides = _infected_by_side(mask)
-    area = sum(sides.values(), np.zeros(mask.shape[2]))
-    figures: dict[str, float] = {"slices": len(marked), "infected_slices": int(marked["infected"].sum())}
-    figures["slice_auc"] = roc_auc(marked["infected"].to_numpy() == 1, area)
-    for side, lobes in LOBES.items():
-        infected = marked[list(lobes)].any(axis=1).to_numpy()
-        figures[f"{side}_slice_auc"] = roc_auc(infected, sides[side])
-        figures[f"{side}_infected_share"] = float(sides[side].sum() / max(area.sum(), 1))
+    area = np.count_nonzero(mask == INFECTION, axis=(0, 1))
+    height = bounding_box(mask > 0)[2]
+    figures: dict = {"slices": len(marked), "infected_slices": int(marked["infected"].sum())}
+    figures["slice_auc"] = _defined(roc_auc(marked["infected"].to_numpy() == 1, area))
+    for (side, lobes), lung in zip(LOBES.items(), split_lungs(mask, spacing_mm, LUNGS, INFECTION), strict=True):
+        infected = np.zeros(len(marked))
+        infected[height] = lung.infected
+        figures[f"{side}_slice_auc"] = _defined(roc_auc(marked[list(lobes)].any(axis=1).to_numpy(), infected))
+        figures[f"{side}_infected_share"] = float(infected.sum() / max(area.sum(), 1))
     return figures
 
 
-def _infected_by_side(mask: np.ndarray) -> dict[str, np.ndarray]:
-    """Infected voxels per slice (z,) by side."""
-    areas = {side: np.zeros(mask.shape[2]) for side in LOBES}
-    for index in np.flatnonzero((mask == INFECTION).any(axis=(0, 1))):
-        plane = mask[:, :, index]
-        lung = (plane == LEFT) | (plane == RIGHT)
-        if lung.any():
-            nearest = ndimage.distance_transform_edt(~lung, return_distances=False, return_indices=True)
-            own = plane[tuple(nearest)][plane == INFECTION]
-            areas["left"][index] = np.count_nonzero(own == LEFT)
-            areas["right"][index] = np.count_nonzero(own == RIGHT)
-    return areas
+def _defined(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _dice(first: np.ndarray, second: np.ndarray) -> float:
+    return float(2 * np.count_nonzero(first & second) / (np.count_nonzero(first) + np.count_nonzero(second)))
 
 
 def outside_body(mask: np.ndarray, hu: np.ndarray) -> int:
@@ -98,8 +99,8 @@ def outside_body(mask: np.ndarray, hu: np.ndarray) -> int:
 
 def left_of_right_mm(mask: np.ndarray, affine: np.ndarray) -> float:
     """How far the left lung's centre lies to the patient's left of the right lung's (x of RAS+ grows to the right)."""
-    centres = [np.argwhere(mask == label).mean(axis=0) for label in (RIGHT, LEFT)]
-    return float(affine[0, :3] @ (centres[0] - centres[1]))
+    centres = [np.argwhere(mask == label).mean(axis=0) for label in LUNGS]
+    return float(affine[0, :3] @ (centres[1] - centres[0]))
 
 
 def ranks_of_heights(series: Path, heights_mm: np.ndarray) -> np.ndarray:
@@ -112,7 +113,7 @@ def ranks_of_heights(series: Path, heights_mm: np.ndarray) -> np.ndarray:
     ranks = locations.argsort().argsort()
     nearest = np.abs(places_mm[None, :] - heights_mm[:, None]).argmin(axis=1)
     if len(set(nearest)) != len(headers):
-        raise ValueError(f"{series}: {len(headers)} slices do not lie one by one on the mask's {len(heights_mm)}")
+        raise InputError(f"{series}: {len(headers)} slices do not lie one by one on the mask's {len(heights_mm)}")
     return ranks[nearest]
 
 

@@ -81,3 +81,12 @@ def test_select_by_name():
     assert len(dataset) == 3
     with pytest.raises(InputError, match="root: no case named d; there are a, b, c"):
         dataset.select(["a", "d"])
+
+
+def test_a_mask_of_another_orientation_is_turned(tmp_path):
+    flipped = np.diag([-1.0, 1.0, 1.0, 1.0])
+    flipped[0, 3] = 3.0
+    case = pair(tmp_path, mask_affine=flipped)
+    image, mask = case.read_pair(4)
+    np.testing.assert_array_equal(mask.array, image.array[::-1] % 4)
+    assert mask.source is image.source

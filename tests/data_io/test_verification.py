@@ -229,3 +229,14 @@ def test_real_cases_have_no_errors(real_data):
     findings = verify_dataset(dataset)
     assert {finding.level for finding in findings} == {"warning"}
     assert any("thick slices: 8.00 mm" in finding.message for finding in findings)
+
+
+def test_a_mask_stored_in_another_order_but_in_the_same_place_is_right(tmp_path):
+    image = np.random.default_rng(0).integers(-1000, 100, (6, 7, 12)).astype(np.int16)
+    mask = (np.arange(6 * 7 * 12).reshape(6, 7, 12) % 4).astype(np.uint8)
+    turned = np.diag([-1.0, 1, 1, 1])
+    turned[0, 3] = 5
+    (tmp_path / "case").mkdir()
+    nib.save(nib.Nifti1Image(image, np.eye(4)), tmp_path / "case" / "imaging.nii.gz")
+    nib.save(nib.Nifti1Image(mask[::-1], turned), tmp_path / "case" / "segmentation.nii.gz")
+    assert not [finding for finding in verify_dataset(open_dataset(tmp_path), 4) if finding.level == "error"]

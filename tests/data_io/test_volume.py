@@ -2,6 +2,7 @@
 
 import itertools
 
+import nibabel as nib
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from data_io.errors import InputError
-from data_io.volume import Grid, Volume
+from data_io.volume import Grid, Volume, on_grid_of
 
 ORIENTATIONS = [
     (order, signs) for order in itertools.permutations(range(3)) for signs in itertools.product((1, -1), repeat=3)
@@ -119,3 +120,48 @@ def test_bad_affine_is_refused(affine):
 def test_not_three_axes_is_refused(shape):
     with pytest.raises(InputError, match="three axes"):
         Volume.from_source(np.zeros(shape), np.eye(4))
+
+
+@pytest.mark.parametrize(("order", "signs"), ORIENTATIONS)
+def test_other_orientations_are_turned_to_the_target(order, signs):
+    """The same voxels stored along other axes; shapes and spacings differ by axis, so that a mix-up shows."""
+    target = Volume.from_source(np.arange(24).reshape(2, 3, 4), axis_aligned((0, 1, 2), (1, 1, 1)))
+    turn = np.array([[axis, sign] for axis, sign in zip(order, signs, strict=True)])
+    array = nib.orientations.apply_orientation(target.array, turn)
+    affine = target.grid.affine @ nib.orientations.inv_ornt_aff(turn, target.array.shape)
+    turned = on_grid_of(target, Volume.from_source(array, affine), "CT and mask")
+    np.testing.assert_array_equal(turned.array, target.array)
+    assert turned.grid is target.grid
+    assert turned.source is target.source
+
+
+def test_a_tie_at_45_degrees_is_turned_to_the_target():
+    affines = [np.eye(4), np.eye(4)]
+    for affine, turn in zip(affines, (6e-6, -6e-6), strict=True):
+        affine[:3, :3] = Rotation.from_euler("z", 45 + turn, degrees=True).as_matrix()
+    target, other = (Volume.from_source(np.arange(24).reshape(2, 3, 4), affine) for affine in affines)
+    assert target.array.shape != other.array.shape
+    np.testing.assert_array_equal(on_grid_of(target, other, "CT and mask").array, target.array)
+
+
+@pytest.mark.parametrize(
+    ("shape", "affine", "message"),
+    [
+        ((2, 3, 5), np.eye(4), r"CT and mask must have one shape, found \(2, 3, 4\) and \(2, 3, 5\)"),
+        ((2, 3, 4), np.diag([1.0, 1.0, 1.001, 1.0]), "CT and mask must lie in the same place"),
+        ((2, 3, 4), np.diag([-1.0, 1.0, 1.0, 1.0]), "CT and mask must lie in the same place"),
+    ],
+)
+def test_another_grid_is_refused(shape, affine, message):
+    target = Volume.from_source(np.zeros((2, 3, 4)), np.eye(4))
+    with pytest.raises(InputError, match=message):
+        on_grid_of(target, Volume.from_source(np.zeros(shape), affine), "CT and mask")
+
+
+def test_the_cosine_of_a_tilted_gantry():
+    tilted = np.diag([1.0, 1.0, 4.0, 1.0])
+    tilted[1, 2] = 3.0
+    assert Grid((2, 2, 2), tilted).largest_cosine == pytest.approx(0.6)
+    turned = np.eye(4)
+    turned[:3, :3] = Rotation.from_euler("xyz", (10, 20, 30), degrees=True).as_matrix() * (1, 2, 3)
+    assert Grid((2, 2, 2), turned).largest_cosine == pytest.approx(0, abs=1e-12)

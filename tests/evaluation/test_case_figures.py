@@ -419,3 +419,12 @@ def test_a_matrix_that_is_not_one_row_and_column_per_class_is_refused(shape, nam
 def test_other_than_counts_are_refused(matrix):
     with pytest.raises(InputError, match="holds counts"):
         confusion_figure(matrix, ["a", "b"])
+
+
+@pytest.mark.parametrize("classes", [30, 255])
+def test_many_classes_fit_into_a_picture_without_numbers(classes):
+    names = [f"class_{label}" for label in range(classes)]
+    figure = confusion_figure(np.eye(classes, dtype=np.int64), names)
+    assert max(figure.get_size_inches()) * 150 < 8000
+    assert texts(figure.axes[0]) == []
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == names

@@ -28,3 +28,15 @@ def test_the_strip_begins_at_the_worst_slice(tmp_path):
 
 def test_a_case_that_was_not_drawn_has_no_strip(tmp_path):
     assert film_strip(tmp_path, "a", "") is None
+
+
+def test_a_plane_too_long_for_a_strip_has_its_sheet_alone(tmp_path):
+    reference = np.zeros((1, 70, 6), np.uint8)
+    reference[0, 20:50, 1:5] = 3
+    image = Volume.from_source(np.zeros(reference.shape, np.int16), np.eye(4))
+    prediction = image.with_array(np.zeros_like(reference))
+    draw_case(tmp_path, "a", image, image.with_array(reference), prediction, LUNG_LABELS, "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    assert film_strip(tmp_path, "a", "") is None
+    with Image.open(tmp_path / "a.png") as picture:
+        assert max(picture.size) < 16383

@@ -14,11 +14,13 @@ from data_io.labels import LUNG_LABELS
 from data_io.layouts import open_dataset
 from data_io.nifti import read_nifti, write_label_nifti
 from data_io.volume import Volume
-from evaluation.cross_validation import cross_validate
+from evaluation import cross_validation
+from evaluation.cross_validation import cross_validate, score_again
 from evaluation.final_model import train_final_model
-from evaluation.run_folder import RunFolder
+from evaluation.report.run import case_sheets, extreme_cases
+from evaluation.run_folder import RunFolder, open_finished
 from evaluation.scores import COLUMNS
-from evaluation.splits import k_fold, to_json
+from evaluation.splits import Split, k_fold, to_json
 from pipeline.configuration import load_settings
 from pipeline.model_file import TrainedModel
 
@@ -228,3 +230,107 @@ def test_a_run_folder_that_is_a_file(dataset, tmp_path):
     with pytest.raises(InputError, match="found a file"):
         run(dataset, tmp_path / "run")
     assert RunFolder(tmp_path / "run").fold(3) == tmp_path / "run" / "fold_3"
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Figures and report take longer than all the rest; these tests are of the tables."""
+    monkeypatch.setattr(cross_validation, "draw_case", lambda *arguments: None)
+    monkeypatch.setattr(cross_validation, "draw_history", lambda *arguments: None)
+    monkeypatch.setattr(cross_validation, "write_results", lambda *arguments: None)
+
+
+def score_the_run(dataset, tmp_path, **arguments):
+    chosen = k_fold(dataset, 3, 0)
+    return score_again(RunFolder(tmp_path / "run"), dataset, chosen, LUNG_LABELS, "none", **arguments)
+
+
+def test_a_tolerance_of_no_class_is_refused_before_anything_happens(dataset, tmp_path, without_pictures):
+    with pytest.raises(InputError, match="found infecton; did you mean infection"):
+        run(dataset, tmp_path / "run", tolerances_mm={"infecton": 2.0})
+    assert not (tmp_path / "run").exists()
+    run(dataset, tmp_path / "run")
+    before = everything_in(tmp_path / "run")
+    with pytest.raises(InputError, match="found infecton; did you mean infection"):
+        score_the_run(dataset, tmp_path, tolerances_mm={"infecton": 2.0})
+    assert everything_in(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("fault", ["missing", "elsewhere", "locked"])
+def test_scoring_again_replaces_all_folds_or_none(dataset, tmp_path, without_pictures, fault):
+    run(dataset, tmp_path / "run")
+    last = RunFolder(tmp_path / "run").fold(2)
+    path = sorted((last / "predictions").iterdir())[-1]
+    lock = FileLock(last / ".lock" if fault == "locked" else tmp_path / "unused")
+    message = "another process writes"
+    if fault == "missing":
+        path.unlink()
+        message = f"case {path.name[0]}: .*no such file"
+    elif fault == "elsewhere":
+        moved = Volume.from_source(np.zeros((8, 8, 4), np.uint8), np.diag([2.0, 1.0, 1.0, 1.0]))
+        write_label_nifti(path, moved, LUNG_LABELS)
+        message = f"case {path.name[0]}: .*same place"
+    before = everything_in(tmp_path / "run")
+    with lock, pytest.raises(InputError, match=message):
+        score_the_run(dataset, tmp_path, tolerances_mm={"infection": 0.5})
+    assert everything_in(tmp_path / "run") == before
+
+
+def everything_in(folder: Path) -> dict[str, int]:
+    """Time of change of each file but the locks and the log."""
+    return {
+        str(path): path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in (".lock", "log.txt")
+    }
+
+
+@pytest.mark.parametrize("name", ["run", "fold_size"])
+def test_a_run_folder_may_have_any_name(dataset, tmp_path, without_pictures, name):
+    run(dataset, tmp_path / name)
+    assert run(dataset, tmp_path / name, resume=True).complete
+    assert open_finished(tmp_path / name, dataset).root == tmp_path / name
+    run(dataset, tmp_path / name, folds=[1], overwrite=True)
+    run(dataset, tmp_path / name, overwrite=True)
+
+
+def test_a_fold_of_a_run_is_no_run(dataset, tmp_path, without_pictures):
+    run(dataset, tmp_path / "run")
+    for arguments in ({"overwrite": True}, {"resume": True}):
+        with pytest.raises(InputError, match="not a run folder"):
+            run(dataset, tmp_path / "run" / "fold_0", **arguments)
+    assert (tmp_path / "run" / "fold_0" / "metrics.csv").is_file()
+
+
+def test_a_case_tested_twice_has_both_its_pictures(dataset, tmp_path):
+    """A model of fold 0 that is wrong everywhere, one of fold 1 that is right; case a is in both."""
+
+    class Differs(Threshold):
+        def fit(self, cases, folder, resume=False, start_from=None):
+            super().fit(cases, folder)
+            return folder.name
+
+        def predict(self, model, image):
+            right = super().predict(model, image)
+            return right if model == "fold_1" else right.with_array(np.full_like(right.array, 1))
+
+    chosen = (Split(("b", "c"), ("a",)), Split(("d", "e"), ("a",)))
+    results = cross_validate(dataset, chosen, Differs(), tmp_path / "run")
+    folders = {(fold, "a"): results.run.fold(fold) / "figures" for fold in (0, 1)}
+    (strips,) = extreme_cases(results.detailed, folders).values()
+    assert [(strip.caption, strip.path.parent.parent.name) for strip in strips] == [
+        ("a, fold 0: Dice of infection 0.000", "fold_0"),
+        ("a, fold 1: Dice of infection 1.000", "fold_1"),
+    ]
+    assert [path.parent.parent.name for _, path in case_sheets(results.detailed, folders)] == ["fold_0", "fold_1"]
+    assert (tmp_path / "run" / "report.html").read_text().count("data-film=") == 2
+
+
+def test_scoring_again_with_another_tolerance(dataset, tmp_path, without_pictures):
+    before = run(dataset, tmp_path / "run", folds=[0, 2])
+    again = score_the_run(dataset, tmp_path, tolerances_mm={"infection": 0.5})
+    assert not again.complete
+    assert again.detailed["fold"].unique().tolist() == [0, 2]
+    infection = again.detailed["class"] == "infection"
+    assert (again.detailed.loc[infection, "nsd_tolerance_mm"] == 0.5).all()
+    assert again.detailed["dice"].equals(before.detailed["dice"])

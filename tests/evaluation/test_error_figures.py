@@ -21,6 +21,7 @@ from evaluation.figures.errors import (
     slice_disagreement,
     worst_slices,
 )
+from evaluation.figures.saving import save_figure
 
 SHAPE = (40, 30, 12)
 
@@ -224,3 +225,14 @@ def test_colour_blind_readers_tell_the_colours_apart(blindness, grey):
         linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
         seen.append(lab(np.clip(BLINDNESS[blindness] @ linear, 0.01, 1)))
     assert min(np.linalg.norm(one - other) for one, other in itertools.combinations(seen, 2)) > 10
+
+
+def test_very_many_classes_leave_room_for_the_pictures(tmp_path):
+    image, reference, prediction = case()
+    many = LabelTable(tuple(f"class_{label}" for label in range(119)), ((9, 9, 9),) * 119)
+    figure = error_sheet(image, reference, prediction, many)
+    save_figure(figure, tmp_path / "sheet.png", dpi=40)  # without room matplotlib warns, which is an error here
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "class_12" in words
+    assert "class_13" not in words
+    assert "and 106 more" in words

@@ -144,10 +144,10 @@ def test_histogram_of_a_constant(value):
 def test_slices_spread_over_the_labelled_ones():
     array = np.zeros((2, 2, 20), np.uint8)
     array[0, 0, 5:15] = 1
-    assert figures.spread_slices(volume(array), 20, 2) == [7, 12]
-    assert figures.spread_slices(volume(array), 20, 99) == list(range(5, 15))
-    assert figures.spread_slices(volume(np.zeros_like(array)), 20, 4) == [2, 7, 12, 17]
-    assert figures.spread_slices(None, 3, 6) == [0, 1, 2]
+    assert figures.montage_slices(volume(array), 20, 2) == [7, 12]
+    assert figures.montage_slices(volume(array), 20, 99) == list(range(5, 15))
+    assert figures.montage_slices(volume(np.zeros_like(array)), 20, 4) == [2, 7, 12, 17]
+    assert figures.montage_slices(None, 3, 6) == [0, 1, 2]
 
 
 def test_montage_shows_the_patients_right_on_the_left_and_the_front_on_top():

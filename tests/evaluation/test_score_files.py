@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from data_io.errors import InputError
-from data_io.labels import LUNG_LABELS
+from data_io.labels import LUNG_LABELS, LabelTable
 from data_io.volume import Volume
 from evaluation.score_files import merge_scores, read_confusion, write_scores
 from evaluation.scores import score_case
@@ -32,6 +32,18 @@ def test_lesions_and_confusion_of_all_folds_come_together(tmp_path):
     assert names == LUNG_LABELS.names
     assert matrix.sum() == 2 * 6 * 6 * 4
     assert (matrix[3, 1], matrix[3, 3]) == (2, 2)
+
+
+@pytest.mark.parametrize("names", [("background", "reference"), ("007", "7"), ("NA", "a,b")])
+def test_any_name_of_a_class_comes_back(tmp_path, names):
+    labels = LabelTable(names, ((0, 0, 0), (9, 9, 9)))
+    mask = Volume.from_source(np.eye(4, dtype=np.uint8)[..., None], np.eye(4))
+    write_scores(tmp_path / "fold_0", [score_case("a", 0, mask, mask, labels)], labels)
+    merge_scores([tmp_path / "fold_0"], tmp_path)
+    for path in (tmp_path, tmp_path / "fold_0"):
+        matrix, found = read_confusion(path / "confusion.csv")
+        assert found == names
+        assert matrix.tolist() == [[12, 0], [0, 4]]
 
 
 def test_folds_of_an_earlier_version_have_neither(tmp_path):

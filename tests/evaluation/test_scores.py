@@ -4,10 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from data_io.errors import InputError
 from data_io.labels import LUNG_LABELS, LabelTable
+from data_io.reporting import warnings_of_this_thread
 from data_io.volume import Volume
+from evaluation.measures.lesions import LESION_COUNTS, LESION_SCORES
 from evaluation.scores import (
     COLUMNS,
     DEFINITIONS,
@@ -15,6 +18,7 @@ from evaluation.scores import (
     REQUIRED_COLUMNS,
     SCORES,
     SURFACE_SCORES,
+    check_tolerances,
     default_groups,
     score_case,
 )
@@ -170,3 +174,46 @@ def test_another_place_is_refused():
 def test_a_label_outside_the_table_is_refused():
     with pytest.raises(InputError, match="case a: labels must be"):
         rows_by_class(lungs_with_infection(), np.full((4, 4, 4), 4))
+
+
+def test_two_empty_masks_have_no_lesion_and_no_lesion_score():
+    """0 pieces are a count, and enter sums over cases; a share of nothing is none."""
+    for empty in (np.ones((4, 4, 4)), np.zeros((4, 4, 4))):
+        rows = rows_by_class(empty, empty)
+        assert [rows["infection"][count] for count in LESION_COUNTS] == [0, 0, 0, 0]
+        assert all(math.isnan(rows["infection"][score]) for score in LESION_SCORES)
+        assert all(math.isnan(rows["lung_left"][count]) for count in LESION_COUNTS)
+
+
+def test_equal_masks_at_a_tie_are_equal():
+    """Two affines that differ by rounding may be turned differently at 45 degrees."""
+    affines = [np.eye(4), np.eye(4)]
+    for affine, turn in zip(affines, (6e-6, -6e-6), strict=True):
+        affine[:3, :3] = Rotation.from_euler("z", 45 + turn, degrees=True).as_matrix()
+    reference, prediction = (volume(lungs_with_infection()[:3], affine) for affine in affines)
+    assert not np.allclose(reference.grid.affine, prediction.grid.affine)
+    maps = {"infection": prediction.with_array((prediction.array == 3).astype(np.float32))}
+    rows = score_case("a", 0, reference, prediction, LUNG_LABELS, probabilities=maps).rows
+    assert {row["dice"] for row in rows} == {1.0}
+    assert {row["class"]: row["auc"] for row in rows}["infection"] == 1.0
+
+
+@pytest.mark.parametrize(("shear", "warned"), [(0.0, 0), (1e-6, 0), (0.2, 1)])
+def test_axes_that_are_not_orthogonal_are_told_once(shear, warned):
+    affine = AFFINE.copy()
+    affine[1, 2] = shear * 4.0
+    same = volume(lungs_with_infection(), affine)
+    with warnings_of_this_thread() as said:
+        score_case("a", 0, same, same, LUNG_LABELS)
+    assert len([text for text in said if "case a: " in text and "not orthogonal" in text]) == warned == len(said)
+
+
+def test_a_tolerance_belongs_to_a_class_with_a_surface():
+    check_tolerances({"infection": 1.0, "lungs": 2.0}, LUNG_LABELS)
+    check_tolerances(None, LUNG_LABELS)
+    with pytest.raises(InputError, match="found infecton; did you mean infection"):
+        check_tolerances({"lungs": 2.0, "infecton": 1.0}, LUNG_LABELS)
+    with pytest.raises(InputError, match="found background; valid names: lung_left, lung_right, infection, lungs"):
+        check_tolerances({"background": 1.0}, LUNG_LABELS)
+    with pytest.raises(InputError, match="found lungs; valid names: liver"):
+        check_tolerances({"lungs": 1.0}, LabelTable(("background", "liver"), ((0, 0, 0), (9, 9, 9))))

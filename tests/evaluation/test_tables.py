@@ -91,7 +91,14 @@ def test_text_for_a_score_is_refused(tmp_path, wrong):
 
 def test_a_row_without_fold_is_refused(tmp_path):
     write_csv(four_cases().assign(fold=""), tmp_path / "metrics.csv")
-    with pytest.raises(InputError, match="column fold must hold numbers, found an empty cell"):
+    with pytest.raises(InputError, match="column fold must hold whole numbers, found an empty cell"):
+        read_detailed(tmp_path / "metrics.csv")
+
+
+@pytest.mark.parametrize("fold", ["inf", "1.5", "-inf", "1e300", "nan", "x"])
+def test_a_fold_that_is_no_whole_number_is_refused(tmp_path, fold):
+    write_csv(four_cases().assign(fold=fold), tmp_path / "metrics.csv")
+    with pytest.raises(InputError, match=rf"metrics\.csv: column fold must hold whole numbers, found '{fold}'"):
         read_detailed(tmp_path / "metrics.csv")
 
 

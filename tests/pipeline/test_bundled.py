@@ -26,9 +26,11 @@ def test_a_name_is_looked_up_and_a_path_is_kept(models, tmp_path, monkeypatch):
 
 
 def test_an_unknown_name_is_told_with_those_there_are(models):
-    with pytest.raises(InputError, match=r"nowhere: no such file.*bundled: one, several"):
+    with pytest.raises(InputError, match=r"nowhere: no model there.*\(one, several\)"):
         bundled.model_path("nowhere")
 
 
-def test_the_installed_package_is_found():
-    assert isinstance(bundled.bundled_models(), dict)
+def test_a_clone_that_was_not_installed_finds_the_same(monkeypatch):
+    installed = bundled.bundled_models()
+    monkeypatch.setattr(bundled, "PACKAGE", "no_such_package")
+    assert bundled.bundled_models() == installed

@@ -200,7 +200,9 @@ def test_mirroring_is_part_of_every_prediction():
     assert set(np.unique(twice.array)) == {0}
 
 
-@pytest.mark.parametrize("change", ["preprocessing.window_hu=[-600, 200]", "preprocessing.steps=[a:b]"])
+@pytest.mark.parametrize(
+    "change", ["preprocessing.window_hu=[-600, 200]", "preprocessing.steps=[a:b]", "preprocessing.equalise=hu"]
+)
 def test_no_tile_is_skipped_where_the_scale_cannot_tell_air(change):
     assert _highest_air(plain(change)) == -np.inf
     assert _highest_air(plain()) == pytest.approx(350 / 1500)
@@ -222,6 +224,22 @@ def test_tiles_of_air_are_background_without_the_network():
     assert (result.array[8:] == 0).all()
     predict_volume(volume, infection, plain("prediction.overlap=0", "prediction.batch=2", "prediction.skip_air=false"))
     assert seen == [1, 2, 2]
+
+
+@pytest.mark.parametrize("overlap", [0, 0.5])
+def test_nothing_outside_the_body_is_labelled(overlap):
+    hu = np.full((12, 12, 20), -1000, np.int16)
+    hu[3:9, 3:9] = 40
+    hu[5:7, 5:7] = -800  # lung within the tissue
+
+    def lung_everywhere(tiles):
+        return np.broadcast_to(np.eye(CLASSES, dtype=np.float32)[1], (*tiles.shape[:-1], CLASSES))
+
+    volume = Volume.from_source(hu, np.eye(4))
+    settings = plain(f"prediction.overlap={overlap}", "prediction.inside_body=true", "prediction.skip_air=false")
+    expected = np.zeros(hu.shape, np.uint8)
+    expected[3:9, 3:9] = 1
+    np.testing.assert_array_equal(predict_volume(volume, lung_everywhere, settings).array, expected)
 
 
 def test_batches_are_filled_with_tiles_that_are_not_air():

@@ -115,7 +115,9 @@ def test_probabilities_give_the_auc(folders, tmp_path, capsys):
     (maps / "two.lung_left.nii.gz").unlink()
     with pytest.raises(typer.Exit):
         evaluate(**folders, probabilities=maps, quiet=True, overwrite=True)
-    assert "case two needs a map" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith("error: case two: ")
+    assert "needs a map two.CLASS.nii.gz" in error
 
 
 def test_results_are_replaced_only_when_asked(folders, capsys):
@@ -144,3 +146,68 @@ def test_a_prediction_on_another_grid_is_refused_by_name(folders, capsys):
     with pytest.raises(typer.Exit):
         evaluate(**folders, quiet=True)
     assert "case two: reference and prediction must have one shape" in capsys.readouterr().err
+
+
+def write_dataset(folder, affine=None, shape=(16, 12, 6)) -> None:
+    """Cases one and two with the reference mask; `affine` and `shape` are those of the CT of case two."""
+    for name in ("one", "two"):
+        odd = name == "two"
+        image = np.full(shape if odd else (16, 12, 6), -800, np.int16)
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        place = affine if odd and affine is not None else np.eye(4)
+        nib.save(nib.Nifti1Image(image, place), folder / name / "imaging.nii.gz")
+        write_label_nifti(folder / name / "segmentation.nii.gz", mask(), LUNG_LABELS)
+
+
+def test_pictures_of_an_earlier_call_are_left_out(folders, tmp_path):
+    """Without CTs nothing is drawn: the pictures that still lie there show other masks."""
+    write_dataset(tmp_path / "data")
+    evaluate(**(folders | {"reference": tmp_path / "data"}), quiet=True)
+    assert "contours of reference" in (folders["output"] / "report.html").read_text()
+    evaluate(**folders, quiet=True, overwrite=True)
+    report = (folders["output"] / "report.html").read_text()
+    assert "contours of reference" not in report
+    assert "data-film" not in report
+
+
+MOVED = np.eye(4)
+MOVED[0, 3] = 50.0
+
+
+@pytest.mark.parametrize(
+    ("ct", "message"),
+    [({"affine": MOVED}, "must lie in the same place"), ({"shape": (16, 12, 5)}, "must have one shape")],
+)
+def test_a_ct_that_lies_elsewhere_is_refused_before_anything_is_written(folders, tmp_path, capsys, ct, message):
+    write_dataset(tmp_path / "data", **ct)
+    with pytest.raises(typer.Exit):
+        evaluate(**(folders | {"reference": tmp_path / "data"}), quiet=True)
+    assert f"error: case two: reference and CT {message}" in capsys.readouterr().err
+    assert not folders["output"].exists()
+
+
+def test_a_ct_of_another_orientation_is_turned(folders, tmp_path):
+    flipped = np.diag([-1.0, 1.0, 1.0, 1.0])
+    flipped[0, 3] = 15.0
+    write_dataset(tmp_path / "data", affine=flipped)
+    evaluate(**(folders | {"reference": tmp_path / "data"}), quiet=True)
+    assert (folders["output"] / "figures" / "two.png").is_file()
+
+
+def test_a_wrong_label_leaves_nothing_of_the_cases_before(folders, tmp_path, capsys):
+    write_dataset(tmp_path / "data")
+    odd = mask().with_array(np.full((16, 12, 6), 9, np.uint8))
+    nib.save(nib.Nifti1Image(odd.array, np.eye(4)), folders["prediction"] / "two.nii.gz")
+    with pytest.raises(typer.Exit):
+        evaluate(**(folders | {"reference": tmp_path / "data"}), quiet=True)
+    error = capsys.readouterr().err
+    assert error.startswith("error: case two: ")
+    assert "found 9" in error
+    assert not folders["output"].exists()
+
+
+def test_a_mistyped_tolerance_names_the_nearest_class(folders, capsys):
+    with pytest.raises(typer.Exit):
+        evaluate(**folders, tolerance=["infecton=2"], quiet=True)
+    assert "did you mean infection?" in capsys.readouterr().err
+    assert not folders["output"].exists()

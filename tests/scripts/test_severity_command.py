@@ -119,6 +119,18 @@ def test_json_on_standard_output_is_the_file(masks, out):
     assert json.loads(result.stdout) == json.loads((out / "severity.json").read_text(encoding="utf-8"))
 
 
+def test_the_printed_table_shows_undefined_as_a_dash_and_says_that_it_is_no_diagnosis(masks, out):
+    save(masks / "empty.nii.gz", np.zeros((10, 3, 10), np.uint8))
+    save(masks / "void.nii.gz", np.zeros((10, 3, 10), np.uint8))
+    lines = run(masks, "-o", out).stdout.splitlines()
+    assert lines[0].split()[:3] == ["case", "infected", "%"]
+    assert lines[2].split() == ["empty", "–", "–", "–", "0.0", "–", "–", "–", "–"]
+    assert lines[3].split() == ["one", "20.0", "40.0", "0.0", "4.0", "Mild", "5.0", "5.8", "–"]
+    assert len({len(line) for line in lines[:6]}) == 1
+    assert "empty, void: no lung in the mask: no scores" in lines
+    assert "no diagnosis" in lines[-1]
+
+
 def test_quiet_prints_nothing(masks, out):
     result = run(masks, "-o", out, "--quiet")
     assert result.output == ""

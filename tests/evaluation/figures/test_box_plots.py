@@ -83,3 +83,21 @@ def test_an_unknown_class_is_refused():
 def test_the_picture_is_not_blank(tmp_path):
     save_figure(box_plots(table(), title="Dice"), tmp_path / "box.png", dpi=60)
     assert matplotlib.image.imread(tmp_path / "box.png").std() > 0.02
+
+
+@pytest.mark.parametrize("classes", [13, 255])
+def test_many_classes_stand_in_rows_on_one_scale(classes):
+    one = table(folds=1).query("`class` == 'lungs'")
+    many = pd.concat([one.assign(**{"class": f"class_{label}", "dice": label / 255}) for label in range(classes)])
+    figure = box_plots(many)
+    names = [label.get_text().split("\n")[0] for axes in figure.axes for label in axes.get_xticklabels()]
+    assert names == [f"class_{label}" for label in range(classes)]
+    assert len({axes.get_ylim() for axes in figure.axes}) == len({axes.get_xlim() for axes in figure.axes}) == 1
+    assert max(figure.get_size_inches()) * 150 < 16383
+
+
+def test_all_rows_of_distances_are_logarithmic_where_one_is():
+    one = table().query("`class` == 'lungs'")
+    many = pd.concat([one.assign(**{"class": f"class_{label}"}) for label in range(13)], ignore_index=True)
+    many.loc[0, "hd95_mm"] = 500.0
+    assert [axes.get_yscale() for axes in box_plots(many, "hd95_mm").axes] == ["symlog", "symlog"]

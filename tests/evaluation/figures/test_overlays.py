@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_io.errors import InputError
-from data_io.labels import LUNG_LABELS
+from data_io.labels import LUNG_LABELS, LabelTable
 from data_io.volume import Volume
 from evaluation.figures.overlays import display_window, overlay_sheet, radiological_slice, telling_slices
 
@@ -104,3 +104,17 @@ def test_another_shape_is_refused():
         InputError, match=r"CT and prediction must have one shape, found \(40, 30, 12\) and \(4, 4, 4\)"
     ):
         overlay_sheet(image, reference, volume(np.zeros((4, 4, 4), np.uint8)), LUNG_LABELS)
+
+
+def test_very_many_classes_leave_room_for_the_pictures():
+    image, reference, prediction = masks()
+    many = LabelTable(tuple(f"class_{label}" for label in range(119)), ((9, 9, 9),) * 119)
+    figure = overlay_sheet(image, reference, prediction, many, slices=1)
+    figure.canvas.draw()  # without room matplotlib warns, which is an error here
+    assert [text.get_text() for text in figure.legends[0].get_texts()][-2:] == ["class_12", "and 106 more"]
+
+
+def test_a_plane_deep_for_its_width_does_not_make_an_endless_picture():
+    image = volume(np.zeros((2, 400, 3), np.float32))
+    figure = overlay_sheet(image, None, volume(np.ones((2, 400, 3), np.uint8)), LUNG_LABELS)
+    assert max(figure.get_size_inches()) < 60

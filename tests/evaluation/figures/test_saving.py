@@ -12,6 +12,24 @@ def test_the_size_is_inches_times_dpi(tmp_path):
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["figure.png"]
 
 
+def test_names_are_no_formulas(tmp_path):
+    """A dollar sign begins a formula to matplotlib, and not every name is one."""
+    name = r"x$_$ $\nosuch$"
+    figure = new_figure(4, 3)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], label=name)
+    axes.annotate(name, (0, 0))
+    axes.set_xticks([0, 1], [name, name])
+    axes.set_xlabel(name)
+    axes.set_title(name)
+    axes.legend(title=name)
+    figure.suptitle(name)
+    figure.supxlabel(name)
+    figure.legend(loc="outside lower center")
+    save_figure(figure, tmp_path / "names.png", dpi=50)
+    assert (tmp_path / "names.png").is_file()
+
+
 def test_a_format_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="nosuch"):
         save_figure(new_figure(1, 1), tmp_path / "figure.nosuch")

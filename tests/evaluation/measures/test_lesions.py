@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_io.errors import InputError
-from evaluation.measures.lesions import COLUMNS, lesion_rows, lesion_scores, pieces
+from evaluation.measures.lesions import COLUMNS, lesion_rows, lesion_scores, pieces, scores_of_counts
 
 
 def masks():
@@ -76,6 +76,20 @@ def test_swapping_the_masks_swaps_sensitivity_and_precision():
 def test_empty_masks(first, second, f1):
     result = scored(np.full((4, 4, 4), bool(first)), np.full((4, 4, 4), bool(second)))
     np.testing.assert_equal(result["lesion_f1"], f1)
+
+
+@pytest.mark.parametrize(
+    ("counts", "scores"),
+    [
+        ((4, 3, 2, 1), (0.75, 0.5, 0.6)),
+        ((4, 0, 2, 2), (0, 0, 0)),
+        ((4, 0, 0, 0), (0, np.nan, 0)),
+        ((0, 0, 2, 2), (np.nan, 0, 0)),
+        ((0, 0, 0, 0), (np.nan, np.nan, np.nan)),
+    ],
+)
+def test_scores_follow_from_the_counts_alone(counts, scores):
+    np.testing.assert_allclose(list(scores_of_counts(*counts).values()), scores)
 
 
 def test_small_pieces_can_be_left_out():

@@ -11,7 +11,7 @@ from data_io.labels import LUNG_LABELS
 from data_io.layouts import open_dataset
 from data_io.volume import Volume
 from evaluation.figures.severity import severity_figure
-from evaluation.measures.severity import DEFINITIONS, category, extent_score, readable, severity, split_lungs
+from evaluation.measures.severity import DEFINITIONS, category, extent_score, severity, split_lungs
 
 SPACING_10_MM = np.diag([10.0, 10.0, 10.0, 1.0])  # one voxel is one ml
 
@@ -262,14 +262,6 @@ def table() -> pd.DataFrame:
     one_lung[one_lung == 1] = 0
     masks["one"] = one_lung
     return pd.DataFrame([{"case": name, **severity(volume(mask), None, LUNG_LABELS)} for name, mask in masks.items()])
-
-
-def test_readable_table_shows_undefined_as_a_dash_and_says_that_it_is_no_diagnosis():
-    lines = readable(table()).splitlines()
-    assert lines[2].split() == ["mild", "20.8", "16.7", "25.0", "10.0", "Mild", "5.2", "6.7", "–"]
-    assert lines[4].split() == ["empty", "–", "–", "–", "0.0", "–", "–", "–", "–"]
-    assert "empty: no lung in the mask: no scores" in lines
-    assert "no diagnosis" in lines[-1]
 
 
 def test_figure_sorts_cases_and_ends_with_the_band_of_the_largest_percent():

@@ -11,6 +11,7 @@ from PIL import Image
 
 from data_io.errors import InputError
 from evaluation.figures.saving import new_figure, save_figure
+from evaluation.report.html import read_picture
 from evaluation.report.page import summarise, write_report
 from evaluation.report.slice_viewer import FilmStrip
 from evaluation.scores import DEFINITIONS, LUNGS_DEFINITION, SCORES
@@ -267,6 +268,21 @@ def test_lesions_are_summed_and_averaged_where_they_were_counted(tmp_path):
     assert row[:6] == ["infection", "5", "20 (4.0)", "15 (3.0)", "10 (2.0)", "5 (1.0)"]
     assert row[6:9] == ["0.750", "0.500", "0.600"]
     assert row[header.index("Lesion F1, mean of cases ± sd")] == "0.600 ± 0.000"
+
+
+def test_lesions_that_were_never_found_score_0_as_in_each_case(tmp_path):
+    detailed = five_cases().assign(lesions_reference=2, lesions_found=0, lesions_prediction=1, lesions_false=1)
+    assert table_of(written(tmp_path, detailed), "Lesions:")[1][6:9] == ["0.000", "0.000", "0.000"]
+    detailed = detailed.assign(lesions_prediction=0, lesions_false=0)
+    assert table_of(written(tmp_path, detailed), "Lesions:")[1][6:9] == ["0.000", "–", "0.000"]
+
+
+def test_a_picture_too_long_for_webp_stays_a_png(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (16384, 24), np.uint8)
+    for name, picture in (("long", noise), ("fits", noise[1:])):
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+    assert read_picture(tmp_path / "long.png") == (tmp_path / "long.png").read_bytes()
+    assert read_picture(tmp_path / "fits.png").startswith(b"RIFF")
 
 
 def test_no_lesion_anywhere_leaves_the_pooled_scores_undefined(tmp_path):

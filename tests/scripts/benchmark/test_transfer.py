@@ -23,7 +23,7 @@ def marked(infected, left, right) -> pd.DataFrame:
 
 
 def test_slices_and_sides_are_ranked_by_infected_area(mask):
-    figures = slice_agreement(mask, marked([0, 1, 1, 1], [0, 0, 1, 1], [0, 1, 0, 0]))
+    figures = slice_agreement(mask, (1.0, 1.0, 1.0), marked([0, 1, 1, 1], [0, 0, 1, 1], [0, 1, 0, 0]))
     assert figures["slice_auc"] == pytest.approx((1 + 1 + 0.5) / 3)
     assert figures["left_slice_auc"] == 1
     assert figures["right_slice_auc"] == 0.5
@@ -32,7 +32,15 @@ def test_slices_and_sides_are_ranked_by_infected_area(mask):
 
 
 def test_a_side_without_marks_has_no_auc(mask):
-    assert np.isnan(slice_agreement(mask, marked([0, 0, 1, 1], [0, 0, 1, 1], [0] * 4))["right_slice_auc"])
+    figures = slice_agreement(mask, (1.0, 1.0, 1.0), marked([0, 0, 1, 1], [0, 0, 1, 1], [0] * 4))
+    assert figures["right_slice_auc"] is None
+
+
+def test_infection_in_a_slice_without_lung_counts(mask):
+    mask[:, :, 0] = 0
+    mask[7, 2, 0] = 3
+    figures = slice_agreement(mask, (1.0, 1.0, 1.0), marked([1, 0, 1, 1], [1, 0, 1, 1], [0] * 4))
+    assert figures["slice_auc"] == figures["left_slice_auc"] == 1
 
 
 def test_what_tissue_encloses_is_body(mask):
