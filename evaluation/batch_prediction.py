@@ -65,6 +65,9 @@ class _Case:
     warnings: list[str]
 
 
+_Read = tuple[_Case, tuple[PreparedVolume, ...]]
+
+
 def predict_files(
     outputs: Mapping[Path, Output], predictor: Predictor, wanted: Wanted | None = None, resume: bool = False
 ) -> list[Result]:
@@ -89,11 +92,13 @@ def predict_files(
 
 def _recipe(predictor: Predictor, wanted: Wanted) -> dict:
     """What decides how a mask looks, beside the CT (engines differ by rounding)."""
+    preprocessing = [member.settings.preprocessing.model_dump(mode="json") for member in predictor.members]
     return {
         "models": dict(predictor.models),
         "settings": {
-            group: getattr(predictor.settings, group).model_dump(mode="json")
-            for group in ("preprocessing", "prediction", "postprocessing")
+            "preprocessing": preprocessing[0] if len(preprocessing) == 1 else preprocessing,
+            "prediction": predictor.settings.prediction.model_dump(mode="json"),
+            "postprocessing": predictor.settings.postprocessing.model_dump(mode="json"),
         },
         "dicom": {"series": wanted.series, "allow_gaps": wanted.allow_gaps},
     }
@@ -126,7 +131,7 @@ def _predict(todo: Sequence[tuple[Path, Output]], predictor: Predictor, wanted: 
             yield pending.result()
 
 
-def _read(source: Path, predictor: Predictor, wanted: Wanted) -> tuple[_Case, PreparedVolume] | Exception:
+def _read(source: Path, predictor: Predictor, wanted: Wanted) -> _Read | Exception:
     seconds: dict[str, float] = {}
     with warnings_of_this_thread() as warnings:
         try:
@@ -136,13 +141,11 @@ def _read(source: Path, predictor: Predictor, wanted: Wanted) -> tuple[_Case, Pr
         except FAILURES as error:
             return error
         settings = predictor.settings.preprocessing
-        warn_if_odd(source.name, prepared.windowed, prepared.extremes, scan.grid.shape[2], settings)
-    return _Case(scan, prepared.in_hu, fingerprint, seconds, warnings), prepared
+        warn_if_odd(source.name, prepared[0].windowed, prepared[0].extremes, scan.grid.shape[2], settings)
+    return _Case(scan, prepared[0].in_hu, fingerprint, seconds, warnings), prepared
 
 
-def _segment(
-    read: tuple[_Case, PreparedVolume], output: Output, predictor: Predictor, wanted: Wanted
-) -> tuple[_Case, Volume] | Exception:
+def _segment(read: _Read, output: Output, predictor: Predictor, wanted: Wanted) -> tuple[_Case, Volume] | Exception:
     case, prepared = read
     maps = probability_maps(output.probabilities(predictor.settings.labels.names), case.scan)
     try:
@@ -192,8 +195,8 @@ def _write_files(
             "mask": output.mask.name,
             "mask_sha256": sha256_of(hidden),
             **_recipe(predictor, wanted),
-            "engine": predictor.engine.name,
-            "precision": predictor.engine.precision,
+            "engine": predictor.members[0].engine.name,
+            "precision": predictor.members[0].engine.precision,
             "labels": list(table.names),
             "geometry": {
                 "shape": list(case.scan.source.shape),

@@ -6,7 +6,8 @@ reaches are closed at once, interpolated to the scanner's grid and turned to cla
 
 import functools
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -63,40 +64,69 @@ def mirrored(network: Network, axes: Sequence[int], labels: LabelTable) -> Netwo
     return ensemble([functools.partial(once, flips) for flips in combinations]) if axes else network
 
 
+@dataclass(frozen=True, eq=False)
+class Voter:
+    """A CT as one network sees it. `weight`: of its probabilities in the mean over all voters."""
+
+    prepared: PreparedVolume
+    network: Network
+    settings: Settings
+    weight: float = 1.0
+
+
 def predict_volume(image: Volume | Scan, network: Network, settings: Settings) -> Volume:
     """Segments a CT (HU): uint8 class numbers on its own grid."""
     scan = image if isinstance(image, Scan) else Scan.from_volume(image)
     prepared = Preprocessor(settings.preprocessing).apply(scan)
-    return Volume(predict_labels(prepared, scan.grid, network, settings), scan.grid, scan.source)
+    return Volume(predict_labels([Voter(prepared, network, settings)], scan.grid), scan.grid, scan.source)
 
 
 def predict_labels(
-    prepared: PreparedVolume,
+    voters: Sequence[Voter],
     grid: Grid,
-    network: Network,
-    settings: Settings,
     sink: Sink | None = None,
     seconds: dict[str, float] | None = None,
 ) -> np.ndarray:
     """Segments a prepared CT: uint8 class numbers (x, y, z) on `grid`, the RAS+ grid of its scan.
 
-    `sink` is given the probabilities on that grid, plane by plane, as they are before postprocessing. `seconds`
-    takes the time of the network, which works in a thread of its own, and of the postprocessing.
+    Voters may differ in spacing and patches: their probabilities meet on `grid`. The first one's settings say what is
+    mended in the mask. `sink` is given the probabilities on that grid, plane by plane, as they are before that.
+    `seconds` takes the time of the networks, which work in threads of their own, and of the postprocessing.
     """
     seconds = {} if seconds is None else seconds
     labels = np.zeros(grid.shape, np.uint8, order="F")  # planes lie one after another, as files want them
-    size = prepared.image.shape
-    with closing(probability_planes(prepared, network, settings, seconds)) as planes:
-        if sink is None:
-            for start, part in resampling.most_probable_planes(planes, size, grid.shape):
+    with ExitStack() as stack:
+        planes = [
+            stack.enter_context(closing(probability_planes(one.prepared, one.network, one.settings, seconds)))
+            for one in voters
+        ]
+        sizes = [one.prepared.image.shape for one in voters]
+        if sink is None and len(voters) == 1:
+            for start, part in resampling.most_probable_planes(planes[0], sizes[0], grid.shape):
                 labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
         else:
-            for start, probabilities in resampling.interpolated_planes(planes, size, grid.shape):
+            for start, probabilities in _mean_planes(planes, sizes, [one.weight for one in voters], grid.shape):
                 part = resampling.most_probable(probabilities)
                 labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
-                sink(start, probabilities)
+                if sink is not None:
+                    sink(start, probabilities)
     with timed(seconds, "postprocess"):
-        return postprocess(labels, grid.voxel_volume_ml, **settings.postprocessing.model_dump())
+        return postprocess(labels, grid.voxel_volume_ml, **voters[0].settings.postprocessing.model_dump())
+
+
+def _mean_planes(
+    planes: Sequence[Iterator[np.ndarray]],
+    sizes: Sequence[tuple[int, int, int]],
+    weights: Sequence[float],
+    shape: tuple[int, int, int],
+) -> Iterator[tuple[int, np.ndarray]]:
+    """As `resampling.interpolated_planes` of each, the weighted mean; all come in the same slabs."""
+    on_grid = [resampling.interpolated_planes(own, size, shape) for own, size in zip(planes, sizes, strict=True)]
+    for slabs in zip(*on_grid, strict=True):
+        mean = slabs[0][1] * np.float32(weights[0] / sum(weights))
+        for (_, slab), weight in zip(slabs[1:], weights[1:], strict=True):
+            mean += slab * np.float32(weight / sum(weights))
+        yield slabs[0][0], mean
 
 
 def probability_planes(

@@ -23,39 +23,61 @@ OWN_SETTINGS = ("prediction.", "postprocessing.")
 
 
 @dataclass(frozen=True, eq=False)
-class Predictor:
-    """Networks that vote together, with the settings that all of them share. `models`: SHA-256 of their files, by the
-    name of fold or file."""
+class Member:
+    """Networks that see a CT alike: same preprocessing, same patches. `count`: how many they are."""
 
     engine: Engine
     settings: Settings
+    count: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """Networks that vote together, each as the other. `models`: SHA-256 of their files, by the name of fold or file.
+
+    All members have the same labels and the first one's settings of prediction and postprocessing.
+    """
+
+    members: tuple[Member, ...]
     models: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        """The first member's; others may differ from it in preprocessing and patches."""
+        return self.members[0].settings
 
     def __call__(self, image: Volume | Scan) -> Volume:
         """Segments a CT (HU): uint8 class numbers on its own grid."""
-        return prediction.predict_volume(image, self.engine.network, self.settings)
+        scan = image if isinstance(image, Scan) else Scan.from_volume(image)
+        return self.segment(scan, self.prepare(scan))
 
-    def prepare(self, scan: Scan, seconds: dict[str, float] | None = None) -> PreparedVolume:
-        """Reads and preprocesses a scan, slab by slab. `seconds` takes the time."""
+    def prepare(self, scan: Scan, seconds: dict[str, float] | None = None) -> tuple[PreparedVolume, ...]:
+        """Reads and preprocesses a scan, slab by slab, for each member. `seconds` takes the time."""
         with timed({} if seconds is None else seconds, "prepare"):
-            return Preprocessor(self.settings.preprocessing).apply(scan)
+            if len(self.members) > 1:
+                scan = Scan.from_volume(scan.read())  # decoded once
+            return tuple(Preprocessor(member.settings.preprocessing).apply(scan) for member in self.members)
 
     def segment(
         self,
         scan: Scan,
-        prepared: PreparedVolume,
+        prepared: Sequence[PreparedVolume],
         sink: prediction.Sink | None = None,
         seconds: dict[str, float] | None = None,
     ) -> Volume:
         """Segments a prepared scan; see `prediction.predict_labels` for `sink` and `seconds`."""
         seconds = {} if seconds is None else seconds
+        voters = [
+            prediction.Voter(own, member.engine.network, member.settings, member.count)
+            for own, member in zip(prepared, self.members, strict=True)
+        ]
         with timed(seconds, "segment"):
-            labels = prediction.predict_labels(prepared, scan.grid, self.engine.network, self.settings, sink, seconds)
+            labels = prediction.predict_labels(voters, scan.grid, sink, seconds)
         return Volume(labels, scan.grid, scan.source)
 
 
 def open_predictor(
-    path: str | Path,
+    paths: str | Path | Sequence[str | Path],
     folds: Sequence[int] | None = None,
     changes: Sequence[str] = (),
     trust_plugins: bool = False,
@@ -63,28 +85,35 @@ def open_predictor(
     precision: str = "auto",
     threads: int | None = None,
 ) -> Predictor:
-    """A predictor from a model file, a folder with model.keras, a run folder (all folds, or `folds`), or the name of a
-    bundled model.
+    """A predictor from model files, folders with model.keras, run folders (all folds, or `folds`), or the names of
+    bundled models; all networks found vote together.
 
     `changes`: settings of the groups prediction and postprocessing, such as "prediction.overlap=0.25".
-    Raises InputError where there is no model, where the folds' settings differ, and as `open_engine`.
+    Raises InputError where there is no model, where the models' labels differ, and as `open_engine`.
     """
-    files = _model_files(model_path(path), folds)
-    every = [read_settings(file, trust_plugins) for file in files]
-    settings = every[0]
-    for other in every[1:]:
-        if (other.preprocessing, other.labels, other.patches.shape) != (
-            settings.preprocessing,
-            settings.labels,
-            settings.patches.shape,
-        ):
-            raise InputError(f"{path}: the folds differ in preprocessing, labels or patches and cannot vote together")
+    paths = [paths] if isinstance(paths, str | Path) else list(paths)
+    files: dict[str, Path] = {}
+    for number, path in enumerate(paths, start=1):
+        found = _model_files(model_path(path), folds)
+        place = "" if len(paths) == 1 else f"{number}/"
+        files |= {place + (file.parent.name if len(found) > 1 else file.name): file for file in found}
+    every = {file: read_settings(file, trust_plugins) for file in files.values()}
+    first = next(iter(every.values()))
     for change in changes:
         if not change.strip().startswith(OWN_SETTINGS):
             raise InputError(f"--set {change}: a trained model takes settings of prediction and postprocessing alone")
-    settings = change_settings(settings, changes, f"settings of {path}")
-    models = {file.parent.name if len(files) > 1 else file.name: sha256_of(file) for file in files}
-    return Predictor(open_engine(files, settings, engine, precision, threads), settings, models)
+    first = change_settings(first, changes, f"settings of {paths[0]}")
+    alike: dict[tuple, list[Path]] = {}
+    for file, own in every.items():
+        if own.labels != first.labels:
+            raise InputError(f"{file}: models that vote together need the same labels, found {own.labels.names}")
+        alike.setdefault((own.preprocessing, own.patches.shape), []).append(file)
+    members = []
+    for together in alike.values():
+        shared = {"prediction": first.prediction, "postprocessing": first.postprocessing}
+        settings = every[together[0]].model_copy(update=shared)
+        members.append(Member(open_engine(together, settings, engine, precision, threads), settings, len(together)))
+    return Predictor(tuple(members), {name: sha256_of(file) for name, file in files.items()})
 
 
 def _model_files(path: Path, folds: Sequence[int] | None) -> list[Path]:

@@ -88,7 +88,7 @@ def predict(
             changes = [*(changes or []), f"prediction.{name}={value}"]
     if device == "gpu" and engine == "auto":
         engine = "keras"
-    predictor = open_predictor(model, fold, changes or (), trust_plugins, engine, precision, threads)
+    predictor = open_predictor(model or DEFAULT_MODEL, fold, changes or (), trust_plugins, engine, precision, threads)
     wanted = Wanted(probabilities, statistics, preview, series, allow_gaps, keep_going)
     results = predict_files(outputs, predictor, wanted, resume)
     done = [result for result in results if result.manifest is not None]

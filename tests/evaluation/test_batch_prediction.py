@@ -11,7 +11,7 @@ from evaluation.batch_prediction import Wanted, predict_files
 from evaluation.prediction_outputs import place_outputs
 from pipeline.configuration import load_settings
 from pipeline.engines import Engine
-from pipeline.predictor import Predictor
+from pipeline.predictor import Member, Predictor
 
 
 def by_brightness(tiles: np.ndarray) -> np.ndarray:
@@ -22,7 +22,8 @@ def by_brightness(tiles: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def predictor() -> Predictor:
     changes = ["patches.shape=[8, 8, 8]", "preprocessing.spacing_mm=null", "preprocessing.normalisation=none"]
-    return Predictor(Engine("test", "float32", by_brightness), load_settings("demo", changes), {"model": "hash"})
+    member = Member(Engine("test", "float32", by_brightness), load_settings("demo", changes))
+    return Predictor((member,), {"model": "hash"})
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_resume_makes_what_is_missing(cts, predictor, tmp_path):
 
 
 def another_model(out, predictor):
-    return Predictor(predictor.engine, predictor.settings, {"model": "another"})
+    return Predictor(predictor.members, {"model": "another"})
 
 
 def another_ct(out, predictor):
@@ -147,7 +148,7 @@ def test_a_network_that_fails_names_the_ct(cts, predictor, tmp_path):
     def broken(tiles):
         raise RuntimeError("no memory for the tile")
 
-    failing = Predictor(Engine("test", "float32", broken), predictor.settings)
+    failing = Predictor((Member(Engine("test", "float32", broken), predictor.settings),))
     with pytest.raises(InputError, match=r"a\.nii\.gz: no memory for the tile"):
         predict([cts], tmp_path / "out", failing)
     assert names_in(tmp_path) == ["cts/a.nii.gz", "cts/b.nii.gz"]

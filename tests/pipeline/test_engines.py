@@ -155,7 +155,7 @@ def test_a_converted_model_needs_no_tensorflow_and_reports_to_nobody(make_model,
         f"predictor = open_predictor({str(path)!r});"
         "mask = predictor(Volume.from_source(numpy.zeros((9, 9, 9), 'int16'), numpy.eye(4)));"
         "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')];"
-        "print(predictor.engine.name, mask.array.shape, {'tensorflow', 'keras'} & set(sys.modules))"
+        "print(predictor.members[0].engine.name, mask.array.shape, {'tensorflow', 'keras'} & set(sys.modules))"
     )
     repository = Path(__file__).parents[2]
     (tmp_path / "home").mkdir()
@@ -184,9 +184,20 @@ def test_a_predictor_takes_folds_and_its_own_settings_alone(make_model, tmp_path
         open_predictor(tmp_path / "run", [0], ["patches.shape=[8, 8, 8]"])
     with pytest.raises(InputError, match="no model there"):
         open_predictor(tmp_path)
-    make_model("run/fold_1/model.keras", "preprocessing.spacing_mm=[1, 1, 1]")
-    with pytest.raises(InputError, match="cannot vote together"):
+    make_model("run/fold_1/model.keras", "labels.mirror_pairs=[]")
+    with pytest.raises(InputError, match=r"fold_1.*need the same labels"):
         open_predictor(tmp_path / "run")
+
+
+def test_models_of_other_preprocessing_vote_together(make_model, tmp_path):
+    own = make_model("one.keras")
+    coarse = make_model("two.keras", "preprocessing.spacing_mm=[2, 2, 2]", "prediction.overlap=0.1", seed=1)
+    both = open_predictor([own, coarse], engine="keras")
+    assert list(both.models) == ["1/one.keras", "2/two.keras"]
+    assert [member.settings.preprocessing.spacing_mm for member in both.members] != [None, None]
+    assert {member.settings.prediction.overlap for member in both.members} == {both.settings.prediction.overlap}
+    volume = Volume.from_source(np.full((9, 9, 9), 40, np.int16), np.eye(4))
+    assert both(volume).array.shape == (9, 9, 9)
 
 
 def test_a_damaged_model_is_refused(tmp_path):

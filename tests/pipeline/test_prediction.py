@@ -1,5 +1,6 @@
 import itertools
 import threading
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -12,7 +13,7 @@ from data_io.scan import Scan
 from data_io.volume import Volume
 from pipeline import patches
 from pipeline.configuration import load_settings
-from pipeline.prediction import _highest_air, ensemble, mirrored, predict_labels, predict_volume
+from pipeline.prediction import Voter, _highest_air, ensemble, mirrored, predict_labels, predict_volume
 from pipeline.preprocessing import Preprocessor
 
 CLASSES = 4
@@ -160,9 +161,8 @@ def test_probabilities_are_handed_on_plane_by_plane():
     settings = plain("preprocessing.spacing_mm=[1, 1, 2]")
     prepared = Preprocessor(settings.preprocessing).apply(volume)
     given = []
-    labels = predict_labels(
-        prepared, volume.grid, blurred_network, settings, lambda start, part: given.append((start, part))
-    )
+    voter = Voter(prepared, blurred_network, settings)
+    labels = predict_labels([voter], volume.grid, lambda start, part: given.append((start, part)))
     assert [start for start, _ in given] == [0, 16]
     maps = np.concatenate([part for _, part in given], axis=1)
     assert maps.shape == (CLASSES, 20, 9, 12)
@@ -170,6 +170,30 @@ def test_probabilities_are_handed_on_plane_by_plane():
     np.testing.assert_array_equal(maps.argmax(axis=0).T, labels)
     np.testing.assert_array_equal(labels, predict_volume(volume, blurred_network, settings).array)
     assert len(np.unique(labels)) == CLASSES
+
+
+def constant(probabilities):
+    return lambda tiles: np.broadcast_to(np.float32(probabilities), (*tiles.shape[:-1], CLASSES))
+
+
+def test_voters_of_other_spacings_and_patches_meet_on_the_scans_grid():
+    volume = Volume.from_source(np.full((12, 9, 20), 40, np.int16), np.eye(4))
+    fine, coarse = plain(), plain("preprocessing.spacing_mm=[2, 3, 4]", "patches.shape=[16, 16, 16]")
+    opinions = ([0.5, 0.3, 0.1, 0.1], [0.1, 0.2, 0.6, 0.1])
+    voters = [
+        Voter(Preprocessor(settings.preprocessing).apply(volume), constant(opinion), settings, weight)
+        for settings, opinion, weight in zip((fine, coarse), opinions, (3, 1), strict=True)
+    ]
+    given = []
+    labels = predict_labels(voters, volume.grid, lambda start, part: given.append(part))
+    assert labels.shape == (12, 9, 20)
+    maps = np.concatenate(given, axis=1)
+    np.testing.assert_allclose(maps[:, 0, 0, 0], [0.4, 0.275, 0.225, 0.1], atol=1e-6)
+    np.testing.assert_allclose(maps.max(axis=(1, 2, 3)), maps.min(axis=(1, 2, 3)), atol=1e-6)
+    assert (labels == 0).all()
+    assert (predict_labels(voters[::-1], volume.grid) == 0).all()
+    one_each = [replace(voter, weight=1) for voter in voters]
+    assert (predict_labels(one_each, volume.grid) == 2).all()  # 0.3, 0.25, 0.35
 
 
 def test_a_failing_sink_leaves_no_thread_behind():
@@ -182,7 +206,7 @@ def test_a_failing_sink_leaves_no_thread_behind():
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space"):
-        predict_labels(prepared, image.grid, identity_network, settings, full_disk)
+        predict_labels([Voter(prepared, identity_network, settings)], image.grid, full_disk)
     assert set(threading.enumerate()) <= before
 
 
