@@ -177,7 +177,7 @@ def constant(probabilities):
 
 
 def test_voters_of_other_spacings_and_patches_meet_on_the_scans_grid():
-    volume = Volume.from_source(np.full((12, 9, 20), 40, np.int16), np.eye(4))
+    volume = Volume.from_source(np.full((12, 9, 20), -500, np.int16), np.eye(4))
     fine, coarse = plain(), plain("preprocessing.spacing_mm=[2, 3, 4]", "patches.shape=[16, 16, 16]")
     opinions = ([0.5, 0.3, 0.1, 0.1], [0.1, 0.2, 0.6, 0.1])
     voters = [
