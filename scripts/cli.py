@@ -8,7 +8,7 @@ import typer
 
 COMMANDS = (
     *("phantom", "download", "verify", "explore", "kfold", "train", "predict"),
-    *("evaluate", "compare", "severity", "report", "miscnn", "info"),
+    *("vote", "evaluate", "compare", "severity", "report", "miscnn", "info"),
 )
 
 app = typer.Typer(

@@ -1,0 +1,63 @@
+"""`pneumoseg vote`: an ensemble of runs, measured by cross-validation."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts.command_line import (
+    DataFolder,
+    Folds,
+    Json,
+    Output,
+    Overwrite,
+    Quiet,
+    Resume,
+    Set,
+    Threads,
+    Verbose,
+    command,
+    run,
+    use_device,
+)
+from scripts.results import print_results
+
+
+@command
+def vote(
+    data: DataFolder,
+    output: Output,
+    model: Annotated[list[Path], typer.Option("--model", help="A run folder of `kfold`; give two or more.")],
+    changes: Set = None,
+    fold: Folds = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Lets the models of several runs vote, fold by fold, and writes the same run folder as `kfold`; trains nothing.
+
+    The runs need the same splits (`kfold --splits FIRST/splits.json`), but may differ in network, spacing and patches.
+    For masks of new CTs: `pneumoseg predict --model FIRST --model SECOND`.
+
+    Example: pneumoseg vote data/covid-19-ct-seg -o runs/both --model runs/first --model runs/second
+    """
+    use_device("auto", threads)
+    from data_io.layouts import open_dataset
+    from evaluation.cross_validation import check_folds, cross_validate
+    from evaluation.splits import from_file
+    from pipeline.voting import Voting, check_same_splits
+
+    dataset = open_dataset(data)
+    chosen = from_file(check_same_splits(model), dataset)
+    check_folds(fold, len(chosen))
+    method = Voting(tuple(model), tuple(changes or ()))
+    tolerances_mm = dict(method.settings.evaluation.tolerances_mm)
+    results = cross_validate(dataset, chosen, method, output, fold, resume, overwrite, tolerances_mm=tolerances_mm)
+    print_results(results, quiet, json)
+
+
+if __name__ == "__main__":
+    run(vote)

@@ -1,0 +1,68 @@
+import json
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from data_io.layouts import open_dataset
+from evaluation.splits import k_fold, to_json
+from scripts.cli import app
+
+TINY = ("patches.shape=[16, 16, 8]", "network.filters=[4, 8]", "evaluation.folds=2")
+
+
+def invoke(*arguments) -> tuple[int, str]:
+    """Exit code and all output of a command, run in this process."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def make_run(phantoms, tmp_path, monkeypatch):
+    """A function that writes a run folder with untrained models, as far as voting looks at it."""
+    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
+    from pipeline.configuration import load_settings
+    from pipeline.model_file import TrainedModel, save_model
+    from pipeline.networks.registry import build_network
+
+    def make(name: str, *changes: str, seed: int = 0):
+        settings = load_settings("demo", [*TINY, *changes])
+        run = tmp_path / name
+        for fold in (0, 1):
+            (run / f"fold_{fold}").mkdir(parents=True)
+            save_model(run / f"fold_{fold}" / "model.keras", TrainedModel(build_network(settings), settings))
+        splits = to_json(k_fold(open_dataset(phantoms), 2, seed))
+        (run / "splits.json").write_text(json.dumps(splits), encoding="utf-8")
+        return run
+
+    return make
+
+
+def test_models_of_two_runs_vote_and_are_measured_as_kfold_measures(make_run, phantoms, tmp_path):
+    first, second = make_run("first"), make_run("second", "preprocessing.spacing_mm=[8, 8, 8]")
+    run = tmp_path / "both"
+    code, output = invoke("vote", phantoms, "-o", run, "--model", first, "--model", second, "--json")
+    assert code == 0, output
+    assert json.loads(output[output.index("{") :])["complete"] is True
+    assert len(pd.read_csv(run / "cv_results.detailed.csv")) == 4 * 5
+    assert (run / "settings.yaml").read_text(encoding="utf-8").startswith("# Models that vote: those of each fold of")
+    assert "vote (first, second)" in json.loads((run / "summary.json").read_text(encoding="utf-8"))["model choice"]
+    models = json.loads((run / "fold_1" / "models.json").read_text(encoding="utf-8"))
+    assert list(models) == ["1/model.keras", "2/model.keras"]
+    assert (run / "report.html").is_file()
+
+
+def test_runs_with_other_folds_are_refused_before_anything_is_written(make_run, phantoms, tmp_path):
+    first, other = make_run("first"), make_run("other", seed=5)
+    splits = json.loads((other / "splits.json").read_text(encoding="utf-8"))
+    (other / "splits.json").write_text(json.dumps(splits[::-1]), encoding="utf-8")
+    code, output = invoke("vote", phantoms, "-o", tmp_path / "both", "--model", first, "--model", other)
+    assert code == 2
+    assert "their folds have other cases" in output
+    assert not (tmp_path / "both").exists()
+
+
+def test_what_is_no_run_is_refused(phantoms, tmp_path):
+    code, output = invoke("vote", phantoms, "-o", tmp_path / "both", "--model", tmp_path)
+    assert code == 2
+    assert "no run folder of a cross-validation" in output
