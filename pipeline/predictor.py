@@ -99,10 +99,7 @@ def open_predictor(
         files |= {place + (file.parent.name if len(found) > 1 else file.name): file for file in found}
     every = {file: read_settings(file, trust_plugins) for file in files.values()}
     first = next(iter(every.values()))
-    for change in changes:
-        if not change.strip().startswith(OWN_SETTINGS):
-            raise InputError(f"--set {change}: a trained model takes settings of prediction and postprocessing alone")
-    first = change_settings(first, changes, f"settings of {paths[0]}")
+    first = change_trained(first, changes, f"settings of {paths[0]}")
     alike: dict[tuple, list[Path]] = {}
     for file, own in every.items():
         if own.labels != first.labels:
@@ -114,6 +111,15 @@ def open_predictor(
         settings = every[together[0]].model_copy(update=shared)
         members.append(Member(open_engine(together, settings, engine, precision, threads), settings, len(together)))
     return Predictor(tuple(members), {name: sha256_of(file) for name, file in files.items()})
+
+
+def change_trained(settings: Settings, changes: Sequence[str], source: str) -> Settings:
+    """A trained model's settings with `changes` of prediction and postprocessing. Raises InputError for other groups,
+    and as `change_settings`."""
+    for change in changes:
+        if not change.strip().startswith(OWN_SETTINGS):
+            raise InputError(f"--set {change}: a trained model takes settings of prediction and postprocessing alone")
+    return change_settings(settings, changes, source)
 
 
 def _model_files(path: Path, folds: Sequence[int] | None) -> list[Path]:

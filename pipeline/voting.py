@@ -9,9 +9,9 @@ from data_io.dataset import Dataset
 from data_io.errors import InputError
 from data_io.labels import LabelTable
 from data_io.volume import Volume
-from pipeline.configuration import change_settings, settings_yaml
+from pipeline.configuration import settings_yaml
 from pipeline.model_file import TrainedModel, read_settings
-from pipeline.predictor import Predictor, open_predictor
+from pipeline.predictor import Predictor, change_trained, open_predictor
 from pipeline.settings import Settings
 
 
@@ -28,7 +28,7 @@ class Voting:
     @property
     def settings(self) -> Settings:
         """Those of the first run's first fold, changed."""
-        return change_settings(read_settings(self.runs[0] / "fold_0" / "model.keras"), self.changes, "--set")
+        return change_trained(read_settings(self.runs[0] / "fold_0" / "model.keras"), self.changes, "--set")
 
     @property
     def labels(self) -> LabelTable:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 COMMANDS = (
-    *("phantom", "download", "verify", "explore", "kfold", "train", "predict"),
+    *("phantom", "download", "verify", "explore", "kfold", "train", "predict", "bundle"),
     *("vote", "evaluate", "compare", "severity", "report", "miscnn", "info"),
 )
 

@@ -1,0 +1,72 @@
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from data_io.volume import Volume
+from scripts.cli import app
+
+TINY = ("patches.shape=[16, 16, 8]", "network.filters=[8, 16]")
+
+
+def invoke(*arguments) -> tuple[int, str]:
+    """Exit code and all output of a command, run in this process."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    """Two untrained models: with batch normalisation, and with instance normalisation on another grid."""
+    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
+    from pipeline.configuration import load_settings
+    from pipeline.model_file import TrainedModel, save_model
+    from pipeline.networks.registry import build_network
+
+    paths = []
+    for name, changes in (("one", ()), ("two", ("network.name=plain-unet", "preprocessing.spacing_mm=[2, 2, 2]"))):
+        settings = load_settings("demo", [*TINY, *changes])
+        paths.append(tmp_path / f"{name}.keras")
+        save_model(paths[-1], TrainedModel(build_network(settings), settings))
+    return paths
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_a_bundle_is_half_as_large_and_predicts_alike(models, tmp_path, engine):
+    from pipeline.predictor import open_predictor
+
+    folder = tmp_path / "bundle"
+    code, output = invoke("bundle", *models, "-o", folder, "--set", "prediction.inside_body=true", "--json")
+    assert code == 0, output
+    assert json.loads(output[output.index("{") :])["models"] == 2
+    before, after = sum(path.stat().st_size for path in models), sum(p.stat().st_size for p in folder.rglob("*.keras"))
+    assert after < 0.8 * before  # so small a network is mostly its description
+    bundled = open_predictor(folder, engine=engine, precision="float32")
+    assert bundled.settings.prediction.inside_body
+    tiles = np.random.default_rng(0).normal(size=(1, 16, 16, 8, 1)).astype(np.float32)
+    for member, path in zip(bundled.members, models, strict=True):
+        (original,) = open_predictor(path, engine=engine, precision="float32").members
+        np.testing.assert_allclose(member.engine.network(tiles), original.engine.network(tiles), atol=5e-3)
+    hu = np.random.default_rng(1).integers(-1000, 100, (20, 20, 12)).astype(np.int16)
+    assert bundled(Volume.from_source(hu, np.diag([4.0, 4.0, 5.0, 1.0]))).array.shape == hu.shape
+
+
+def test_models_are_not_replaced_unasked(models, tmp_path):
+    assert invoke("bundle", *models, "-o", tmp_path / "bundle")[0] == 0
+    code, output = invoke("bundle", models[0], "-o", tmp_path / "bundle")
+    assert code == 2
+    assert "holds models already" in output
+    assert invoke("bundle", models[0], "-o", tmp_path / "bundle", "--overwrite")[0] == 0
+    assert not (tmp_path / "bundle" / "fold_1").exists()
+
+
+def test_other_settings_and_files_are_refused(models, tmp_path):
+    for arguments, message in (
+        ([models[0], "--set", "preprocessing.spacing_mm=null"], "prediction and postprocessing alone"),
+        ([tmp_path / "none.keras"], "no such model file"),
+    ):
+        code, output = invoke("bundle", *arguments, "-o", tmp_path / "bundle")
+        assert code == 2
+        assert message in output
+        assert not (tmp_path / "bundle").exists()
