@@ -19,7 +19,8 @@ from pipeline.preprocessing import PreparedVolume, Preprocessor
 from pipeline.settings import Settings
 from pipeline.stopwatch import timed
 
-OWN_SETTINGS = ("prediction.", "postprocessing.")
+CHANGEABLE = ("prediction.", "postprocessing.", "preprocessing.equalise=")
+"""What may be set for a trained model: the rest it was trained with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +89,7 @@ def open_predictor(
     """A predictor from model files, folders with model.keras, run folders (all folds, or `folds`), or the names of
     bundled models; all networks found vote together.
 
-    `changes`: settings of the groups prediction and postprocessing, such as "prediction.overlap=0.25".
+    `changes`: settings as `change_trained` takes them, such as "prediction.overlap=0.25".
     Raises InputError where there is no model, where the models' labels differ, and as `open_engine`.
     """
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
@@ -97,9 +98,11 @@ def open_predictor(
         found = _model_files(model_path(path), folds)
         place = "" if len(paths) == 1 else f"{number}/"
         files |= {place + (file.parent.name if len(found) > 1 else file.name): file for file in found}
-    every = {file: read_settings(file, trust_plugins) for file in files.values()}
+    every = {
+        file: change_trained(read_settings(file, trust_plugins), changes, f"settings of {file}")
+        for file in files.values()
+    }
     first = next(iter(every.values()))
-    first = change_trained(first, changes, f"settings of {paths[0]}")
     alike: dict[tuple, list[Path]] = {}
     for file, own in every.items():
         if own.labels != first.labels:
@@ -114,11 +117,14 @@ def open_predictor(
 
 
 def change_trained(settings: Settings, changes: Sequence[str], source: str) -> Settings:
-    """A trained model's settings with `changes` of prediction and postprocessing. Raises InputError for other groups,
-    and as `change_settings`."""
+    """A trained model's settings with `changes`. Raises InputError for other settings than the `CHANGEABLE`, and as
+    `change_settings`."""
     for change in changes:
-        if not change.strip().startswith(OWN_SETTINGS):
-            raise InputError(f"--set {change}: a trained model takes settings of prediction and postprocessing alone")
+        if not change.strip().startswith(CHANGEABLE):
+            raise InputError(
+                f"--set {change}: a trained model takes preprocessing.equalise and settings of prediction and "
+                "postprocessing alone"
+            )
     return change_settings(settings, changes, source)
 
 

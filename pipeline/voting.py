@@ -19,7 +19,7 @@ from pipeline.settings import Settings
 class Voting:
     """A method for cross-validation that trains nothing. `runs`: run folders whose folds have the same cases.
 
-    `changes`: settings of prediction and postprocessing, as `open_predictor` takes them; others are the first run's.
+    `changes`: settings as `change_trained` takes them; the others are the first run's.
     """
 
     runs: tuple[Path, ...]

@@ -21,7 +21,7 @@ def bundle(
     verbose: Verbose = False,
 ) -> None:
     """Copies models into one folder whose networks vote together (`predict --model FOLDER`), with their weights in half
-    precision, which halves the size; `--set` changes their settings of prediction and postprocessing.
+    precision, which halves the size; `--set` changes how they predict (prediction, postprocessing, equalisation).
 
     Example: pneumoseg bundle runs/a/model.keras runs/b/model.keras -o data/models/mine
     """

@@ -37,13 +37,24 @@ def test_a_bundle_is_half_as_large_and_predicts_alike(models, tmp_path, engine):
     from pipeline.predictor import open_predictor
 
     folder = tmp_path / "bundle"
-    code, output = invoke("bundle", *models, "-o", folder, "--set", "prediction.inside_body=true", "--json")
+    code, output = invoke(
+        "bundle",
+        *models,
+        "-o",
+        folder,
+        "--set",
+        "prediction.inside_body=true",
+        "--set",
+        "preprocessing.equalise=hu",
+        "--json",
+    )
     assert code == 0, output
     assert json.loads(output[output.index("{") :])["models"] == 2
     before, after = sum(path.stat().st_size for path in models), sum(p.stat().st_size for p in folder.rglob("*.keras"))
     assert after < 0.8 * before  # so small a network is mostly its description
     bundled = open_predictor(folder, engine=engine, precision="float32")
     assert bundled.settings.prediction.inside_body
+    assert [member.settings.preprocessing.equalise for member in bundled.members] == ["hu", "hu"]
     tiles = np.random.default_rng(0).normal(size=(1, 16, 16, 8, 1)).astype(np.float32)
     for member, path in zip(bundled.members, models, strict=True):
         (original,) = open_predictor(path, engine=engine, precision="float32").members
