@@ -115,8 +115,11 @@ def score_again(
     labels: LabelTable,
     model_choice: str,
     tolerances_mm: Mapping[str, float] | None = None,
+    show_cases: bool = True,
 ) -> CrossValidation:
     """Scores the predictions that lie in a run folder anew, and writes its tables, figures and report.
+
+    `show_cases`: whether the report shows CTs; without, it may be published where they may not.
 
     Folds that are not finished are left as they are. Raises InputError, and replaces nothing, where no fold is
     finished, a prediction is missing or bad, a process writes in a fold, or a tolerance belongs to no class.
@@ -129,10 +132,10 @@ def score_again(
         scored = {fold: _score_fold(cases, run, fold, labels, tolerances_mm) for fold, cases in tested.items()}
         for fold, cases in tested.items():
             _write_fold(cases, run, fold, labels, scored[fold])
-        return _results(run, chosen, model_choice)
+        return _results(run, chosen, model_choice, show_cases)
 
 
-def _results(run: RunFolder, chosen: Sequence[Split], model_choice: str) -> CrossValidation:
+def _results(run: RunFolder, chosen: Sequence[Split], model_choice: str, show_cases: bool = True) -> CrossValidation:
     finished = [fold for fold in range(len(chosen)) if run.finished(fold)]
     if not finished:
         raise InputError(f"{run.root}: no fold is finished; nothing can be measured")
@@ -142,7 +145,7 @@ def _results(run: RunFolder, chosen: Sequence[Split], model_choice: str) -> Cros
     final = tables.final_table(detailed)
     if complete:
         with run.writing():
-            write_results(run, chosen, detailed, final, model_choice)
+            write_results(run, chosen, detailed, final, model_choice, show_cases)
     return CrossValidation(run, detailed, final, complete)
 
 

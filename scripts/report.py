@@ -14,6 +14,9 @@ def report(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run of kfold or miscnn.")],
     data: DataFolder,
     tolerance: Tolerances = None,
+    hide_cases: Annotated[
+        bool, typer.Option("--hide-cases", help="No pictures of CTs in report.html, for publishing it.")
+    ] = False,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -37,7 +40,7 @@ def report(
     chosen = from_file(run_folder / "splits.json", dataset)
     choice = finished.summary.get("model choice", Segmenter(settings).model_choice)
     tolerances_mm = dict(settings.evaluation.tolerances_mm) | tolerances_of(tolerance)
-    results = score_again(finished, dataset, chosen, settings.labels.table, choice, tolerances_mm)
+    results = score_again(finished, dataset, chosen, settings.labels.table, choice, tolerances_mm, not hide_cases)
     print_results(results, quiet, json)
 
 

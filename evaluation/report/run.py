@@ -32,11 +32,16 @@ Folders = Mapping[tuple[int, str], Path]
 
 
 def write_results(
-    run: RunFolder, splits: Sequence[Split], detailed: pd.DataFrame, final: pd.DataFrame, model_choice: str
+    run: RunFolder,
+    splits: Sequence[Split],
+    detailed: pd.DataFrame,
+    final: pd.DataFrame,
+    model_choice: str,
+    show_cases: bool = True,
 ) -> None:
     """Writes the tables, the summary, the figures and the report of a run whose folds are finished.
 
-    `model_choice`: how the method chose each fold's model, in words.
+    `model_choice`: how the method chose each fold's model, in words. `show_cases`: whether the report shows CTs.
     """
     tables.write_csv(detailed, run.root / "cv_results.detailed.csv")
     tables.write_csv(final, run.root / "cv_results.final.csv")
@@ -48,7 +53,9 @@ def write_results(
         curve = run.fold(fold) / "fitting_curve.png"
         if curve.is_file():
             figures.append((f"Fold {fold}: training", curve))
-    folders = {(fold, case): run.fold(fold) / "figures" for fold, split in enumerate(splits) for case in split.test}
+    folders = {}
+    if show_cases:
+        folders = {(fold, case): run.fold(fold) / "figures" for fold, split in enumerate(splits) for case in split.test}
     write_report(
         run.root / "report.html",
         f"Cross-validation: {run.root.name}",

@@ -57,8 +57,11 @@ def _measured_again(phantoms, run, tmp_path):
     assert (run / "report.html").is_file()
     for name in ("lesions.csv", "confusion.csv", "fold_0/lesions.csv", "fold_1/figures/phantom_001.gif"):
         assert list(run.glob(name.replace("fold_1", "fold_*"))), name
-    code, output = invoke("report", run, phantoms, "--tolerance", "lungs=0", "--quiet")
+    shown = (run / "report.html").stat().st_size
+    code, output = invoke("report", run, phantoms, "--tolerance", "lungs=0", "--hide-cases", "--quiet")
     assert code == 0, output
+    assert "Worst and best cases" not in (run / "report.html").read_text(encoding="utf-8")
+    assert (run / "report.html").stat().st_size < shown
     changed = pd.read_csv(run / "cv_results.detailed.csv").set_index("class")
     assert (changed.loc["lungs", "nsd_tolerance_mm"] == 0).all()
     shutil.copytree(phantoms / "phantom_001", tmp_path / "other" / "phantom_009")
