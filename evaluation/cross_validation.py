@@ -119,7 +119,7 @@ def score_again(
 ) -> CrossValidation:
     """Scores the predictions that lie in a run folder anew, and writes its tables, figures and report.
 
-    `show_cases`: whether the report shows CTs; without, it may be published where they may not.
+    `show_cases`: whether cases are drawn and the report shows them; without, it may be published where CTs may not.
 
     Folds that are not finished are left as they are. Raises InputError, and replaces nothing, where no fold is
     finished, a prediction is missing or bad, a process writes in a fold, or a tolerance belongs to no class.
@@ -131,7 +131,9 @@ def score_again(
             held.enter_context(run.writing(fold))
         scored = {fold: _score_fold(cases, run, fold, labels, tolerances_mm) for fold, cases in tested.items()}
         for fold, cases in tested.items():
-            _write_fold(cases, run, fold, labels, scored[fold])
+            if show_cases:
+                _draw_fold(cases, run, fold, labels)
+            score_files.write_scores(run.fold(fold), scored[fold], labels)
         return _results(run, chosen, model_choice, show_cases)
 
 
@@ -185,7 +187,9 @@ def _one_fold(
             if not path.is_file():
                 write_label_nifti(path, method.predict(model, case.read_image()), method.labels)
         draw_history(run.fold(fold))
-        _write_fold(tested, run, fold, method.labels, _score_fold(tested, run, fold, method.labels, tolerances_mm))
+        scored = _score_fold(tested, run, fold, method.labels, tolerances_mm)
+        _draw_fold(tested, run, fold, method.labels)
+        score_files.write_scores(run.fold(fold), scored, method.labels)
         log.info("fold %d is finished", fold)
 
 
@@ -198,11 +202,10 @@ def _score_fold(
     ]
 
 
-def _write_fold(cases: Dataset, run: RunFolder, fold: int, labels: LabelTable, scored: Sequence[CaseScores]) -> None:
+def _draw_fold(cases: Dataset, run: RunFolder, fold: int, labels: LabelTable) -> None:
     for case in cases:
         title = f"{case.name}, fold {fold}"
         draw_case(run.fold(fold) / "figures", case.name, *_read(case, run, fold, labels), labels, title)
-    score_files.write_scores(run.fold(fold), scored, labels)
 
 
 def _read(case: Case, run: RunFolder, fold: int, labels: LabelTable) -> tuple[Volume, Volume, Volume]:

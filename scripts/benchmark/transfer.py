@@ -6,8 +6,9 @@
 
 MASK holds 0 background, 1 left lung, 2 right lung, 3 infection. `labels.csv`: the columns rank_by_slice_location
 (0 is the lowest Slice Location), infected, and lobe_1 .. lobe_5 in the order of COVID-CT-MD (Afshar et al., Scientific
-Data 8, 121, 2021): left lower, left upper, right lower, right middle, right upper. `--lungs`: a mask on the same grid,
-not 0 in the lungs.
+Data 8, 121, 2021): left lower, left upper, right lower, right middle, right upper. Whether the ranks really count from
+the feet, the lobes tell: an upper lobe marked below the lower lobe of its side means that they count from the head
+(`--from-head`). `--lungs`: a mask on the same grid, not 0 in the lungs.
 """
 
 from pathlib import Path
@@ -31,6 +32,9 @@ def transfer(
     mask: Annotated[Path, typer.Argument(help="Mask that was predicted.")],
     series: Annotated[Path | None, typer.Option("--series", help="Its DICOM series.")] = None,
     slices: Annotated[Path | None, typer.Option("--slices", help="CSV of infected slices.")] = None,
+    from_head: Annotated[
+        bool, typer.Option("--from-head", help="The ranks of that CSV count from the head down.")
+    ] = False,
     lungs: Annotated[Path | None, typer.Option("--lungs", help="Lung mask by others.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
 ) -> None:
@@ -50,6 +54,7 @@ def transfer(
         if slices is not None:
             heights_mm = predicted.grid.affine[2, 2] * np.arange(predicted.array.shape[2]) + predicted.grid.affine[2, 3]
             order = ranks_of_heights(series, heights_mm)
+            order = len(order) - 1 - order if from_head else order
             marked = pd.read_csv(slices).set_index("rank_by_slice_location").loc[order]
             figures |= slice_agreement(predicted.array, predicted.spacing_mm, marked)
     report(figures, json_file)
