@@ -1,6 +1,9 @@
+import numpy as np
 import pytest
 
 from data_io.errors import InputError
+from data_io.layouts import open_dataset
+from data_io.phantom import write_phantoms
 from pipeline import bundled
 
 
@@ -34,3 +37,25 @@ def test_a_clone_that_was_not_installed_finds_the_same(monkeypatch):
     installed = bundled.bundled_models()
     monkeypatch.setattr(bundled, "PACKAGE", "no_such_package")
     assert bundled.bundled_models() == installed
+
+
+def test_every_bundled_model_has_a_card_and_a_licence():
+    found = bundled.bundled_models()
+    assert bundled.DEFAULT_MODEL in found
+    for name, folder in found.items():
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        assert "Not a medical device" in card, name
+        assert (folder / "LICENSE.md").is_file(), name
+    assert sum(path.stat().st_size for folder in found.values() for path in folder.rglob("model.keras")) < 40e6
+
+
+def test_the_default_model_finds_the_lungs_of_a_generated_chest(tmp_path):
+    from pipeline.predictor import open_predictor
+
+    write_phantoms(tmp_path, 1, (96, 96, 48), seed=1)
+    (case,) = open_dataset(tmp_path)
+    image, reference = case.read_pair(4)
+    mask = open_predictor(bundled.DEFAULT_MODEL, changes=["prediction.mirror_axes=[]"])(image).array
+    for label in (1, 2):
+        own, true = mask == label, reference.array == label
+        assert 2 * np.count_nonzero(own & true) / (np.count_nonzero(own) + np.count_nonzero(true)) > 0.8
