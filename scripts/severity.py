@@ -45,6 +45,7 @@ def severity(
     import pandas as pd
 
     from data_io.atomic import write_json
+    from data_io.dataset import named
     from data_io.errors import InputError
     from data_io.inputs import find_inputs
     from data_io.labels import LUNG_LABELS
@@ -68,10 +69,8 @@ def severity(
         mask = read_labels(path, len(LUNG_LABELS))
         image = read_volume(image_of[case]) if case in image_of else None
         lobe_mask = read_labels(lobes_of[case], LOBES + 1) if case in lobes_of else None
-        try:
+        with named(case):
             row = grade(mask, image, LUNG_LABELS, lobes=lobe_mask)
-        except InputError as error:
-            raise InputError(f"case {case}: {error}") from error
         missing = [
             f"no {what} of this name"
             for what, given, files in (("CT", images, image_of), ("lobe mask", lobes, lobes_of))
