@@ -32,11 +32,13 @@ def predict(
     ],
     output: Output,
     model: Annotated[
-        Path,
+        list[str] | None,
         typer.Option(
-            "--model", help="A model.keras, a run folder (its folds vote together), or a bundled model's name."
+            "--model",
+            help="A model.keras, a run folder, or a bundled model's name; several models, and the folds of a run, vote "
+            f"together. Default: {DEFAULT_MODEL}.",
         ),
-    ] = Path(DEFAULT_MODEL),
+    ] = None,
     fold: Annotated[
         list[int] | None, typer.Option("--fold", help="Only this fold of the run; may be repeated.")
     ] = None,

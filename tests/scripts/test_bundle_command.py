@@ -1,5 +1,6 @@
 import json
 
+import nibabel as nib
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -61,6 +62,17 @@ def test_a_bundle_is_half_as_large_and_predicts_alike(models, tmp_path, engine):
         np.testing.assert_allclose(member.engine.network(tiles), original.engine.network(tiles), atol=5e-3)
     hu = np.random.default_rng(1).integers(-1000, 100, (20, 20, 12)).astype(np.int16)
     assert bundled(Volume.from_source(hu, np.diag([4.0, 4.0, 5.0, 1.0]))).array.shape == hu.shape
+
+
+def test_predict_takes_several_models(models, tmp_path):
+    hu = np.random.default_rng(1).integers(-1000, 100, (20, 20, 12)).astype(np.int16)
+    nib.save(nib.Nifti1Image(hu, np.diag([4.0, 4.0, 5.0, 1.0])), tmp_path / "ct.nii.gz")
+    flags = [part for model in models for part in ("--model", model)]
+    code, output = invoke("predict", tmp_path / "ct.nii.gz", "-o", tmp_path / "mask.nii.gz", *flags)
+    assert code == 0, output
+    manifest = json.loads((tmp_path / "mask.nii.gz.json").read_text(encoding="utf-8"))
+    assert list(manifest["models"]) == ["1/one.keras", "2/two.keras"]
+    assert [own["spacing_mm"] for own in manifest["settings"]["preprocessing"]] == [[4.0, 4.0, 5.0], [2.0, 2.0, 2.0]]
 
 
 def test_models_are_not_replaced_unasked(models, tmp_path):
