@@ -1,7 +1,7 @@
 """The results of a whole run: cv_results.*.csv, summary.json, figures and report.html from what the folds left."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -130,8 +130,17 @@ def _names(detailed: pd.DataFrame) -> dict[tuple[int, str], str]:
 
 
 def _warnings(run: RunFolder) -> list[str]:
-    """What was warned of during the run, each once, from its log."""
+    """What was warned of during the run, from its log."""
     path = run.root / "log.txt"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     marked = (line.partition(" WARNING ")[2] for line in lines)
-    return list(dict.fromkeys(warning for warning in marked if warning))
+    return grouped(warning for warning in marked if warning)
+
+
+def grouped(warnings: Iterable[str]) -> list[str]:
+    """Each warning once; "A: TEXT" and "B: TEXT", the same of two cases or files, as "A, B: TEXT"."""
+    names: dict[str, list[str]] = {}
+    for warning in dict.fromkeys(warnings):
+        head, colon, text = warning.partition(": ")
+        names.setdefault(text if colon else head, []).extend([head] if colon else [])
+    return [f"{', '.join(found)}: {text}" if found else text for text, found in names.items()]
