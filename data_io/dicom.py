@@ -68,7 +68,8 @@ def choose_series(path: str | Path, wanted: str | int | None = None) -> Series:
     if len(matching) > 1:
         others = "; ".join(str(one) for one in matching if one is not chosen)
         log.warning(
-            "%s: several series, to be chosen by UID, number or description; reading series %s, not %s",
+            "%s: several series; reading series %s, not %s; to read another, copy its slices to a folder of their own "
+            "or give its UID, number or description to `pneumoseg predict --series`",
             path,
             chosen,
             others,
@@ -184,8 +185,8 @@ def _check_steps(path: str | Path, series: Series, positions: np.ndarray, normal
     found = f"{kind}: {off.size} of {len(steps)} steps between neighbours are not {spacing:.2f} mm, such as {described}"
     if not allow_gaps:
         raise InputError(
-            f"{path}: a CT needs evenly spaced slices, but {found}; add the missing files, or use --allow-gaps to "
-            "read the slices as if evenly spaced"
+            f"{path}: a CT needs evenly spaced slices, but {found}; add the missing files, or export the series again "
+            "(`pneumoseg predict --allow-gaps` reads the slices as if evenly spaced)"
         )
     log.warning("%s: %s; read as if all were %.2f mm apart", path, found, rises.mean())
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data_io.errors import InputError
-from data_io.reporting import log, track
+from data_io.reporting import listed, log, track
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -159,9 +159,9 @@ def find_series(path: str | Path) -> list[Series]:
                 series = (uid, _number(header, "SeriesNumber"), _text(header, "SeriesDescription"), modality)
                 groups.setdefault(_key(groups, series, found), []).append(found)
     if localizers:
-        log.warning("%s: passed over localizer (scout) images: %s", path, _listed(localizers))
+        log.warning("%s: passed over localizer (scout) images: %s", path, listed(localizers))
     if damaged:
-        log.warning("%s: passed over damaged DICOM files: %s", path, _listed(damaged))
+        log.warning("%s: passed over damaged DICOM files: %s", path, listed(damaged))
     every = [Series(key[0], key[1], key[2], key[3], _ordered(slices)) for key, slices in groups.items()]
     return sorted(every, key=lambda one: (-len(one.slices), one.number or 0, one.uid))
 
@@ -280,7 +280,3 @@ def _numbers(header: "Dataset", keyword: str, count: int) -> tuple[float, ...] |
 def _number(header: "Dataset", keyword: str) -> int | None:
     found = _numbers(header, keyword, 1)
     return None if found is None else math.floor(found[0])
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -144,7 +145,7 @@ def unpack_zip(path: str | Path, folder: str | Path, overwrite: bool = False) ->
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(aside, folder)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: not a readable zip archive ({error}); remove it and download it again") from error

@@ -1,5 +1,6 @@
 """The CTs that a person means by files, folders and lists: each with the name that its results will bear."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,8 +8,9 @@ from data_io import readers
 from data_io.dicom import open_dicom
 from data_io.dicom_series import is_dicom
 from data_io.errors import InputError
-from data_io.layouts import IMAGE_STEM, open_dataset
+from data_io.layouts import IMAGE_STEM, MASK_STEM, is_dataset, open_dataset
 from data_io.nifti import case_name
+from data_io.reporting import listed, log
 from data_io.scan import Scan
 from data_io.seg_nrrd import is_seg_nrrd
 
@@ -19,9 +21,10 @@ NNUNET_FOLDERS = ("imagesTr", "imagesTs")
 def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
     """The CT files (and DICOM folders) that `inputs` mean, by the name their masks will bear.
 
-    An input is a CT file; a folder with the slices of a DICOM series; a folder of CT files or of such folders; a
-    dataset in one of the known layouts (its masks are passed over); or a .txt file that lists inputs, one a line,
-    relative to itself, # before remarks. A file called `imaging` is named by its folder.
+    An input is a CT file; a folder with the slices of a DICOM series; a folder that holds CT files, such folders (at
+    any depth) and a dataset in one of the known layouts (its masks are passed over), or some of these; or a .txt file
+    that lists inputs, one a line, relative to itself, # before remarks. A file called `imaging` is the one CT of its
+    folder and named by it. Hidden files and folders do not count; a warning names folders whose CTs are passed over.
     Raises InputError where there is no CT, or where two would bear one name.
     """
     found = [pair for given in map(Path, inputs) for pair in _meant(given)]
@@ -52,22 +55,58 @@ def open_input(path: str | Path, series: str | None = None, allow_gaps: bool = F
 
 def _meant(given: Path) -> list[tuple[str, Path]]:
     if given.is_file():
-        return _listed(given) if given.suffix.lower() == LIST_SUFFIX else [(_mask_name(given), given)]
+        return _in_list(given) if given.suffix.lower() == LIST_SUFFIX else [(_mask_name(given), given)]
     if not given.is_dir():
         raise InputError(f"{given}: no such file or folder")
-    if is_dicom(given):
-        return [(given.resolve().name, given)]
+    if not is_dicom(given):
+        return _in_folder(given)
+    if others := [folder for folder in _folders_below(given) if _holds_ct(folder)]:
+        log.warning("%s: read as one DICOM series; %s", given, _passed_over(given, others))
+    return [(given.resolve().name, given)]
+
+
+def _in_folder(given: Path) -> list[tuple[str, Path]]:
+    """CTs directly in the folder, DICOM folders at any depth (as archives export them: patient/study/series) and the
+    cases of a dataset, whose own folders hold nothing else that is meant."""
     own = [path for path in sorted(given.iterdir()) if readers.is_readable(path) and not is_seg_nrrd(path)]
-    scans = [path for path in own if case_name(path) == IMAGE_STEM] or own
-    if scans:
-        return [(_mask_name(path), path) for path in scans]
-    series = [folder for folder in sorted(given.rglob("*")) if folder.is_dir() and is_dicom(folder)]
-    if series:  # as archives export them: patient/study/series
-        return [("_".join(folder.relative_to(given).parts), folder) for folder in series]
-    return [(case.name, case.image) for case in open_dataset(given, need_masks=False)]
+    if images := [path for path in own if case_name(path) == IMAGE_STEM]:
+        return [(_mask_name(path), path) for path in images]
+    below = _folders_below(given)
+    scans = {folder: "_".join(folder.relative_to(given).parts) for folder in below if is_dicom(folder)}
+    scans |= {path: _mask_name(path) for path in own}
+    cases = list(open_dataset(given, need_masks=False)) if is_dataset(given) or not scans else []
+    of_cases = {path.parent for case in cases for path in (case.image, case.mask) if path is not None}
+    scans = {path: name for path, name in scans.items() if of_cases.isdisjoint((path, *path.parents))}
+    rest = [folder for folder in below if folder not in scans and of_cases.isdisjoint((folder, *folder.parents))]
+    others = [folder for folder in rest if _holds_ct(folder)]
+    if scans and others:
+        log.warning("%s: %s", given, _passed_over(given, others))
+    return [(scans[path], path) for path in sorted(scans)] + [(case.name, case.image) for case in cases]
 
 
-def _listed(path: Path) -> list[tuple[str, Path]]:
+def _folders_below(folder: Path) -> list[Path]:
+    """All folders in the folder, at any depth, in order; hidden ones are not entered."""
+    found: list[Path] = []
+    for place, names, _ in os.walk(folder):
+        names[:] = [name for name in names if not name.startswith(".")]
+        found += [Path(place, name) for name in names]
+    return sorted(found)
+
+
+def _holds_ct(folder: Path) -> bool:
+    try:
+        found = [path for path in folder.iterdir() if path.is_file() and case_name(path) != MASK_STEM]
+    except OSError:
+        return False
+    return any(readers.is_readable(path) and not is_seg_nrrd(path) for path in found)
+
+
+def _passed_over(given: Path, folders: Sequence[Path]) -> str:
+    names = listed([str(folder.relative_to(given)) for folder in folders])
+    return f"CTs passed over in {names}; give these folders too"
+
+
+def _in_list(path: Path) -> list[tuple[str, Path]]:
     try:
         lines = [line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:

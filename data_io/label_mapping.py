@@ -25,7 +25,8 @@ class LabelMapping:
     def read(self, path: str | Path) -> Volume:
         """Reads a mask as uint8 class numbers of the table. Raises InputError for a value that no class has."""
         volume = read_volume(path)
-        found = np.unique(volume.array)
+        planes = range(volume.array.shape[2])  # one at a time: places of the whole volume would be int64
+        found = np.unique(np.concatenate([np.unique(volume.array[:, :, z]) for z in planes]))
         unknown = np.setdiff1d(found, self.values)
         if unknown.size:
             wrong = ", ".join(f"{value:g}" for value in unknown[:5])
@@ -34,7 +35,10 @@ class LabelMapping:
         order = np.argsort(self.values)
         place = np.searchsorted(np.asarray(self.values)[order], found)
         classes = order[place].astype(np.uint8)
-        return volume.with_array(classes[np.searchsorted(found, volume.array)])
+        mapped = np.empty_like(volume.array, dtype=np.uint8)
+        for z in planes:
+            mapped[:, :, z] = classes[np.searchsorted(found, volume.array[:, :, z])]
+        return volume.with_array(mapped)
 
 
 LUNG_MAPPING = LabelMapping((0, 1, 2, 3), LUNG_LABELS)

@@ -15,7 +15,7 @@ from data_io.dataset import Case, Dataset
 from data_io.errors import InputError
 from data_io.nifti import case_name
 from data_io.readers import is_readable
-from data_io.reporting import log
+from data_io.reporting import listed, log
 
 IMAGE_STEM = "imaging"
 MASK_STEM = "segmentation"
@@ -29,11 +29,22 @@ NNUNET_IMAGE = re.compile(r"(.+)_(\d{4})")
 
 @dataclass(frozen=True)
 class _Found:
-    """The files of each case name: images and masks, any number of each until they are checked."""
+    """The files of each case name: images and masks, any number of each until they are checked. `no_cases`: folders
+    beside those of the cases."""
 
     layout: str
     images: dict[str, list[Path]]
     masks: dict[str, list[Path]]
+    no_cases: tuple[str, ...] = ()
+
+
+def is_dataset(root: str | Path) -> bool:
+    """Whether the folder `root` shows images in one of the layouts that `open_dataset` knows."""
+    try:
+        found = _found(Path(root))
+    except PermissionError:  # such as lost+found
+        return False
+    return found is not None and bool(found.images)
 
 
 def open_dataset(root: str | Path, need_masks: bool = True) -> Dataset:
@@ -54,13 +65,15 @@ def open_dataset(root: str | Path, need_masks: bool = True) -> Dataset:
         raise InputError(f"{root}: a dataset is a folder, found a file; give the folder that holds its cases")
     if not _visible(root):
         raise InputError(f"{root}: the folder is empty; give the folder of the dataset")
-    found = next((found for find in _LAYOUTS if (found := find(root)) is not None), None)
+    found = _found(root)
     if found is None:
         raise InputError(
             f"{root}: no dataset found; looked for CASE/{IMAGE_STEM}.nii.gz with CASE/{MASK_STEM}.nii.gz, for "
             f"imagesTr/CASE_0000.nii.gz with labelsTr/CASE.nii.gz, and for {ZENODO_IMAGES}/CASE.nii.gz with "
             f"{ZENODO_MASKS}/CASE.nii.gz"
         )
+    if found.no_cases:
+        log.warning("%s: no case of the dataset, without %s.nii.gz: %s", root, IMAGE_STEM, listed(found.no_cases))
     _check(root, found, need_masks)
     patients = _patients(root, found.images)
     cases = tuple(
@@ -82,25 +95,29 @@ def source_of(name: str) -> str:
     return match[0] if match else ""
 
 
+def _found(root: Path) -> _Found | None:
+    return next((found for find in _LAYOUTS if (found := find(root)) is not None), None)
+
+
 def _folder_per_case(root: Path) -> _Found | None:
     images: dict[str, list[Path]] = {}
     masks: dict[str, list[Path]] = {}
-    passed_over = []
+    no_cases = []
     for folder in filter(Path.is_dir, _visible(root)):
-        files = [path for path in _visible(folder) if is_readable(path)]
-        image = [path for path in files if case_name(path) == IMAGE_STEM]
-        mask = [path for path in files if case_name(path) == MASK_STEM]
+        image, mask = (_called(stem, folder) for stem in (IMAGE_STEM, MASK_STEM))
         if image:
             images[folder.name] = image
         if mask:
             masks[folder.name] = mask
         if not image and not mask:
-            passed_over.append(folder.name)
+            no_cases.append(folder.name)
     if not images and not masks:
         return None
-    if passed_over:
-        log.warning("%s: passed over, without %s.nii.gz: %s", root, IMAGE_STEM, _listed(passed_over))
-    return _Found("folder per case", images, masks)
+    return _Found("folder per case", images, masks, tuple(no_cases))
+
+
+def _called(stem: str, folder: Path) -> list[Path]:
+    return [path for path in _visible(folder) if case_name(path) == stem and is_readable(path)]
 
 
 def _nnunet(root: Path) -> _Found | None:
@@ -164,13 +181,13 @@ def _check(root: Path, found: _Found, need_masks: bool) -> None:
     lone_masks = sorted(found.masks.keys() - found.images.keys())
     if lone_masks:
         raise InputError(
-            f"{root}: no image for {_listed(lone_masks)}, only a mask such as {found.masks[lone_masks[0]][0]}; "
+            f"{root}: no image for {listed(lone_masks)}, only a mask such as {found.masks[lone_masks[0]][0]}; "
             "add the image or remove the mask"
         )
     lone_images = sorted(found.images.keys() - found.masks.keys())
     if need_masks and lone_images:
         raise InputError(
-            f"{root}: no mask for {_listed(lone_images)}, only an image such as {found.images[lone_images[0]][0]}; "
+            f"{root}: no mask for {listed(lone_images)}, only an image such as {found.images[lone_images[0]][0]}; "
             "add the mask or move the case elsewhere"
         )
 
@@ -197,9 +214,9 @@ def _patients(root: Path, names: Iterable[str]) -> dict[str, str]:
         patients[case] = patient
     known = set(names)
     if unknown := sorted(patients.keys() - known):
-        raise InputError(f"{path}: no such case in {root}: {_listed(unknown)}; correct or remove the lines")
+        raise InputError(f"{path}: no such case in {root}: {listed(unknown)}; correct or remove the lines")
     if lacking := sorted(known - patients.keys()):
-        raise InputError(f"{path}: no patient for {_listed(lacking)}; add a line for each case")
+        raise InputError(f"{path}: no patient for {listed(lacking)}; add a line for each case")
     return patients
 
 
@@ -228,9 +245,3 @@ def _without(path: Path, ending: str) -> str:
 
 def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _listed(names: list[str], limit: int = 5) -> str:
-    """The names, or the first few and how many more there are."""
-    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + rest

@@ -1,4 +1,4 @@
-"""NIfTI files to volumes and label masks to NIfTI files."""
+"""NIfTI files to volumes; CTs, label masks and maps to NIfTI files."""
 
 import math
 import zlib
@@ -119,7 +119,7 @@ def write_label_nifti(path: str | Path, labels: Volume, table: LabelTable) -> No
     """
     if not is_nifti(path):
         raise InputError(f"{path}: a mask is written as .nii or .nii.gz; change the name")
-    header = _uint8_header(labels.source)
+    header = _header(labels.source, np.uint8)
     header.set_intent(INTENT_LABEL, name="pneumoseg labels", allow_unknown=True)
     header.extensions.append(nib.nifti1.Nifti1Extension(EXTENSION_CARET, _caret_table(table)))
     if not np.allclose(header.get_qform(), labels.source.affine, atol=1e-3):
@@ -129,16 +129,31 @@ def write_label_nifti(path: str | Path, labels: Volume, table: LabelTable) -> No
     _write(path, header, labels.restore().astype(np.uint8, copy=False))
 
 
+def write_ct_nifti(path: str | Path, volume: Volume) -> None:
+    """Writes a CT on its source grid: int16 HU, sform = the source's affine, qform the nearest rigid one, both coded 1.
+
+    Values are rounded and kept within int16. The file appears whole or not at all. Raises InputError where the name is
+    not that of a NIfTI file.
+    """
+    if not is_nifti(path):
+        raise InputError(f"{path}: a CT is written as .nii or .nii.gz; change the name")
+    array = volume.restore()
+    if array.dtype != np.int16:
+        limits = np.iinfo(np.int16)
+        array = np.clip(np.rint(array), limits.min, limits.max).astype(np.int16)
+    _write(path, _header(volume.source, np.int16), array)
+
+
 def write_scaled_nifti(path: str | Path, array: np.ndarray, scan: Scan, slope: float) -> None:
     """Writes a map on the grid of the scan's file: uint8 `array` (x, y, z) as RAS+, to be read as value x slope."""
-    header = _uint8_header(scan.source)
+    header = _header(scan.source, np.uint8)
     header.set_slope_inter(slope, 0)
     _write(path, header, Volume(array, scan.grid, scan.source).restore())
 
 
-def _uint8_header(grid: Grid) -> nib.Nifti1Header:
+def _header(grid: Grid, dtype: type[np.integer]) -> nib.Nifti1Header:
     header = nib.Nifti1Header()
-    header.set_data_dtype(np.uint8)
+    header.set_data_dtype(dtype)
     header.set_data_shape(grid.shape)
     header.set_slope_inter(1, 0)
     header.set_sform(grid.affine, code=1)

@@ -15,10 +15,10 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from data_io import phantom_lesions, phantom_tissue
-from data_io.atomic import PARTIAL_PREFIX, write_aside
+from data_io.atomic import PARTIAL_PREFIX
 from data_io.errors import InputError
 from data_io.labels import LUNG_LABELS
-from data_io.nifti import is_nifti, write_label_nifti
+from data_io.nifti import write_ct_nifti, write_label_nifti
 from data_io.phantom_anatomy import Mesh, Patient, mesh_part
 from data_io.reporting import track
 from data_io.volume import Volume
@@ -108,28 +108,6 @@ def write_phantoms(
         if CASE_NAME.fullmatch(path.name) and path.is_dir() and path not in written:
             shutil.rmtree(path)
     return written
-
-
-def write_ct_nifti(path: str | Path, volume: Volume) -> None:
-    """Writes a CT on its source grid: int16 HU, sform = the source's affine, qform the nearest rigid one, both coded 1.
-
-    Values are rounded and kept within int16. The file appears whole or not at all. Raises InputError where the name is
-    not that of a NIfTI file.
-    """
-    if not is_nifti(path):
-        raise InputError(f"{path}: a CT is written as .nii or .nii.gz; change the name")
-    limits = np.iinfo(np.int16)
-    array = volume.restore()
-    if array.dtype != np.int16:
-        array = np.clip(np.rint(array), limits.min, limits.max).astype(np.int16)
-    image = nib.Nifti1Image(np.ascontiguousarray(array), volume.source.affine)
-    image.header.set_slope_inter(1, 0)
-    image.set_sform(volume.source.affine, code=1)
-    image.set_qform(volume.source.affine, code=1, strip_shears=True)
-    image.header["pixdim"][1:4] = volume.source.spacing_mm
-    image.header.set_xyzt_units("mm")
-    with write_aside(path) as aside:
-        nib.save(image, aside)
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:

@@ -10,21 +10,36 @@ the test that recognises its files:
     register_reader("npz", lambda path: path.suffix == ".npz", read_npz)
 """
 
-from collections.abc import Callable
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
 
 from data_io import dicom, dicom_series, itk_images, nifti
 from data_io.errors import InputError
-from data_io.scan import Scan
+from data_io.scan import Scan, checked
 from data_io.volume import Volume
 
 _READERS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], Volume | Scan]]] = {}
 
+# What a reader may raise over a bad file.
+READING_ERRORS = (
+    *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError, RuntimeError, TypeError),
+    *(ValueError, BadZipFile, struct.error, zlib.error),
+)
+
 
 def register_reader(name: str, recognises: Callable[[Path], bool], read: Callable[[Path], Volume | Scan]) -> None:
-    """Adds a file format; one registered later is asked first, and one of the same name is replaced."""
+    """Adds a file format; one registered later is asked first, and one of the same name is replaced.
+
+    What `read` raises over a file becomes an InputError that names the file, as do NaN and infinite voxels.
+    """
     _READERS.pop(name, None)
-    _READERS[name] = (recognises, read)
+    _READERS[name] = (recognises, lambda path: _checked(read(path), path))
 
 
 def is_readable(path: str | Path) -> bool:
@@ -42,7 +57,10 @@ def open_scan(path: str | Path) -> Scan:
 def read_volume(path: str | Path) -> Volume:
     """Reads a CT volume (HU) by the reader that recognises it. Raises InputError where none does or the file is bad."""
     found = _read(Path(path))
-    return found.read() if isinstance(found, Scan) else found
+    if isinstance(found, Volume):
+        return found
+    with _named(Path(path)):
+        return found.read()
 
 
 def read_labels(path: str | Path, classes: int) -> Volume:
@@ -53,10 +71,43 @@ def read_labels(path: str | Path, classes: int) -> Volume:
 def _read(path: Path) -> Volume | Scan:
     for recognises, read in reversed(_READERS.values()):
         if recognises(path):
-            return read(path)
+            with _named(path):
+                found = read(path)
+            return _named_scan(found, path) if isinstance(found, Scan) else found
     raise InputError(f"{path}: no reader for this file; readable formats: {', '.join(_READERS)}")
 
 
-register_reader("nifti", nifti.is_nifti, nifti.open_nifti)
-register_reader("nrrd or metaimage", itk_images.is_itk_image, itk_images.open_itk_image)
-register_reader("dicom", dicom_series.is_dicom, dicom.open_dicom)
+def _named_scan(scan: Scan, path: Path) -> Scan:
+    def slabs() -> Iterator[np.ndarray]:
+        with _named(path):
+            yield from scan.read_stored()
+
+    return Scan(scan.source, slabs)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Makes an InputError that names the file of what a reader raises within."""
+    try:
+        yield
+    except READING_ERRORS as error:
+        if isinstance(error, InputError) and str(path) in str(error):
+            raise
+        reason = " ".join(str(error).split())
+        if not isinstance(error, InputError):
+            reason = f"the file cannot be read ({type(error).__name__}: {reason}); copy it again, or mend its reader"
+        raise InputError(f"{path}: {reason}") from error
+
+
+def _checked(found: Volume | Scan, path: Path) -> Volume | Scan:
+    """What a registered reader gave, its voxels checked as the built-in readers check theirs."""
+    if isinstance(found, Scan):
+        return Scan(found.source, lambda: (checked(slab, path) for slab in found.read_stored()))
+    if isinstance(found, Volume):
+        return found.with_array(checked(found.array, path))
+    raise TypeError(f"a reader returns a Volume or a Scan, found {type(found).__name__}")
+
+
+_READERS["nifti"] = (nifti.is_nifti, nifti.open_nifti)
+_READERS["nrrd or metaimage"] = (itk_images.is_itk_image, itk_images.open_itk_image)
+_READERS["dicom"] = (dicom_series.is_dicom, dicom.open_dicom)

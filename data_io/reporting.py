@@ -4,7 +4,7 @@ import logging
 import logging.handlers
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -28,6 +28,12 @@ log.setLevel(logging.INFO)
 log.propagate = False
 log.addHandler(terminal)
 log.addHandler(recent)
+
+
+def listed(names: Sequence[str], limit: int = 5) -> str:
+    """The names for a sentence, or the first few and how many more there are."""
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + rest
 
 
 @contextmanager

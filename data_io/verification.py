@@ -4,7 +4,6 @@ Every case is read whole, one at a time. An error makes a case useless; a warnin
 """
 
 import hashlib
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,9 +24,6 @@ THICK_SLICE_MM = 5.0
 FEW_SLICES = 10
 ORTHOGONAL_COSINE = 1e-3
 """Largest cosine between two axes still called orthogonal: header rounding stays below 1e-6, a tilted gantry above."""
-
-# What a reader, built in or registered by the user, may raise over a bad file (InputError is a ValueError).
-READING_ERRORS = (OSError, ValueError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ def _read(case: Case, path: Path, findings: list[Finding], classes: int | None =
     """The image, or the mask where `classes` is given; None, and an error among `findings`, where it cannot be read."""
     try:
         return readers.read_volume(path) if classes is None else readers.read_labels(path, classes)
-    except (*READING_ERRORS, zlib.error) as error:
+    except (InputError, MemoryError) as error:
         message = " ".join(str(error).split()) or type(error).__name__
         findings.append(Finding("error", case.name, message if str(path) in message else f"{path}: {message}"))
         return None

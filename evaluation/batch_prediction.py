@@ -221,4 +221,4 @@ def _draw(scan: Scan, labels: Volume, predictor: Predictor, output: Output) -> N
     from evaluation.figures.saving import save_figure
 
     table = predictor.settings.labels.table
-    save_figure(overlay_sheet(scan.read(), None, labels, table, title=output.name), output.preview)
+    save_figure(overlay_sheet(scan.read(), labels, table, title=output.name), output.preview)

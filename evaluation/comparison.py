@@ -13,8 +13,8 @@ import pandas as pd
 from data_io.errors import InputError, nearest
 from data_io.reporting import log
 from evaluation.measures.statistics import bootstrap_interval, holm, rank_biserial, wilcoxon
-from evaluation.scores import DIFFERENCES, LUNGS_DEFINITION, SCORES
-from evaluation.tables import decimals
+from evaluation.scores import DIFFERENCES, SCORES, lungs_definition
+from evaluation.tables import decimals, per_case
 
 COMPARABLE = tuple(score for score in SCORES if score not in DIFFERENCES)
 """Scores with a better end. Volume differences have none: the best of them lies in the middle, at 0."""
@@ -121,8 +121,8 @@ def _notes(summary: pd.DataFrame) -> list[str]:
             f"With {most} cases and {tests} tests no p Holm can be below {smallest:.2f}, whatever the runs are: "
             "too few cases to tell, not runs alike."
         )
-    if (summary["class"] == "lungs").any():
-        notes.append(LUNGS_DEFINITION)
+    if definition := lungs_definition(summary["class"]):
+        notes.append(definition)
     return notes
 
 
@@ -181,8 +181,7 @@ def _per_case(run: str, table: pd.DataFrame, scores: list[str]) -> pd.DataFrame:
     several = table.loc[table.duplicated(["case", "class"]), "case"].nunique()
     if several:
         log.info("%s: %d cases are in several folds; each counts once, with its mean over the folds", run, several)
-    columns = [*scores, "volume_reference_ml", "nsd_tolerance_mm"]
-    return table.groupby(["case", "class"], sort=False)[columns].mean()
+    return per_case(table, [*scores, "volume_reference_ml", "nsd_tolerance_mm"])
 
 
 def _paired(run_a: str, baseline: pd.DataFrame, run_b: str, other: pd.DataFrame, scores: list[str]) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from evaluation import run_folder, score_files, splits, tables
 from evaluation.case_pictures import draw_case
 from evaluation.figures.fitting_curves import fitting_curves, read_history
 from evaluation.figures.saving import save_figure
-from evaluation.report.run import write_results
+from evaluation.report.run import remove_results, write_results
 from evaluation.run_folder import RunFolder
 from evaluation.scores import CaseScores, check_tolerances, score_case
 from evaluation.splits import Split
@@ -57,6 +57,12 @@ class Method(Protocol):
         """Class numbers on the image's grid."""
 
 
+STARTED_ELSEWHERE = (
+    "; but every fold began with the weights of another model, which may have been trained on its test cases"
+)
+"""What the choice of the model leaves open where a run has a model to start from."""
+
+
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
     """Scores per fold x case x class (`detailed`) and per fold x class (`final`), of the folds finished so far."""
@@ -65,6 +71,17 @@ class CrossValidation:
     detailed: pd.DataFrame
     final: pd.DataFrame
     complete: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Experiment:
+    """What all folds of a run share."""
+
+    run: RunFolder
+    dataset: Dataset
+    method: Method
+    start_from: TrainedModel | None
+    tolerances_mm: Mapping[str, float] | None
 
 
 def cross_validate(
@@ -81,13 +98,15 @@ def cross_validate(
     """Fits and measures `method` on each split and writes the run folder `output`.
 
     `folds`: only these (several processes may share a run folder; the one that finishes the last fold writes the
-    cv_results). `resume`: keep what is finished and go on at the last whole epoch. `tolerances_mm`: of the surface Dice
-    by class, on top of `surface.TOLERANCES_MM`. Raises InputError as `run_folder.open_run`, and where a fold number
-    does not exist, a fold is done already, or a tolerance belongs to no class.
+    cv_results); with `overwrite` these alone begin again, and the cv_results are removed until they are finished.
+    `resume`: keep what is finished and go on at the last whole epoch. `start_from`: the model whose weights every fold
+    begins with; it is warned of, as it may have seen test cases. `tolerances_mm`: of the surface Dice by class, on top
+    of `surface.TOLERANCES_MM`. Raises InputError as `run_folder.open_run`, and where a fold number does not exist, a
+    fold is done already, or a tolerance belongs to no class.
     """
     check_folds(folds, len(chosen))
     check_tolerances(tolerances_mm, method.labels)
-    wanted = range(len(chosen)) if folds is None else folds
+    wanted = list(range(len(chosen)) if folds is None else dict.fromkeys(folds))
     joins = folds is not None
     run_folder.check_flags(resume, overwrite)
     run_folder.check_output(output, resume or joins, overwrite and not joins)
@@ -102,9 +121,15 @@ def cross_validate(
         resume=resume or joins,
         overwrite=overwrite and not joins,
     )
+    shared = _Experiment(run, dataset, method, start_from, tolerances_mm)
     with run_folder.logged_to(run.root / "log.txt"):
+        if start_from is not None:
+            log.warning(
+                "every fold begins with the weights of the model given by --start-from; where that was trained on test "
+                "cases of this run, the scores are too good"
+            )
         for fold in wanted:
-            _one_fold(dataset, chosen[fold], method, run, fold, resume, overwrite and joins, start_from, tolerances_mm)
+            _one_fold(shared, fold, chosen[fold], resume, overwrite and joins)
         return _results(run, chosen, method.model_choice)
 
 
@@ -146,6 +171,8 @@ def _results(run: RunFolder, chosen: Sequence[Split], model_choice: str, show_ca
     complete = len(finished) == len(chosen)
     final = tables.final_table(detailed)
     if complete:
+        if run.environment.get("start_from"):
+            model_choice = model_choice.removesuffix(STARTED_ELSEWHERE) + STARTED_ELSEWHERE
         with run.writing():
             write_results(run, chosen, detailed, final, model_choice, show_cases)
     return CrossValidation(run, detailed, final, complete)
@@ -158,19 +185,12 @@ def check_folds(folds: Sequence[int] | None, count: int) -> None:
             raise InputError(f"fold {fold}: folds are 0..{count - 1}")
 
 
-def _one_fold(
-    dataset: Dataset,
-    split: Split,
-    method: Method,
-    run: RunFolder,
-    fold: int,
-    resume: bool,
-    overwrite: bool,
-    start_from: TrainedModel | None,
-    tolerances_mm: Mapping[str, float] | None,
-) -> None:
+def _one_fold(shared: _Experiment, fold: int, split: Split, resume: bool, overwrite: bool) -> None:
+    run, dataset, method = shared.run, shared.dataset, shared.method
     if overwrite:
         run_folder.clear(run.fold(fold))
+        with run.writing():
+            remove_results(run.root)  # of folds that are no longer all there
     with run.writing(fold):
         if run.finished(fold):
             if not resume:
@@ -180,14 +200,14 @@ def _one_fold(
         if not resume and (run.fold(fold) / "history.csv").is_file():
             raise InputError(f"{run.fold(fold)}: the fold was begun; use --resume to go on or --overwrite")
         log.info("fold %d: training on %s; testing on %s", fold, ", ".join(split.train), ", ".join(split.test))
-        model = method.fit(dataset.select(split.train), run.fold(fold), resume, start_from)
+        model = method.fit(dataset.select(split.train), run.fold(fold), resume, shared.start_from)
         tested = dataset.select(split.test)
         for case in tested:
             path = run.prediction(fold, case.name)
             if not path.is_file():
                 write_label_nifti(path, method.predict(model, case.read_image()), method.labels)
         draw_history(run.fold(fold))
-        scored = _score_fold(tested, run, fold, method.labels, tolerances_mm)
+        scored = _score_fold(tested, run, fold, method.labels, shared.tolerances_mm)
         _draw_fold(tested, run, fold, method.labels)
         score_files.write_scores(run.fold(fold), scored, method.labels)
         log.info("fold %d is finished", fold)

@@ -1,4 +1,7 @@
-"""The model for use: trained on every case, so that nothing is left to measure it on."""
+"""The model for use: fitted on every case, so that nothing is left to measure it on.
+
+A method may hold some of them back to choose the epoch by, as `Segmenter` does with training.monitor validation.
+"""
 
 from pathlib import Path
 

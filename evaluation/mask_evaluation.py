@@ -28,9 +28,9 @@ def evaluate_masks(
     tolerances_mm: Mapping[str, float] | None = None,
     probabilities: Path | None = None,
 ) -> pd.DataFrame:
-    """Scores each pair, writes metrics.csv, final.csv, lesions.csv, confusion.csv, summary.json, figures/ and
-    report.html to `output`, and returns the final table. All cases count as fold 0. Nothing is written before every
-    case has been read and scored.
+    """Scores each pair, writes final.csv, lesions.csv, confusion.csv, summary.json, figures/, report.html and at last
+    metrics.csv, which says that all is there, to `output`, and returns the final table. All cases count as fold 0.
+    Nothing is written before every case has been read and scored.
 
     `tolerances_mm`: of the surface Dice by class or group, on top of `surface.TOLERANCES_MM`. `probabilities`: folder
     of maps CASE.CLASS.nii.gz. Raises InputError for masks with other labels, masks and CTs that lie elsewhere, for a
@@ -55,12 +55,13 @@ def evaluate_masks(
                 probabilities=maps,
             )
         )
+    (output / score_files.METRICS).unlink(missing_ok=True)
     shown = {pair: pair.image for pair in pairs if pair.image is not None}
     for pair, path in track(shown.items(), "drawing", len(shown)):
         reference, prediction = _masks(pair, mapping)
         image = _ct(path, reference)
         draw_case(output / "figures", pair.case, image, reference, prediction, mapping.table, pair.case)
-    detailed = score_files.write_scores(output, scored, mapping.table)
+    detailed = score_files.write_counts(output, scored, mapping.table)
     final = tables.final_table(detailed)
     tables.write_csv(final, output / "final.csv")
     write_json(output / "summary.json", summarise(final))
@@ -80,6 +81,7 @@ def evaluate_masks(
         {"predictions (SHA-256)": {pair.case: sha256_of(pair.prediction) for pair in pairs}},
         strips=extreme_cases(detailed, folders),
     )
+    tables.write_csv(detailed, output / score_files.METRICS)  # last: its presence says that all the rest is there
     return final
 
 

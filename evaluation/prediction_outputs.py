@@ -107,7 +107,29 @@ def place_outputs(
     return {source: Output(mask) for source, mask in zip(files.values(), masks, strict=True)}
 
 
-def write_volumetry(path: str | Path, facts: Mapping[str, dict]) -> None:
-    """Writes the facts of `measures.volumetry`, one row per case, by name, as CSV."""
+def write_volumetry(path: str | Path, facts: Mapping[str, dict | None]) -> None:
+    """Writes the facts of `measures.volumetry` as CSV, one row per case, by name; None for a case without a mask.
+
+    Rows of other cases that are in the file already stay, those of the same cases are replaced. Without any row there
+    is no file. Raises InputError where the file that is there is no such table.
+    """
+    path = Path(path)
+    rows = [row for row in _read_volumetry(path) if row["case"] not in facts] if path.exists() else []
+    rows += [{"case": name, **row} for name, row in facts.items() if row is not None]
+    if not rows:
+        path.unlink(missing_ok=True)
+        return
     with write_aside(path) as aside:
-        pd.DataFrame([{"case": name, **row} for name, row in facts.items()]).to_csv(aside, index=False)
+        pd.DataFrame(rows).to_csv(aside, index=False)
+
+
+def _read_volumetry(path: Path) -> list[dict]:
+    """The rows of an earlier call, as the text they are."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
+        raise InputError(f"{path}: not readable as CSV ({' '.join(str(error).split())}); move it elsewhere") from error
+    if "case" not in table:
+        found = ", ".join(map(str, table.columns))
+        raise InputError(f"{path}: a table of volumes has a column case, found {found}; move it elsewhere")
+    return table.to_dict("records")

@@ -23,6 +23,8 @@ from data_io.reporting import log, recent
 from pipeline import hardware
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "nibabel", "numba", "openvino", "scikit-learn", "pandas")
+MARKS = ("splits.json", "environment.json", "settings.yaml")
+"""What makes a folder a run, in the order in which it is written."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ def open_run(
     if overwrite:
         clear(run.root)
     with run.writing():
-        if (run.root / "settings.yaml").is_file():
+        if _is_run(run.root):  # perhaps only since the check above, by another process
+            if not resume:
+                raise _exists_already(run.root)
             _same_experiment(run, settings_yaml, splits, fingerprints, start_from)
             return run
         write_json(run.root / "splits.json", splits)
@@ -125,15 +129,19 @@ def check_flags(resume: bool, overwrite: bool) -> None:
 
 
 def check_output(root: str | Path, resume: bool = False, overwrite: bool = False) -> None:
-    """Raises InputError where a run cannot be written to `root`; touches nothing."""
+    """Raises InputError where a run cannot be written to `root`; changes nothing. A run that another process is just
+    making is waited for."""
     root = Path(root)
     if root.exists() and not root.is_dir():
         raise InputError(f"{root}: the output is a folder, found a file")
-    visible = [entry.name for entry in root.iterdir() if not entry.name.startswith(".")] if root.is_dir() else []
+    visible = {entry.name for entry in root.iterdir() if not entry.name.startswith(".")} if root.is_dir() else set()
     if not visible:
         return
     if not (overwrite or resume):
-        raise InputError(f"{root}: exists already; use --resume to go on or --overwrite to start again")
+        raise _exists_already(root)
+    if visible < set(MARKS) and (root / ".lock").is_file():  # whoever holds the lock is making the run
+        with _held(root / ".lock", timeout_s=60):
+            pass
     if not _is_run(root):
         raise InputError(f"{root}: not a run folder; choose another output, or remove it yourself")
 
@@ -150,7 +158,11 @@ def clear(folder: Path) -> None:
 
 
 def _is_run(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in ("settings.yaml", "splits.json", "environment.json"))
+    return all((folder / name).is_file() for name in MARKS)
+
+
+def _exists_already(root: Path) -> InputError:
+    return InputError(f"{root}: exists already; use --resume to go on or --overwrite to start again")
 
 
 def fingerprints_of(dataset: Dataset) -> dict[str, str]:

@@ -18,8 +18,14 @@ CONFUSION = "confusion.csv"
 CORNER = "reference"
 
 
-def write_scores(folder: Path, scored: Sequence[CaseScores], labels: LabelTable) -> pd.DataFrame:
-    """Writes the three files and returns the detailed table. metrics.csv comes last: it says that all is there.
+def write_scores(folder: Path, scored: Sequence[CaseScores], labels: LabelTable) -> None:
+    """Writes the three files. metrics.csv comes last: it says that all is there."""
+    detailed = write_counts(folder, scored, labels)
+    tables.write_csv(detailed, folder / METRICS)
+
+
+def write_counts(folder: Path, scored: Sequence[CaseScores], labels: LabelTable) -> pd.DataFrame:
+    """Writes lesions.csv and confusion.csv and returns the detailed table, for metrics.csv once all else is there.
 
     lesions.csv has one row per connected piece; confusion.csv has voxels, summed over the cases, a row per reference
     class and a column per predicted class.
@@ -29,7 +35,6 @@ def write_scores(folder: Path, scored: Sequence[CaseScores], labels: LabelTable)
     counts = np.sum([one.confusion for one in scored], axis=0)
     tables.write_csv(pieces, folder / LESIONS)
     tables.write_csv(_labelled(counts, labels.names), folder / CONFUSION)
-    tables.write_csv(detailed, folder / METRICS)
     return detailed
 
 

@@ -1,6 +1,6 @@
 """One case, reference against prediction: rows of the score table (one per class and group), lesions, counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -45,7 +45,7 @@ LUNGS_DEFINITION = (
     "lungs = left lung + right lung + infection scored as one mask, because an infected voxel is lung too. It is not "
     'the same quantity as the "lungs" of publications, which may leave infected voxels out or average the two sides.'
 )
-"""Stands beside every score of `lungs` that is shown to a reader."""
+"""Stands beside every score of the group `lungs` that is shown to a reader: see `lungs_definition`."""
 
 DEFINITIONS: dict[str, str] = {
     "dice": "Dice similarity coefficient, 2 TP / (2 TP + FP + FN). Higher is better, 0 to 1.",
@@ -87,6 +87,12 @@ DEFINITIONS: dict[str, str] = {
 def default_groups(labels: LabelTable) -> dict[str, tuple[int, ...]]:
     """LUNG_GROUPS where the table has the lung classes of LUNG_LABELS at their numbers, otherwise no groups."""
     return dict(LUNG_GROUPS) if labels.names[:4] == LUNG_LABELS.names else {}
+
+
+def lungs_definition(classes: Iterable[str]) -> str:
+    """LUNGS_DEFINITION where the classes of a score table hold `lungs` and its members; "" where they do not: a class
+    of one's own may bear that name."""
+    return LUNGS_DEFINITION if {*LUNG_GROUPS, *LUNG_LABELS.names[1:]} <= set(classes) else ""
 
 
 def check_tolerances(tolerances_mm: Mapping[str, float] | None, labels: LabelTable) -> None:

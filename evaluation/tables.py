@@ -9,7 +9,7 @@ from data_io.atomic import write_aside
 from data_io.errors import InputError
 from evaluation.measures.lesions import LESION_COUNTS
 from evaluation.measures.statistics import bootstrap_interval
-from evaluation.scores import COLUMNS, LUNGS_DEFINITION, REQUIRED_COLUMNS, SCORES, VOLUMES
+from evaluation.scores import COLUMNS, REQUIRED_COLUMNS, SCORES, VOLUMES, lungs_definition
 
 ALL_FOLDS = "all"
 LARGEST_FOLD = 2**53
@@ -59,7 +59,7 @@ def read_detailed(path: str | Path) -> pd.DataFrame:
 
 
 def final_table(detailed: pd.DataFrame) -> pd.DataFrame:
-    """One row per fold x class, then fold "all" (all cases pooled) x class; `fold` is text.
+    """One row per fold x class, then fold "all" (all cases pooled, as `per_case`) x class; `fold` is text.
 
     Columns: fold, class, cases, then for each score its `_mean`, `_sd` (n - 1 in the denominator; NaN for one case),
     `_median` over the cases where it is defined, and `_undefined`, the number of cases where it is not. After these,
@@ -69,10 +69,16 @@ def final_table(detailed: pd.DataFrame) -> pd.DataFrame:
     parts = [(str(fold), part) for fold, part in detailed.groupby("fold", sort=True)]
     rows = [
         {"fold": fold, "class": name, "cases": len(members), **_statistics(members)}
-        for fold, part in [*parts, (ALL_FOLDS, detailed)]
+        for fold, part in [*parts, (ALL_FOLDS, per_case(detailed, SCORES).reset_index())]
         for name, members in part.groupby("class", sort=False)
     ]
     return pd.DataFrame(rows)
+
+
+def per_case(detailed: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The columns of a detailed table by case and class: a case that several folds tested counts once, with its mean
+    over the folds where it is defined (NaN where it is in none)."""
+    return detailed.groupby(["case", "class"], sort=False)[list(columns)].mean()
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
@@ -108,8 +114,8 @@ def result_lines(final: pd.DataFrame) -> str:
     lines.insert(1, "-" * len(lines[0]))
     if any(row[-2] == "1" for row in rows):
         lines.append("One case has no deviation and no interval.")
-    if any(row[0] == "lungs" for row in rows):
-        lines.append(LUNGS_DEFINITION)
+    if definition := lungs_definition(row[0] for row in rows[1:]):
+        lines.append(definition)
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from pipeline.interpolation import Places
 from pipeline.resampling import resample
-from pipeline.settings import AugmentationSettings, Range
+from pipeline.settings import AugmentationSettings
 
 CELLS_PER_SIGMA = 2  # of the noise behind an elastic displacement
 
@@ -94,7 +94,7 @@ def change_intensities(rng: np.random.Generator, image: np.ndarray, settings: Au
     `image`: float32, normalised, (x, y, z); it may be overwritten. The noise's standard deviation is drawn from
     `noise_variance`, as batchgenerators does.
     """
-    changes: list[tuple[Range, float, Callable, Callable]] = [
+    changes: list[tuple[tuple[float, float], float, Callable, Callable]] = [
         (settings.blur_sigma, 0.0, _evenly, blur),
         (settings.low_resolution, 1.0, _evenly, lower_resolution),
         (settings.brightness, 1.0, _evenly, change_brightness),
@@ -159,11 +159,11 @@ def add_noise(rng: np.random.Generator, image: np.ndarray, sd: float) -> np.ndar
     return image
 
 
-def _evenly(rng: np.random.Generator, ends: Range) -> float:
+def _evenly(rng: np.random.Generator, ends: tuple[float, float]) -> float:
     return float(rng.uniform(*ends))
 
 
-def _about_one(rng: np.random.Generator, ends: Range) -> float:
+def _about_one(rng: np.random.Generator, ends: tuple[float, float]) -> float:
     """Below or above 1 with equal chance, evenly within each side, as batchgenerators draws factors."""
     low, high = ends
     if low < 1.0 and (high <= 1.0 or rng.random() < 0.5):

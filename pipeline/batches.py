@@ -30,10 +30,11 @@ class Batch:
     labels: np.ndarray
 
 
-def steps_in_epoch(cases: Sequence[StoredCase], settings: Settings) -> int:
-    """Steps per epoch: the setting, or as many as cover each grid tile (or full image) once."""
+def steps_in_epoch(shapes: Sequence[patches.Shape], settings: Settings) -> int:
+    """Steps per epoch on volumes of these shapes: the setting, or as many as cover each grid tile (or image) once."""
     if settings.patches.shape is None or settings.patches.sampling == "grid":
-        return -(-len(_tiles(tuple(cases), settings)) // settings.patches.batch)
+        tiles = sum(len(patches.grid_corners(shape, patches.patch_shape(settings, shape))) for shape in shapes)
+        return -(-tiles // settings.patches.batch)
     return settings.training.steps_per_epoch
 
 
@@ -116,7 +117,7 @@ def training_batches(
 
     Raises InputError where one of the processes was killed.
     """
-    steps = steps_in_epoch(cases, settings)
+    steps = steps_in_epoch([case.image.shape for case in cases], settings)
     workers = default_workers() if workers is None else workers
     if workers == 0:
         for step in range(steps):

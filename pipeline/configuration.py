@@ -21,12 +21,19 @@ def preset_names() -> tuple[str, ...]:
 def load_settings(preset: str | Path = "covid-3d-unet", changes: Sequence[str] = ()) -> Settings:
     """Settings from a preset's name or a YAML file, with `changes` such as "training.epochs=5" (values are YAML).
 
-    Raises InputError for an unknown preset, an unknown key (naming the nearest valid one) or a value out of range.
+    Raises InputError for an unknown preset, an unknown key (naming the nearest valid one), a value out of range
+    or a file that is no text.
     """
     if str(preset) in preset_names():
         text = importlib.resources.files("pipeline.presets").joinpath(f"{preset}.yaml").read_text(encoding="utf-8")
     elif Path(preset).is_file():
-        text = Path(preset).read_text(encoding="utf-8")
+        try:
+            text = Path(preset).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"settings {preset}: a YAML file is text in UTF-8, found other bytes at {error.start}; store it "
+                "as UTF-8, or for a model give the settings.yaml of its run"
+            ) from error
     else:
         raise InputError(f"preset {preset}: no such preset or file{nearest(str(preset), preset_names())}")
     content = _parse(text, f"settings {preset}")

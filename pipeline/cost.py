@@ -9,7 +9,7 @@ import numpy as np
 
 from data_io.errors import InputError
 from data_io.volume import Grid
-from pipeline import patches
+from pipeline import batches, patches
 from pipeline.networks.registry import build_network
 from pipeline.preprocessing import Preprocessor
 from pipeline.settings import Settings
@@ -35,7 +35,8 @@ class Cost:
 
 
 def estimate(settings: Settings, grids: Sequence[Grid], folds: int) -> Cost:
-    """The cost of `folds` trainings on this machine's processor, and of predicting each volume (on `grids`) once."""
+    """The cost of `folds` trainings on this machine's processor, each as if on all volumes (on `grids`), and of
+    predicting each volume once."""
     network = build_network(settings)
     preprocessor = Preprocessor(settings.preprocessing)
     prepared = [preprocessor.grid(grid).shape for grid in grids]
@@ -43,14 +44,15 @@ def estimate(settings: Settings, grids: Sequence[Grid], folds: int) -> Cost:
     forward, values = forward_operations(network, shape[: settings.dimensions])
     step = 3.0 * forward * settings.patches.batch
     rate = _matrix_rate() * CONVOLUTION_EFFICIENCY
-    fold = step * settings.training.steps_per_epoch * settings.training.epochs / rate
+    fold = step * batches.steps_in_epoch(prepared, settings) * settings.training.epochs / rate
     tiles = sum(len(patches.grid_corners(size, shape, settings.prediction.overlap)) for size in prepared)
+    passes = tiles * 2 ** len(settings.prediction.mirror_axes)
     weights = network.count_params() * BYTES
     return Cost(
         parameters=network.count_params(),
         step_tflop=step / 1e12,
         fold_minutes=fold / 60.0,
-        total_minutes=(fold * folds + tiles * forward / rate) / 60.0,
+        total_minutes=(fold * folds + passes * forward / rate) / 60.0,
         memory_gb=training_memory_gb(network, values, settings.patches.batch),
         disk_gb=(sum(float(np.prod(size)) for size in prepared) * 3.0 + folds * 4 * weights) / 1e9,
     )

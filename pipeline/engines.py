@@ -13,7 +13,10 @@ from pipeline.settings import Settings
 
 @dataclass(frozen=True, eq=False)
 class Engine:
-    """`network`: the mean over the model files. `name`: "openvino" or "keras"; `precision`: "float32" or "bfloat16"."""
+    """`network`: the mean over the model files. `name`: "openvino" or "keras".
+
+    `precision`: "float32", "bfloat16", or "float16" (Keras on a GPU without units for bfloat16).
+    """
 
     name: str
     precision: str
@@ -30,8 +33,8 @@ def open_engine(
     """The networks of several model files as one.
 
     "auto" takes OpenVINO unless there is a GPU, and Keras with a warning where OpenVINO fails; bfloat16 where the
-    hardware has units for it. `threads`: for OpenVINO; all by default. Raises InputError for an unknown name, and where
-    the wanted engine cannot compute the networks.
+    hardware has units for it, float16 on other GPUs. `threads`: for OpenVINO; all by default. Raises InputError for an
+    unknown name, and where the wanted engine cannot compute the networks.
     """
     if name not in ("auto", "keras", "openvino"):
         raise InputError(f"the engine is auto, keras or openvino, found {name}")
@@ -64,4 +67,4 @@ def _keras(files: Sequence[Path], wanted: str) -> Engine:
     policy = hardware.choose_precision({"bfloat16": "mixed_bfloat16"}.get(wanted, wanted))
     networks = [rebuild(load_model(file, trust_plugins=True).network, policy) for file in files]
     network = prediction.ensemble([network.predict_on_batch for network in networks])
-    return Engine("keras", "float32" if policy == "float32" else "bfloat16", network)
+    return Engine("keras", policy.removeprefix("mixed_"), network)

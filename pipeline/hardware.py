@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
+OWN_GROUP = Path("/proc/self/cgroup")
+
 
 def gpu_present() -> bool:
     """Whether there may be an NVIDIA GPU, told without loading a framework."""
@@ -32,16 +35,29 @@ def cpu_flags() -> frozenset[str]:
 
 
 def memory_gb() -> float:
-    """The memory that this process may use: the machine's, or less where its control group is limited."""
+    """The memory that this process may use: the machine's, or less where its control group, or one that this lies in,
+    is limited."""
     limits = [float("inf")]
     if hasattr(os, "sysconf"):
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+    for path in _memory_limits():
         try:
-            limits.append(float(Path(path).read_text(encoding="ascii")))
+            limits.append(float(path.read_text(encoding="ascii")))
         except (OSError, ValueError):  # no such group, or "max"
             continue
     return min(limits) / 1e9
+
+
+def _memory_limits() -> list[Path]:
+    """The files with the limits of this process's control group and of those it lies in, as of a batch system's job."""
+    try:
+        lines = OWN_GROUP.read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    own = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "")  # 0: version 2
+    parts = own.strip("/").split("/")
+    groups = [CONTROL_GROUPS.joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
+    return [group / "memory.max" for group in groups] + [CONTROL_GROUPS / "memory" / "memory.limit_in_bytes"]
 
 
 def choose_precision(wanted: str = "auto") -> str:

@@ -116,7 +116,8 @@ def _joined(models: Sequence[openvino.Model], shape: tuple[int, ...]) -> openvin
 
 def _convert(path: Path, place: Path) -> None:
     """Writes the network's files and, last, their hashes to `place`, whole or not at all."""
-    aside = place.with_name(f"{PARTIAL_PREFIX}{os.getpid()}-{place.name}")
+    aside = place.with_name(PARTIAL_PREFIX + place.name)
+    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed: no other writes, the lock is held
     aside.mkdir()
     try:
         _export(path, aside)

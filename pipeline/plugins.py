@@ -25,6 +25,16 @@ def find(name: str, known: Mapping[str, Callable], what: str) -> Callable:
 
 
 def source_hash(name: str) -> str:
-    """SHA-256 of the file that defines "module:function": changes when the function may have changed."""
-    source = inspect.getsourcefile(find(name, {}, "function"))
+    """SHA-256 of the file that defines "module:function": changes when the function may have changed.
+
+    Raises InputError as `find`, and for what no file defines, such as a functools.partial: a change would go unseen.
+    """
+    function = find(name, {}, "function")
+    try:
+        source = inspect.getsourcefile(function)
+    except TypeError as error:
+        raise InputError(
+            f"{name}: a function defined in a Python file is needed, found {type(function).__name__}; write one with "
+            "def that calls it"
+        ) from error
     return sha256_of(source) if source else name

@@ -12,7 +12,7 @@ from data_io.scan import Scan
 from data_io.volume import Volume
 from pipeline import prediction
 from pipeline.bundled import model_path
-from pipeline.configuration import change_settings
+from pipeline.configuration import change_settings, settings_from
 from pipeline.engines import Engine, open_engine
 from pipeline.model_file import read_settings
 from pipeline.preprocessing import PreparedVolume, Preprocessor
@@ -53,10 +53,13 @@ class Predictor:
         return self.segment(scan, self.prepare(scan))
 
     def prepare(self, scan: Scan, seconds: dict[str, float] | None = None) -> tuple[PreparedVolume, ...]:
-        """Reads and preprocesses a scan, slab by slab, for each member. `seconds` takes the time."""
+        """Reads and preprocesses a scan for each member; `seconds` takes the time.
+
+        For one member it is read slab by slab; for several the whole CT is in memory, so that it is decoded once.
+        """
         with timed({} if seconds is None else seconds, "prepare"):
             if len(self.members) > 1:
-                scan = Scan.from_volume(scan.read())  # decoded once
+                scan = Scan.from_volume(scan.read())
             return tuple(Preprocessor(member.settings.preprocessing).apply(scan) for member in self.members)
 
     def segment(
@@ -90,7 +93,8 @@ def open_predictor(
     bundled models; all networks found vote together.
 
     `changes`: settings as `change_trained` takes them, such as "prediction.overlap=0.25".
-    Raises InputError where there is no model, where the models' labels differ, and as `open_engine`.
+    Raises InputError where there is no model, where `folds` are wanted of a single one, where the models' labels differ
+    or one cannot predict as the first is set, and as `open_engine`.
     """
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     files: dict[str, Path] = {}
@@ -102,16 +106,20 @@ def open_predictor(
         file: change_trained(read_settings(file, trust_plugins), changes, f"settings of {file}")
         for file in files.values()
     }
-    first = next(iter(every.values()))
+    first_file, first = next(iter(every.items()))
+    shared = {"prediction": first.prediction, "postprocessing": first.postprocessing}
+    voting: dict[Path, Settings] = {}
     alike: dict[tuple, list[Path]] = {}
     for file, own in every.items():
         if own.labels != first.labels:
             raise InputError(f"{file}: models that vote together need the same labels, found {own.labels.names}")
-        alike.setdefault((own.preprocessing, own.patches.shape), []).append(file)
+        origin = f"{file}, which votes with the prediction settings of {first_file} (--set changes them for all)"
+        voting[file] = settings_from(dict(own) | shared, origin)
+        # Where a tile is the full image, its size depends on the network.
+        alike.setdefault((own.preprocessing, own.patches.shape or own.divisor), []).append(file)
     members = []
     for together in alike.values():
-        shared = {"prediction": first.prediction, "postprocessing": first.postprocessing}
-        settings = every[together[0]].model_copy(update=shared)
+        settings = voting[together[0]]
         members.append(Member(open_engine(together, settings, engine, precision, threads), settings, len(together)))
     return Predictor(tuple(members), {name: sha256_of(file) for name, file in files.items()})
 
@@ -129,10 +137,11 @@ def change_trained(settings: Settings, changes: Sequence[str], source: str) -> S
 
 
 def _model_files(path: Path, folds: Sequence[int] | None) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if (path / "model.keras").is_file():
-        return [path / "model.keras"]
+    single = path if path.is_file() else path / "model.keras"
+    if single.is_file():
+        if folds is not None:
+            raise InputError(f"{path}: --fold is for the folds of a run folder, found a single model; leave it away")
+        return [single]
     found = {
         int(folder.name.removeprefix("fold_")): folder / "model.keras"
         for folder in path.glob("fold_*")

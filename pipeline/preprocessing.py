@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data_io.errors import InputError
 from data_io.reporting import log
 from data_io.scan import Scan
 from data_io.verification import FEW_SLICES, is_hu
@@ -65,7 +66,8 @@ class Preprocessor:
         """Prepares a CT (HU, or 0..255) and its mask.
 
         A Scan is read slab by slab and never is in memory as a whole on its own grid, unless own `steps` want it so or
-        the network's grid is that of the scan.
+        the network's grid is that of the scan. Raises InputError for such a step that does not exist, changes the shape
+        or gives values that are not finite.
         """
         scan = image if isinstance(image, Scan) else Scan.from_volume(image)
         windowed = is_windowed(scan)
@@ -94,12 +96,25 @@ class Preprocessor:
         for place, slab in slabs:
             array[place] = slab
         for name in self.settings.steps:
-            array = plugins.find(name, {}, "preprocessing step")(array, scan.grid.spacing_mm)
+            result = plugins.find(name, {}, "preprocessing step")(array, scan.grid.spacing_mm)
+            array = _checked(np.asarray(result), name, scan.grid.shape)
         yield (slice(None),) * scan.axis + (slice(0, scan.grid.shape[scan.axis]),), array
 
     def grid(self, grid: Grid) -> Grid:
         """The network's grid for a volume on `grid`."""
         return grid if self.settings.spacing_mm is None else resampling.resampled_grid(grid, self.settings.spacing_mm)
+
+
+def _checked(array: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """What the own step `name` gave. Raises InputError for another shape, and for NaN or infinite values."""
+    if array.shape != shape:
+        raise InputError(f"preprocessing step {name}: keeps the shape {shape}, found {array.shape}; mend the function")
+    wrong = array.size - np.count_nonzero(np.isfinite(array))
+    if wrong:
+        raise InputError(
+            f"preprocessing step {name}: gives finite values, found {wrong} NaN or infinite; mend the function"
+        )
+    return array
 
 
 def to_unit(hu: float, settings: PreprocessingSettings) -> float:
@@ -134,7 +149,7 @@ def warn_if_odd(
 ) -> None:
     """Says aloud that a volume is not in HU and how its values are read, or that it has few slices."""
     if slices < FEW_SLICES:
-        log.warning("%s: few slices (%d); padded with air", name, slices)
+        log.warning("%s: few slices (%d)", name, slices)
     if windowed:
         low, high = settings.windowed_source_hu
         log.warning("%s: values lie in 0..255, not HU; read as the window %g..%g HU", name, low, high)

@@ -6,32 +6,13 @@ from the defaults) and from single changes such as `training.epochs=5`.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from data_io.labels import LUNG_LABELS, LabelTable
-
-Range = tuple[float, float]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[float, Field(ge=0)]
-PositiveRange = tuple[Positive, Positive]
-NotNegativeRange = tuple[NotNegative, NotNegative]
+from pipeline.setting_types import Count, Group, NotNegativeRange, Positive, PositiveRange, Share, Window
 
 
-class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    @model_validator(mode="after")
-    def _ranges_ascend(self):
-        for name, value in self:
-            field = type(self).model_fields[name]
-            if field.annotation in (Range, PositiveRange, NotNegativeRange) and value[0] > value[1]:
-                raise ValueError(f"{name}: a range ascends, found {list(value)}")
-        return self
-
-
-class LabelSettings(_Group):
+class LabelSettings(Group):
     """The classes, in the order of their numbers in the masks; 0 is the background."""
 
     names: tuple[str, ...] = LUNG_LABELS.names
@@ -49,7 +30,7 @@ class LabelSettings(_Group):
         return self
 
 
-class PreprocessingSettings(_Group):
+class PreprocessingSettings(Group):
     """From HU on the scanner's grid to 0..1 on the network's grid.
 
     `window_hu` becomes 0..1. A volume whose values already lie in 0..255 is taken as windowed by
@@ -59,8 +40,8 @@ class PreprocessingSettings(_Group):
     network's grid: "never", "hu" (those in HU, for a network trained on slices that came equalised) or "always".
     """
 
-    window_hu: Range = (-1250.0, 250.0)
-    windowed_source_hu: Range = (-1250.0, 250.0)
+    window_hu: Window = (-1250.0, 250.0)
+    windowed_source_hu: Window = (-1250.0, 250.0)
     spacing_mm: tuple[Positive, Positive, Positive] | None = (1.58, 1.58, 2.70)
     image_order: Literal[0, 1, 3] = 3
     normalisation: Literal["z-score", "none"] = "z-score"
@@ -68,7 +49,7 @@ class PreprocessingSettings(_Group):
     equalise: Literal["never", "hu", "always"] = "never"
 
 
-class PatchSettings(_Group):
+class PatchSettings(Group):
     """What the network is trained on.
 
     `shape` in voxels: three numbers, or two for a 2D network on axial slices; null is the full image. `sampling`:
@@ -91,7 +72,7 @@ class PatchSettings(_Group):
         return self
 
 
-class AugmentationSettings(_Group):
+class AugmentationSettings(Group):
     """Random changes of each training patch. `probability` is that of each change but mirroring; a range whose ends are
     equal to the neutral value switches a change off. Rotation and scaling happen in millimetres about the patch's
     centre; elastic sigma in voxels and alpha as in batchgenerators; intensity changes act on normalised values.
@@ -117,7 +98,7 @@ class AugmentationSettings(_Group):
     transforms: tuple[str, ...] = ()
 
 
-class NetworkSettings(_Group):
+class NetworkSettings(Group):
     """The network by name (see pipeline/networks/registry.py, or "module:function" of one's own).
 
     `filters`: its width, level by level. `batch_norm`: in the networks that may have it; the plain U-Net always
@@ -132,7 +113,7 @@ class NetworkSettings(_Group):
     batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
 
 
-class LossSettings(_Group):
+class LossSettings(Group):
     """The loss by name (see pipeline/losses.py, or "module:function" of one's own).
 
     `alpha` weighs false negatives and `beta` false positives (Tversky); `smooth` is added to numerator and denominator.
@@ -148,7 +129,7 @@ class LossSettings(_Group):
     balance: Share = 0.5
 
 
-class PlateauSettings(_Group):
+class PlateauSettings(Group):
     """Lower the learning rate when the monitored loss stands still (epochs)."""
 
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
@@ -158,7 +139,7 @@ class PlateauSettings(_Group):
     min_learning_rate: Annotated[float, Field(ge=0)] = 1e-5
 
 
-class TrainingSettings(_Group):
+class TrainingSettings(Group):
     """How the weights are found. `monitor`: what plateau, early stop and the choice of the best model look at.
 
     "validation": the loss on `validation_patches` fixed patches from `validation_share` of the training patients,
@@ -200,7 +181,7 @@ class TrainingSettings(_Group):
         return self
 
 
-class PredictionSettings(_Group):
+class PredictionSettings(Group):
     """Sliding-window prediction: `overlap` of neighbouring tiles as a share of the tile, `weights` of a tile's voxels
     in the average, tiles per `batch`. `mirror_axes`: average over mirror images along these axes too (0 left-right,
     1 front-back, 2 feet-head). `skip_air`: a tile without a voxel above -900 HU is background without being looked at
@@ -216,7 +197,7 @@ class PredictionSettings(_Group):
     inside_body: bool = False
 
 
-class PostprocessingSettings(_Group):
+class PostprocessingSettings(Group):
     """What is mended in a finished mask, in this order; nothing by default.
 
     `smallest_infection_ml`: smaller pieces become the lung around them; `largest_component`: of each lung only the
@@ -238,7 +219,7 @@ class PostprocessingSettings(_Group):
         return self.smallest_infection_ml > 0 or any(steps)
 
 
-class EvaluationSettings(_Group):
+class EvaluationSettings(Group):
     """How cases are split: "kfold", "published", "hold-out:SHARE", "leave-one-out" or a JSON file of splits.
 
     `folds` and `stratify_by_source` (each fold gets its share of every source, where there are enough cases) are for
@@ -251,7 +232,7 @@ class EvaluationSettings(_Group):
     tolerances_mm: tuple[tuple[str, Annotated[float, Field(ge=0)]], ...] = ()
 
 
-class Settings(_Group):
+class Settings(Group):
     """An experiment's settings; see the groups for their fields."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

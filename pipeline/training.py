@@ -88,7 +88,7 @@ def write_history(path: Path, history: Sequence[dict]) -> None:
 
 def _run_epoch(trainer: Trainer, cases, settings: Settings, epoch: int, monitored) -> dict:
     started = time.perf_counter()
-    steps = batches.steps_in_epoch(cases, settings)
+    steps = batches.steps_in_epoch([case.image.shape for case in cases], settings)
     made = batches.training_batches(cases, settings, epoch, settings.training.workers)
     rate = 0.0
     rows = []
@@ -113,11 +113,14 @@ def _run_epoch(trainer: Trainer, cases, settings: Settings, epoch: int, monitore
 
 
 def _validate(trainer: Trainer, fixed: Sequence[batches.Batch]) -> dict:
-    return {f"val_{name}": value for name, value in _means([trainer.test(batch) for batch in fixed]).items()}
+    means = _means([trainer.test(batch) for batch in fixed], [len(batch.images) for batch in fixed])
+    return {f"val_{name}": value for name, value in means.items()}
 
 
-def _means(rows: Sequence[dict]) -> dict[str, float]:
-    return {name: float(np.mean([row[name] for row in rows])) for name in (rows[0] if rows else ())}
+def _means(rows: Sequence[dict], counts: Sequence[int] | None = None) -> dict[str, float]:
+    """The mean over batches of `counts` patches each, so that each patch counts alike; without, each batch does."""
+    names = rows[0] if rows else ()
+    return {name: float(np.average([row[name] for row in rows], weights=counts)) for name in names}
 
 
 def _monitored(history: Sequence[dict], settings: Settings) -> list[float]:

@@ -1,5 +1,6 @@
 """The folds of several runs as one method: in each fold their models, which saw the same cases, vote together."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from data_io.atomic import write_json
 from data_io.dataset import Dataset
 from data_io.errors import InputError
+from data_io.fingerprint import sha256_of
 from data_io.labels import LabelTable
 from data_io.volume import Volume
 from pipeline.configuration import settings_yaml
@@ -19,16 +21,22 @@ from pipeline.settings import Settings
 class Voting:
     """A method for cross-validation that trains nothing. `runs`: run folders whose folds have the same cases.
 
-    `changes`: settings as `change_trained` takes them; the others are the first run's.
+    `changes`: settings as `change_trained` takes them; the others are the first run's. `trust_plugins`: run the
+    functions that model files name.
     """
 
     runs: tuple[Path, ...]
     changes: tuple[str, ...] = ()
+    trust_plugins: bool = False
 
     @property
     def settings(self) -> Settings:
         """Those of the first run's first fold, changed."""
-        return change_trained(read_settings(self.runs[0] / "fold_0" / "model.keras"), self.changes, "--set")
+        return self._settings_of(self.runs[0])
+
+    def _settings_of(self, run: Path) -> Settings:
+        trained = read_settings(run / "fold_0" / "model.keras", self.trust_plugins)
+        return change_trained(trained, self.changes, "--set")
 
     @property
     def labels(self) -> LabelTable:
@@ -47,9 +55,15 @@ class Voting:
         return f"none: in each fold the models of that fold in all runs vote ({names}); for each run see its own report"
 
     def describe(self) -> str:
-        """The first run's settings as YAML, under a comment that says who votes."""
-        names = ", ".join(run.resolve().name for run in self.runs)
-        return f"# Models that vote: those of each fold of the runs {names}\n{settings_yaml(self.settings)}"
+        """The first run's settings as YAML, under comments that say who votes: each run's models by their SHA-256, and
+        where their settings differ from the first run's."""
+        names = [run.resolve().name for run in self.runs]
+        lines = [f"Models that vote: those of each fold of the runs {', '.join(names)}"]
+        for name, run in zip(names, self.runs, strict=True):
+            lines.append(f"{name}:")
+            lines += [f"  {path.parent.name} {sha256_of(path)}" for path in sorted(run.glob("fold_*/model.keras"))]
+            lines += [f"  {line}" for line in _differences(self.settings, self._settings_of(run))]
+        return "".join(f"# {line}\n" for line in lines) + settings_yaml(self.settings)
 
     def prepare(self, cases: Dataset) -> None:
         """Reads every case once, so that a bad one is told at once."""
@@ -62,13 +76,27 @@ class Voting:
         """The models of the fold that `folder` is named after; writes `folder`/models.json, their files' SHA-256."""
         if start_from is not None:
             raise InputError("models that vote are trained already; leave the start model away")
-        predictor = open_predictor(self.runs, [int(folder.name.removeprefix("fold_"))], self.changes)
+        fold = int(folder.name.removeprefix("fold_"))
+        predictor = open_predictor(self.runs, [fold], self.changes, self.trust_plugins)
         write_json(folder / "models.json", dict(predictor.models))
         return predictor
 
     def predict(self, model: Predictor, image: Volume) -> Volume:
         """Segments one CT volume (HU) on its own grid."""
         return model(image)
+
+
+def _differences(first: Settings, other: Settings) -> list[str]:
+    """The values of `other` that differ from `first`, one a line; not those that the first run's replace."""
+    ours, theirs = (run.model_dump(mode="json", exclude={"prediction", "postprocessing"}) for run in (first, other))
+    lines = []
+    for group, values in theirs.items():
+        if isinstance(values, dict):
+            changed = [name for name, value in values.items() if value != ours[group][name]]
+            lines += [f"{group}.{name}: {json.dumps(values[name])}" for name in changed]
+        elif values != ours[group]:
+            lines.append(f"{group}: {values}")
+    return lines
 
 
 def check_same_splits(runs: Sequence[Path]) -> Path:

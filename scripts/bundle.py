@@ -1,6 +1,5 @@
 """`pneumoseg bundle`: models that vote together as one small folder, to be handed on."""
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -23,28 +22,66 @@ def bundle(
     """Copies models into one folder whose networks vote together (`predict --model FOLDER`), with their weights in half
     precision, which halves the size; `--set` changes how they predict (prediction, postprocessing, equalisation).
 
+    With --overwrite the models of a bundle give way to the new ones; a run folder is refused.
+
     Example: pneumoseg bundle runs/a/model.keras runs/b/model.keras -o data/models/mine
     """
+    from tempfile import TemporaryDirectory
+
+    from data_io.atomic import PARTIAL_PREFIX
     from data_io.errors import InputError
     from pipeline.model_file import TrainedModel, load_model, save_model
     from pipeline.networks.rebuilding import rebuild
     from pipeline.predictor import change_trained
 
-    folders = [output / f"fold_{number}" for number in range(len(models))]
-    if any(output.glob("fold_*")) and not overwrite:
+    earlier = _models_of_bundle(output)
+    if earlier and not overwrite:
         raise InputError(f"{output}: holds models already; choose another folder, or add --overwrite")
     loaded = [load_model(path, trust_plugins) for path in models]
+    labels = loaded[0].settings.labels
+    for path, model in zip(models, loaded, strict=True):
+        if model.settings.labels != labels:
+            raise InputError(
+                f"{path}: models that vote together need the same labels, found {model.settings.labels.names} and "
+                f"{labels.names} in {models[0]}; bundle them apart"
+            )
     settings = [change_trained(model.settings, changes or (), "--set") for model in loaded]
-    for folder in output.glob("fold_*"):
-        shutil.rmtree(folder)
-    for folder, model, own in zip(folders, loaded, settings, strict=True):
-        folder.mkdir(parents=True)
-        save_model(folder / "model.keras", TrainedModel(rebuild(model.network, "float16"), own))
-    megabytes = sum((folder / "model.keras").stat().st_size for folder in folders) / 1e6
+    beside = output.resolve().parent
+    beside.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=beside) as aside:
+        made = [Path(aside) / f"fold_{number}" for number in range(len(models))]
+        for folder, model, own in zip(made, loaded, settings, strict=True):
+            save_model(folder / "model.keras", TrainedModel(rebuild(model.network, "float16"), own))
+        megabytes = sum((folder / "model.keras").stat().st_size for folder in made) / 1e6
+        output.mkdir(exist_ok=True)
+        for folder in earlier:
+            folder.rename(Path(aside) / f"earlier_{folder.name}")
+        for folder in made:
+            folder.rename(output / folder.name)
     if json:
-        print_json({"folder": str(output), "models": len(folders), "megabytes": round(megabytes, 1)})
+        print_json({"folder": str(output), "models": len(models), "megabytes": round(megabytes, 1)})
     elif not quiet:
-        print(f"{output}: {len(folders)} models, {megabytes:.1f} MB")
+        print(f"{output}: {len(models)} models, {megabytes:.1f} MB")
+
+
+def _models_of_bundle(folder: Path) -> list[Path]:
+    """The folders fold_K of a bundle; none where there is no bundle yet. Raises InputError where `folder` is a run or a
+    trained model, or where a fold_K holds anything but a model and what was compiled from it."""
+    from data_io.errors import InputError
+
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: a bundle is a folder, found a file; choose another output")
+    for name in ("splits.json", "settings.yaml", "model.keras"):
+        if (folder / name).exists():
+            raise InputError(f"{folder}: a run or a trained model, found {name}; choose another folder for the bundle")
+    found = sorted(folder.glob("fold_*"))
+    for fold in found:
+        names = {path.name for path in fold.iterdir()} if fold.is_dir() else set()
+        strange = sorted(name for name in names if name != "model.keras" and not name.startswith((".", "openvino-")))
+        if strange or "model.keras" not in names:
+            content = ", ".join(strange[:3]) or "no model.keras"
+            raise InputError(f"{fold}: a bundle has model.keras alone there, found {content}; choose another folder")
+    return found
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from data_io.reporting import terminal
 
 DataFolder = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the dataset.", show_default=False)]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Where the results go.", show_default=False)]
+Classes = Annotated[int, typer.Option("--classes", min=2, max=255, help="Number of classes, background included.")]
 Preset = Annotated[str, typer.Option("--preset", help="Named preset or a settings YAML file.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")

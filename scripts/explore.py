@@ -1,12 +1,15 @@
 """`pneumoseg explore`: what does a dataset hold?"""
 
-from scripts.command_line import DataFolder, Json, Output, Overwrite, Quiet, Verbose, command, print_json, run
+from pathlib import Path
+
+from scripts.command_line import Classes, DataFolder, Json, Output, Overwrite, Quiet, Verbose, command, print_json, run
 
 
 @command
 def explore(
     data: DataFolder,
     output: Output,
+    classes: Classes = 4,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -15,12 +18,17 @@ def explore(
     """Tabulate and draw every case: shapes, spacings, intensities, class frequencies.
 
     Writes report.html (one page with everything), exploration.csv, summary.json, figures/*.png and
-    figures/cases/CASE.png.
+    figures/cases/CASE.png, once every case has been read. Four classes bear the names of COVID-19-CT-Seg's, another
+    number of them the names class_1, class_2 and so on.
 
     Example: pneumoseg explore data/ -o exploration/
     """
+    import shutil
+    from tempfile import TemporaryDirectory
+
     from data_io.atomic import write_aside, write_json
     from data_io.errors import InputError
+    from data_io.label_mapping import parse_labels
     from data_io.labels import LUNG_LABELS
     from data_io.layouts import open_dataset
     from data_io.reporting import log
@@ -31,26 +39,34 @@ def explore(
 
     if output.exists() and (not output.is_dir() or any(output.iterdir())) and not overwrite:
         raise InputError(f"{output}: exists already and is not an empty folder; choose another, or add --overwrite")
+    labels = LUNG_LABELS
+    if classes != len(LUNG_LABELS):
+        labels = parse_labels([f"{number}=class_{number}" for number in range(1, classes)]).table
     histograms, sheets, overviews = [], [], []
-
-    def draw(case, image, mask):
-        histograms.append(figures.count_intensities(case.name, case.source, image))
-        sheets.append((case.name, output / "figures" / "cases" / f"{case.name}.png"))
-        save_figure(figures.montage(image, mask, LUNG_LABELS, title=case.name), sheets[-1][1])
 
     def overview(figure, name, caption):
         overviews.append((caption, output / "figures" / f"{name}.png"))
         save_figure(figure, overviews[-1][1])
 
-    table = exploration.explore(open_dataset(data, need_masks=False), LUNG_LABELS, draw)
-    summary = exploration.summary(table, LUNG_LABELS)
+    with TemporaryDirectory() as drawn:
+
+        def draw(case, image, mask):
+            histograms.append(figures.count_intensities(case.name, case.source, image))
+            sheets.append((case.name, output / "figures" / "cases" / f"{case.name}.png"))
+            save_figure(figures.montage(image, mask, labels, title=case.name), Path(drawn) / f"{case.name}.png")
+
+        table = exploration.explore(open_dataset(data, need_masks=False), labels, draw)
+        (output / "figures" / "cases").mkdir(parents=True, exist_ok=True)
+        for _, sheet in sheets:
+            shutil.move(Path(drawn) / sheet.name, sheet)
+    summary = exploration.summary(table, labels)
     with write_aside(output / "exploration.csv") as aside:
         table.to_csv(aside, index=False)
     write_json(output / "summary.json", summary)
     overview(figures.shapes_and_spacings(table), "shapes_and_spacings", "Voxels, spacing and extent of each case")
     overview(figures.intensity_histograms(histograms), "intensities", "Intensities of each case")
     if summary["annotated_cases"]:
-        figure = figures.class_frequencies(table, LUNG_LABELS)
+        figure = figures.class_frequencies(table, labels)
         overview(figure, "class_frequencies", "Share of the voxels per class: mean, and each case")
     write_exploration_report(
         output / "report.html",
@@ -59,15 +75,15 @@ def explore(
         summary,
         overviews,
         sheets,
-        remarkable_cases(table, LUNG_LABELS),
-        LUNG_LABELS,
+        remarkable_cases(table, labels),
+        labels,
     )
     log.info("written to %s", output)
     if json:
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
         print_json({"summary": summary, "cases": rows})
     elif not quiet:
-        print(exploration.readable(table, LUNG_LABELS))
+        print(exploration.readable(table, labels))
         for name, content in summary.items():
             values = content.items() if isinstance(content, dict) else [("", content)]
             print(f"{name}:", ", ".join(f"{key} {value:.6g}".strip() for key, value in values if value is not None))

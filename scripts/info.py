@@ -5,14 +5,13 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import Json, Quiet, Verbose, command, print_json, run, settings_of, use_device
+from scripts.command_line import Json, Verbose, command, print_json, run, settings_of, use_device
 
 
 @command
 def info(
     preset: Annotated[str | None, typer.Option("--preset", help="Show the settings of this preset.")] = None,
     clear_cases: Annotated[bool, typer.Option("--clear-cases", help="Remove the prepared cases.")] = False,
-    quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:

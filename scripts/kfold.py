@@ -39,7 +39,11 @@ def kfold(
     splits: Splits = None,
     fold: Folds = None,
     start_from: Annotated[
-        Path | None, typer.Option("--start-from", help="Begin with the weights of this model file (fine-tuning).")
+        Path | None,
+        typer.Option(
+            "--start-from",
+            help="Begin every fold with the weights of this model file (fine-tuning); it must not have seen the cases.",
+        ),
     ] = None,
     trust_plugins: TrustPlugins = False,
     seed: Seed = None,
@@ -69,7 +73,7 @@ def kfold(
     if dry_run:
         from scripts.dry_run import print_estimate
 
-        print_estimate(settings, dataset, len(fold) if fold else len(chosen), json)
+        print_estimate(settings, dataset, len(set(fold)) if fold else len(chosen), json)
         return
     from pipeline.model_file import load_model
     from pipeline.segmenter import Segmenter

@@ -52,7 +52,9 @@ def predict(
         str | None, typer.Option("--format", help="nii.gz (default), nii, or seg.nrrd for 3D Slicer.")
     ] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="A map of 0..1 per class, too.")] = False,
-    statistics: Annotated[bool, typer.Option("--statistics", help="Volumes, share infected, mean HU, too.")] = False,
+    statistics: Annotated[
+        bool, typer.Option("--statistics", help="Volumes, share infected, mean HU, too; rows of other CTs are kept.")
+    ] = False,
     preview: Annotated[bool, typer.Option("--preview", help="A picture of each mask, too.")] = False,
     series: Annotated[str | None, typer.Option("--series", help="Which DICOM series: UID, number or name.")] = None,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Read DICOM series with missing slices.")] = False,
@@ -97,7 +99,7 @@ def predict(
     failed = [result for result in results if result.error is not None]
     if statistics and output.is_dir():
         share = f"_{part.replace('/', '_of_')}" if part else ""
-        facts = {result.output.name: result.manifest["statistics"] for result in done if result.manifest}
+        facts = {result.output.name: result.manifest and result.manifest["statistics"] for result in results}
         write_volumetry(output / f"statistics{share}.csv", facts)
     if json:
         print_json(

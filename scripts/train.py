@@ -1,4 +1,4 @@
-"""`pneumoseg train`: one model from all cases of a dataset."""
+"""`pneumoseg train`: one model from a whole dataset."""
 
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +50,8 @@ def train(
 ) -> None:
     """Trains one network on all cases and writes OUTPUT/model.keras, which segments by itself with `predict`.
 
+    With training.monitor=validation a share of the patients is not trained on: their loss chooses the epoch.
+
     Example: pneumoseg train data/phantoms -o runs/model --preset demo
     """
     use_device(device, threads)
@@ -62,10 +64,17 @@ def train(
 
         print_estimate(settings, dataset, 1, json)
         return
+    from data_io.reporting import log
     from evaluation.final_model import train_final_model
     from pipeline.model_file import load_model
     from pipeline.segmenter import Segmenter
 
+    if settings.training.monitor == "validation":
+        log.info(
+            "%.0f %% of the patients are not trained on, their loss chooses the epoch; to train on all, set "
+            "training.monitor to training or none",
+            100 * settings.training.validation_share,
+        )
     start = load_model(start_from, trust_plugins) if start_from else None
     path = train_final_model(dataset, Segmenter(settings), output, resume, overwrite, start)
     if json:

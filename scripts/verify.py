@@ -1,16 +1,14 @@
 """`pneumoseg verify`: is a dataset fit for training?"""
 
-from typing import Annotated
-
 import typer
 
-from scripts.command_line import DataFolder, Json, Quiet, Verbose, command, print_json, run
+from scripts.command_line import Classes, DataFolder, Json, Quiet, Verbose, command, print_json, run
 
 
 @command
 def verify(
     data: DataFolder,
-    classes: Annotated[int, typer.Option("--classes", min=2, help="Number of classes, background included.")] = 4,
+    classes: Classes = 4,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,

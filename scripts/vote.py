@@ -15,6 +15,7 @@ from scripts.command_line import (
     Resume,
     Set,
     Threads,
+    TrustPlugins,
     Verbose,
     command,
     run,
@@ -30,6 +31,7 @@ def vote(
     model: Annotated[list[Path], typer.Option("--model", help="A run folder of `kfold`; give two or more.")],
     changes: Set = None,
     fold: Folds = None,
+    trust_plugins: TrustPlugins = False,
     resume: Resume = False,
     overwrite: Overwrite = False,
     threads: Threads = None,
@@ -53,7 +55,7 @@ def vote(
     dataset = open_dataset(data)
     chosen = from_file(check_same_splits(model), dataset)
     check_folds(fold, len(chosen))
-    method = Voting(tuple(model), tuple(changes or ()))
+    method = Voting(tuple(model), tuple(changes or ()), trust_plugins=trust_plugins)
     tolerances_mm = dict(method.settings.evaluation.tolerances_mm)
     results = cross_validate(dataset, chosen, method, output, fold, resume, overwrite, tolerances_mm=tolerances_mm)
     print_results(results, quiet, json)

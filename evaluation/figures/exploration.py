@@ -15,6 +15,7 @@ from evaluation.exploration import AXES
 from evaluation.figures.log_axis import log_axis
 from evaluation.figures.overlays import (
     LONGEST_PANEL,
+    MOST_LISTED,
     display_window,
     draw_contours,
     radiological_slice,
@@ -161,10 +162,12 @@ def montage(
     if mask is not None:
         lines = [
             Line2D([], [], color=unit_rgb(labels.colours[label]), label=labels.names[label])
-            for label in range(1, len(labels))
+            for label in range(1, min(len(labels), MOST_LISTED + 1))
         ]
+        if (further := len(labels) - 1 - len(lines)) > 0:
+            lines.append(Line2D([], [], linestyle="none", label=f"and {further} more"))
         figure.legend(
-            handles=lines, loc="outside lower center", ncols=len(lines), frameon=False, fontsize=FONT_POINTS - 1
+            handles=lines, loc="outside lower center", ncols=min(len(lines), 7), frameon=False, fontsize=FONT_POINTS - 1
         )
     if title:
         figure.suptitle(title, fontsize=FONT_POINTS)

@@ -15,7 +15,7 @@ from data_io.errors import InputError
 from data_io.labels import LabelTable
 from data_io.volume import Volume
 from evaluation.figures.errors import ERROR_COLOURS, ERROR_OPACITY, check_shapes, error_kinds, slice_disagreement
-from evaluation.figures.overlays import FILL_OPACITY, display_window, radiological_slice
+from evaluation.figures.overlays import display_window, radiological_slice
 
 WEBP_LIMIT_PX = 16383
 WEBP_QUALITY = 60
@@ -30,7 +30,7 @@ SMALLEST_MARKED_PX = 64
 
 def frames(
     image: Volume,
-    reference: Volume | None,
+    reference: Volume,
     prediction: Volume,
     labels: LabelTable,
     indices: Sequence[int],
@@ -41,12 +41,11 @@ def frames(
     Left the CT (lung window, or grey values as they are), right the same with the outlines of the classes in the
     table's colours (the reference's solid, the prediction's dashed) and the errors in the colours of
     `evaluation.figures.errors`, which no outline hides; the last class (the infection) needs none: its colours end
-    where its outlines would be. Without `reference` the right panel has the prediction filled and outlined. The
-    patient's right is at the left of each panel; the height keeps the patient's proportions in mm.
+    where its outlines would be. The patient's right is at the left of each panel; the height keeps the patient's
+    proportions in mm.
     Raises InputError where shapes differ, for an index outside the volume and for `width_px` below 1.
     """
-    masks = {"prediction": prediction} if reference is None else {"reference": reference, "prediction": prediction}
-    check_shapes({"CT": image.array, **{role: mask.array for role, mask in masks.items()}})
+    check_shapes({"CT": image.array, "reference": reference.array, "prediction": prediction.array})
     width, depth, height = image.array.shape
     if width_px < 1:
         raise InputError(f"a picture is at least 1 pixel wide, found width_px {width_px}")
@@ -57,36 +56,31 @@ def frames(
     drawn = []
     for index in indices:
         ct = _grey_picture(radiological_slice(image.array, index), window, size_px)
+        true = _resized_classes(radiological_slice(reference.array, index), size_px)
         found = _resized_classes(radiological_slice(prediction.array, index), size_px)
-        if reference is None:
-            overlaid = _segmented(ct, found, labels)
-        else:
-            true = _resized_classes(radiological_slice(reference.array, index), size_px)
-            overlaid = _compared(ct, true, found, labels)
-        drawn.append(np.hstack([_marked(ct), _marked(overlaid)]))
+        drawn.append(np.hstack([_marked(ct), _marked(_compared(ct, true, found, labels))]))
     return drawn
 
 
-def spread_slices(reference: np.ndarray | None, prediction: np.ndarray, count: int) -> list[int]:
+def spread_slices(reference: np.ndarray, prediction: np.ndarray, count: int) -> list[int]:
     """At most `count` axial slices evenly over the labelled extent, from the feet up, all of it where that is fewer.
 
     The worst slice is always among them: that with the most disagreement, where the highest class that occurs (the
-    infection) weighs more; without disagreement or `reference` that with the most of this class. Where nothing is
-    labelled the slices are spread over the whole height. `reference`, `prediction`: class numbers (x, y, z).
+    infection) weighs more; without disagreement that with the most of this class. Where nothing is labelled the slices
+    are spread over the whole height. `reference`, `prediction`: class numbers (x, y, z).
     Raises InputError where the shapes differ or `count` is below 1.
     """
     if count < 1:
         raise InputError(f"at least 1 slice can be shown, found {count}")
-    masks = [prediction] if reference is None else [reference, prediction]
-    check_shapes({"prediction": prediction, "reference": masks[0]})
-    labelled = np.flatnonzero(np.logical_or.reduce([mask.any(axis=(0, 1)) for mask in masks]))
+    check_shapes({"prediction": prediction, "reference": reference})
+    labelled = np.flatnonzero(reference.any(axis=(0, 1)) | prediction.any(axis=(0, 1)))
     if not labelled.size:
         labelled = np.arange(prediction.shape[2])
     first, last = int(labelled[0]), int(labelled[-1])
     if last - first < count:
         return list(range(first, last + 1))
     spread = np.rint(np.linspace(first, last, count)).astype(int)
-    worst = _worst_slice(masks)
+    worst = _worst_slice(reference, prediction)
     spread[np.abs(spread - worst).argmin()] = worst
     return [int(index) for index in spread]
 
@@ -157,16 +151,6 @@ def _compared(ct: np.ndarray, true: np.ndarray, found: np.ndarray, labels: Label
     return _tinted(picture, ct, kinds, np.array(ERROR_COLOURS) * 255, np.array(ERROR_OPACITY))
 
 
-def _segmented(ct: np.ndarray, found: np.ndarray, labels: LabelTable) -> np.ndarray:
-    """The CT with the classes of a prediction filled half-transparently and outlined."""
-    opacity = np.full(len(labels), FILL_OPACITY)
-    opacity[0] = 0
-    picture = _tinted(ct, ct, found, np.array(labels.colours, dtype=float), opacity)
-    for label in range(1, len(labels)):
-        picture[_outline(found == label) & (found < label)] = labels.colours[label]  # no lung's line within a lesion
-    return picture
-
-
 def _tinted(
     picture: np.ndarray, ct: np.ndarray, kinds: np.ndarray, colours: np.ndarray, opacity: np.ndarray
 ) -> np.ndarray:
@@ -197,12 +181,12 @@ def _marked(picture: np.ndarray) -> np.ndarray:
     return np.asarray(canvas)
 
 
-def _worst_slice(masks: list[np.ndarray]) -> int:
-    highest = max(int(mask.max()) for mask in masks)
-    disagreement = slice_disagreement(masks[0], masks[-1], highest)
+def _worst_slice(reference: np.ndarray, prediction: np.ndarray) -> int:
+    highest = max(int(reference.max()), int(prediction.max()))
+    disagreement = slice_disagreement(reference, prediction, highest)
     if disagreement.any():
         return int(disagreement.argmax())
-    return int(np.count_nonzero(masks[-1] == highest, axis=(0, 1)).argmax())
+    return int(np.count_nonzero(prediction == highest, axis=(0, 1)).argmax())
 
 
 def _check_frames(frames: Sequence[np.ndarray]) -> None:

@@ -38,18 +38,17 @@ def read_history(path: str | Path) -> pd.DataFrame:
     return history.drop_duplicates("epoch", keep="last").sort_values("epoch", ignore_index=True)
 
 
-def fitting_curves(history: pd.DataFrame, title: str = "", selected_epoch: int | None = None) -> Figure:
+def fitting_curves(history: pd.DataFrame, title: str = "") -> Figure:
     """One panel per metric, training and validation against the epoch; the learning rate on a logarithmic axis.
 
-    `history`: as `read_history` returns it. `selected_epoch`: the epoch whose weights were kept, marked in each panel;
-    where none is given, the epoch of the lowest validation loss is marked if there is one. Raises InputError where
-    there is nothing to draw.
+    `history`: as `read_history` returns it. The epoch of the lowest validation loss is marked where there is one.
+    Raises InputError where there is nothing to draw.
     """
     metrics = list(dict.fromkeys(str(name).removeprefix(VALIDATION) for name in history if name not in NOT_METRICS))
     if "epoch" not in history or not metrics:
         raise InputError(f"a fitting curve needs a column epoch and a metric, found {', '.join(map(str, history))}")
     metrics.sort(key=lambda name: (name == LEARNING_RATE, name != "loss"))  # loss first, learning rate last
-    marked, meaning = _marked_epoch(history, selected_epoch)
+    lowest = _lowest_validation_loss(history)
 
     columns = min(len(metrics), COLUMNS_OF_PANELS)
     rows = math.ceil(len(metrics) / columns)
@@ -57,8 +56,9 @@ def fitting_curves(history: pd.DataFrame, title: str = "", selected_epoch: int |
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, metric in zip(panels, metrics, strict=False):
         _panel(axes, history, metric)
-        if marked is not None:
-            axes.axvline(marked, color=COLOURS[6], linestyle=":", linewidth=1.6, label=f"{meaning} (epoch {marked})")
+        if lowest is not None:
+            label = f"lowest validation loss (epoch {lowest})"
+            axes.axvline(lowest, color=COLOURS[6], linestyle=":", linewidth=1.6, label=label)
     for axes in panels[len(metrics) :]:
         axes.set_axis_off()
     if title:
@@ -98,10 +98,8 @@ def _panel(axes: Axes, history: pd.DataFrame, metric: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _marked_epoch(history: pd.DataFrame, selected_epoch: int | None) -> tuple[int | None, str]:
-    if selected_epoch is not None:
-        return selected_epoch, "selected"
-    losses = history[VALIDATION + "loss"].dropna() if VALIDATION + "loss" in history else pd.Series(dtype=float)
-    if losses.empty:
-        return None, ""
-    return int(history["epoch"].to_numpy()[history[VALIDATION + "loss"].argmin()]), "lowest validation loss"
+def _lowest_validation_loss(history: pd.DataFrame) -> int | None:
+    """Its epoch; None without any validation."""
+    if VALIDATION + "loss" not in history or history[VALIDATION + "loss"].isna().all():
+        return None
+    return int(history["epoch"].to_numpy()[history[VALIDATION + "loss"].argmin()])

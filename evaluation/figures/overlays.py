@@ -1,4 +1,4 @@
-"""Slices of a CT with reference and prediction drawn over them, as radiologists look at them."""
+"""Slices of a CT with a mask drawn over them, as radiologists look at them."""
 
 from typing import Literal
 
@@ -42,37 +42,35 @@ def display_window(array: np.ndarray) -> tuple[float, float]:
     return GREY_WINDOW if windowed else LUNG_WINDOW_HU
 
 
-def telling_slices(masks: list[np.ndarray], labels: LabelTable, count: int = 4) -> list[int]:
+def telling_slices(mask: np.ndarray, labels: LabelTable, count: int = 4) -> list[int]:
     """Axial slices worth showing, from the feet up, at most `count`.
 
     The slices that hold anything but background are cut into `count` equal stacks; from each comes the slice with the
-    most voxels of the table's last class (the infection), and among equals with the most of all. `masks`: label
-    arrays (x, y, z). Without any labelled voxel: the middle slice.
+    most voxels of the table's last class (the infection), and among equals with the most of all. `mask`: class numbers
+    (x, y, z). Without any labelled voxel: the middle slice.
     """
-    last = sum(np.count_nonzero(mask == len(labels) - 1, axis=(0, 1)) for mask in masks)
-    every = sum(np.count_nonzero(mask, axis=(0, 1)) for mask in masks)
+    last = np.count_nonzero(mask == len(labels) - 1, axis=(0, 1))
+    every = np.count_nonzero(mask, axis=(0, 1))
     filled = np.flatnonzero(every)
     if not filled.size:
-        return [masks[0].shape[2] // 2]
+        return [mask.shape[2] // 2]
     stacks = [stack for stack in np.array_split(filled, min(count, filled.size)) if stack.size]
     return [int(max(stack, key=lambda index: (last[index], every[index]))) for stack in stacks]
 
 
-def overlay_sheet(
-    image: Volume, reference: Volume | None, prediction: Volume, labels: LabelTable, title: str = "", slices: int = 4
-) -> Figure:
-    """A sheet of axial slices in rows; columns: the CT, the reference over it (where there is one), the prediction.
+def overlay_sheet(image: Volume, prediction: Volume, labels: LabelTable, title: str = "", slices: int = 4) -> Figure:
+    """A sheet of axial slices in rows; columns: the CT, and the prediction over it.
 
-    `image`: HU or windowed grey values; `reference`, `prediction`: uint8 class numbers on the image's grid. Classes are
-    filled half-transparently in the table's colours and outlined; the scale of both axes is that of the patient.
-    Raises InputError where the grids differ.
+    `image`: HU or windowed grey values; `prediction`: uint8 class numbers on the image's grid. Classes are filled
+    half-transparently in the table's colours and outlined; the scale of both axes is that of the patient. Raises
+    InputError where the grids differ.
     """
-    masks = {"reference": reference, "prediction": prediction} if reference is not None else {"prediction": prediction}
-    for role, mask in masks.items():
-        if mask.array.shape != image.array.shape:
-            raise InputError(f"CT and {role} must have one shape, found {image.array.shape} and {mask.array.shape}")
-    chosen = telling_slices([mask.array for mask in masks.values()], labels, slices)
-    columns: list[tuple[str, np.ndarray | None]] = [("CT", None), *((role, mask.array) for role, mask in masks.items())]
+    if prediction.array.shape != image.array.shape:
+        raise InputError(
+            f"CT and prediction must have one shape, found {image.array.shape} and {prediction.array.shape}"
+        )
+    chosen = telling_slices(prediction.array, labels, slices)
+    columns: list[tuple[str, np.ndarray | None]] = [("CT", None), ("prediction", prediction.array)]
 
     spacing_x, spacing_y, _ = image.spacing_mm
     width_mm, height_mm = image.array.shape[0] * spacing_x, image.array.shape[1] * spacing_y

@@ -35,11 +35,8 @@ class Pieces:
     centre: np.ndarray
 
 
-def pieces(mask: np.ndarray, other: np.ndarray, smallest_voxels: int = 1) -> Pieces:
-    """The pieces of `mask` with at least `smallest_voxels`; `mask`, `other`: bool (x, y, z) of one shape.
-
-    Raises InputError for other types and shapes.
-    """
+def pieces(mask: np.ndarray, other: np.ndarray) -> Pieces:
+    """The pieces of `mask`; `mask`, `other`: bool (x, y, z) of one shape. InputError for other types and shapes."""
     if mask.shape != other.shape or mask.ndim != 3:
         raise InputError(f"masks to compare must have one 3D shape, found {mask.shape} and {other.shape}")
     if mask.dtype != bool or other.dtype != bool:
@@ -53,7 +50,6 @@ def pieces(mask: np.ndarray, other: np.ndarray, smallest_voxels: int = 1) -> Pie
     sums = [np.bincount(labels, weights=axis, minlength=count + 1)[1:] for axis in inside]
     centre = np.stack(sums, axis=-1) / voxels[:, None] + [side.start for side in box]
     order = np.lexsort((*centre.T, -voxels))  # among equals by place, so that no labelling decides
-    order = order[voxels[order] >= smallest_voxels]
     return Pieces(voxels[order], covered[order] / voxels[order], centre[order])
 
 

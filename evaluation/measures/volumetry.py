@@ -16,7 +16,7 @@ def volumetry(
 
     For each class NAME but the background: `NAME_ml`, and `NAME_mean_hu` (None where the class is absent, or where the
     scan is not `in_hu`). `lungs_ml`: `lungs` and `infection` together, as infection overwrites lung in the masks.
-    `infected_percent`: infection / lungs_ml * 100; None without lungs.
+    `infected_percent`: infection / lungs_ml * 100; None where no voxel is lung, be there infection or not.
     """
     counts = np.zeros(len(table), np.int64)
     sums = np.zeros(len(table))
@@ -32,6 +32,6 @@ def volumetry(
     every = {label for label in (*lungs, infection) if label < len(table)}
     total_ml = float(sum(volumes_ml[label] for label in every))
     facts["lungs_ml"] = round(total_ml, 3)
-    infected = infection in every and total_ml > 0
-    facts["infected_percent"] = round(100.0 * float(volumes_ml[infection]) / total_ml, 2) if infected else None
+    graded = infection in every and any(counts[label] for label in every - {infection})
+    facts["infected_percent"] = round(100.0 * float(volumes_ml[infection]) / total_ml, 2) if graded else None
     return facts

@@ -10,7 +10,7 @@ from evaluation.measures.overlap import OVERLAP_SCORES
 from evaluation.report import html, slice_viewer
 from evaluation.report import tables as report_tables
 from evaluation.report.slice_viewer import FilmStrip
-from evaluation.scores import DIFFERENCES, LUNGS_DEFINITION, SCORES
+from evaluation.scores import DIFFERENCES, SCORES, lungs_definition
 from evaluation.splits import Split
 from evaluation.tables import ALL_FOLDS, FURTHER_STATISTICS, STATISTICS
 
@@ -32,13 +32,14 @@ def summarise(final: pd.DataFrame) -> dict:
     """The rows of fold "all" as plain content for JSON, with None in place of NaN.
 
     `{"folds": n, "classes": {CLASS: {"cases": n, SCORE: {"mean", "sd", "median", "undefined", "q1", "q3", "ci95_low",
-    "ci95_high"}, ...}}}`; the class `lungs` carries its `definition` too.
+    "ci95_high"}, ...}}}`; the group `lungs` carries its `definition` too.
     """
     classes = {}
+    definition = lungs_definition(final["class"])
     for row in final[final["fold"] == ALL_FOLDS].to_dict("records"):
         entry: dict = {"cases": int(row["cases"])}
-        if row["class"] == "lungs":
-            entry["definition"] = LUNGS_DEFINITION
+        if definition and row["class"] == "lungs":
+            entry["definition"] = definition
         for score in SCORES:
             entry[score] = {name: _plain(row[f"{score}_{name}"]) for name in (*STATISTICS, *FURTHER_STATISTICS)}
             entry[score]["undefined"] = int(row[f"{score}_undefined"])
@@ -58,18 +59,15 @@ def write_report(
     warnings: Sequence[str],
     environment: Mapping,
     strips: Mapping[str, Sequence[FilmStrip]] = {},
-    strips_note: str = STRIPS,
 ) -> None:
     """Writes the report to `path` (.html), whole or not at all.
 
     `summary`: facts for the head of the page (nested "classes", as of `summarise`, is what the result tables show);
     `detailed`, `final`: the tables of `evaluation.tables`; `figures`: (caption, path of a PNG); `strips`: film strips
-    of cases under their heading, such as "Worst cases"; `strips_note`: what their frames show and in which
-    colours. All text is escaped. Raises InputError for a picture that is missing or of another format, or a strip whose
-    frames do not fit.
+    of cases under their heading, such as "Worst cases". All text is escaped. Raises InputError for a picture that is
+    missing or of another format, or a strip whose frames do not fit.
     """
     shown = [score for score in SCORES if detailed[score].notna().any()]
-    lungs = LUNGS_DEFINITION if (final["class"] == "lungs").any() else ""
     overlap, boundary, differences = (
         [score for score in scores if score in shown] for scores in ((*OVERLAP_SCORES, "auc"), BOUNDARY, DIFFERENCES)
     )
@@ -78,7 +76,7 @@ def write_report(
         "Result": [
             report_tables.publication_table(final),
             report_tables.tolerance_note(detailed),
-            html.note(lungs),
+            html.note(lungs_definition(final["class"])),
             report_tables.result_table(final, overlap, "Overlap"),
             report_tables.result_table(final, boundary, "Surfaces"),
             report_tables.fold_table(final, "dice"),
@@ -87,7 +85,7 @@ def write_report(
             report_tables.result_table(final, differences, "Volumes"),
         ],
         "Warnings": [html.warning(text) for text in (*warnings, *undefined)],
-        "Worst and best cases": _films(strips, strips_note),
+        "Worst and best cases": _films(strips),
         "Figures": [html.figure(caption, html.read_picture(picture)) for caption, picture in figures],
         "Scores per case": [report_tables.case_table(detailed), report_tables.all_scores(detailed, shown)],
         "Splits": [report_tables.split_table(splits)],
@@ -102,8 +100,8 @@ def write_report(
     write_text(path, html.page(title, html.facts(facts, "Summary"), sections, style))
 
 
-def _films(strips: Mapping[str, Sequence[FilmStrip]], note: str) -> list[str]:
-    parts = [html.paragraph(note)]
+def _films(strips: Mapping[str, Sequence[FilmStrip]]) -> list[str]:
+    parts = [html.paragraph(STRIPS)]
     for heading, cases in strips.items():
         if cases:
             parts += [html.subheading(heading), slice_viewer.thumbnails(cases)]

@@ -1,5 +1,6 @@
 """The results of a whole run: cv_results.*.csv, summary.json, figures and report.html from what the folds left."""
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -69,6 +70,14 @@ def write_results(
         run.environment,
         strips=extreme_cases(detailed, folders),
     )
+
+
+def remove_results(folder: Path) -> None:
+    """Removes what `write_results` wrote: where a fold begins again, it tells of a model that is no longer there."""
+    written = ("report.html", "summary.json", "cv_results.final.csv", "cv_results.detailed.csv")
+    for name in (*written, score_files.LESIONS, score_files.CONFUSION):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "figures", ignore_errors=True)
 
 
 def draw_results(folder: Path, detailed: pd.DataFrame) -> Figures:

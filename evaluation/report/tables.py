@@ -9,7 +9,7 @@ from evaluation.report import html
 from evaluation.score_names import TITLES
 from evaluation.scores import DEFINITIONS, VOLUMES
 from evaluation.splits import Split
-from evaluation.tables import ALL_FOLDS, decimals, mean_and_sd
+from evaluation.tables import ALL_FOLDS, decimals, mean_and_sd, per_case
 
 LEADING = ("dice", "nsd", "hd95_mm")
 """Scores whose interval and quartiles are shown beside the mean."""
@@ -84,8 +84,8 @@ def lesion_table(detailed: pd.DataFrame, final: pd.DataFrame) -> str:
     header += [f"{TITLES[score]}, pooled" for score in LESION_SCORES]
     header += [f"{TITLES[score]}, mean of cases ± sd" for score in LESION_SCORES if _has(final, score, "mean")]
     rows = []
-    for key, part in detailed.groupby("class", sort=False):
-        counts = part[list(LESION_COUNTS)].apply(pd.to_numeric, errors="coerce").dropna()
+    for key, part in per_case(detailed, LESION_COUNTS).groupby(level="class", sort=False):
+        counts = part.dropna()
         if not len(counts):
             continue
         cells = [f"{total:.0f} ({mean:.1f})" for total, mean in zip(counts.sum(), counts.mean(), strict=True)]

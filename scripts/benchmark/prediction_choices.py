@@ -62,11 +62,9 @@ def measure(
         if not RunFolder(run).finished(fold):
             continue
         folder = RunFolder(run).fold(fold)
-        base = open_predictor(folder, engine="openvino", precision="float32", trust_plugins=True)
-        others = {
-            name: open_predictor(folder, **({"engine": "openvino", "precision": "float32"} | options))
-            for name, options in predictions.items()
-        }
+        plain: dict = {"engine": "openvino", "precision": "float32", "trust_plugins": True}
+        base = open_predictor(folder, **plain)
+        others = {name: open_predictor(folder, **(plain | options)) for name, options in predictions.items()}
         for name in split["val"]:
             rows += _measure_case(dataset.case(name), fold, base, others)
     table = pd.DataFrame(rows)

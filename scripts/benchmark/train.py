@@ -4,8 +4,9 @@
 
 WORK is a folder for what is made once, as for batches.py. Each program is a process of its own that trains the network
 of covid-3d-unet: first on one batch again and again (a step: the median), then on batches made on the fly (end to end:
-wall-clock seconds of all steps but the first). `keras_bf16` is the same network with Keras's own batch normalisation
-in mixed_bfloat16. The floor is three times the forward pass's operations at the machine's bfloat16 matrix rate.
+wall-clock seconds of all steps but the first). `keras` is the same network with Keras's own batch normalisation, in
+the precision that this program chooses for the machine. The floor is three times the forward pass's operations at the
+machine's bfloat16 matrix rate.
 """
 
 import json
@@ -18,13 +19,13 @@ import typer
 from scripts.benchmark.batches import cts_with_masks
 from scripts.benchmark.machine import REPOSITORY, matrix_rates, measured, report
 
-PROGRAMS = ("pneumoseg", "keras_bf16", "miscnn")
+PROGRAMS = ("pneumoseg", "keras", "miscnn")
 
 
 def benchmark(
     work: Annotated[Path, typer.Argument(help="Folder for CTs, prepared cases and environments.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
-    skip: Annotated[list[str] | None, typer.Option("--skip", help="keras_bf16 or miscnn; may be repeated.")] = None,
+    skip: Annotated[list[str] | None, typer.Option("--skip", help="keras or miscnn; may be repeated.")] = None,
     steps: Annotated[int, typer.Option("--steps", min=2, help="Steps of each kind, after one that warms up.")] = 4,
 ) -> None:
     """Measures a training step, and data and step together, in seconds a patch."""

@@ -1,6 +1,6 @@
 """Times the training steps of pneumoseg, or of the same network in plain Keras; a process of train.py.
 
-Usage: python train_steps.py PROGRAM WORK STEPS OUTPUT.json, PROGRAM being pneumoseg or keras_bf16.
+Usage: python train_steps.py PROGRAM WORK STEPS OUTPUT.json, PROGRAM being pneumoseg or keras.
 """
 
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline import batches, losses
 from pipeline.configuration import load_settings
+from pipeline.hardware import choose_precision
 from pipeline.networks.rebuilding import rebuild
 from pipeline.networks.registry import build_network
 from pipeline.trainer import make_trainer
@@ -49,7 +50,7 @@ def _pneumoseg_step(settings) -> Callable:
 def _keras_step(settings) -> Callable:
     import keras
 
-    network = rebuild(build_network(settings), "mixed_bfloat16", plain=True)
+    network = rebuild(build_network(settings), choose_precision(), plain=True)
     network.compile(
         optimizer=keras.optimizers.Adam(settings.training.learning_rate),
         loss=losses.make_loss(settings.loss, len(settings.labels.names)),

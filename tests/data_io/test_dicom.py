@@ -231,6 +231,14 @@ def test_the_largest_series_is_read_and_said(two_series, said):
     assert '7 "Thorax B70f" (CT, slices: 3' in said[0]
 
 
+def test_a_way_out_that_only_predict_has_is_called_so(two_series, said):
+    open_dicom(two_series)
+    assert "copy its slices to a folder of their own or give" in said[0]
+    assert said[0].endswith("`pneumoseg predict --series`")
+    with pytest.raises(InputError, match=r"export the series again \(`pneumoseg predict --allow-gaps` reads"):
+        open_dicom(write_series(two_series, (20,), "f"))
+
+
 @pytest.mark.parametrize("wanted", ["1.2.44", "7", 7, "b70", "2.44"])
 def test_a_series_is_chosen(two_series, said, wanted):
     assert choose_series(two_series, wanted).uid == "1.2.44"

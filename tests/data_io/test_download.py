@@ -277,6 +277,15 @@ def test_damaged_archive_leaves_nothing(tmp_path, spoil):
     assert names(tmp_path) == ["a.zip"]
 
 
+def test_damaged_compression_leaves_nothing(tmp_path):
+    raw = bytearray(zipped({"one": b"voxels"}))
+    raw[30 + len("one")] |= 0b110  # the local header ends here: a deflate block of the type that does not exist
+    (tmp_path / "a.zip").write_bytes(raw)
+    with pytest.raises(InputError, match=r"a\.zip: not a readable zip archive \(Error -3"):
+        unpack_zip(tmp_path / "a.zip", tmp_path / "a")
+    assert names(tmp_path) == ["a.zip"]
+
+
 @pytest.fixture
 def zenodo(server):
     """The record with three tiny cases; layouts look at names alone."""

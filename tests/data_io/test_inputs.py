@@ -1,3 +1,4 @@
+import logging
 from pathlib import Path
 
 import nibabel as nib
@@ -6,6 +7,7 @@ import pytest
 
 from data_io.errors import InputError
 from data_io.inputs import find_inputs, one_part
+from data_io.reporting import log
 
 
 @pytest.fixture
@@ -79,3 +81,68 @@ def test_parts_together_are_the_whole():
 def test_odd_parts_are_refused(part):
     with pytest.raises(InputError, match="I/N"):
         one_part({}, part)
+
+
+@pytest.fixture
+def said(caplog, monkeypatch):
+    monkeypatch.setattr(log, "propagate", True)
+    caplog.set_level(logging.WARNING, log.name)
+    return caplog
+
+
+def a_series(folder):
+    folder.mkdir(parents=True)
+    (folder / "1.dcm").write_bytes(bytes(128) + b"DICM")
+    return folder
+
+
+def a_ct(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def test_dicom_folders_at_any_depth_are_found_together(tmp_path, said):
+    near, far = a_series(tmp_path / "P1"), a_series(tmp_path / "P2" / "study" / "series")
+    assert find_inputs([tmp_path]) == {"P1": near, "P2_study_series": far}
+    assert said.text == ""
+
+
+def test_cts_dicom_folders_and_cases_in_one_folder_are_all_found(tmp_path):
+    case = a_ct(tmp_path / "case" / "imaging.nii.gz")
+    a_ct(tmp_path / "case" / "segmentation.nii.gz")
+    a_series(tmp_path / "case" / "original")
+    single, series = a_ct(tmp_path / "single.nii.gz"), a_series(tmp_path / "archive" / "P1")
+    assert find_inputs([tmp_path]) == {"archive_P1": series, "single": single, "case": case}
+
+
+def test_a_dataset_whose_images_are_dicom_folders_has_the_names_of_its_cases(tmp_path):
+    image = a_series(tmp_path / "case" / "imaging")
+    a_series(tmp_path / "case" / "segmentation")
+    assert find_inputs([tmp_path]) == {"case": image}
+
+
+def test_dicom_folders_beside_masks_are_no_dataset(tmp_path, said):
+    a_ct(tmp_path / "P1" / "segmentation.nii.gz")
+    slices = a_series(tmp_path / "P1" / "slices")
+    assert find_inputs([tmp_path]) == {"P1_slices": slices}
+    assert said.text == ""
+
+
+def test_hidden_folders_are_not_entered(tmp_path):
+    a_series(tmp_path / ".trash" / "P0")
+    a_series(tmp_path / "P1" / ".before")
+    seen = a_series(tmp_path / "P2" / "series")
+    assert find_inputs([tmp_path]) == {"P2_series": seen}
+
+
+def test_cts_that_are_passed_over_are_named(tmp_path, said):
+    a_series(tmp_path / "P1")
+    a_ct(tmp_path / "P2" / "ct.nii.gz")
+    a_ct(tmp_path / "P1" / "derived" / "ct.nii.gz")
+    (tmp_path / "notes").mkdir()
+    assert list(find_inputs([tmp_path])) == ["P1"]
+    assert f"{tmp_path}: CTs passed over in P1/derived, P2; give" in said.text
+    said.clear()
+    assert find_inputs([tmp_path / "P1"]) == {"P1": tmp_path / "P1"}
+    assert "P1: read as one DICOM series; CTs passed over in derived; give" in said.text

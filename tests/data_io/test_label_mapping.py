@@ -1,12 +1,16 @@
 """Masks with numbers of their own."""
 
+import tracemalloc
+
 import nibabel as nib
 import numpy as np
 import pytest
 
+from data_io import label_mapping
 from data_io.errors import InputError
 from data_io.label_mapping import LUNG_MAPPING, parse_labels
 from data_io.labels import LUNG_LABELS
+from data_io.volume import Volume
 
 
 def written(path, array):
@@ -26,6 +30,19 @@ def test_masks_are_read_as_class_numbers(tmp_path):
     read = mapping.read(written(tmp_path / "a.nii.gz", array)).restore()
     assert read.dtype == np.uint8
     assert read.ravel().tolist() == [0, 2, 1, 3]
+
+
+def test_reading_takes_little_more_memory_than_the_masks(monkeypatch):
+    array = (np.arange(64**3, dtype=np.int16) % 4).reshape(64, 64, 64)
+    monkeypatch.setattr(label_mapping, "read_volume", lambda path: Volume.from_source(array, np.eye(4)))
+    tracemalloc.start()
+    try:
+        read = LUNG_MAPPING.read("mask.nii.gz")
+        most_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(read.array, array)
+    assert most_bytes < 2 * array.size
 
 
 def test_other_classes_and_another_background():

@@ -9,7 +9,7 @@ import pytest
 
 from data_io import readers
 from data_io.errors import InputError
-from data_io.layouts import open_dataset, patient_of, source_of
+from data_io.layouts import is_dataset, open_dataset, patient_of, source_of
 from data_io.readers import register_reader
 from data_io.reporting import log
 from data_io.volume import Volume
@@ -84,6 +84,16 @@ def test_zenodo_archives(tmp_path, nested):
     assert dataset.cases[1].image.parent.name == "COVID-19-CT-Seg_20cases"
     assert dataset.cases[1].mask.parent.name == "Lung_and_Infection_Mask"
     assert dataset.cases[1].image.is_file()
+
+
+def test_a_dataset_is_known_by_its_images(tmp_path):
+    assert not is_dataset(tmp_path)
+    touch(tmp_path / "a" / "segmentation.nii.gz", tmp_path / "b" / "ct.nii.gz")
+    assert not is_dataset(tmp_path)
+    touch(tmp_path / "b" / "imaging.nii.gz")
+    assert is_dataset(tmp_path)
+    assert is_dataset(nnunet(tmp_path / "n", "a"))
+    assert is_dataset(zenodo(tmp_path / "z", "a"))
 
 
 def test_a_reader_of_ones_own_counts(tmp_path, monkeypatch):

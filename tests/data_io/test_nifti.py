@@ -13,7 +13,15 @@ from scipy.spatial.transform import Rotation
 
 from data_io.errors import InputError
 from data_io.labels import LUNG_LABELS, LabelTable
-from data_io.nifti import as_labels, case_name, is_nifti, open_nifti, read_nifti, write_label_nifti
+from data_io.nifti import (
+    as_labels,
+    case_name,
+    is_nifti,
+    open_nifti,
+    read_nifti,
+    write_ct_nifti,
+    write_label_nifti,
+)
 from data_io.readers import read_labels
 from data_io.volume import Volume
 
@@ -136,6 +144,33 @@ def test_full_disk_leaves_nothing(tmp_path, monkeypatch):
 def test_mask_of_another_format_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"\.nii or \.nii\.gz"):
         write_label_nifti(tmp_path / "mask.png", Volume.from_source(MASK, np.eye(4)), LUNG_LABELS)
+
+
+@pytest.mark.parametrize("affine", [*oblique()])
+def test_ct_file_carries_both_codes_and_no_scaling(tmp_path, affine):
+    ct = Volume.from_source(MASK.astype(np.int16) - 1000, affine)
+    write_ct_nifti(tmp_path / "ct.nii.gz", ct)
+    written = nib.load(tmp_path / "ct.nii.gz")
+    assert int(written.header["sform_code"]) == int(written.header["qform_code"]) == 1
+    assert written.header.get_data_dtype() == np.int16
+    assert (written.dataobj.slope, written.dataobj.inter) == (1, 0)
+    np.testing.assert_allclose(written.header.get_qform(), affine, atol=1e-3)
+    np.testing.assert_allclose(written.header.get_zooms(), ct.source.spacing_mm, atol=1e-4)
+    np.testing.assert_array_equal(np.asarray(written.dataobj), MASK.astype(np.int16) - 1000)
+
+
+def test_ct_file_rounds_and_keeps_within_int16(tmp_path):
+    array = np.full((4, 4, 4), 1.6, dtype=np.float32)
+    array[0, 0, 0], array[1, 0, 0] = 1e6, -1e6
+    write_ct_nifti(tmp_path / "ct.nii", Volume.from_source(array, np.eye(4)))
+    found = read_nifti(tmp_path / "ct.nii").array
+    assert (found[0, 0, 0], found[1, 0, 0], found[2, 2, 2]) == (32767, -32768, 2)
+
+
+def test_ct_file_must_be_named_nifti(tmp_path):
+    volume = Volume.from_source(np.zeros((4, 4, 4), dtype=np.int16), np.eye(4))
+    with pytest.raises(InputError, match=r"\.nii"):
+        write_ct_nifti(tmp_path / "ct.png", volume)
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".NII.GZ"])

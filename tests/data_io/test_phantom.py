@@ -1,6 +1,5 @@
 """Phantom CTs: determinism, anatomy that holds for every patient, files and refusals."""
 
-import nibabel as nib
 import numpy as np
 import pytest
 
@@ -8,9 +7,9 @@ from data_io import phantom as phantom_module
 from data_io.errors import InputError
 from data_io.labels import LUNG_LABELS
 from data_io.nifti import read_nifti
-from data_io.phantom import make_phantom, write_ct_nifti, write_phantoms
+from data_io.phantom import make_phantom, write_phantoms
 from data_io.phantom_anatomy import SmoothField
-from data_io.phantom_tissue import Tubes, fractions
+from data_io.phantom_tubes import Tubes, fractions
 from data_io.readers import read_labels
 from data_io.volume import Volume
 
@@ -167,30 +166,6 @@ def test_files_bring_back_the_same_volumes(tmp_path):
         assert np.array_equal(mask.array, labels.array)
         assert found.source.matches(ct.source, 1e-6)
         assert mask.source.matches(found.source, 1e-6)
-
-
-def test_ct_file_carries_both_codes_and_no_scaling(tmp_path):
-    ct, _ = make_phantom(0, 0, TINY)
-    write_ct_nifti(tmp_path / "ct.nii.gz", ct)
-    header = nib.load(tmp_path / "ct.nii.gz").header
-    assert int(header["sform_code"]) == int(header["qform_code"]) == 1
-    assert header.get_data_dtype() == np.int16
-    assert np.allclose(header.get_qform(), ct.source.affine, atol=1e-3)
-    assert header.get_zooms() == pytest.approx(ct.source.spacing_mm, abs=1e-4)
-
-
-def test_ct_file_rounds_and_keeps_within_int16(tmp_path):
-    array = np.full((4, 4, 4), 1.6, dtype=np.float32)
-    array[0, 0, 0], array[1, 0, 0] = 1e6, -1e6
-    write_ct_nifti(tmp_path / "ct.nii", Volume.from_source(array, np.eye(4)))
-    found = read_nifti(tmp_path / "ct.nii").array
-    assert (found[0, 0, 0], found[1, 0, 0], found[2, 2, 2]) == (32767, -32768, 2)
-
-
-def test_ct_file_must_be_named_nifti(tmp_path):
-    volume = Volume.from_source(np.zeros((4, 4, 4), dtype=np.int16), np.eye(4))
-    with pytest.raises(InputError, match=r"\.nii"):
-        write_ct_nifti(tmp_path / "ct.png", volume)
 
 
 def test_overwrite_replaces_the_phantoms_and_nothing_else(tmp_path):

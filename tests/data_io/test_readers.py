@@ -1,5 +1,7 @@
 """Formats plug in by a function."""
 
+from zipfile import BadZipFile
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -7,8 +9,9 @@ import SimpleITK as sitk
 
 from data_io import readers
 from data_io.errors import InputError
-from data_io.readers import is_readable, read_labels, read_volume, register_reader
-from data_io.volume import Volume
+from data_io.readers import is_readable, open_scan, read_labels, read_volume, register_reader
+from data_io.scan import Scan
+from data_io.volume import Grid, Volume
 
 
 def read_npz(path):
@@ -49,11 +52,73 @@ def test_registered_reader_reads(tmp_path, npz):
 
 
 def test_the_latest_reader_is_asked_first(tmp_path, npz):
-    twos = Volume.from_source(np.full((2, 2, 2), 2.0), np.eye(4))
-    register_reader("other", lambda path: path.suffix == ".npz", lambda path: twos)
-    assert read_volume(tmp_path / "a.npz") is twos
-    register_reader("npz", lambda path: path.suffix == ".npz", lambda path: None)
-    assert read_volume(tmp_path / "a.npz") is None
+    for name, value in (("other", 2), ("npz", 3)):
+        volume = Volume.from_source(np.full((2, 2, 2), value), np.eye(4))
+        register_reader(name, lambda path: path.suffix == ".npz", lambda path, volume=volume: volume)
+        assert (read_volume(tmp_path / "a.npz").array == value).all()
+
+
+def read_as_scan(path):
+    def slabs():
+        with np.load(path) as content:
+            yield content["hu"]
+
+    return Scan(Grid((2, 2, 2), np.eye(4)), slabs)
+
+
+@pytest.mark.parametrize("read", [read_npz, read_as_scan])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"ct": [1]}, r"KeyError: .*hu"),
+        ({"hu": np.full((2, 2, 2), np.nan), "affine": np.eye(4)}, "found 8 NaN or infinite"),
+    ],
+)
+def test_what_a_registered_reader_stumbles_over_is_told_with_the_file(tmp_path, npz, read, content, message):
+    path = tmp_path / "a.npz"
+    np.savez(path, **content)
+    register_reader("npz", lambda path: path.suffix == ".npz", read)
+    for opening in (read_volume, lambda path: list(open_scan(path).slabs())):
+        with pytest.raises(InputError, match=message) as refusal:
+            opening(path)
+        assert str(path) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (BadZipFile("no zip"), r"a\.npz: .*BadZipFile: no zip"),
+        (RuntimeError("ITK ERROR:\n  no IO"), r"a\.npz: .*RuntimeError: ITK ERROR: no IO"),
+        (PermissionError(13, "denied"), r"a\.npz: .*PermissionError: .*denied"),
+        (InputError("the affine must be invertible"), r"a\.npz: the affine must be invertible"),
+    ],
+)
+def test_a_reader_that_fails_does_so_in_one_sentence(tmp_path, npz, fault, message):
+    def read(path):
+        raise fault
+
+    register_reader("npz", lambda path: path.suffix == ".npz", read)
+    with pytest.raises(InputError, match=message) as refusal:
+        open_scan(tmp_path / "a.npz")
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_reader_that_returns_something_else_is_refused(tmp_path, npz):
+    register_reader("npz", lambda path: path.suffix == ".npz", lambda path: np.zeros((2, 2, 2)))
+    with pytest.raises(InputError, match=r"a\.npz: .* returns a Volume or a Scan, found ndarray"):
+        read_volume(tmp_path / "a.npz")
+
+
+def test_slabs_that_do_not_fit_are_refused(tmp_path, npz):
+    scan = Scan(Grid((2, 2, 2), np.eye(4)), lambda: iter([np.zeros((3, 3, 3))]))
+    register_reader("npz", lambda path: path.suffix == ".npz", lambda path: scan)
+    with pytest.raises(InputError, match=r"a\.npz: the file cannot be read \(ValueError"):
+        read_volume(tmp_path / "a.npz")
+
+
+def test_voxels_of_a_registered_reader_become_float32(tmp_path, npz):
+    np.savez(tmp_path / "a.npz", hu=np.ones((2, 3, 4)), affine=np.eye(4))
+    assert read_volume(tmp_path / "a.npz").array.dtype == np.float32
 
 
 @pytest.mark.parametrize("name", ["a.nrrd", "a.mha"])

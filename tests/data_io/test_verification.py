@@ -106,9 +106,10 @@ def test_truncated_and_empty(root, image, mask):
     assert str(mask) in findings[1].message
 
 
-def test_failing_reader_of_ones_own_is_a_finding(root, image, monkeypatch):
+@pytest.mark.parametrize("fault", [KeyError("affine"), RuntimeError("no affine in SimpleITK"), MemoryError("affine")])
+def test_failing_reader_of_ones_own_is_a_finding(root, image, monkeypatch, fault):
     def read(path):
-        raise KeyError("affine")
+        raise fault
 
     monkeypatch.setattr(readers, "_READERS", dict(readers._READERS))
     register_reader("npz", lambda path: path.suffix == ".npz", read)

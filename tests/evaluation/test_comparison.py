@@ -244,8 +244,10 @@ def test_the_text_shows_each_run_and_says_what_too_few_cases_cannot_show():
     assert "too few cases" not in text
     assert "too few cases" in readable(compare({"a": table(5), "b": degraded(table(5))}))
     assert "lungs = left lung" not in text
-    lungs = table(2, classes=("lungs",))
+    lungs = table(2, classes=("lung_left", "lung_right", "infection", "lungs"))
     assert "lungs = left lung" in readable(compare({"a": lungs, "b": lungs}))
+    named_so = table(2, classes=("lungs", "infection"))
+    assert "lungs = left lung" not in readable(compare({"a": named_so, "b": named_so}))
 
 
 def test_the_figure_shows_each_defined_difference_and_the_mean(tmp_path):

@@ -1,8 +1,10 @@
 """Cross-validation with a method that only remembers: no network is trained here."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pandas as pd
@@ -14,8 +16,8 @@ from data_io.labels import LUNG_LABELS
 from data_io.layouts import open_dataset
 from data_io.nifti import read_nifti, write_label_nifti
 from data_io.volume import Volume
-from evaluation import cross_validation
-from evaluation.cross_validation import cross_validate, score_again
+from evaluation import cross_validation, run_folder
+from evaluation.cross_validation import STARTED_ELSEWHERE, cross_validate, score_again
 from evaluation.final_model import train_final_model
 from evaluation.report.run import case_sheets, extreme_cases
 from evaluation.run_folder import RunFolder, open_finished
@@ -134,6 +136,74 @@ def test_folds_apart_and_the_last_writes_the_results(dataset, tmp_path):
     assert (tmp_path / "run" / "report.html").exists()
 
 
+def test_a_fold_that_begins_again_takes_the_results_with_it(dataset, tmp_path):
+    run(dataset, tmp_path / "run")
+    results = {"cv_results.detailed.csv", "cv_results.final.csv", "summary.json", "report.html", "lesions.csv",
+               "confusion.csv", "figures"}  # fmt: skip
+    there = []
+
+    class Looks(Threshold):
+        def fit(self, *arguments):
+            there.append(results & {path.name for path in (tmp_path / "run").iterdir()})
+            return super().fit(*arguments)
+
+    cross_validate(dataset, k_fold(dataset, 3, 0), Looks(), tmp_path / "run", folds=[1], overwrite=True)
+    assert there == [set()]
+    assert results <= {path.name for path in (tmp_path / "run").iterdir()}
+
+
+def test_a_fold_that_another_process_writes_keeps_the_results(dataset, tmp_path):
+    run(dataset, tmp_path / "run")
+    with FileLock(tmp_path / "run" / "fold_1" / ".lock"), pytest.raises(InputError, match="another process writes"):
+        run(dataset, tmp_path / "run", folds=[1], overwrite=True)
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= FILES
+
+
+def test_a_fold_that_is_named_twice_is_run_once(dataset, tmp_path, without_pictures):
+    results = run(dataset, tmp_path / "run", folds=[1, 1])
+    assert results.detailed["fold"].unique().tolist() == [1]
+
+
+def test_a_run_that_another_process_is_making_is_waited_for(dataset, tmp_path, without_pictures):
+    made = run(dataset, tmp_path / "made", folds=[0]).run.root
+    half = tmp_path / "half"
+    half.mkdir()
+    lock = FileLock(half / ".lock", thread_local=False)
+
+    def finish():
+        for name in ("environment.json", "settings.yaml"):
+            shutil.copy(made / name, half)
+        lock.release()
+
+    with lock:
+        shutil.copy(made / "splits.json", half)
+        Timer(0.3, finish).start()
+        assert run(dataset, half, folds=[1]).detailed["fold"].unique().tolist() == [1]
+
+
+def test_a_run_that_was_never_finished_being_made_is_no_run(dataset, tmp_path, without_pictures):
+    made = run(dataset, tmp_path / "made", folds=[0]).run.root
+    (made / "settings.yaml").unlink()
+    shutil.rmtree(made / "fold_0")
+    (made / "log.txt").unlink()
+    with pytest.raises(InputError, match="not a run folder"):
+        run(dataset, made, folds=[0])
+
+
+def test_a_run_made_meanwhile_is_not_joined_unasked(dataset, tmp_path, without_pictures, monkeypatch):
+    run(dataset, tmp_path / "run", folds=[0])
+    clear = run_folder.clear
+
+    def overtaken(folder):
+        monkeypatch.setattr(run_folder, "clear", clear)
+        clear(folder)
+        run(dataset, folder, folds=[2])
+
+    monkeypatch.setattr(run_folder, "clear", overtaken)
+    with pytest.raises(InputError, match="exists already; use --resume"):
+        run(dataset, tmp_path / "run", overwrite=True)
+
+
 def test_a_fold_that_does_not_exist(dataset, tmp_path):
     with pytest.raises(InputError, match=r"folds are 0\.\.2"):
         run(dataset, tmp_path / "run", folds=[3])
@@ -192,6 +262,22 @@ def test_the_model_to_start_from_is_on_record(dataset, tmp_path):
     assert results.run.environment["start_from"] == "abc123"
     with pytest.raises(InputError, match="start model differ"):
         run(dataset, tmp_path / "run", resume=True)
+
+
+def test_a_model_to_start_from_qualifies_what_the_report_says_of_the_choice(dataset, tmp_path):
+    given = TrainedModel(None, load_settings("demo"), sha256="abc123")
+    root = run(dataset, tmp_path / "run", start_from=given).run.root
+    for again in (False, True):
+        if again:
+            choice = json.loads((root / "summary.json").read_text())["model choice"]
+            score_again(RunFolder(root), dataset, k_fold(dataset, 3, 0), LUNG_LABELS, choice)
+        report = (root / "report.html").read_text(encoding="utf-8")
+        assert "where that was trained on test cases of this run, the scores are too good" in report
+        assert json.loads((root / "summary.json").read_text())["model choice"] == (
+            Threshold.model_choice + STARTED_ELSEWHERE
+        )
+    plain = run(dataset, tmp_path / "plain").run
+    assert plain.summary["model choice"] == Threshold.model_choice
 
 
 def test_warnings_of_the_run_reach_its_report(dataset, tmp_path):

@@ -174,6 +174,14 @@ def test_montage_draws_the_outline_around_the_class():
     assert points[:, 1].max() == pytest.approx(7.0)
 
 
+def test_very_many_classes_leave_room_for_the_slices(tmp_path):
+    many = LabelTable(tuple(f"class_{label}" for label in range(119)), ((9, 9, 9),) * 119)
+    mask = np.arange(64).reshape(4, 4, 4).astype(np.uint8)
+    figure = figures.montage(volume(np.full((4, 4, 4), -1000)), volume(mask), many)
+    save_figure(figure, tmp_path / "figure.png", dpi=40)  # without room matplotlib warns, which is an error here
+    assert [text.get_text() for text in figure.legends[0].get_texts()][-2:] == ["class_12", "and 106 more"]
+
+
 def test_figures_are_written(dataset, tmp_path):
     histograms = []
     table = explore(

@@ -12,7 +12,6 @@ from evaluation.figures.film_strip import GIF_BYTES, frames, spread_slices, stri
 
 SHAPE = (8, 6, 5)
 GREY = 76  # -800 HU in -1250..250
-RED = LUNG_LABELS.colours[3]
 
 
 def volume(array: np.ndarray, spacing_mm: tuple[float, float, float] = (1.0, 1.0, 5.0)) -> Volume:
@@ -74,16 +73,6 @@ def test_outlines_are_around_what_they_enclose_and_the_predictions_are_dashed():
     assert 20 <= ours.sum() <= 44
 
 
-def test_without_reference_the_prediction_is_filled_and_outlined():
-    prediction = mask({(4, 3, 2): 3})
-    (frame,) = frames(lung_ct(), None, prediction, LUNG_LABELS, [2], width_px=8)
-    right = frame[:, 8:]
-    assert right[2, 2].tolist() == list(RED)  # beside the voxel at row 2, column 3
-    filled = right[2, 3].astype(int)
-    assert GREY < filled[0] < RED[0]
-    assert np.ptp(right[5]) == 0
-
-
 def test_frames_are_in_the_order_of_the_indices():
     array = np.full(SHAPE, -1250, np.int16)
     array[..., 3] = 250
@@ -112,11 +101,11 @@ def test_empty_and_full_masks_are_drawn(value):
 def test_bad_input_of_frames_is_refused():
     empty = volume(np.zeros(SHAPE, np.uint8))
     with pytest.raises(InputError, match=r"CT and prediction must have one shape, found \(8, 6, 5\) and \(4, 4, 4\)"):
-        frames(lung_ct(), None, volume(np.zeros((4, 4, 4), np.uint8)), LUNG_LABELS, [0])
+        frames(lung_ct(), empty, volume(np.zeros((4, 4, 4), np.uint8)), LUNG_LABELS, [0])
     with pytest.raises(InputError, match="slices of this volume are 0 to 4, found 5"):
-        frames(lung_ct(), None, empty, LUNG_LABELS, [0, 5])
+        frames(lung_ct(), empty, empty, LUNG_LABELS, [0, 5])
     with pytest.raises(InputError, match="at least 1 pixel wide, found width_px 0"):
-        frames(lung_ct(), None, empty, LUNG_LABELS, [0], width_px=0)
+        frames(lung_ct(), empty, empty, LUNG_LABELS, [0], width_px=0)
 
 
 def test_slices_are_spread_over_what_is_labelled_with_the_worst_among_them():
@@ -126,7 +115,7 @@ def test_slices_are_spread_over_what_is_labelled_with_the_worst_among_them():
     assert spread_slices(reference, prediction, 4) == [10, 20, 30, 40]
     prediction[1, 1, 22] = 3
     assert spread_slices(reference, prediction, 4) == [10, 22, 30, 40]
-    assert spread_slices(None, prediction, 4) == [10, 22, 30, 40]
+    assert spread_slices(prediction, prediction, 4) == [10, 22, 30, 40]  # no disagreement: the most infection
     assert spread_slices(reference, prediction, 1) == [22]
     assert spread_slices(reference, prediction, 31) == list(range(10, 41))
     assert spread_slices(reference, prediction, 100) == list(range(10, 41))
@@ -143,7 +132,7 @@ def test_where_nothing_is_labelled_the_slices_are_spread_over_the_whole():
 def test_bad_input_of_spread_slices_is_refused():
     empty = np.zeros((4, 4, 11), np.uint8)
     with pytest.raises(InputError, match="at least 1 slice can be shown, found 0"):
-        spread_slices(None, empty, 0)
+        spread_slices(empty, empty, 0)
     with pytest.raises(InputError, match="prediction and reference must have one shape"):
         spread_slices(empty[..., :3], empty, 2)
 

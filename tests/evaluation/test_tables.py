@@ -134,7 +134,44 @@ def test_the_printed_table_shows_mean_deviation_and_undefined():
     assert lines[2].split()[5] == "to"
     assert lines[2].split()[7:] == ["0.700", "–", "–", "–", "–", "4", "1"]
     assert len({len(line) for line in lines[:4]}) == 1
-    assert "left lung + right lung + infection" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (("lung_left", "lung_right", "infection", "lungs"), True),
+        (("lungs", "infection"), False),  # as of `evaluate --labels 1=lungs,2=infection`
+        (("lung_left", "lung_right", "infection"), False),
+    ],
+)
+def test_the_group_of_lungs_is_told_from_a_class_of_that_name(classes, said):
+    final = final_table(detailed_table([row(0, "a", name, 0.5) for name in classes]))
+    assert ("left lung + right lung + infection" in result_lines(final)) is said
+
+
+def test_a_case_of_several_folds_counts_once_with_its_mean():
+    dice = {(0, "a"): 0.5, (0, "b"): 0.7, (1, "a"): 0.7, (1, "b"): float("nan"), (2, "c"): float("nan")}
+    final = final_table(detailed_table([row(*key, "infection", value) for key, value in dice.items()]))
+    pooled = final.set_index("fold").loc["all"]
+    assert (pooled["cases"], pooled["dice_undefined"]) == (3, 1)
+    assert (pooled["dice_mean"], pooled["dice_median"]) == (pytest.approx(0.65), pytest.approx(0.65))
+    assert pooled["dice_sd"] == pytest.approx(0.005**0.5)  # of 0.6 and 0.7
+    once = detailed_table([row(0, case, "infection", value) for case, value in (("a", 0.6), ("b", 0.7))])
+    expected = final_table(once).iloc[-1]
+    for end in ("dice_ci95_low", "dice_ci95_high"):
+        assert pooled[end] == pytest.approx(expected[end])
+
+
+def test_where_each_case_is_in_one_fold_all_is_every_row_to_the_last_digit():
+    rng = np.random.default_rng(0)
+    rows = [
+        row(fold, f"{case}", name, rng.uniform(), hd95_mm=rng.uniform(0, 99), volume_difference_ml=rng.normal())
+        for case, fold in enumerate((2, 0, 1, 0, 2, 1, 0))
+        for name in ("infection", "lung_left")
+    ]
+    pooled = final_table(detailed_table(rows)).query("fold == 'all'").drop(columns="fold").reset_index(drop=True)
+    together = final_table(detailed_table(rows).assign(fold=0)).query("fold == '0'").drop(columns="fold")
+    pd.testing.assert_frame_equal(pooled, together.reset_index(drop=True), check_exact=True)
 
 
 def test_the_printed_table_shows_the_surface_scores():

@@ -81,7 +81,7 @@ def test_grid_sampling_shows_each_tile_once_an_epoch(make_stored):
     labels[:8], labels[8:] = 1, 2
     case = make_stored("halves", labels)
     settings = small("patches.sampling=grid", "patches.batch=1", "augmentation.enabled=false")
-    assert batches.steps_in_epoch([case], settings) == 2
+    assert batches.steps_in_epoch([case.image.shape], settings) == 2
     seen = {int(batches.make_batch([case], settings, 0, step).labels.max()) for step in range(2)}
     assert seen == {1, 2}
 

@@ -50,6 +50,8 @@ def test_changes_are_yaml_values():
         ("patches.shape=[32]", "two or three"),
         ("patches.foreground_labels=[7]", "below 4"),
         ("augmentation.scale=[1.2, 0.8]", "ascends"),
+        ("preprocessing.window_hu=[-1000, -1000]", r"window_hu: .*lower end.*found \[-1000"),
+        ("preprocessing.windowed_source_hu=[250, -1250]", r"windowed_source_hu: .*lower end.*found \[250"),
         ("training.schedule=plateau", "monitor none"),
         ("labels.names=[background]", "at least two"),
         ("patches.shape=null", "batch must be 1"),
@@ -85,3 +87,11 @@ def test_a_patch_that_does_not_fit_the_depth_is_told_which_would(shape, levels, 
     filters = [4] * levels
     with pytest.raises(InputError, match=message):
         load_settings("covid-3d-unet", [f"patches.shape={shape}", f"network.filters={filters}"])
+
+
+@pytest.mark.parametrize("content", ["seed: 3 # für alle\n".encode("latin-1"), b"PK\x03\x04\x14\x00\xff\xfe model"])
+def test_a_file_that_is_no_text_is_refused(tmp_path, content):
+    path = tmp_path / "model.keras"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.keras: .*UTF-8, found other bytes at \d+; store it"):
+        load_settings(path)

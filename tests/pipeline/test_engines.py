@@ -209,3 +209,53 @@ def test_a_damaged_model_is_refused(tmp_path):
 def test_hashes_are_on_record(make_model):
     folder = openvino_network.converted(make_model())
     assert set(json.loads((folder / "hashes.json").read_text())) == {"network.xml", "network.bin"}
+
+
+def test_what_a_killed_conversion_left_is_in_nobodys_way(make_model, monkeypatch, tmp_path):
+    path = make_model()
+
+    def killed(model, folder):
+        (folder / "network.xml").write_text("half of it", encoding="utf-8")
+        raise RuntimeError
+
+    with monkeypatch.context() as patch, pytest.raises(InputError):
+        patch.setattr(openvino_network, "_export", killed)
+        patch.setattr(openvino_network.shutil, "rmtree", lambda *arguments, **keywords: None)
+        openvino_network.converted(path)
+    assert list(tmp_path.glob(".partial*"))
+    assert (openvino_network.converted(path) / "hashes.json").is_file()
+    assert not list(tmp_path.glob(".partial*"))
+
+
+def test_the_precision_on_record_is_the_one_that_computes(make_model, monkeypatch):
+    path, settings = make_model(), load_settings("demo", TINY)
+    for policy, precision in {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16", "float32": "float32"}.items():
+        monkeypatch.setattr(hardware, "choose_precision", lambda wanted, policy=policy: policy)
+        assert open_engine([path], settings, "keras").precision == precision
+
+
+def test_full_images_are_padded_for_each_network_as_it_needs(make_model):
+    shallow = make_model("shallow.keras", "patches.shape=null")
+    deep = make_model("deep.keras", "patches.shape=null", "network.filters=[4, 4, 8]")
+    both = open_predictor([shallow, deep], engine="keras")
+    assert [member.settings.divisor for member in both.members] == [2, 4]
+    volume = Volume.from_source(np.full((9, 9, 9), 40, np.int16), np.diag([4, 4, 5, 1]))
+    assert both(volume).array.shape == (9, 9, 9)
+    tiles_alike = make_model("tiles.keras"), make_model("deep_tiles.keras", "network.filters=[4, 4, 8]")
+    assert [member.count for member in open_predictor(tiles_alike, engine="keras").members] == [2]
+
+
+def test_a_model_that_cannot_predict_as_the_first_is_set_is_refused(make_model):
+    first = make_model("first.keras", "prediction.mirror_axes=[2]")
+    flat = make_model("flat.keras", "patches.shape=[8, 8]")
+    with pytest.raises(InputError, match=r"flat\.keras, which .* of .*first\.keras \(--set .*different axes of a 2D"):
+        open_predictor([first, flat], engine="keras")
+    changed = open_predictor([first, flat], changes=["prediction.mirror_axes=[1]"], engine="keras")
+    assert {member.settings.prediction.mirror_axes for member in changed.members} == {(1,)}
+
+
+def test_folds_are_asked_of_run_folders_alone(make_model):
+    path = make_model()
+    for single in (path, path.parent):
+        with pytest.raises(InputError, match="--fold is for the folds of a run folder, found a single model"):
+            open_predictor(single, [3], engine="keras")

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 
+from data_io.errors import InputError
+from data_io.reporting import warnings_of_this_thread
 from data_io.scan import Scan
 from data_io.volume import Volume
+from pipeline import plugins
 from pipeline.equalisation import equalise_slices
-from pipeline.preprocessing import Preprocessor, is_windowed
+from pipeline.preprocessing import Preprocessor, is_windowed, warn_if_odd
 from pipeline.settings import PreprocessingSettings
 
 
@@ -98,3 +101,37 @@ def test_slices_are_equalised_where_the_settings_ask_for_it(equalise, windowed, 
     assert np.allclose(changed, plain) is not expected
     if expected:
         np.testing.assert_array_equal(changed, equalise_slices(plain))
+
+
+def one_slice_less(array, spacing_mm):
+    return array[:, :, 1:]
+
+
+def nothing(array, spacing_mm):
+    return None
+
+
+def logarithm(array, spacing_mm):
+    with np.errstate(divide="ignore"):
+        return np.log(array)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (one_slice_less, r"keeps the shape \(4, 4, 4\), found \(4, 4, 3\)"),
+        (nothing, r"keeps the shape \(4, 4, 4\), found \(\)"),
+        (logarithm, r"gives finite values, found \d+ NaN or infinite"),
+    ],
+)
+def test_a_step_that_spoils_the_image_is_named(monkeypatch, step, message):
+    monkeypatch.setattr(plugins, "find", lambda name, known, what: step)
+    settings = PreprocessingSettings(spacing_mm=None, steps=("mine:step",))
+    with pytest.raises(InputError, match=f"preprocessing step mine:step: {message}"):
+        Preprocessor(settings).apply(volume(ramp()))
+
+
+def test_few_slices_are_told_without_a_guess_at_what_is_done_about_them():
+    with warnings_of_this_thread() as warnings:
+        warn_if_odd("one", False, (-1000.0, 400.0), 3, OWN_GRID)
+    assert warnings == ["one: few slices (3)"]

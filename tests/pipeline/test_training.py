@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 
 from data_io.errors import InputError
 from pipeline import hardware, training
+from pipeline.batches import Batch
 from pipeline.checkpoint import load_checkpoint
 from pipeline.configuration import load_settings
 from pipeline.model_file import TrainedModel, load_model, save_model
@@ -219,3 +221,10 @@ save_model(Path(sys.argv[1]) / "model.keras", trained)  # where TensorFlow is in
     tile = np.random.default_rng(0).normal(size=(1, 16, 16, 8, 1)).astype(np.float32)
     probabilities = load_model(tmp_path / "model.keras").network.predict_on_batch(tile)
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_each_validation_patch_counts_alike_also_in_a_smaller_last_batch():
+    trainer = SimpleNamespace(test=lambda batch: {"loss": float(batch.images.mean())})
+    fixed = [Batch(np.full((count, 2, 2, 2, 1), value), None) for count, value in ((2, 1.0), (1, 4.0))]
+    assert training._validate(trainer, fixed) == {"val_loss": pytest.approx(2.0)}
+    assert training._validate(trainer, []) == {}

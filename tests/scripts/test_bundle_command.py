@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -82,6 +83,70 @@ def test_models_are_not_replaced_unasked(models, tmp_path):
     assert "holds models already" in output
     assert invoke("bundle", models[0], "-o", tmp_path / "bundle", "--overwrite")[0] == 0
     assert not (tmp_path / "bundle" / "fold_1").exists()
+
+
+def everything_in(folder) -> dict[str, bytes]:
+    """Content of each file by its path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("foreign", ["splits.json", "settings.yaml", "fold_0/history.csv", "fold_notes/text.txt"])
+def test_overwrite_destroys_nothing_but_a_bundle(models, tmp_path, foreign):
+    kept = tmp_path / "kept"
+    (kept / "fold_0").mkdir(parents=True)
+    shutil.copy(models[0], kept / "fold_0" / "model.keras")
+    (kept / foreign).parent.mkdir(exist_ok=True)
+    (kept / foreign).write_text("weeks of work")
+    before = everything_in(kept)
+    code, output = invoke("bundle", kept / "fold_0" / "model.keras", "-o", kept, "--overwrite")
+    assert code == 2
+    assert foreign.rpartition("/")[2] in output
+    assert "choose another folder" in output
+    assert everything_in(kept) == before
+
+
+def test_a_bundle_may_replace_itself_and_keeps_what_describes_it(models, tmp_path):
+    bundle = tmp_path / "bundle"
+    assert invoke("bundle", *models, "-o", bundle)[0] == 0
+    (bundle / "README.md").write_text("a model card")
+    (bundle / "fold_1" / "openvino-1-abc").mkdir()
+    code, output = invoke("bundle", bundle / "fold_1" / "model.keras", "-o", bundle, "--overwrite")
+    assert code == 0, output
+    assert sorted(everything_in(bundle)) == ["README.md", "fold_0/model.keras"]
+    assert not (bundle / "fold_1").exists()
+    assert not list(tmp_path.glob(".partial-*"))
+
+
+def test_models_that_cannot_be_written_leave_the_earlier_ones(models, tmp_path, monkeypatch):
+    from pipeline import model_file
+
+    assert invoke("bundle", *models, "-o", tmp_path / "bundle")[0] == 0
+    before = everything_in(tmp_path)
+    save = model_file.save_model
+
+    def full(path, model):
+        if path.parent.name == "fold_1":
+            raise OSError(28, "No space left on device")
+        save(path, model)
+
+    monkeypatch.setattr(model_file, "save_model", full)
+    code, output = invoke("bundle", *models, "-o", tmp_path / "bundle", "--overwrite")
+    assert code == 2
+    assert "No space left on device" in output
+    assert everything_in(tmp_path) == before
+
+
+def test_models_of_other_labels_are_refused(models, tmp_path):
+    from pipeline.configuration import load_settings
+    from pipeline.model_file import TrainedModel, save_model
+    from pipeline.networks.registry import build_network
+
+    settings = load_settings("demo", [*TINY, "labels.names=[background, lung_left, lung_right, lesion]"])
+    save_model(tmp_path / "other.keras", TrainedModel(build_network(settings), settings))
+    code, output = invoke("bundle", *models, tmp_path / "other.keras", "-o", tmp_path / "bundle")
+    assert code == 2
+    assert "other.keras: models that vote together need the same labels" in " ".join(output.split())
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_other_settings_and_files_are_refused(models, tmp_path):

@@ -129,6 +129,22 @@ def test_results_are_replaced_only_when_asked(folders, capsys):
     evaluate(**folders, quiet=True, overwrite=True)
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_call_that_failed_while_writing_leaves_no_scores_that_stand_in_the_way(folders, monkeypatch, overwrite):
+    def full(*arguments, **further):
+        raise OSError(28, "No space left on device")
+
+    if overwrite:
+        evaluate(**folders, quiet=True)
+    with monkeypatch.context() as patched:
+        patched.setattr("evaluation.mask_evaluation.write_report", full)
+        with pytest.raises(typer.Exit):
+            evaluate(**folders, quiet=True, overwrite=overwrite)
+    assert (folders["output"] / "summary.json").is_file()
+    evaluate(**folders, quiet=True)
+    assert (folders["output"] / "metrics.csv").is_file()
+
+
 def test_missing_predictions_end_in_one_line(folders, capsys):
     for path in folders["prediction"].iterdir():
         path.rename(path.with_name(f"other_{path.name}"))

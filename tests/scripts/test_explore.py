@@ -103,3 +103,19 @@ def test_unreadable_case_ends_with_2(data, tmp_path, unrendered):
     assert result.exit_code == 2
     assert "error: case b: " in result.stderr
     assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()  # though case a could be drawn: the next call is not refused
+
+
+def test_classes_of_another_number(data, tmp_path, unrendered):
+    mask = np.arange(64).reshape(4, 4, 4).astype(np.uint8) % 6
+    nib.save(nib.Nifti1Image(mask, np.eye(4)), data / "a" / "segmentation.nii.gz")
+    result = run(data, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "found 4, 5" in result.stderr
+    result = run(data, "-o", tmp_path / "out", "--classes", "6")
+    assert result.exit_code == 0, result.stderr
+    table = pd.read_csv(tmp_path / "out" / "exploration.csv")
+    assert [column for column in table if column.startswith("frequency_")] == [
+        "frequency_background", *(f"frequency_class_{number}" for number in range(1, 6)),
+    ]  # fmt: skip
+    assert table["frequency_class_5"][0] == pytest.approx(10 / 64)

@@ -84,6 +84,17 @@ def test_train_fine_tunes_and_resumes(phantoms, tiny, tmp_path):
     assert not (tmp_path / "two" / ".training").exists()
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"), [(["training.monitor=validation", "training.validation_share=0.3"], True), ([], False)]
+)
+def test_train_says_where_patients_are_held_out(phantoms, tiny, tmp_path, monkeypatch, changes, told):
+    monkeypatch.setattr("evaluation.final_model.train_final_model", lambda *arguments: tmp_path / "model.keras")
+    flags = [part for change in changes for part in ("--set", change)]
+    code, output = invoke("train", phantoms, "-o", tmp_path / "one", *tiny, *flags)
+    assert code == 0, output
+    assert ("30 % of the patients are not trained on" in output) is told
+
+
 def test_a_killed_run_resumes_and_leaves_nothing_half(phantoms, tiny, tmp_path, pneumoseg):
     output = tmp_path / "run"
     arguments = ["kfold", str(phantoms), "-o", str(output), *tiny, "--set", "training.epochs=12"]

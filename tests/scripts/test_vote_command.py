@@ -62,6 +62,20 @@ def test_runs_with_other_folds_are_refused_before_anything_is_written(make_run, 
     assert not (tmp_path / "both").exists()
 
 
+def test_functions_that_models_name_run_only_where_they_are_trusted(make_run, phantoms, tmp_path, monkeypatch):
+    (tmp_path / "own_steps.py").write_text("def unchanged(array, spacing_mm):\n    return array\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    runs = [make_run(name, 'preprocessing.steps=["own_steps:unchanged"]') for name in ("first", "second")]
+    arguments = ["vote", phantoms, "-o", tmp_path / "both", "--model", runs[0], "--model", runs[1], "--fold", "0"]
+    code, output = invoke(*arguments)
+    assert code == 2
+    assert "use --trust-plugins" in " ".join(output.split())
+    assert not (tmp_path / "both").exists()
+    code, output = invoke(*arguments, "--trust-plugins")
+    assert code == 0, output
+    assert (tmp_path / "both" / "fold_0" / "metrics.csv").is_file()
+
+
 def test_what_is_no_run_is_refused(phantoms, tmp_path):
     code, output = invoke("vote", phantoms, "-o", tmp_path / "both", "--model", tmp_path)
     assert code == 2

@@ -34,10 +34,12 @@ def test_one_panel_per_metric_with_training_and_validation():
     assert drawn["learning rate"].get_yscale() == "log"
 
 
-def test_the_selected_epoch_is_marked_in_each_panel():
-    for axes in panels(fitting_curves(HISTORY, selected_epoch=1)).values():
-        (mark,) = [line for line in axes.lines if line.get_label() == "selected (epoch 1)"]
-        assert list(mark.get_xdata()) == [1, 1]
+def test_the_epoch_of_the_lowest_validation_loss_is_marked_in_each_panel():
+    for axes in panels(fitting_curves(HISTORY)).values():
+        (mark,) = [line for line in axes.lines if line.get_label() == "lowest validation loss (epoch 2)"]
+        assert list(mark.get_xdata()) == [2, 2]
+    (loss,) = panels(fitting_curves(HISTORY[["epoch", "loss"]])).values()
+    assert [line.get_label() for line in loss.lines] == ["training"]
 
 
 def test_any_subset_of_the_columns_will_do():

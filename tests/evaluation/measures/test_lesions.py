@@ -92,10 +92,6 @@ def test_scores_follow_from_the_counts_alone(counts, scores):
     np.testing.assert_allclose(list(scores_of_counts(*counts).values()), scores)
 
 
-def test_small_pieces_can_be_left_out():
-    assert pieces(*masks(), smallest_voxels=2).voxels.tolist() == [4, 2]
-
-
 def test_rows_have_volumes_and_places():
     reference, prediction = masks()
     affine = np.diag([2.0, 1.0, 5.0, 1.0])

@@ -38,6 +38,12 @@ def test_permuted_axes_change_nothing():
     assert facts(LABELS, HU, affine)["infection_mean_hu"] == -300
 
 
+def test_infection_without_lungs_has_no_share_of_them():
+    alone = facts(np.where(LABELS == 3, LABELS, 0), HU)
+    assert (alone["infection_ml"], alone["lungs_ml"]) == (0.08, 0.08)
+    assert alone["infected_percent"] is None
+
+
 def test_nothing_there_and_no_hu():
     empty = facts(np.zeros_like(LABELS), HU)
     assert empty["lungs_ml"] == 0

@@ -61,7 +61,7 @@ def scores():
             (0, "<b>one</b>", 0.5, "ok"),
             (1, "two & three", float("nan"), "both_empty"),
         ]
-        for name in ("infection", "lungs")
+        for name in ("lung_left", "lung_right", "infection", "lungs")
     ]
     detailed = detailed_table(rows)
     return detailed, final_table(detailed)
@@ -153,6 +153,12 @@ def test_the_summary_is_json_without_nan():
     assert infection["nsd"]["undefined"] == 2
     assert summary["classes"]["lungs"]["definition"] == LUNGS_DEFINITION
     assert "definition" not in infection
+
+
+def test_a_class_that_is_called_lungs_is_not_the_group(tmp_path):
+    detailed = scores()[0].query("`class` in ('infection', 'lungs')")
+    assert "left lung + right lung" not in written(tmp_path, detailed)
+    assert "definition" not in summarise(final_table(detailed))["classes"]["lungs"]
 
 
 def test_surface_scores_are_shown_with_tolerance_and_definition(tmp_path):
@@ -268,6 +274,15 @@ def test_lesions_are_summed_and_averaged_where_they_were_counted(tmp_path):
     assert row[:6] == ["infection", "5", "20 (4.0)", "15 (3.0)", "10 (2.0)", "5 (1.0)"]
     assert row[6:9] == ["0.750", "0.500", "0.600"]
     assert row[header.index("Lesion F1, mean of cases ± sd")] == "0.600 ± 0.000"
+
+
+def test_lesions_of_a_case_in_several_folds_count_once(tmp_path):
+    counts = {"lesions_reference": 4.0, "lesions_found": 3.0, "lesions_prediction": 2.0, "lesions_false": 1.0}
+    detailed = five_cases().query("`class` == 'infection'").assign(**counts)
+    again = detailed.query("fold == 0").assign(fold=7, lesions_found=1.0)
+    both = detailed_table([*detailed.to_dict("records"), *again.to_dict("records")])
+    row = table_of(written(tmp_path, both), "Lesions:")[1]
+    assert row[:4] == ["infection", "5", "20 (4.0)", "12 (2.4)"]  # three cases with 3 and 1 found, two with 3
 
 
 def test_lesions_that_were_never_found_score_0_as_in_each_case(tmp_path):

@@ -110,3 +110,16 @@ def test_its_settings_are_a_settings_file_that_names_it(method, tmp_path):
     (tmp_path / "settings.yaml").write_text(text)
     assert load_settings(tmp_path / "settings.yaml") == method.settings
     assert "smallest training loss" in method.model_choice
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (0, 2), (1, 2)])
+def test_a_turned_grid_whose_spacing_miscnn_would_misread_is_refused(method, save_cases, axes):
+    def turned(degrees):
+        turn = np.eye(4)
+        cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        turn[np.ix_(axes, axes)] = [[cosine, -sine], [sine, cosine]]
+        return turn @ np.diag([-0.7, -0.7, 0.7, 1])
+
+    assert method.prepare(save_cases("tilted", affine=turned(7))).is_file()
+    with pytest.raises(InputError, match=r"case oblique: MIScnn takes .* found .*0\.61.* for \[0\.7, 0\.7, 0\.7\] mm"):
+        method.prepare(save_cases("oblique", affine=turned(30)))

@@ -1,0 +1,73 @@
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from data_io.errors import InputError
+from data_io.fingerprint import sha256_of
+from evaluation.run_folder import open_run
+from pipeline import predictor
+from pipeline.configuration import load_settings
+from pipeline.engines import Engine
+from pipeline.model_file import SETTINGS_ENTRY
+from pipeline.voting import Voting
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """A function that writes a run folder of two models, as far as their settings are asked for."""
+
+    def make(name: str, *changes: str, training: str = "once") -> Path:
+        for fold in (0, 1):
+            path = tmp_path / name / f"fold_{fold}" / "model.keras"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr(SETTINGS_ENTRY, load_settings("demo", changes).model_dump_json())
+                archive.writestr("weights", f"{name} {fold} {training}")
+        return tmp_path / name
+
+    return make
+
+
+def test_its_settings_are_a_settings_file_that_names_each_model_and_what_it_has_otherwise(make_run, tmp_path):
+    first = make_run("first", "seed=1")
+    second = make_run("second", "patches.shape=[8, 8, 8]", "prediction.overlap=0.25", "training.plateau.patience=3")
+    voting = Voting((first, second), ("prediction.overlap=0.1",))
+    text = voting.describe()
+    comments = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("#")]
+    assert comments[:5] == [
+        "Models that vote: those of each fold of the runs first, second",
+        "first:",
+        *(f"  fold_{fold} {sha256_of(first / f'fold_{fold}' / 'model.keras')}" for fold in (0, 1)),
+        "second:",
+    ]
+    assert comments[5:7] == [f"  fold_{fold} {sha256_of(second / f'fold_{fold}' / 'model.keras')}" for fold in (0, 1)]
+    seed, patches, plateau = comments[7:]
+    assert (seed, patches) == ("  seed: 0", "  patches.shape: [8, 8, 8]")
+    assert '"patience": 3' in plateau
+    (tmp_path / "settings.yaml").write_text(text, encoding="utf-8")
+    assert load_settings(tmp_path / "settings.yaml") == voting.settings
+    assert voting.settings.prediction.overlap == 0.1
+
+
+def test_a_vote_is_not_resumed_with_other_models(make_run, tmp_path):
+    voting = Voting((make_run("first"), make_run("second")))
+    open_run(tmp_path / "vote", voting.describe(), [], {}, voting.seed)
+    assert open_run(tmp_path / "vote", voting.describe(), [], {}, voting.seed, resume=True).root == tmp_path / "vote"
+    make_run("second", training="again")
+    with pytest.raises(InputError, match="settings differ from those the run began with"):
+        open_run(tmp_path / "vote", voting.describe(), [], {}, voting.seed, resume=True)
+
+
+def test_models_with_functions_of_ones_own_vote_where_they_are_trusted(make_run, tmp_path, monkeypatch):
+    run = make_run("run", "preprocessing.steps=['somebodys_module:step']")
+    with pytest.raises(InputError, match="--trust-plugins"):
+        Voting((run,)).describe()
+    trusting = Voting((run,), trust_plugins=True)
+    assert "somebodys_module:step" in trusting.describe()
+    monkeypatch.setattr(predictor, "open_engine", lambda *arguments: Engine("none", "float32", lambda tiles: tiles))
+    (tmp_path / "vote" / "fold_1").mkdir(parents=True)
+    trusting.fit(None, tmp_path / "vote" / "fold_1")
+    models = json.loads((tmp_path / "vote" / "fold_1" / "models.json").read_text(encoding="utf-8"))
+    assert list(models.values()) == [sha256_of(run / "fold_1" / "model.keras")]
