@@ -31,12 +31,14 @@ class Voting:
 
     @property
     def settings(self) -> Settings:
-        """Those of the first run's first fold, changed."""
+        """Those of the first run's first finished fold, changed. Raises InputError where a run has none."""
         return self._settings_of(self.runs[0])
 
     def _settings_of(self, run: Path) -> Settings:
-        trained = read_settings(run / "fold_0" / "model.keras", self.trust_plugins)
-        return change_trained(trained, self.changes, "--set")
+        models = _models_of(run)
+        if not models:
+            raise InputError(f"{run}: no fold has a model (fold_K/model.keras); finish a fold with `kfold --resume`")
+        return change_trained(read_settings(models[0], self.trust_plugins), self.changes, "--set")
 
     @property
     def labels(self) -> LabelTable:
@@ -61,7 +63,7 @@ class Voting:
         lines = [f"Models that vote: those of each fold of the runs {', '.join(names)}"]
         for name, run in zip(names, self.runs, strict=True):
             lines.append(f"{name}:")
-            lines += [f"  {path.parent.name} {sha256_of(path)}" for path in sorted(run.glob("fold_*/model.keras"))]
+            lines += [f"  {path.parent.name} {sha256_of(path)}" for path in _models_of(run)]
             lines += [f"  {line}" for line in _differences(self.settings, self._settings_of(run))]
         return "".join(f"# {line}\n" for line in lines) + settings_yaml(self.settings)
 
@@ -84,6 +86,10 @@ class Voting:
     def predict(self, model: Predictor, image: Volume) -> Volume:
         """Segments one CT volume (HU) on its own grid."""
         return model(image)
+
+
+def _models_of(run: Path) -> list[Path]:
+    return sorted(run.glob("fold_*/model.keras"))
 
 
 def _differences(first: Settings, other: Settings) -> list[str]:

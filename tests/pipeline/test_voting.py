@@ -51,6 +51,15 @@ def test_its_settings_are_a_settings_file_that_names_each_model_and_what_it_has_
     assert voting.settings.prediction.overlap == 0.1
 
 
+def test_a_run_votes_whose_first_fold_is_not_trained(make_run):
+    run = make_run("run", "seed=1")
+    (run / "fold_0" / "model.keras").unlink()
+    assert Voting((run,)).settings.seed == 1
+    (run / "fold_1" / "model.keras").unlink()
+    with pytest.raises(InputError, match="no fold has a model"):
+        Voting((run,)).describe()
+
+
 def test_a_vote_is_not_resumed_with_other_models(make_run, tmp_path):
     voting = Voting((make_run("first"), make_run("second")))
     open_run(tmp_path / "vote", voting.describe(), [], {}, voting.seed)
