@@ -68,7 +68,7 @@ def _meant(given: Path) -> list[tuple[str, Path]]:
 def _in_folder(given: Path) -> list[tuple[str, Path]]:
     """CTs directly in the folder, DICOM folders at any depth (as archives export them: patient/study/series) and the
     cases of a dataset, whose own folders hold nothing else that is meant."""
-    own = [path for path in sorted(given.iterdir()) if readers.is_readable(path) and not is_seg_nrrd(path)]
+    own = [path for path in sorted(given.iterdir()) if _is_ct(path)]
     if images := [path for path in own if case_name(path) == IMAGE_STEM]:
         return [(_mask_name(path), path) for path in images]
     below = _folders_below(given)
@@ -98,7 +98,11 @@ def _holds_ct(folder: Path) -> bool:
         found = [path for path in folder.iterdir() if path.is_file() and case_name(path) != MASK_STEM]
     except OSError:
         return False
-    return any(readers.is_readable(path) and not is_seg_nrrd(path) for path in found)
+    return any(map(_is_ct, found))
+
+
+def _is_ct(path: Path) -> bool:
+    return readers.is_readable(path) and not is_seg_nrrd(path)
 
 
 def _passed_over(given: Path, folders: Sequence[Path]) -> str:

@@ -15,9 +15,9 @@ from evaluation.exploration import AXES
 from evaluation.figures.log_axis import log_axis
 from evaluation.figures.overlays import (
     LONGEST_PANEL,
-    MOST_LISTED,
     display_window,
     draw_contours,
+    legend_patches,
     radiological_slice,
     unit_rgb,
     write_on_picture,
@@ -160,14 +160,10 @@ def montage(
         write_on_picture(axes, 0.02, 0.5, "R", "left", "center")
         write_on_picture(axes, 0.98, 0.5, "L", "right", "center")
     if mask is not None:
-        lines = [
-            Line2D([], [], color=unit_rgb(labels.colours[label]), label=labels.names[label])
-            for label in range(1, min(len(labels), MOST_LISTED + 1))
-        ]
-        if (further := len(labels) - 1 - len(lines)) > 0:
-            lines.append(Line2D([], [], linestyle="none", label=f"and {further} more"))
+        outlines = legend_patches(labels, 0.0)
+        columns = min(len(outlines), 7)
         figure.legend(
-            handles=lines, loc="outside lower center", ncols=min(len(lines), 7), frameon=False, fontsize=FONT_POINTS - 1
+            handles=outlines, loc="outside lower center", ncols=columns, frameon=False, fontsize=FONT_POINTS - 1
         )
     if title:
         figure.suptitle(title, fontsize=FONT_POINTS)

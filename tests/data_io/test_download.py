@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import logging
 import stat
 import threading
 import zipfile
@@ -13,7 +12,6 @@ import pytest
 
 from data_io.download import download_dataset, fetch, published_md5, unpack_zip
 from data_io.errors import InputError
-from data_io.reporting import log
 
 CONTENT = bytes(range(256)) * 40
 
@@ -78,13 +76,6 @@ def server(monkeypatch):
     server = Server()
     yield server
     server.close()
-
-
-@pytest.fixture
-def warnings(caplog, monkeypatch):
-    monkeypatch.setattr(log, "propagate", True)
-    caplog.set_level(logging.WARNING, log.name)
-    return caplog
 
 
 def md5(content):
@@ -197,25 +188,25 @@ def test_wrong_checksum_is_refused_and_removed(server, tmp_path):
     assert names(tmp_path) == []
 
 
-def test_without_checksum_it_says_so(server, tmp_path, warnings):
+def test_without_checksum_it_says_so(server, tmp_path, said):
     server.files["/a.zip"] = CONTENT
     fetch(f"{server.url}/a.zip", tmp_path / "a.zip")
-    assert "a.zip: not verified" in warnings.text
+    assert "a.zip: not verified" in said.text
 
 
-def test_published_checksums(server, warnings):
+def test_published_checksums(server, said):
     record = {"files": [{"key": "a.zip", "checksum": "md5:abc"}, {"key": "b.zip", "checksum": "sha1:abc"}]}
     server.files["/api/records/3757476"] = json.dumps(record).encode()
     assert published_md5(server.url) == {"a.zip": "abc"}
-    assert warnings.text == ""
+    assert said.text == ""
 
 
 @pytest.mark.parametrize("answer", [None, b"<html>", b"[]", b'{"files": {"enabled": true}}', b'{"files": [{}]}'])
-def test_checksums_that_cannot_be_had_are_said_aloud(server, warnings, answer):
+def test_checksums_that_cannot_be_had_are_said_aloud(server, said, answer):
     if answer is not None:
         server.files["/api/records/3757476"] = answer
     assert published_md5(server.url) == {}
-    assert "cannot be verified" in warnings.text
+    assert "cannot be verified" in said.text
 
 
 def test_unpacking(tmp_path):
@@ -298,12 +289,12 @@ def zenodo(server):
     return server
 
 
-def test_dataset_is_fetched_and_opens(zenodo, tmp_path, warnings):
+def test_dataset_is_fetched_and_opens(zenodo, tmp_path, said):
     dataset = download_dataset(tmp_path / "data", zenodo.url + "/")
     assert dataset.layout == "Zenodo 3757476"
     assert [case.patient for case in dataset] == ["coronacases_001", "radiopaedia_10", "radiopaedia_10"]
     assert names(tmp_path / "data") == ["COVID-19-CT-Seg_20cases", "Lung_and_Infection_Mask"]
-    assert warnings.text == ""
+    assert said.text == ""
 
 
 def test_what_is_there_is_not_fetched_again(zenodo, tmp_path):

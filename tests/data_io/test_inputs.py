@@ -1,4 +1,3 @@
-import logging
 from pathlib import Path
 
 import nibabel as nib
@@ -7,7 +6,6 @@ import pytest
 
 from data_io.errors import InputError
 from data_io.inputs import find_inputs, one_part
-from data_io.reporting import log
 
 
 @pytest.fixture
@@ -81,13 +79,6 @@ def test_parts_together_are_the_whole():
 def test_odd_parts_are_refused(part):
     with pytest.raises(InputError, match="I/N"):
         one_part({}, part)
-
-
-@pytest.fixture
-def said(caplog, monkeypatch):
-    monkeypatch.setattr(log, "propagate", True)
-    caplog.set_level(logging.WARNING, log.name)
-    return caplog
 
 
 def a_series(folder):

@@ -1,7 +1,6 @@
 """Every folder shape is found, and what is wrong with one is said."""
 
 import json
-import logging
 
 import nibabel as nib
 import numpy as np
@@ -11,7 +10,6 @@ from data_io import readers
 from data_io.errors import InputError
 from data_io.layouts import is_dataset, open_dataset, patient_of, source_of
 from data_io.readers import register_reader
-from data_io.reporting import log
 from data_io.volume import Volume
 
 
@@ -118,13 +116,11 @@ def test_hidden_files_and_folders_are_passed_over(tmp_path):
     assert names(open_dataset(tmp_path / "z")) == ["b"]
 
 
-def test_folders_that_are_no_case_are_named(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(log, "propagate", True)
+def test_folders_that_are_no_case_are_named(tmp_path, said):
     folder_per_case(tmp_path, "a")
     touch(tmp_path / "misnamed" / "image.nii.gz")
-    with caplog.at_level(logging.WARNING, log.name):
-        assert names(open_dataset(tmp_path)) == ["a"]
-    assert "misnamed" in caplog.text
+    assert names(open_dataset(tmp_path)) == ["a"]
+    assert "misnamed" in said.text
 
 
 @pytest.mark.parametrize(
