@@ -17,8 +17,13 @@ def bounding_box(mask: np.ndarray, margin: int | Sequence[int] = 0) -> tuple[sli
         inside = mask[tuple(box)]
         found = np.flatnonzero(inside.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
         box.append(slice(found[0], found[-1] + 1) if found.size else slice(0, 0))
-    margins = np.broadcast_to(margin, mask.ndim)
+    return widened(box, mask.shape, margin)
+
+
+def widened(box: Sequence[slice], shape: Sequence[int], margin: int | Sequence[int] = 1) -> tuple[slice, ...]:
+    """The box wider by `margin` voxels (of all axes or of each) where an array of `shape` allows; empty slices stay."""
+    margins = np.broadcast_to(margin, len(shape))
     return tuple(
         slice(max(side.start - wider, 0), min(side.stop + wider, size)) if side.stop else side
-        for side, wider, size in zip(box, margins, mask.shape, strict=True)
+        for side, wider, size in zip(box, margins, shape, strict=True)
     )

@@ -33,7 +33,7 @@ def open_dicom(path: str | Path, series: str | int | None = None, allow_gaps: bo
     direction x rows' direction. Voxels are HU, RescaleSlope and RescaleIntercept of each slice applied: int16 (clipped
     to its range) where these are whole numbers throughout the series, else float32. They are the values that other
     programs show, with one exception: where PixelPaddingValue fills a corner of a slice, voxels of that value become
-    air (-1000 HU) unless they are lower.
+    air (-1000 HU, or the least that the decoded pixels can hold: 0 where they are unsigned) unless they are lower.
 
     Raises InputError, at once or when the voxels are read, where there is no DICOM image or no such series; for other
     modalities, colour and multi-frame files; for missing or contradicting geometry, two slices in one place, and,
@@ -235,5 +235,6 @@ def _hounsfield(one: Slice) -> np.ndarray:
         # A padding value that fills no corner is a wrong entry in the header: the value occurs in the body as well.
         corners = values[:: one.columns - 1 or 1, :: one.rows - 1 or 1]
         if (corners == one.padding_hu).any():
-            values = np.where(values == one.padding_hu, AIR_HU, values)
+            least = AIR_HU if values.dtype.kind == "f" else np.iinfo(values.dtype).min
+            values = np.where(values == one.padding_hu, max(AIR_HU, least), values)
     return values

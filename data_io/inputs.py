@@ -24,8 +24,9 @@ def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
     An input is a CT file; a folder with the slices of a DICOM series; a folder that holds CT files, such folders (at
     any depth) and a dataset in one of the known layouts (its masks are passed over), or some of these; or a .txt file
     that lists inputs, one a line, relative to itself, # before remarks. A file called `imaging` is the one CT of its
-    folder and named by it. Hidden files and folders do not count; a warning names folders whose CTs are passed over.
-    Raises InputError where there is no CT, or where two would bear one name.
+    folder and named by it. Hidden files and folders do not count; a warning names CTs of other formats beside DICOM
+    slices and folders whose CTs are passed over. Raises InputError where there is no CT, or where two would bear one
+    name.
     """
     found = [pair for given in map(Path, inputs) for pair in _meant(given)]
     slices = [path.parent for _, path in found if path.is_file() and is_dicom(path)]
@@ -39,7 +40,10 @@ def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
 
 
 def one_part(files: Mapping[str, Path], part: str) -> dict[str, Path]:
-    """Of the inputs, with `part` "I/N", every N-th from the I-th on: so N machines share them."""
+    """Of the inputs, with `part` "I/N", every N-th from the I-th on: so N machines share them.
+
+    Raises InputError for another text, and where I is not in 1..N.
+    """
     index, slash, count = part.partition("/")
     if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         raise InputError(f"a part is I/N with I in 1..N, for instance 1/4, found {part}")
@@ -60,7 +64,7 @@ def _meant(given: Path) -> list[tuple[str, Path]]:
         raise InputError(f"{given}: no such file or folder")
     if not is_dicom(given):
         return _in_folder(given)
-    if others := [folder for folder in _folders_below(given) if _holds_ct(folder)]:
+    if others := [*_beside_slices(given), *(folder for folder in _folders_below(given) if _holds_ct(folder))]:
         log.warning("%s: read as one DICOM series; %s", given, _passed_over(given, others))
     return [(given.resolve().name, given)]
 
@@ -78,7 +82,8 @@ def _in_folder(given: Path) -> list[tuple[str, Path]]:
     of_cases = {path.parent for case in cases for path in (case.image, case.mask) if path is not None}
     scans = {path: name for path, name in scans.items() if of_cases.isdisjoint((path, *path.parents))}
     rest = [folder for folder in below if folder not in scans and of_cases.isdisjoint((folder, *folder.parents))]
-    others = [folder for folder in rest if _holds_ct(folder)]
+    beside = [path for folder in scans if folder.is_dir() for path in _beside_slices(folder)]
+    others = sorted([*beside, *(folder for folder in rest if _holds_ct(folder))])
     if scans and others:
         log.warning("%s: %s", given, _passed_over(given, others))
     return [(scans[path], path) for path in sorted(scans)] + [(case.name, case.image) for case in cases]
@@ -101,13 +106,18 @@ def _holds_ct(folder: Path) -> bool:
     return any(map(_is_ct, found))
 
 
+def _beside_slices(folder: Path) -> list[Path]:
+    """The CTs of other formats in a folder that is read as a DICOM series."""
+    found = [path for path in sorted(folder.iterdir()) if path.is_file() and case_name(path) != MASK_STEM]
+    return [path for path in found if not is_dicom(path) and _is_ct(path)]
+
+
 def _is_ct(path: Path) -> bool:
     return readers.is_readable(path) and not is_seg_nrrd(path)
 
 
-def _passed_over(given: Path, folders: Sequence[Path]) -> str:
-    names = listed([str(folder.relative_to(given)) for folder in folders])
-    return f"CTs passed over in {names}; give these folders too"
+def _passed_over(given: Path, others: Sequence[Path]) -> str:
+    return f"CTs passed over: {listed([str(other.relative_to(given)) for other in others])}; give these too"
 
 
 def _in_list(path: Path) -> list[tuple[str, Path]]:

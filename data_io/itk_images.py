@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from data_io.errors import InputError
 from data_io.nifti import DEFLATE_MOST
-from data_io.scan import Scan, checked, slab_thickness
+from data_io.scan import Scan, checked, slab_thickness, three_axes
 from data_io.volume import LPS_TO_RAS, Grid
 
 READERS = {".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO", ".mha": "MetaImageIO", ".mhd": "MetaImageIO"}
@@ -43,8 +43,12 @@ def open_itk_image(path: str | Path) -> Scan:
         header.ReadImageInformation()
     except RuntimeError as error:
         raise InputError(f"{path}: not a readable NRRD or MetaImage file ({_reason(error)})") from error
-    grid = Grid(_shape3(header, path), _affine(header, path))
-    _check_size(path, grid.shape)
+    shape = three_axes(header.GetSize(), path)
+    if header.GetNumberOfComponents() != 1:
+        kind = sitk.GetPixelIDValueAsString(header.GetPixelID())
+        raise InputError(f"{path}: voxels must be plain numbers, found {header.GetNumberOfComponents()} each ({kind})")
+    _check_size(path, shape)
+    grid = Grid(shape, affine_of(header.GetSpacing(), header.GetDirection(), header.GetOrigin()))
     return Scan(grid, lambda: _stored_slabs(path, header.GetSize()))
 
 
@@ -76,25 +80,6 @@ def _reader(path: Path) -> sitk.ImageFileReader:
 def _reason(error: RuntimeError) -> str:
     lines = [line.strip() for line in str(error).splitlines() if not line.startswith("Reason:")]
     return next((line for line in reversed(lines) if line), "no reason given")
-
-
-def _shape3(header: sitk.ImageFileReader, path: Path) -> tuple[int, int, int]:
-    shape = header.GetSize()
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) != 3 or min(shape) < 1:
-        raise InputError(f"{path}: a CT volume has 3 axes, found shape {header.GetSize()}; give one volume per file")
-    if header.GetNumberOfComponents() != 1:
-        kind = sitk.GetPixelIDValueAsString(header.GetPixelID())
-        raise InputError(f"{path}: voxels must be plain numbers, found {header.GetNumberOfComponents()} each ({kind})")
-    return shape
-
-
-def _affine(header: sitk.ImageFileReader, path: Path) -> np.ndarray:
-    affine = affine_of(header.GetSpacing(), header.GetDirection(), header.GetOrigin())
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
-        raise InputError(f"{path}: the affine must be finite and invertible, found {affine[:3, :3].tolist()}")
-    return affine
 
 
 def _check_size(path: Path, shape: tuple[int, int, int]) -> None:

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from data_io.errors import InputError
-from data_io.labels import LUNG_LABELS, LabelTable
+from data_io.labels import LUNG_LABELS, LabelTable, class_numbers
 from data_io.readers import read_volume
 from data_io.volume import Volume
 
@@ -25,20 +23,9 @@ class LabelMapping:
     def read(self, path: str | Path) -> Volume:
         """Reads a mask as uint8 class numbers of the table. Raises InputError for a value that no class has."""
         volume = read_volume(path)
-        planes = range(volume.array.shape[2])  # one at a time: places of the whole volume would be int64
-        found = np.unique(np.concatenate([np.unique(volume.array[:, :, z]) for z in planes]))
-        unknown = np.setdiff1d(found, self.values)
-        if unknown.size:
-            wrong = ", ".join(f"{value:g}" for value in unknown[:5])
-            declared = ", ".join(f"{value}={name}" for value, name in zip(self.values, self.table.names, strict=True))
-            raise InputError(f"{path}: labels must be among {declared}; found {wrong}; name every label with --labels")
-        order = np.argsort(self.values)
-        place = np.searchsorted(np.asarray(self.values)[order], found)
-        classes = order[place].astype(np.uint8)
-        mapped = np.empty_like(volume.array, dtype=np.uint8)
-        for z in planes:
-            mapped[:, :, z] = classes[np.searchsorted(found, volume.array[:, :, z])]
-        return volume.with_array(mapped)
+        declared = ", ".join(f"{value}={name}" for value, name in zip(self.values, self.table.names, strict=True))
+        rule, remedy = f"{path}: labels must be among {declared}", "name every label with --labels"
+        return volume.with_array(class_numbers(volume.array, self.values, rule, remedy))
 
 
 LUNG_MAPPING = LabelMapping((0, 1, 2, 3), LUNG_LABELS)

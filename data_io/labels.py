@@ -1,6 +1,9 @@
 """The classes of a segmentation: their numbers, names, colours and left/right partners."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from data_io.errors import InputError
 
@@ -46,6 +49,25 @@ class LabelTable:
         for one, other in self.mirror_pairs:
             swapped[one], swapped[other] = other, one
         return tuple(swapped)
+
+
+def class_numbers(array: np.ndarray, values: Sequence[int], rule: str, remedy: str) -> np.ndarray:
+    """A mask (x, y, z) of any type as uint8, of the same shape: class k where its value is `values[k]`.
+
+    Raises InputError for a value that no class has, found between `rule` and `remedy`, the start and the end of the
+    sentence.
+    """
+    planes = range(array.shape[2])  # one at a time: places of the whole volume would be int64
+    found = np.unique(np.concatenate([np.unique(array[:, :, z]) for z in planes]))
+    unknown = np.setdiff1d(found, values)
+    if unknown.size:
+        raise InputError(f"{rule}, found {', '.join(f'{value:g}' for value in unknown[:5])}; {remedy}")
+    order = np.argsort(values)
+    classes = order[np.searchsorted(np.asarray(values)[order], found)].astype(np.uint8)
+    numbers = np.empty_like(array, dtype=np.uint8)
+    for z in planes:
+        numbers[:, :, z] = classes[np.searchsorted(found, array[:, :, z])]
+    return numbers
 
 
 LUNG_LABELS = LabelTable(

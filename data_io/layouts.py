@@ -40,10 +40,7 @@ class _Found:
 
 def is_dataset(root: str | Path) -> bool:
     """Whether the folder `root` shows images in one of the layouts that `open_dataset` knows."""
-    try:
-        found = _found(Path(root))
-    except PermissionError:  # such as lost+found
-        return False
+    found = _found(Path(root))
     return found is not None and bool(found.images)
 
 
@@ -73,7 +70,7 @@ def open_dataset(root: str | Path, need_masks: bool = True) -> Dataset:
             f"{ZENODO_MASKS}/CASE.nii.gz"
         )
     if found.no_cases:
-        log.warning("%s: no case of the dataset, without %s.nii.gz: %s", root, IMAGE_STEM, listed(found.no_cases))
+        log.warning("%s: no case of the dataset, no readable %s.nii.gz: %s", root, IMAGE_STEM, listed(found.no_cases))
     _check(root, found, need_masks)
     patients = _patients(root, found.images)
     cases = tuple(
@@ -117,7 +114,11 @@ def _folder_per_case(root: Path) -> _Found | None:
 
 
 def _called(stem: str, folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if case_name(path) == stem and is_readable(path)]
+    try:
+        visible = _visible(folder)
+    except PermissionError:  # such as lost+found
+        return []
+    return [path for path in visible if case_name(path) == stem and is_readable(path)]
 
 
 def _nnunet(root: Path) -> _Found | None:

@@ -18,7 +18,7 @@ from data_io.atomic import write_aside
 from data_io.errors import InputError
 from data_io.labels import LabelTable
 from data_io.reporting import log
-from data_io.scan import Scan, checked, slab_thickness
+from data_io.scan import Scan, checked, slab_thickness, three_axes
 from data_io.volume import Grid, Volume
 
 SUFFIXES = (".nii.gz", ".nii")
@@ -51,12 +51,15 @@ def open_nifti(path: str | Path) -> Scan:
 
     Unscaled integers keep their own data type, so that an int16 CT costs two bytes a voxel; floats become float32.
     Raises InputError, at once or when the voxels are read, for a file that is missing, truncated, not NIfTI, not 3D,
-    colour or complex, or that holds NaN or infinite voxels.
+    colour or complex, without an invertible finite affine, or that holds NaN or infinite voxels.
     """
+    path = Path(path)
     image = _open(path)
-    shape = _shape3(image, path)
-    _check_size(Path(path), image, shape)
-    return Scan(Grid(shape, _affine(image, path)), lambda: _stored_slabs(Path(path), image, shape))
+    shape = three_axes(image.shape, path)
+    if image.get_data_dtype().kind not in "iuf":
+        raise InputError(f"{path}: voxels must be plain numbers, found {image.get_data_dtype()} (colour or complex)")
+    _check_size(path, image, shape)
+    return Scan(Grid(shape, image.affine), lambda: _stored_slabs(path, image, shape))
 
 
 def _check_size(path: Path, image: nib.Nifti1Image, shape: tuple[int, int, int]) -> None:
@@ -96,18 +99,6 @@ def _scaled(array: np.ndarray, stored: ArrayProxy, path: Path) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is refused by the check
             array = array.astype(np.float32) * np.float32(stored.slope) + np.float32(stored.inter)
     return checked(array, path)
-
-
-def as_labels(volume: Volume, path: str | Path, classes: int) -> Volume:
-    """The volume as uint8 class numbers. Raises InputError where a value is not one of 0 .. classes - 1."""
-    found = np.unique(volume.array)
-    allowed = found[(found >= 0) & (found < classes) & (found == np.round(found))]
-    if allowed.size != found.size:
-        wrong = ", ".join(f"{value:g}" for value in np.setdiff1d(found, allowed)[:5])
-        raise InputError(
-            f"{path}: labels must be 0..{classes - 1}, found {wrong}; relabel the mask or declare the class"
-        )
-    return volume.with_array(volume.array.astype(np.uint8))
 
 
 def write_label_nifti(path: str | Path, labels: Volume, table: LabelTable) -> None:
@@ -171,8 +162,7 @@ def _write(path: str | Path, header: nib.Nifti1Header, array: np.ndarray) -> Non
             file.write(array[:, :, index].tobytes(order="F"))
 
 
-def _open(path: str | Path) -> nib.Nifti1Image:
-    path = Path(path)
+def _open(path: Path) -> nib.Nifti1Image:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
@@ -182,24 +172,6 @@ def _open(path: str | Path) -> nib.Nifti1Image:
     if not isinstance(image, nib.Nifti1Image):
         raise InputError(f"{path}: not a NIfTI file but {type(image).__name__}")
     return image
-
-
-def _shape3(image: nib.Nifti1Image, path: str | Path) -> tuple[int, int, int]:
-    shape = image.shape
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) != 3 or min(shape) < 1:
-        raise InputError(f"{path}: a CT volume has 3 axes, found shape {image.shape}; give one volume per file")
-    if image.get_data_dtype().kind not in "iuf":
-        raise InputError(f"{path}: voxels must be plain numbers, found {image.get_data_dtype()} (colour or complex)")
-    return shape
-
-
-def _affine(image: nib.Nifti1Image, path: str | Path) -> np.ndarray:
-    affine = image.affine
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
-        raise InputError(f"{path}: the affine must be finite and invertible, found {affine[:3, :3].tolist()}")
-    return affine
 
 
 def _caret_table(table: LabelTable) -> bytes:

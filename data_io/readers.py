@@ -21,6 +21,7 @@ import numpy as np
 
 from data_io import dicom, dicom_series, itk_images, nifti
 from data_io.errors import InputError
+from data_io.labels import class_numbers
 from data_io.scan import Scan, checked
 from data_io.volume import Volume
 
@@ -65,7 +66,9 @@ def read_volume(path: str | Path) -> Volume:
 
 def read_labels(path: str | Path, classes: int) -> Volume:
     """Reads a mask as uint8 class numbers 0 .. classes - 1. Raises InputError for any other value."""
-    return nifti.as_labels(read_volume(path), path, classes)
+    volume = read_volume(path)
+    rule, remedy = f"{path}: labels must be 0..{classes - 1}", "relabel the mask or declare the class"
+    return volume.with_array(class_numbers(volume.array, range(classes), rule, remedy))
 
 
 def _read(path: Path) -> Volume | Scan:

@@ -46,7 +46,10 @@ class Scan:
         return int(nib.io_orientation(self.source.affine)[2, 0])
 
     def slabs(self) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
-        """Yields (place, array): RAS+ voxels and the part of `grid` that they fill; places may descend along `axis`."""
+        """Yields (place, array): RAS+ voxels and the part of `grid` that they fill; places may descend along `axis`.
+
+        Raises InputError where `read_stored` yields too few planes or too many.
+        """
         orientation = nib.io_orientation(self.source.affine)
         size = self.source.shape[2]
         done = 0
@@ -56,6 +59,11 @@ class Scan:
             place = (*(slice(None) for _ in range(self.axis)), slice(start, start + count))
             yield place, nib.orientations.apply_orientation(stored, orientation)
             done += count
+        if done != size:
+            raise InputError(
+                f"a scan must yield the {size} planes of its source grid {self.source.shape}, found {done}; copy the "
+                "file again, or mend its reader"
+            )
 
     def read(self) -> Volume:
         """The whole volume in memory."""
@@ -72,6 +80,16 @@ class Scan:
 def slab_thickness(shape: tuple[int, ...], itemsize: int) -> int:
     """How many planes of the last axis make a slab of about 16 MiB, at least one."""
     return max(1, SLAB_BYTES // (shape[0] * shape[1] * itemsize))
+
+
+def three_axes(shape: tuple[int, ...], path: Path) -> tuple[int, int, int]:
+    """A file's shape without single axes beyond the third. Raises InputError where it is not that of a volume."""
+    kept = shape
+    while len(kept) > 3 and kept[-1] == 1:
+        kept = kept[:-1]
+    if len(kept) != 3 or min(kept) < 1:
+        raise InputError(f"{path}: a CT volume has 3 axes, found shape {shape}; give one volume per file")
+    return kept
 
 
 def checked(array: np.ndarray, path: Path) -> np.ndarray:

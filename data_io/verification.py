@@ -74,6 +74,11 @@ def is_hu(minimum: float, maximum: float) -> bool:
     return minimum <= AIR_HU < maximum
 
 
+def is_windowed(minimum: float, maximum: float) -> bool:
+    """Whether values with these extremes are grey values of 0..255, as a window leaves them: air is near -1000 HU."""
+    return minimum >= 0 and maximum <= 255
+
+
 def _read(case: Case, path: Path, findings: list[Finding], classes: int | None = None) -> Volume | None:
     """The image, or the mask where `classes` is given; None, and an error among `findings`, where it cannot be read."""
     try:
@@ -134,7 +139,7 @@ def _intensity_warnings(array: np.ndarray) -> list[str]:
     found = f"found {minimum:g}..{maximum:g}"
     if is_hu(minimum, maximum):
         return []
-    if minimum >= 0 and maximum <= 255:
+    if is_windowed(minimum, maximum):
         return [f"not HU: the values are already in 0..255 ({found}), windowed before"]
     if minimum >= 0:
         return [f"not HU: no negative value ({found}); offset by 1024?"]

@@ -13,17 +13,18 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Where voxels lie: `shape` (x, y, z) and the 4x4 `affine` from voxel indices to RAS+ millimetres."""
+    """Where voxels lie: `shape` (x, y, z) and the 4x4 `affine` from voxel indices to RAS+ millimetres.
+
+    Raises InputError for an affine of another shape, and for one that is not finite and invertible.
+    """
 
     shape: tuple[int, int, int]
     affine: np.ndarray
 
     def __post_init__(self):
         affine = np.asarray(self.affine, dtype=np.float64)
-        if affine.shape != (4, 4) or not np.isfinite(affine).all():
-            raise InputError(f"an affine is 4x4 and finite, found {affine.tolist()}")
-        if abs(np.linalg.det(affine[:3, :3])) < 1e-12:
-            raise InputError(f"an affine must be invertible, found {affine[:3, :3].tolist()}")
+        if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+            raise InputError(f"an affine must be 4x4, finite and invertible, found {affine.tolist()}; mend the header")
         object.__setattr__(self, "affine", affine)
         object.__setattr__(self, "shape", tuple(int(size) for size in self.shape))
 

@@ -195,8 +195,8 @@ def _write_files(
             "mask": output.mask.name,
             "mask_sha256": sha256_of(hidden),
             **_recipe(predictor, wanted),
-            "engine": predictor.members[0].engine.name,
-            "precision": predictor.members[0].engine.precision,
+            "engine": _all_or_one([member.engine.name for member in predictor.members]),
+            "precision": _all_or_one([member.engine.precision for member in predictor.members]),
             "labels": list(table.names),
             "geometry": {
                 "shape": list(case.scan.source.shape),
@@ -214,6 +214,11 @@ def _write_files(
     finally:
         hidden.unlink(missing_ok=True)
     return manifest
+
+
+def _all_or_one(facts: list[str]) -> list[str] | str:
+    """One fact for each member of the predictor, or the one that holds for all."""
+    return facts if len(set(facts)) > 1 else facts[0]
 
 
 def _draw(scan: Scan, labels: Volume, predictor: Predictor, output: Output) -> None:

@@ -14,7 +14,7 @@ from data_io.errors import InputError, nearest
 from data_io.reporting import log
 from evaluation.measures.statistics import bootstrap_interval, holm, rank_biserial, wilcoxon
 from evaluation.scores import DIFFERENCES, SCORES, lungs_definition
-from evaluation.tables import decimals, per_case
+from evaluation.tables import aligned, decimals, per_case
 
 COMPARABLE = tuple(score for score in SCORES if score not in DIFFERENCES)
 """Scores with a better end. Volume differences have none: the best of them lies in the middle, at 0."""
@@ -90,16 +90,11 @@ def readable(comparison: Comparison) -> str:
         *("better", "worse", "equal", "undef."),
     )
     rows = [header, *(_cells(row) for row in summary.to_dict("records"))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    lines = [
-        "  ".join([*map(str.ljust, row[:2], widths[:2]), *map(str.rjust, row[2:], widths[2:])]).rstrip() for row in rows
-    ]
+    header_line, rule, *lines = aligned(rows, text_columns=2)
     parts = []
     for (run_a, run_b), members in summary.groupby(["run_a", "run_b"], sort=False):
-        parts.append(
-            "\n".join([f"a: {run_a}", f"b: {run_b}", lines[0], "-" * len(lines[0])])
-            + "".join(f"\n{lines[1 + int(number)]}" for number in members.index)
-        )
+        own = [lines[int(number)] for number in members.index]
+        parts.append("\n".join([f"a: {run_a}", f"b: {run_b}", header_line, rule, *own]))
     return "\n\n".join([*parts, "\n".join(_notes(summary))])
 
 

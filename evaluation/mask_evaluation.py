@@ -11,65 +11,67 @@ from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
 from data_io.label_mapping import LabelMapping
 from data_io.readers import read_volume
-from data_io.reporting import track
+from data_io.reporting import track, warnings_of_this_thread
 from data_io.volume import Volume, on_grid_of
 from evaluation import score_files, tables
 from evaluation.case_pictures import draw_case
-from evaluation.pairing import Pair
+from evaluation.pairing import Pair, find_pairs
 from evaluation.report.page import summarise, write_report
-from evaluation.report.run import case_sheets, draw_results, extreme_cases
-from evaluation.scores import check_tolerances, score_case
+from evaluation.report.run import case_sheets, draw_results, extreme_cases, grouped
+from evaluation.run_folder import MARKS
+from evaluation.scores import CaseScores, check_tolerances, score_case
+
+REPORT, SUMMARY = "report.html", "summary.json"
+RESULTS = (REPORT, SUMMARY, score_files.METRICS)
+"""What says that results lie in a folder: written last, in this order."""
+
+
+def check_free(output: Path, overwrite: bool = False) -> None:
+    """Raises InputError where results lie in `output` and are not to be replaced, and where it is a run, whose own
+    results are never replaced by others."""
+    if all((output / name).is_file() for name in MARKS):
+        raise InputError(f"{output}: a run lies there, with results of its own; choose another folder")
+    found = [name for name in RESULTS if (output / name).exists()]
+    if found and not overwrite:
+        raise InputError(
+            f"{output}: there are results already ({', '.join(found)}); choose another folder or give --overwrite"
+        )
 
 
 def evaluate_masks(
-    pairs: Sequence[Pair],
+    reference: Path,
+    prediction: Path,
     mapping: LabelMapping,
     output: Path,
     tolerances_mm: Mapping[str, float] | None = None,
     probabilities: Path | None = None,
 ) -> pd.DataFrame:
-    """Scores each pair, writes final.csv, lesions.csv, confusion.csv, summary.json, figures/, report.html and at last
-    metrics.csv, which says that all is there, to `output`, and returns the final table. All cases count as fold 0.
-    Nothing is written before every case has been read and scored.
+    """Scores each pair of `find_pairs`, writes final.csv, lesions.csv, confusion.csv, figures/, report.html,
+    summary.json and at last metrics.csv, which says that all is there, to `output`, and returns the final table. All
+    cases count as fold 0. Nothing is written, and nothing of before removed, until every case has been read and scored.
 
     `tolerances_mm`: of the surface Dice by class or group, on top of `surface.TOLERANCES_MM`. `probabilities`: folder
-    of maps CASE.CLASS.nii.gz. Raises InputError for masks with other labels, masks and CTs that lie elsewhere, for a
-    tolerance of a class that there is not, and for a folder of maps that lacks a case.
+    of maps CASE.CLASS.nii.gz. Raises InputError as `find_pairs`, for masks with other labels, masks and CTs that lie
+    elsewhere, for a tolerance of a class that there is not, and for a folder of maps that lacks a case.
     """
     check_tolerances(tolerances_mm, mapping.table)
-    scored = []
-    for pair in track(pairs, "scoring", len(pairs)):
-        reference, prediction = _masks(pair, mapping)
-        with named(pair.case):
-            if pair.image is not None:
-                _ct(pair.image, reference)  # read for its faults alone: all are told before anything is written
-            maps = _probability_maps(probabilities, pair.case, mapping.table.names) if probabilities else None
-        scored.append(
-            score_case(
-                pair.case,
-                0,
-                reference,
-                prediction,
-                mapping.table,
-                tolerances_mm=tolerances_mm,
-                probabilities=maps,
-            )
-        )
-    (output / score_files.METRICS).unlink(missing_ok=True)
+    with warnings_of_this_thread() as warnings:
+        pairs = find_pairs(reference, prediction)
+        scored = [_scored(pair, mapping, tolerances_mm, probabilities) for pair in track(pairs, "scoring", len(pairs))]
+    for name in RESULTS:  # of an earlier call: they tell of other masks
+        (output / name).unlink(missing_ok=True)
     shown = {pair: pair.image for pair in pairs if pair.image is not None}
     for pair, path in track(shown.items(), "drawing", len(shown)):
-        reference, prediction = _masks(pair, mapping)
-        image = _ct(path, reference)
-        draw_case(output / "figures", pair.case, image, reference, prediction, mapping.table, pair.case)
+        true, found = _masks(pair, mapping)
+        draw_case(output / "figures", pair.case, _ct(path, true), true, found, mapping.table, pair.case)
     detailed = score_files.write_counts(output, scored, mapping.table)
     final = tables.final_table(detailed)
     tables.write_csv(final, output / "final.csv")
-    write_json(output / "summary.json", summarise(final))
     # What an earlier call drew lies there too, and may show other masks.
     folders = {(0, pair.case): output / "figures" for pair in shown}
     names = zip(mapping.values, mapping.table.names, strict=True)
     write_report(
-        output / "report.html",
+        output / REPORT,
         f"Evaluation: {output.resolve().name}",
         {"labels": [f"{value} = {name}" for value, name in names], **summarise(final)},
         "",
@@ -77,12 +79,26 @@ def evaluate_masks(
         detailed,
         final,
         [*draw_results(output, detailed), *case_sheets(detailed, folders)],
-        [],
+        grouped(warnings),
         {"predictions (SHA-256)": {pair.case: sha256_of(pair.prediction) for pair in pairs}},
         strips=extreme_cases(detailed, folders),
     )
+    write_json(output / SUMMARY, summarise(final))
     tables.write_csv(detailed, output / score_files.METRICS)  # last: its presence says that all the rest is there
     return final
+
+
+def _scored(
+    pair: Pair, mapping: LabelMapping, tolerances_mm: Mapping[str, float] | None, probabilities: Path | None
+) -> CaseScores:
+    reference, prediction = _masks(pair, mapping)
+    with named(pair.case):
+        if pair.image is not None:
+            _ct(pair.image, reference)  # read for its faults alone: all are told before anything is written
+        maps = _probability_maps(probabilities, pair.case, mapping.table.names) if probabilities else None
+    return score_case(
+        pair.case, 0, reference, prediction, mapping.table, tolerances_mm=tolerances_mm, probabilities=maps
+    )
 
 
 def _masks(pair: Pair, mapping: LabelMapping) -> tuple[Volume, Volume]:

@@ -1,7 +1,7 @@
 """Where the results of prediction go, and whether a mask that lies there already is the one that is wanted."""
 
-import glob
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,8 +47,9 @@ class Output:
         """Removes all of them, the mask first, and what a killed process left half-written."""
         for path in (self.mask, self.manifest, self.preview, *self.probabilities(classes)):
             path.unlink(missing_ok=True)
-            for left in path.parent.glob(f"{PARTIAL_PREFIX}*{glob.escape(path.name)}*"):
-                shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+            for left in path.parent.glob(f"{PARTIAL_PREFIX}*"):
+                if _half_written(path.name).fullmatch(left.name):
+                    shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
     def made_with(self, source: Path, recipe: Mapping) -> dict:
         """The manifest of the mask that lies there. Raises InputError unless it says that `source` and `recipe` (all
@@ -133,3 +134,10 @@ def _read_volumetry(path: Path) -> list[dict]:
         found = ", ".join(map(str, table.columns))
         raise InputError(f"{path}: a table of volumes has a column case, found {found}; move it elsewhere")
     return table.to_dict("records")
+
+
+def _half_written(name: str) -> re.Pattern:
+    """What the hidden files and folders are called in which a file `name` is made: `write_aside` puts a process id
+    before the name (for a mask twice, as it is renamed last), `probability_maps` random characters behind it."""
+    prefix, name = re.escape(PARTIAL_PREFIX), re.escape(name)
+    return re.compile(rf"(?:{prefix}\d+-)+{name}|{prefix}{name}-\w+")

@@ -1,6 +1,6 @@
 """One case, reference against prediction: rows of the score table (one per class and group), lesions, counts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -119,20 +119,17 @@ def score_case(
     reference: Volume,
     prediction: Volume,
     labels: LabelTable,
-    groups: Mapping[str, tuple[int, ...]] | None = None,
     tolerances_mm: Mapping[str, float] | None = None,
-    lesion_classes: Sequence[str] = LESIONS,
     probabilities: Mapping[str, Volume] | None = None,
 ) -> CaseScores:
-    """Scores one prediction: a row per class of `labels`, then one per group.
+    """Scores one prediction: a row per class of `labels`, then one per group of `default_groups(labels)`.
 
-    `reference`, `prediction`: uint8 class numbers in one place. `groups`: classes taken as one mask, by name; None
-    means `default_groups(labels)`. `tolerances_mm`: of the surface Dice, by class or group, on top of
-    `surface.TOLERANCES_MM`; a class without has no surface Dice. `lesion_classes`: whose pieces are counted.
-    `probabilities`: by class, on the same grid, for the AUC. Undefined scores are NaN (see `measures.overlap`,
+    `reference`, `prediction`: uint8 class numbers in one place. `tolerances_mm`: of the surface Dice, by class or
+    group, on top of `surface.TOLERANCES_MM`; a class without has no surface Dice. `probabilities`: by class, on the
+    same grid, for the AUC. Pieces are counted of the LESIONS. Undefined scores are NaN (see `measures.overlap`,
     `measures.surface`, `measures.lesions`). Sheared grids, whose millimetres are not right, are warned of. Raises
-    InputError where the volumes lie on different grids, hold labels outside the table, or where a group bears the name
-    of a class or has a class that the table lacks.
+    InputError where the volumes lie on different grids, hold labels outside the table, or where a class bears the name
+    of a group.
     """
     with named(case):
         prediction = on_grid_of(reference, prediction, "reference and prediction")
@@ -142,13 +139,13 @@ def score_case(
             "so their millimetres are not right; resample the scan to a straight grid",
             case,
         )
-    groups = default_groups(labels) if groups is None else groups
+    groups = default_groups(labels)
     tolerances_mm = {**surface.TOLERANCES_MM, **(tolerances_mm or {})}
     probabilities = probabilities or {}
     taken = sorted(set(groups) & set(labels.names))
     if taken:
-        raise InputError(f"a group needs a name that no class has, found {', '.join(taken)}")
-    members = {name: (label,) for label, name in enumerate(labels.names)} | dict(groups)
+        raise InputError(f"a class needs another name than the groups of classes, found {', '.join(taken)}; rename it")
+    members = {name: (label,) for label, name in enumerate(labels.names)} | groups
     with named(case):
         matrix = overlap.confusion(reference.array, prediction.array, len(labels))
         masks = {name: overlap.mask_counts(matrix, group) for name, group in members.items()}
@@ -173,7 +170,7 @@ def score_case(
             if counts.status != "both_empty":
                 found = surface.surface_distances(one, other, reference.spacing_mm, reference.grid.shape)
                 row |= _surface_scores(found, tolerance_mm)
-            if name in lesion_classes:
+            if name in LESIONS:
                 pieces = lesions.pieces(one, other), lesions.pieces(other, one)
                 row |= lesions.lesion_scores(*pieces)
                 lesion_rows += lesions.lesion_rows(fold, case, name, *pieces, affine)

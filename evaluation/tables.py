@@ -109,14 +109,27 @@ def result_lines(final: pd.DataFrame) -> str:
                 str(row["dice_undefined"]),
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-    lines.insert(1, "-" * len(lines[0]))
+    lines = aligned(rows)
     if any(row[-2] == "1" for row in rows):
         lines.append("One case has no deviation and no interval.")
     if definition := lungs_definition(row[0] for row in rows[1:]):
         lines.append(definition)
     return "\n".join(lines)
+
+
+def aligned(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list[str]:
+    """The lines of a table for the terminal: the first row as header, a rule, the other rows.
+
+    The first `text_columns` columns stand flush left, those after them, the numbers, flush right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        words = map(str.ljust, row[:text_columns], widths)
+        numbers = map(str.rjust, row[text_columns:], widths[text_columns:])
+        lines.append("  ".join([*words, *numbers]))
+    lines.insert(1, "-" * len(lines[0]))
+    return lines
 
 
 def decimals(value: float, places: int = 3) -> str:

@@ -81,10 +81,14 @@ def training_sample(cases, settings: Settings, epoch: int, step: int, index: int
 
 
 def validation_batches(cases: Sequence[StoredCase], settings: Settings) -> list[Batch]:
-    """The fixed patches that choose the best model: plain crops, as many on each class as on each other class.
+    """The fixed patches that choose the best model: plain crops, as many on each class as on each other class; of full
+    images each case once.
 
     They depend on the seed and the cases alone.
     """
+    if settings.patches.shape is None:
+        shown = cases[: settings.training.validation_patches]
+        return [_stack([_plain(*tile)], settings) for tile in _tiles(tuple(shown), settings)]
     samples = []
     for index in range(settings.training.validation_patches):
         rng = np.random.default_rng([settings.seed, VALIDATION, index])
@@ -97,10 +101,15 @@ def validation_batches(cases: Sequence[StoredCase], settings: Settings) -> list[
             corner = patches.corner_around(voxels[rng.integers(len(voxels))], case.image.shape, shape)
         else:
             corner = patches.random_corner(rng, case.image.shape, shape)
-        image = normalise(patches.crop(case.image, corner, shape, case.air), case)
-        samples.append((image, patches.crop(case.labels, corner, shape)))
+        samples.append(_plain(case, corner, shape))
     size = settings.patches.batch
     return [_stack(samples[start : start + size], settings) for start in range(0, len(samples), size)]
+
+
+def _plain(case: StoredCase, corner: patches.Shape, shape: patches.Shape) -> tuple[np.ndarray, np.ndarray]:
+    """Image (float32, normalised) and labels (uint8) of a patch that is not augmented."""
+    image = patches.crop(case.image, corner, shape, case.air)
+    return normalise(image, case), patches.crop(case.labels, corner, shape)
 
 
 def normalise(image: np.ndarray, case: StoredCase) -> np.ndarray:

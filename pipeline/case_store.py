@@ -6,8 +6,6 @@ setting means another entry, so that a stale one cannot be used.
 
 import hashlib
 import json
-import os
-import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +28,6 @@ class StoredCase:
     """One prepared case in `folder`. Arrays are memory-mapped and read-only; it travels to workers as a path."""
 
     name: str
-    patient: str
     folder: Path
 
     @cached_property
@@ -45,7 +42,9 @@ class StoredCase:
 
     @cached_property
     def facts(self) -> dict:
-        """mean, sd, spacing_mm, windowed, extremes, air, slices of the source, voxels per class."""
+        """mean and sd of the image in 0..1 (0 and 1 without normalisation); air on the same scale; extremes of the
+        source's values, HU or, where `windowed`, 0..255; spacing_mm of image and labels; slices of the source; voxels
+        per class."""
         return json.loads((self.folder / "case.json").read_text(encoding="utf-8"))
 
     @property
@@ -54,11 +53,11 @@ class StoredCase:
         return self.facts["air"]
 
     def foreground(self, label: int) -> np.ndarray:
-        """Up to 20,000 voxels (n, 3) of a class, evenly drawn; empty where the class is absent."""
+        """Up to 20,000 voxels (n, 3) of a class but the background, evenly drawn; empty where the class is absent."""
         return np.load(self.folder / f"foreground_{label}.npy", mmap_mode="r", allow_pickle=False)
 
     def __getstate__(self):
-        return {"name": self.name, "patient": self.patient, "folder": self.folder}
+        return {"name": self.name, "folder": self.folder}
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class CaseStore:
         entry = self.folder / "cases" / self._key(case)
         if not (entry / "case.json").is_file():
             self._make(case, entry)
-        return StoredCase(case.name, case.patient, entry)
+        return StoredCase(case.name, entry)
 
     def _key(self, case: Case) -> str:
         settings = self.preprocessor.settings.model_dump_json()
@@ -88,14 +87,15 @@ class CaseStore:
         if prepared.labels is None:
             raise InputError(f"case {case.name}: training needs a mask")
         entry.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=PARTIAL_PREFIX, dir=entry.parent))
-        try:
+        with tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=entry.parent) as place:
+            aside = Path(place) / entry.name
+            aside.mkdir()  # for all whom the umask lets in; the folder around it is for this user alone
             np.save(aside / "image.npy", prepared.image.astype(np.float16))
             np.save(aside / "labels.npy", prepared.labels)
             counts = []
-            for label in range(self.classes):
-                voxels = np.argwhere(prepared.labels == label) if label else np.zeros((0, 3), np.int64)
-                counts.append(int(np.count_nonzero(prepared.labels == label)))
+            for label in range(1, self.classes):
+                voxels = np.argwhere(prepared.labels == label)
+                counts.append(len(voxels))
                 step = max(1, -(-len(voxels) // FOREGROUND_VOXELS))
                 np.save(aside / f"foreground_{label}.npy", voxels[::step].astype(np.int16))
             facts = {
@@ -106,14 +106,12 @@ class CaseStore:
                 "extremes": prepared.extremes,
                 "air": prepared.air,
                 "slices": image.array.shape[2],
-                "voxels": counts,
+                "voxels": [prepared.labels.size - sum(counts), *counts],
             }
             (aside / "case.json").write_text(json.dumps(facts), encoding="utf-8")
             try:
-                os.rename(aside, entry)
+                aside.rename(entry)
             except OSError:
                 # Another process was first: its entry is the same.
                 if not (entry / "case.json").is_file():
                     raise
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)

@@ -29,12 +29,14 @@ def open_engine(
     name: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
+    trust_plugins: bool = False,
 ) -> Engine:
     """The networks of several model files as one.
 
     "auto" takes OpenVINO unless there is a GPU, and Keras with a warning where OpenVINO fails; bfloat16 where the
-    hardware has units for it, float16 on other GPUs. `threads`: for OpenVINO; all by default. Raises InputError for an
-    unknown name, and where the wanted engine cannot compute the networks.
+    hardware has units for it, float16 on other GPUs. `threads`: for OpenVINO; all by default. `trust_plugins`: as
+    `model_file.load_model`. Raises InputError for an unknown name, and where the wanted engine cannot compute the
+    networks.
     """
     if name not in ("auto", "keras", "openvino"):
         raise InputError(f"the engine is auto, keras or openvino, found {name}")
@@ -44,27 +46,29 @@ def open_engine(
         raise InputError("this processor has no bfloat16 instructions; use --precision float32")
     if name == "openvino" or (name == "auto" and not (hardware.gpu_present() and hardware.gpu_available())):
         try:
-            return _openvino(files, settings, precision, threads)
+            return _openvino(files, settings, precision, threads, trust_plugins)
         except (InputError, ImportError, OSError, RuntimeError) as error:
             if name == "openvino":
                 raise InputError(f"engine openvino: {error}") from error
             log.warning("OpenVINO cannot be used (%s); going on with Keras, slower", " ".join(str(error).split()))
-    return _keras(files, precision)
+    return _keras(files, precision, trust_plugins)
 
 
-def _openvino(files: Sequence[Path], settings: Settings, wanted: str, threads: int | None) -> Engine:
+def _openvino(
+    files: Sequence[Path], settings: Settings, wanted: str, threads: int | None, trust_plugins: bool
+) -> Engine:
     from pipeline import openvino_network
 
     precision = ("bfloat16" if hardware.bfloat16_pays() else "float32") if wanted == "auto" else wanted
-    folders = [openvino_network.converted(file) for file in files]
+    folders = [openvino_network.converted(file, trust_plugins) for file in files]
     shape, batch = settings.patches.shape, settings.prediction.batch
     return Engine("openvino", precision, openvino_network.compiled(folders, shape, batch, precision, threads))
 
 
-def _keras(files: Sequence[Path], wanted: str) -> Engine:
+def _keras(files: Sequence[Path], wanted: str, trust_plugins: bool) -> Engine:
     from pipeline.networks.rebuilding import rebuild
 
     policy = hardware.choose_precision({"bfloat16": "mixed_bfloat16"}.get(wanted, wanted))
-    networks = [rebuild(load_model(file, trust_plugins=True).network, policy) for file in files]
+    networks = [rebuild(load_model(file, trust_plugins).network, policy) for file in files]
     network = prediction.ensemble([network.predict_on_batch for network in networks])
     return Engine("keras", policy.removeprefix("mixed_"), network)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from data_io.atomic import write_aside
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
+from pipeline import plugins
 from pipeline.configuration import settings_from
 from pipeline.settings import Settings
 
@@ -39,17 +40,26 @@ def save_model(path: str | Path, model: TrainedModel) -> None:
 
 
 def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
-    """Reads a model file. Raises InputError as `read_settings` does, and where the network cannot be loaded."""
+    """Reads a model file. Raises InputError as `read_settings` does, and where the network cannot be loaded.
+
+    A network of somebody's own ("module:function") with layer classes of its own needs that module imported, which is
+    done with `trust_plugins` alone.
+    """
     path = Path(path)
     settings = read_settings(path, trust_plugins)
     import keras
 
     from pipeline.networks import layers  # noqa: F401  (registers the layers that model files name)
 
+    own = ":" in settings.network.name
+    if own and trust_plugins:
+        plugins.find(settings.network.name, {}, "network")
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError) as error:
-        raise InputError(f"{path}: the network cannot be loaded ({' '.join(str(error).split())[:300]})") from error
+        reason = " ".join(str(error).split())[:300]
+        hint = f"; use --trust-plugins if you know the code of {settings.network.name}" if own else ""
+        raise InputError(f"{path}: the network cannot be loaded ({reason}){hint}") from error
     return TrainedModel(network, settings, sha256_of(path))
 
 

@@ -34,11 +34,11 @@ NETWORK_FILES = ("network.xml", "network.bin")
 LARGEST_DIFFERENCE = 1e-3
 
 
-def converted(path: Path) -> Path:
+def converted(path: Path, trust_plugins: bool = False) -> Path:
     """The folder with the model file's network as OpenVINO reads it; converts it where that has not been done.
 
-    It lies in the model's own folder, or in the user's cache folder where that cannot be written. Raises InputError
-    where OpenVINO cannot convert the network or does not give the same probabilities.
+    It lies in the model's own folder, or in the user's cache folder where that cannot be written. `trust_plugins`: as
+    `model_file.load_model`. Raises InputError where OpenVINO cannot convert the network or does not give the same probabilities.
     """
     name = f"openvino-{FORMAT}-{sha256_of(path)[:24]}"
     places = [path.parent / name, cache_folder() / "openvino" / name]
@@ -56,7 +56,7 @@ def converted(path: Path) -> Path:
         if not _is_whole(place):  # else another process has made it meanwhile
             log.info("%s: converting the network once", path)
             shutil.rmtree(place, ignore_errors=True)
-            _convert(path, place)
+            _convert(path, place, trust_plugins)
     return place
 
 
@@ -114,13 +114,13 @@ def _joined(models: Sequence[openvino.Model], shape: tuple[int, ...]) -> openvin
     return openvino.Model([ops.result(mean)], [tiles], "ensemble")
 
 
-def _convert(path: Path, place: Path) -> None:
+def _convert(path: Path, place: Path, trust_plugins: bool) -> None:
     """Writes the network's files and, last, their hashes to `place`, whole or not at all."""
     aside = place.with_name(PARTIAL_PREFIX + place.name)
     shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed: no other writes, the lock is held
     aside.mkdir()
     try:
-        _export(path, aside)
+        _export(path, aside, trust_plugins)
         hashes = {file: sha256_of(aside / file) for file in NETWORK_FILES}
         (aside / "hashes.json").write_text(json.dumps(hashes), encoding="utf-8")
         os.rename(aside, place)
@@ -133,10 +133,10 @@ def _convert(path: Path, place: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _export(path: Path, folder: Path) -> None:
+def _export(path: Path, folder: Path, trust_plugins: bool) -> None:
     from pipeline.networks.rebuilding import rebuild
 
-    model = load_model(path, trust_plugins=True)  # its plugins are not run here
+    model = load_model(path, trust_plugins)
     network = rebuild(model.network, "float32", plain=True)
     # Through a file: openvino.convert_model would report to its makers over the network.
     network.export(folder / "exported", format="tf_saved_model", verbose=False)

@@ -11,7 +11,7 @@ from data_io.fingerprint import sha256_of
 def find(name: str, known: Mapping[str, Callable], what: str) -> Callable:
     """The function that `name` means: one of the `known`, or an imported "module:function".
 
-    `what` ("loss", "network", ...) names it in errors. Raises InputError where there is no such function.
+    `what` ("loss", "network", ...) names it in errors. Raises InputError where there is no such function or class.
     """
     if name in known:
         return known[name]
@@ -19,9 +19,12 @@ def find(name: str, known: Mapping[str, Callable], what: str) -> Callable:
     if not colon:
         raise InputError(f"{what} {name}: not known{nearest(name, tuple(known))}; or give module:function of your own")
     try:
-        return getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{what} {name}: cannot be imported ({error}); is its folder on PYTHONPATH?") from error
+    if not callable(found):
+        raise InputError(f"{what} {name}: a function or class is needed, found {type(found).__name__}")
+    return found
 
 
 def source_hash(name: str) -> str:

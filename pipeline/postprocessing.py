@@ -12,7 +12,7 @@ import fill_voids
 import numpy as np
 from scipy import ndimage
 
-from data_io.bounding_box import bounding_box
+from data_io.bounding_box import bounding_box, widened
 
 Box = tuple[slice, ...]
 
@@ -158,10 +158,7 @@ def _planes(one: np.ndarray, other: np.ndarray) -> Iterator[tuple[np.ndarray, np
 
 def _part(components: np.ndarray, box: Box, number: int) -> tuple[Box, np.ndarray]:
     """One component's box, wider by a voxel where the array allows, and its voxels therein."""
-    around = tuple(
-        slice(max(side.start - 1, 0), min(side.stop + 1, size))
-        for side, size in zip(box, components.shape, strict=True)
-    )
+    around = widened(box, components.shape)
     return around, components[around] == number
 
 

@@ -16,7 +16,7 @@ from pipeline.configuration import change_settings, settings_from
 from pipeline.engines import Engine, open_engine
 from pipeline.model_file import read_settings
 from pipeline.preprocessing import PreparedVolume, Preprocessor
-from pipeline.settings import Settings
+from pipeline.settings import LabelSettings, Settings
 from pipeline.stopwatch import timed
 
 CHANGEABLE = ("prediction.", "postprocessing.", "preprocessing.equalise=")
@@ -111,8 +111,7 @@ def open_predictor(
     voting: dict[Path, Settings] = {}
     alike: dict[tuple, list[Path]] = {}
     for file, own in every.items():
-        if own.labels != first.labels:
-            raise InputError(f"{file}: models that vote together need the same labels, found {own.labels.names}")
+        check_same_labels({first_file: first.labels, file: own.labels})
         origin = f"{file}, which votes with the prediction settings of {first_file} (--set changes them for all)"
         voting[file] = settings_from(dict(own) | shared, origin)
         # Where a tile is the full image, its size depends on the network.
@@ -120,8 +119,23 @@ def open_predictor(
     members = []
     for together in alike.values():
         settings = voting[together[0]]
-        members.append(Member(open_engine(together, settings, engine, precision, threads), settings, len(together)))
+        opened = open_engine(together, settings, engine, precision, threads, trust_plugins)
+        members.append(Member(opened, settings, len(together)))
     return Predictor(tuple(members), {name: sha256_of(file) for name, file in files.items()})
+
+
+def check_same_labels(labels: Mapping[Path, LabelSettings]) -> None:
+    """Raises InputError where models, by their files, tell other classes apart or mirror them otherwise; colours may
+    differ."""
+    first_file, first = next(iter(labels.items()))
+    for file, own in labels.items():
+        for what in ("names", "mirror_pairs"):
+            found, needed = getattr(own, what), getattr(first, what)
+            if found != needed:
+                raise InputError(
+                    f"{file}: models that vote together need the same labels, found {what} {found}, and {needed} in "
+                    f"{first_file}"
+                )
 
 
 def change_trained(settings: Settings, changes: Sequence[str], source: str) -> Settings:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data_io import verification
 from data_io.errors import InputError
 from data_io.reporting import log
 from data_io.scan import Scan
@@ -44,7 +45,7 @@ class PreparedVolume:
     sd: float
     windowed: bool
     air: float
-    extremes: tuple[float, float] = (AIR_HU, 0.0)
+    extremes: tuple[float, float]
 
     @property
     def in_hu(self) -> bool:
@@ -128,7 +129,7 @@ def is_windowed(scan: Scan) -> bool:
 
     Reads as far as the first slab with another value, which in HU is the first that holds any air.
     """
-    return all(slab.min() >= 0 and slab.max() <= 255 for _, slab in scan.slabs())
+    return all(verification.is_windowed(slab.min(), slab.max()) for _, slab in scan.slabs())
 
 
 def to_unit_range(array: np.ndarray, settings: PreprocessingSettings, windowed: bool) -> np.ndarray:

@@ -53,8 +53,8 @@ class PatchSettings(Group):
     """What the network is trained on.
 
     `shape` in voxels: three numbers, or two for a 2D network on axial slices; null is the full image. `sampling`:
-    random places, or every tile of a grid once an epoch. `foreground_share` of the random patches is centred on a voxel
-    of `foreground_labels`.
+    random places, or every tile of a grid once an epoch. `foreground_share` of the patches at random places, of no
+    others, is centred on a voxel of `foreground_labels`.
     """
 
     shape: tuple[Count, ...] | None = (160, 160, 80)
@@ -76,7 +76,8 @@ class AugmentationSettings(Group):
     """Random changes of each training patch. `probability` is that of each change but mirroring; a range whose ends are
     equal to the neutral value switches a change off. Rotation and scaling happen in millimetres about the patch's
     centre; elastic sigma in voxels and alpha as in batchgenerators; intensity changes act on normalised values.
-    `blur_sigma` is in voxels; `low_resolution` is the size that the patch is shrunk to before it is enlarged again.
+    `blur_sigma` is in voxels; `low_resolution` is the share of its size that the patch is shrunk to before it is
+    enlarged again.
     `transforms`: further ones in batchgenerators' interface, each "module:class" or a function that gives one; they
     come last, see pipeline/own_transforms.py."""
 
@@ -145,6 +146,8 @@ class TrainingSettings(Group):
     "validation": the loss on `validation_patches` fixed patches from `validation_share` of the training patients,
     which are not trained on; "training": the training loss; "none": no choice, the last weights count.
 
+    `steps_per_epoch` counts where patches are drawn at random; a grid or full images give as many steps as cover each
+    case once. `optimizer`: adam, or sgd with a Nesterov momentum of 0.99.
     `accumulated_steps`: weights change once in so many steps, by the mean of their gradients. `average_decay`: the
     weights that count are a moving average of the trained ones, which keeps this share of itself at each step.
     `deep_supervision`: so many coarser levels of the decoder are trained to predict as well, the first with half the

@@ -47,12 +47,12 @@ class Trainer:
         if not self.averages:
             yield
             return
-        trained = self.network.get_weights()
+        trained = self.model.get_weights()  # with the deep supervision's heads, which are averaged too
         self.optimizer.finalize_variable_values(self.model.trainable_variables)
         try:
             yield
         finally:
-            self.network.set_weights(trained)
+            self.model.set_weights(trained)
 
     def state(self) -> tuple[Arrays, Arrays]:
         """All numbers that training goes on from: of the model, and of the optimiser."""
@@ -129,12 +129,13 @@ class Supervised(keras.Model):
     """
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The weighted loss over the levels; of the full resolution alone when not training."""
+        """The weighted loss over the levels, and what the network's own layers add (regularisation); of the full
+        resolution alone when not training."""
         outputs = _levels(y_pred) if training else _levels(y_pred)[:1]
         shares = 0.5 ** np.arange(len(outputs))
         shares = shares / shares.sum()
         axes = len(outputs[0].shape) - 2
-        total = 0.0
+        total = sum(self.losses) if training else 0.0
         for level, (share, output) in enumerate(zip(shares, outputs, strict=True)):
             every = slice(None, None, 2**level)
             total += float(share) * self.loss(y[(slice(None), *[every] * axes)], output)

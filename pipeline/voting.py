@@ -1,7 +1,7 @@
 """The folds of several runs as one method: in each fold their models, which saw the same cases, vote together."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,18 +16,22 @@ from pipeline.model_file import TrainedModel, read_settings
 from pipeline.predictor import Predictor, change_trained, open_predictor
 from pipeline.settings import Settings
 
+MODELS = "models.json"
+"""In each fold's folder: which models voted."""
+
 
 @dataclass(frozen=True)
 class Voting:
     """A method for cross-validation that trains nothing. `runs`: run folders whose folds have the same cases.
 
     `changes`: settings as `change_trained` takes them; the others are the first run's. `trust_plugins`: run the
-    functions that model files name.
+    functions that model files name. `threads`: of the networks; None leaves that to their engine.
     """
 
     runs: tuple[Path, ...]
     changes: tuple[str, ...] = ()
     trust_plugins: bool = False
+    threads: int | None = None
 
     @property
     def settings(self) -> Settings:
@@ -35,7 +39,7 @@ class Voting:
         return self._settings_of(self.runs[0])
 
     def _settings_of(self, run: Path) -> Settings:
-        models = _models_of(run)
+        models = sorted(run.glob("fold_*/model.keras"))
         if not models:
             raise InputError(f"{run}: no fold has a model (fold_K/model.keras); finish a fold with `kfold --resume`")
         return change_trained(read_settings(models[0], self.trust_plugins), self.changes, "--set")
@@ -57,14 +61,13 @@ class Voting:
         return f"none: in each fold the models of that fold in all runs vote ({names}); for each run see its own report"
 
     def describe(self) -> str:
-        """The first run's settings as YAML, under comments that say who votes: each run's models by their SHA-256, and
-        where their settings differ from the first run's."""
+        """The first run's settings as YAML, under comments that say who votes: the runs, and where their settings
+        differ from the first run's. Which models they were is said in each fold's models.json."""
         names = [run.resolve().name for run in self.runs]
         lines = [f"Models that vote: those of each fold of the runs {', '.join(names)}"]
         for name, run in zip(names, self.runs, strict=True):
-            lines.append(f"{name}:")
-            lines += [f"  {path.parent.name} {sha256_of(path)}" for path in _models_of(run)]
-            lines += [f"  {line}" for line in _differences(self.settings, self._settings_of(run))]
+            differences = _differences(self.settings, self._settings_of(run))
+            lines += [f"{name}:", *(f"  {line}" for line in differences)] if differences else []
         return "".join(f"# {line}\n" for line in lines) + settings_yaml(self.settings)
 
     def prepare(self, cases: Dataset) -> None:
@@ -75,21 +78,46 @@ class Voting:
     def fit(
         self, cases: Dataset, folder: Path, resume: bool = False, start_from: TrainedModel | None = None
     ) -> Predictor:
-        """The models of the fold that `folder` is named after; writes `folder`/models.json, their files' SHA-256."""
+        """The models of the fold that `folder` is named after; writes `folder`/models.json, their files' SHA-256.
+
+        Raises InputError where a fold of that run folder was voted on by models that have changed since.
+        """
         if start_from is not None:
             raise InputError("models that vote are trained already; leave the start model away")
-        fold = int(folder.name.removeprefix("fold_"))
-        predictor = open_predictor(self.runs, [fold], self.changes, self.trust_plugins)
-        write_json(folder / "models.json", dict(predictor.models))
-        return predictor
+        for record in sorted(folder.parent.glob(f"fold_*/{MODELS}")):
+            if json.loads(record.read_text(encoding="utf-8")) != self._models(_fold_of(record.parent)):
+                raise InputError(
+                    f"{record.parent}: its models have been trained again since they voted; start again with "
+                    "--overwrite, for a vote of all folds without --fold"
+                )
+        fold = _fold_of(folder)
+        write_json(folder / MODELS, self._models(fold))
+        return open_predictor(self.runs, [fold], self.changes, self.trust_plugins, threads=self.threads)
+
+    def check_trained(self, folds: Iterable[int]) -> None:
+        """Raises InputError where a run has no model of one of the folds."""
+        for fold in folds:
+            self._models(fold)
+
+    def _models(self, fold: int) -> dict[str, str]:
+        """SHA-256 of the fold's model in each run, by the run's number (from 1) and name."""
+        found = {}
+        for number, run in enumerate(self.runs, start=1):
+            model = run / f"fold_{fold}" / "model.keras"
+            if not model.is_file():
+                raise InputError(
+                    f"{model}: missing; finish that fold with `kfold --resume`, or choose others with --fold"
+                )
+            found[f"{number} {run.resolve().name}"] = sha256_of(model)
+        return found
 
     def predict(self, model: Predictor, image: Volume) -> Volume:
         """Segments one CT volume (HU) on its own grid."""
         return model(image)
 
 
-def _models_of(run: Path) -> list[Path]:
-    return sorted(run.glob("fold_*/model.keras"))
+def _fold_of(folder: Path) -> int:
+    return int(folder.name.removeprefix("fold_"))
 
 
 def _differences(first: Settings, other: Settings) -> list[str]:

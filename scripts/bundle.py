@@ -32,19 +32,13 @@ def bundle(
     from data_io.errors import InputError
     from pipeline.model_file import TrainedModel, load_model, save_model
     from pipeline.networks.rebuilding import rebuild
-    from pipeline.predictor import change_trained
+    from pipeline.predictor import change_trained, check_same_labels
 
     earlier = _models_of_bundle(output)
     if earlier and not overwrite:
         raise InputError(f"{output}: holds models already; choose another folder, or add --overwrite")
     loaded = [load_model(path, trust_plugins) for path in models]
-    labels = loaded[0].settings.labels
-    for path, model in zip(models, loaded, strict=True):
-        if model.settings.labels != labels:
-            raise InputError(
-                f"{path}: models that vote together need the same labels, found {model.settings.labels.names} and "
-                f"{labels.names} in {models[0]}; bundle them apart"
-            )
+    check_same_labels({path: model.settings.labels for path, model in zip(models, loaded, strict=True)})
     settings = [change_trained(model.settings, changes or (), "--set") for model in loaded]
     beside = output.resolve().parent
     beside.mkdir(parents=True, exist_ok=True)

@@ -102,11 +102,21 @@ def use_device(device: str, threads: int | None) -> None:
             raise InputError("--device gpu: the backend sees no GPU; use --device cpu or pip install 'pneumoseg[gpu]'")
 
 
-def settings_of(preset: str, changes: list[str] | None, seed: int | None):
-    """The settings that the flags `--preset`, `--set` and `--seed` describe."""
+def settings_of(preset: str, changes: list[str] | None, seed: int | None, splits: str | None = None):
+    """The settings that the flags `--preset`, `--set`, `--seed` and `--splits` describe."""
     from pipeline.configuration import load_settings
 
-    return load_settings(preset, [*(changes or []), *([f"seed={seed}"] if seed is not None else [])])
+    flags = {"evaluation.splits": splits, "seed": seed}
+    given = [f"{key}={value}" for key, value in flags.items() if value is not None]
+    return load_settings(preset, [*(changes or []), *given])
+
+
+def splits_of(settings, dataset):
+    """The splits of the dataset that the settings describe."""
+    from evaluation.splits import make_splits
+
+    wanted = settings.evaluation
+    return make_splits(wanted.splits, dataset, wanted.folds, settings.seed, wanted.stratify_by_source)
 
 
 def tolerances_of(texts: list[str] | None) -> dict[str, float]:

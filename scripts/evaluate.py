@@ -65,19 +65,15 @@ def evaluate(
 
     Example: pneumoseg evaluate --reference data/covid --prediction masks -o scores
     """
-    from data_io.errors import InputError
     from data_io.label_mapping import LUNG_MAPPING, parse_labels
     from data_io.reporting import log
-    from evaluation.mask_evaluation import evaluate_masks
-    from evaluation.pairing import find_pairs
+    from evaluation.mask_evaluation import check_free, evaluate_masks
     from evaluation.report.page import summarise
     from evaluation.tables import result_lines
 
-    if (output / "metrics.csv").exists() and not overwrite:
-        raise InputError(f"{output}: there are scores already; choose another folder or give --overwrite")
+    check_free(output, overwrite)
     mapping = parse_labels(labels) if labels else LUNG_MAPPING
-    pairs = find_pairs(reference, prediction)
-    final = evaluate_masks(pairs, mapping, output, tolerances_of(tolerance), probabilities)
+    final = evaluate_masks(reference, prediction, mapping, output, tolerances_of(tolerance), probabilities)
     if json:
         print_json(summarise(final))
     elif not quiet:

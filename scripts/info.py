@@ -23,13 +23,13 @@ def info(
     from pipeline.bundled import bundled_models
     from pipeline.configuration import preset_names, settings_yaml
 
+    cases = cache_folder() / "cases"
+    if clear_cases and cases.is_dir():
+        shutil.rmtree(cases)
     if preset is not None:
         settings = settings_of(preset, None, None)
         print_json(settings.model_dump(mode="json")) if json else print(settings_yaml(settings))
         return
-    cases = cache_folder() / "cases"
-    if clear_cases and cases.is_dir():
-        shutil.rmtree(cases)
     use_device("auto", None)
     import importlib.metadata
 

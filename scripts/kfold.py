@@ -25,6 +25,7 @@ from scripts.command_line import (
     command,
     run,
     settings_of,
+    splits_of,
     use_device,
 )
 from scripts.results import print_results
@@ -63,12 +64,10 @@ def kfold(
     use_device(device, threads)
     from data_io.layouts import open_dataset
     from evaluation.cross_validation import check_folds, cross_validate
-    from evaluation.splits import make_splits
 
-    settings = settings_of(preset, [*(set_ or []), *([f"evaluation.splits={splits}"] if splits else [])], seed)
+    settings = settings_of(preset, set_, seed, splits)
     dataset = open_dataset(data)
-    wanted = settings.evaluation
-    chosen = make_splits(wanted.splits, dataset, wanted.folds, settings.seed, wanted.stratify_by_source)
+    chosen = splits_of(settings, dataset)
     check_folds(fold, len(chosen))
     if dry_run:
         from scripts.dry_run import print_estimate
@@ -80,8 +79,9 @@ def kfold(
 
     start = load_model(start_from, trust_plugins) if start_from else None
     method = Segmenter(settings)
+    tolerances_mm = dict(settings.evaluation.tolerances_mm)
     results = cross_validate(
-        dataset, chosen, method, output, fold, resume, overwrite, start, tolerances_mm=dict(wanted.tolerances_mm)
+        dataset, chosen, method, output, fold, resume, overwrite, start, tolerances_mm=tolerances_mm
     )
     print_results(results, quiet, json)
 

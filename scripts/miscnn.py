@@ -22,6 +22,7 @@ from scripts.command_line import (
     command,
     run,
     settings_of,
+    splits_of,
     use_device,
 )
 from scripts.results import print_results
@@ -62,18 +63,15 @@ def miscnn(
     use_device("auto", threads)
     from data_io.layouts import open_dataset
     from evaluation.cross_validation import cross_validate
-    from evaluation.splits import make_splits
     from pipeline.miscnn.environment import default_folder
     from pipeline.miscnn.method import MiscnnReference
 
-    settings = settings_of(preset, [*(set_ or []), *([f"evaluation.splits={splits}"] if splits else [])], seed)
+    settings = settings_of(preset, set_, seed, splits)
     method = MiscnnReference(settings, environment or default_folder())
     dataset = open_dataset(data)
-    wanted = settings.evaluation
-    chosen = make_splits(wanted.splits, dataset, wanted.folds, settings.seed, wanted.stratify_by_source)
-    results = cross_validate(
-        dataset, chosen, method, output, fold, resume, overwrite, tolerances_mm=dict(wanted.tolerances_mm)
-    )
+    chosen = splits_of(settings, dataset)
+    tolerances_mm = dict(settings.evaluation.tolerances_mm)
+    results = cross_validate(dataset, chosen, method, output, fold, resume, overwrite, tolerances_mm=tolerances_mm)
     print_results(results, quiet, json)
 
 

@@ -11,7 +11,7 @@ from scripts.results import print_results
 
 @command
 def report(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run of kfold or miscnn.")],
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run of kfold, miscnn or vote.")],
     data: DataFolder,
     tolerance: Tolerances = None,
     hide_cases: Annotated[
@@ -38,7 +38,9 @@ def report(
     finished = open_finished(run_folder, dataset)
     settings = load_settings(str(run_folder / "settings.yaml"))
     chosen = from_file(run_folder / "splits.json", dataset)
-    choice = finished.summary.get("model choice", Segmenter(settings).model_choice)
+    trained_here = any(run_folder.glob("fold_*/model.keras"))  # those who vote, and MIScnn, leave other files
+    choice = Segmenter(settings).model_choice if trained_here else "not recorded"
+    choice = finished.summary.get("model choice", choice)
     tolerances_mm = dict(settings.evaluation.tolerances_mm) | tolerances_of(tolerance)
     results = score_again(finished, dataset, chosen, settings.labels.table, choice, tolerances_mm, not hide_cases)
     print_results(results, quiet, json)

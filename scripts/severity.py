@@ -94,7 +94,7 @@ def severity(
 def _readable(rows: list[dict]) -> str:
     """The rows as a table for the terminal: percents, category and scores, then the remarks."""
     from evaluation.measures.severity import RESEARCH_ONLY
-    from evaluation.tables import decimals
+    from evaluation.tables import aligned, decimals
 
     columns = {
         "infected_percent": "infected %", "infected_percent_left": "left %", "infected_percent_right": "right %",
@@ -108,9 +108,7 @@ def _readable(rows: list[dict]) -> str:
         lines.append([row["case"], *(cell if isinstance(cell, str) else decimals(cell, 1) for cell in cells)])
         if row["remarks"]:
             remarked.setdefault(row["remarks"], []).append(row["case"])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
-    text.insert(1, "-" * len(text[0]))
+    text = aligned(lines)
     text += [f"{', '.join(cases)}: {remark}" for remark, cases in remarked.items()]
     return "\n".join([*text, RESEARCH_ONLY])
 

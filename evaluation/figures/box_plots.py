@@ -1,6 +1,6 @@
 """How a score is spread over cases, class by class."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,81 +9,43 @@ from matplotlib.figure import Figure
 
 from data_io.errors import InputError
 from evaluation.figures.class_panels import class_panels
-from evaluation.figures.saving import COLOURS, FONT_POINTS
+from evaluation.figures.saving import FONT_POINTS
+from evaluation.figures.score_axis import fold_legend, fold_marks, score_axis
 from evaluation.score_names import TITLES
-from evaluation.scores import DIFFERENCES, SCORES
-
-FAR = 20.0  # times the median: beyond, distances are shown on a logarithmic axis
-MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+from evaluation.scores import SCORES
 
 
-def box_plots(
-    detailed: pd.DataFrame, score: str = "dice", classes: Sequence[str] | None = None, title: str = ""
-) -> Figure:
-    """One box per class over all cases of all folds, and each case as a point, side by side by fold.
+def box_plots(detailed: pd.DataFrame, score: str = "dice") -> Figure:
+    """One box per class but the background over all cases of all folds, and each case as a point, side by side by fold.
 
     Box: quartiles and median; whiskers: the furthest case within 1.5 box heights. Distances in mm that reach far
     beyond their median stand on an axis that is logarithmic above 1 mm. Under each class: the number of cases, and of
     those whose score is undefined (not drawn). Many classes stand in rows. `detailed`: as
-    `evaluation.tables.detailed_table`. `classes`: in that order; all but the background by default. Raises InputError
-    for an unknown score or class.
+    `evaluation.tables.detailed_table`. Raises InputError for an unknown score.
     """
     if score not in SCORES:
         raise InputError(f"a box plot shows one of {', '.join(SCORES)}, found {score}")
     present = list(dict.fromkeys(detailed["class"]))
-    chosen = [name for name in present if name != "background"] or present if classes is None else list(classes)
-    unknown = sorted(set(chosen) - set(present))
-    if unknown or not chosen:
-        raise InputError(f"no scores of class {', '.join(unknown)}; there are {', '.join(present)}")
+    chosen = [name for name in present if name != "background"] or present
 
-    folds = sorted(detailed["fold"].unique())
+    marks = fold_marks(detailed["fold"])
     figure, panels = class_panels(chosen, class_in=1.5, least_in=5.5, height_in=4.8)
     for axes, names in panels:
         for position, name in enumerate(names):
-            _one_class(axes, position, detailed[detailed["class"] == name], score, folds)
+            _one_class(axes, position, detailed[detailed["class"] == name], score, marks)
         axes.set_xticks(range(len(names)), [_under(detailed, name, score) for name in names], fontsize=FONT_POINTS)
         axes.set_ylabel(TITLES[score], fontsize=FONT_POINTS + 1)
         axes.tick_params(axis="y", labelsize=FONT_POINTS - 1)
         axes.grid(axis="y", color="0.88")
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-        if score in DIFFERENCES:
-            axes.axhline(0, color="0.35", linewidth=0.8)
-    _score_axis(panels[0][0], detailed.loc[detailed["class"].isin(chosen), score].dropna(), score)
-    if title:
-        figure.suptitle(title, fontsize=FONT_POINTS + 3)
-    if 1 < len(folds) <= len(MARKS):
-        entries = {
-            label: handle for axes, _ in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        labels = sorted(entries)
-        figure.legend(
-            [entries[label] for label in labels],
-            labels,
-            loc="outside lower center",
-            ncols=min(len(folds), 5),
-            frameon=False,
-            fontsize=FONT_POINTS,
-        )
+    values = detailed.loc[detailed["class"].isin(chosen), score].dropna().to_numpy()
+    score_axis([axes for axes, _ in panels], values, score)
+    fold_legend(figure, marks)
     return figure
 
 
-def _score_axis(axes: Axes, values: pd.Series, score: str) -> None:
-    """The vertical scale, which all panels share."""
-    bottom, top = axes.get_ylim()
-    if score in DIFFERENCES:
-        return
-    if not score.endswith("_mm"):
-        axes.set_ylim(max(min(bottom, 0.9), 0.0) - 0.02, 1.02)  # the whole upper end: a gap to 1 must look like one
-        return
-    if len(values) and top > FAR * values.median():
-        # A missed structure is the volume's diagonal away; on a linear axis all others would be one line.
-        axes.set_yscale("symlog", linthresh=1.0)
-        axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_ylim(0, max(top, 1.0))
-
-
-def _one_class(axes: Axes, position: int, rows: pd.DataFrame, score: str, folds: list[int]) -> None:
+def _one_class(axes: Axes, position: int, rows: pd.DataFrame, score: str, marks: Mapping[int, tuple[str, str]]) -> None:
     values = rows[score].dropna()
     if values.empty:
         axes.text(
@@ -102,19 +64,18 @@ def _one_class(axes: Axes, position: int, rows: pd.DataFrame, score: str, folds:
         whiskerprops={"color": "0.35"},
         capprops={"color": "0.35"},
     )
-    few = len(folds) <= len(MARKS)
-    for number, fold in enumerate(folds):
+    for number, (fold, (mark, colour)) in enumerate(marks.items()):
         own = rows.loc[rows["fold"] == fold, score].dropna()
-        offset = 0.44 * ((number + 0.5) / len(folds) - 0.5)
+        offset = 0.44 * ((number + 0.5) / len(marks) - 0.5)
         axes.plot(
             np.full(len(own), position + offset),
             own,
             linestyle="none",
-            marker=MARKS[number] if few else "o",
+            marker=mark,
             markersize=5.5,
             markeredgecolor="white",
             markeredgewidth=0.5,
-            color=COLOURS[number] if few else COLOURS[0],
+            color=colour,
             label=f"fold {fold}",
             zorder=3,
         )

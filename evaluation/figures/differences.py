@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from data_io.errors import InputError, nearest
 from evaluation.comparison import Comparison, lower_is_better
-from evaluation.figures.box_plots import FAR, MARKS
 from evaluation.figures.class_panels import class_panels
 from evaluation.figures.saving import COLOURS, FONT_POINTS
+from evaluation.figures.score_axis import FAR, MARKS, logarithmic_above_1_mm
 from evaluation.score_names import TITLES
 
 GOLDEN = 0.6180339887
@@ -94,8 +94,7 @@ def _vertical(axes: Axes, differences: np.ndarray, score: str) -> None:
     """The vertical scale, which all panels share."""
     moved = np.abs(differences[differences != 0])
     if lower_is_better(score) and len(moved) and moved.max() > FAR * max(np.median(moved), 1.0):
-        axes.set_yscale("symlog", linthresh=1.0)
-        axes.yaxis.set_major_formatter("{x:g}")
+        logarithmic_above_1_mm(axes)
     elif not len(moved):
         axes.set_ylim(-1, 1)
     else:

@@ -74,8 +74,8 @@ def slice_disagreement(reference: np.ndarray, prediction: np.ndarray, last: int)
     return every + (LAST_CLASS_WEIGHT - 1) * np.count_nonzero(differ, axis=(0, 1))
 
 
-def worst_slices(reference: np.ndarray, prediction: np.ndarray, labels: LabelTable, count: int = 4) -> list[int]:
-    """Axial slices worth showing, from the feet up, at most `count`.
+def worst_slices(reference: np.ndarray, prediction: np.ndarray, labels: LabelTable, count: int) -> dict[int, str]:
+    """Axial slices worth showing, at most `count`, the foremost first, each with the words that say why.
 
     Half of them hold the most of the table's last class (the infection; in either mask), half the most disagreement
     (`slice_disagreement`; it gets the odd one). They lie at least 3 slices and 2 % of the height apart where that
@@ -83,7 +83,26 @@ def worst_slices(reference: np.ndarray, prediction: np.ndarray, labels: LabelTab
     most of all classes; with no labelled voxel it is the middle slice. `reference`, `prediction`: uint8 (x, y, z).
     Raises InputError where the shapes differ or `count` is below 1.
     """
-    return sorted(_slices_with_reasons(reference, prediction, labels, count))
+    check_shapes({"reference": reference, "prediction": prediction})
+    if count < 1:
+        raise InputError(f"at least 1 slice can be shown, found {count}")
+    last = len(labels) - 1
+    measures = {
+        "most disagreement": slice_disagreement(reference, prediction, last),
+        f"most {labels.names[last]}": np.count_nonzero((reference == last) | (prediction == last), axis=(0, 1)),
+        "most labelled": np.count_nonzero(reference | prediction, axis=(0, 1)),
+    }
+    disagreement, infection, labelled = measures
+    height = reference.shape[2]
+    apart = max(SLICES_APART, int(np.ceil(HEIGHT_APART * height)))
+    chosen: dict[int, str] = {}
+    for place in range(count):
+        wanted = (infection, disagreement, labelled) if place % 2 else (disagreement, infection, labelled)
+        found = _next_slice({reason: measures[reason] for reason in wanted}, list(chosen), apart)
+        if found is None:
+            break
+        chosen[found[0]] = found[1]
+    return chosen or {height // 2: "nothing labelled"}
 
 
 def error_sheet(
@@ -97,7 +116,7 @@ def error_sheet(
     Raises InputError where the shapes differ.
     """
     check_shapes({"CT": image.array, "reference": reference.array, "prediction": prediction.array})
-    chosen = _slices_with_reasons(reference.array, prediction.array, labels, slices)
+    chosen = worst_slices(reference.array, prediction.array, labels, slices)
     box = _labelled_box((reference.array, prediction.array), image.spacing_mm)
     window = display_window(image.array)
     width_mm, height_mm = ((part.stop - part.start) * step for part, step in zip(box, image.spacing_mm, strict=False))
@@ -136,32 +155,6 @@ def check_shapes(arrays: dict[str, np.ndarray]) -> None:
     for role, array in others:
         if array.shape != expected.shape:
             raise InputError(f"{first} and {role} must have one shape, found {expected.shape} and {array.shape}")
-
-
-def _slices_with_reasons(
-    reference: np.ndarray, prediction: np.ndarray, labels: LabelTable, count: int
-) -> dict[int, str]:
-    """The slices of `worst_slices`, each with the words that say why it was chosen."""
-    check_shapes({"reference": reference, "prediction": prediction})
-    if count < 1:
-        raise InputError(f"at least 1 slice can be shown, found {count}")
-    last = len(labels) - 1
-    measures = {
-        "most disagreement": slice_disagreement(reference, prediction, last),
-        f"most {labels.names[last]}": np.count_nonzero((reference == last) | (prediction == last), axis=(0, 1)),
-        "most labelled": np.count_nonzero(reference | prediction, axis=(0, 1)),
-    }
-    disagreement, infection, labelled = measures
-    height = reference.shape[2]
-    apart = max(SLICES_APART, int(np.ceil(HEIGHT_APART * height)))
-    chosen: dict[int, str] = {}
-    for place in range(count):
-        wanted = (infection, disagreement, labelled) if place % 2 else (disagreement, infection, labelled)
-        found = _next_slice({reason: measures[reason] for reason in wanted}, list(chosen), apart)
-        if found is None:
-            break
-        chosen[found[0]] = found[1]
-    return chosen or {height // 2: "nothing labelled"}
 
 
 def _next_slice(measures: dict[str, np.ndarray], chosen: list[int], apart: int) -> tuple[int, str] | None:

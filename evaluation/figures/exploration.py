@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from data_io.labels import LabelTable
-from data_io.verification import is_hu
+from data_io.verification import is_hu, is_windowed
 from data_io.volume import Volume
 from evaluation.exploration import AXES
 from evaluation.figures.log_axis import log_axis
@@ -50,7 +50,7 @@ def count_intensities(case: str, source: str, image: Volume) -> IntensityHistogr
     edges: np.ndarray
     if hu:
         edges = HU_EDGES
-    elif minimum >= 0 and maximum <= 255:
+    elif is_windowed(minimum, maximum):
         edges = GREY_EDGES
     else:
         edges = np.linspace(minimum, maximum, 101) if maximum > minimum else np.array([minimum, minimum + 1])

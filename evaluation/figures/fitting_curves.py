@@ -41,13 +41,14 @@ def read_history(path: str | Path) -> pd.DataFrame:
 def fitting_curves(history: pd.DataFrame, title: str = "") -> Figure:
     """One panel per metric, training and validation against the epoch; the learning rate on a logarithmic axis.
 
-    `history`: as `read_history` returns it. The epoch of the lowest validation loss is marked where there is one.
-    Raises InputError where there is nothing to draw.
+    `history`: as `read_history` returns it; epochs are shown as the log counts them, from 1. That of the lowest
+    validation loss is marked where there is one. Raises InputError where there is nothing to draw.
     """
     metrics = list(dict.fromkeys(str(name).removeprefix(VALIDATION) for name in history if name not in NOT_METRICS))
     if "epoch" not in history or not metrics:
         raise InputError(f"a fitting curve needs a column epoch and a metric, found {', '.join(map(str, history))}")
     metrics.sort(key=lambda name: (name == LEARNING_RATE, name != "loss"))  # loss first, learning rate last
+    history = history.assign(epoch=history["epoch"] + 1)  # the file counts from 0
     lowest = _lowest_validation_loss(history)
 
     columns = min(len(metrics), COLUMNS_OF_PANELS)

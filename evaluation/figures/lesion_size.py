@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from data_io.errors import InputError, nearest
-from evaluation.figures.box_plots import FAR, MARKS
 from evaluation.figures.log_axis import log_axis
-from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
+from evaluation.figures.saving import FONT_POINTS, new_figure
+from evaluation.figures.score_axis import fold_legend, fold_marks, score_axis
 from evaluation.figures.volumes import LEAST_CASES, class_rows
 from evaluation.score_names import TITLES
-from evaluation.scores import DIFFERENCES, SCORES
+from evaluation.scores import SCORES
 
 SIZE = "volume_reference_ml"
 
@@ -42,10 +42,11 @@ def score_against_size(detailed: pd.DataFrame, class_name: str = "infection", sc
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", left=False)
     _sized_panel(axes, sized, score, rows)
-    _score_axis(left, known[score].to_numpy(dtype=float), score)
+    panels = list(dict.fromkeys((left, axes)))
+    score_axis(panels, known[score].to_numpy(dtype=float), score)
     left.set_ylabel(TITLES[score], fontsize=FONT_POINTS + 1)
     axes.set_xlabel(f"reference volume of {class_name} (ml)", fontsize=FONT_POINTS + 1)
-    for panel in dict.fromkeys((left, axes)):
+    for panel in panels:
         panel.grid(color="0.88" if panel is axes else "0.8", axis="both" if panel is axes else "y")
         panel.set_axisbelow(True)
         panel.spines[["top", "right"]].set_visible(False)
@@ -53,7 +54,7 @@ def score_against_size(detailed: pd.DataFrame, class_name: str = "infection", sc
     undefined = len(rows) - len(known)
     not_drawn = f"\nnot drawn: {undefined} with an undefined score" if undefined else ""
     figure.suptitle(_correlation(sized, score) + not_drawn, fontsize=FONT_POINTS)
-    _fold_legend(figure, rows)
+    fold_legend(figure, fold_marks(rows["fold"]))
     return figure
 
 
@@ -91,7 +92,7 @@ def _empty_band(axes: Axes, empty: pd.DataFrame, score: str, rows: pd.DataFrame)
 
 
 def _draw(axes: Axes, x: np.ndarray, drawn: pd.DataFrame, score: str, rows: pd.DataFrame) -> None:
-    for fold, (mark, colour) in _fold_marks(rows).items():
+    for fold, (mark, colour) in fold_marks(rows["fold"]).items():
         own = (drawn["fold"] == fold).to_numpy()
         if not own.any():
             continue
@@ -99,37 +100,3 @@ def _draw(axes: Axes, x: np.ndarray, drawn: pd.DataFrame, score: str, rows: pd.D
             x[own], drawn[score].to_numpy(dtype=float)[own], linestyle="none", marker=mark, color=colour,
             markersize=7.5, markeredgecolor="white", markeredgewidth=0.6, label=f"fold {fold}", zorder=3, clip_on=False,
         )  # fmt: skip
-
-
-def _score_axis(axes: Axes, values: np.ndarray, score: str) -> None:
-    if score in DIFFERENCES:
-        axes.axhline(0, color="0.45", linestyle="--", linewidth=1.2, zorder=1)
-    elif score.endswith("_mm"):
-        top = values.max(initial=1.0)
-        if values.size and top > FAR * np.median(values):
-            # A missed structure is the volume's diagonal away; on a linear axis all others would be one line.
-            axes.set_yscale("symlog", linthresh=1.0)
-            axes.yaxis.set_major_formatter("{x:g}")
-            top *= 1.5
-        axes.set_ylim(0, 1.06 * top)
-    else:  # 0 to 1
-        lowest = min(values.min(initial=1.0), 0.9)
-        axes.set_ylim(
-            max(lowest - 0.1 * (1 - lowest), -0.02), 1.02
-        )  # the whole upper end: a gap to 1 must look like one
-
-
-def _fold_marks(rows: pd.DataFrame) -> dict[int, tuple[str, str]]:
-    folds = sorted(rows["fold"].unique())
-    if len(folds) > len(MARKS):
-        return dict.fromkeys(folds, (MARKS[0], COLOURS[0]))
-    return {fold: (MARKS[number], COLOURS[number]) for number, fold in enumerate(folds)}
-
-
-def _fold_legend(figure: Figure, rows: pd.DataFrame) -> None:
-    marks = _fold_marks(rows)
-    if not 1 < len(marks) <= len(MARKS):
-        return
-    lines = {line.get_label(): line for axes in figure.axes for line in axes.lines}
-    drawn = [lines[f"fold {fold}"] for fold in marks if f"fold {fold}" in lines]
-    figure.legend(handles=drawn, loc="outside lower center", ncols=5, frameon=False, fontsize=FONT_POINTS)

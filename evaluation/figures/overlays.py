@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 
 from data_io.errors import InputError
 from data_io.labels import LabelTable
+from data_io.verification import is_windowed
 from data_io.volume import Volume
 from evaluation.figures.saving import FONT_POINTS, new_figure
 
@@ -38,8 +39,7 @@ def radiological_slice(array: np.ndarray, index: int) -> np.ndarray:
 
 def display_window(array: np.ndarray) -> tuple[float, float]:
     """Black and white of a CT: the lung window -1250..250 HU, or 0..255 where the values are already windowed."""
-    windowed = array.min() >= GREY_WINDOW[0] and array.max() <= GREY_WINDOW[1]
-    return GREY_WINDOW if windowed else LUNG_WINDOW_HU
+    return GREY_WINDOW if is_windowed(array.min(), array.max()) else LUNG_WINDOW_HU
 
 
 def telling_slices(mask: np.ndarray, labels: LabelTable, count: int = 4) -> list[int]:

@@ -1,11 +1,9 @@
 """The report of `pneumoseg explore`: one HTML file with what a dataset holds, case by case."""
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image
 
 from data_io.atomic import write_text
 from data_io.labels import LUNG_LABELS, LabelTable
@@ -36,7 +34,9 @@ def write_exploration_report(
     the same of each case, embedded smaller; `warnings`: such as those of `remarkable_cases`. All text is escaped.
     Raises InputError for a picture that is missing or no picture.
     """
-    pictures = "\n".join(html.figure(caption, _smaller(picture)) for caption, picture in thumbnails)
+    pictures = "\n".join(
+        html.figure(caption, html.read_thumbnail(picture, THUMBNAIL_PIXELS)) for caption, picture in thumbnails
+    )
     sections = {
         "Warnings": [html.warning(text) for text in warnings],
         "Cases": [_case_table(table), _share_table(table, labels)],
@@ -97,14 +97,3 @@ def _share_table(table: pd.DataFrame, labels: LabelTable) -> str:
         rows.append(cells)
     header = ["case", *(f"{name} ({unit})" for name in labels.names for unit in ("%", "ml"))]
     return html.table("Share of all voxels and volume of each class; an en dash without a mask.", header, rows)
-
-
-def _smaller(path: str | Path) -> bytes:
-    """A picture at most THUMBNAIL_PIXELS wide, as the bytes of a WebP file."""
-    with Image.open(BytesIO(html.read_picture(path))) as picture:
-        height = max(1, round(picture.height * THUMBNAIL_PIXELS / picture.width))
-        fits = picture.width <= THUMBNAIL_PIXELS
-        smaller = picture.convert("RGB") if fits else picture.convert("RGB").resize((THUMBNAIL_PIXELS, height))
-        content = BytesIO()
-        smaller.save(content, "WEBP", quality=80)
-    return content.getvalue()

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from data_io.errors import InputError
+from evaluation.figures.film_strip import WEBP_LIMIT_PX
 
 STYLE = """
 :root { color-scheme: light; }
@@ -64,7 +65,7 @@ PICTURES = ((b"\x89PNG", "image/png"), (b"RIFF", "image/webp"))
 """The formats that a figure may have: the first bytes, the media type."""
 
 LARGE_BYTES = 300_000
-WEBP_LIMIT_PX = 16383
+WEBP_QUALITY = 85
 
 
 def page(title: str, head: str, sections: Mapping[str, Sequence[str]], style: str = "") -> str:
@@ -122,13 +123,13 @@ def facts(content: Mapping, caption: str) -> str:
     return table(caption, ["item", "value"], list(_flat(content)), "text") if content else ""
 
 
-def figure(caption: str, picture: bytes, alt: str = "") -> str:
-    """A picture (the bytes of a PNG or WebP file) with its caption; `alt`: words in its place, or else the caption.
+def figure(caption: str, picture: bytes) -> str:
+    """A picture (the bytes of a PNG or WebP file) with its caption, which also stands in its place.
 
     Raises InputError for bytes of another format.
     """
     return (
-        f'<figure><img src="{data_uri(picture, caption)}" alt="{escape(alt or caption)}">'
+        f'<figure><img src="{data_uri(picture, caption)}" alt="{escape(caption)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 
@@ -138,19 +139,36 @@ def read_picture(path: str | Path) -> bytes:
 
     Raises InputError where there is none or it is another format.
     """
+    content = _checked(path)
+    return _as_webp(content) if len(content) > LARGE_BYTES and content.startswith(PICTURES[0][0]) else content
+
+
+def read_thumbnail(path: str | Path, width_px: int) -> bytes:
+    """The picture of a PNG or WebP file, at most `width_px` wide, as the bytes of a WebP file.
+
+    Raises InputError as `read_picture`.
+    """
+    return _as_webp(_checked(path), width_px)
+
+
+def _checked(path: str | Path) -> bytes:
     if not Path(path).is_file():
         raise InputError(f"{path}: no such picture for the report")
     content = Path(path).read_bytes()
     data_uri(content[:4], str(path))
-    return _smaller(content) if len(content) > LARGE_BYTES and content.startswith(PICTURES[0][0]) else content
+    return content
 
 
-def _smaller(png: bytes) -> bytes:
+def _as_webp(content: bytes, width_px: int | None = None) -> bytes:
+    """The picture at most `width_px` wide; as it is where a WebP may not be that long."""
+    with Image.open(io.BytesIO(content)) as opened:
+        picture = opened.convert("RGB")
+    if width_px is not None and picture.width > width_px:
+        picture = picture.resize((width_px, max(1, round(picture.height * width_px / picture.width))))
+    if max(picture.size) > WEBP_LIMIT_PX:
+        return content
     made = io.BytesIO()
-    with Image.open(io.BytesIO(png)) as picture:
-        if max(picture.size) > WEBP_LIMIT_PX:
-            return png
-        picture.convert("RGB").save(made, "WEBP", quality=88)
+    picture.save(made, "WEBP", quality=WEBP_QUALITY)
     return made.getvalue()
 
 

@@ -91,7 +91,7 @@ def write_report(
         "Splits": [report_tables.split_table(splits)],
         "Settings": [html.preformatted(settings_yaml)],
         "Environment": [html.facts(environment, "Versions, seed and data")],
-        "Definitions of the scores": [html.paragraph(COUNTS), report_tables.definitions(shown)],
+        "Definitions of the scores": [html.paragraph(COUNTS), report_tables.definitions(detailed, shown)],
     }
     if not any(strips.values()):
         del sections["Worst and best cases"]

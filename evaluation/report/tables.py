@@ -125,8 +125,7 @@ def case_table(detailed: pd.DataFrame) -> str:
 
 def all_scores(detailed: pd.DataFrame, shown: Sequence[str]) -> str:
     """Every score that was measured and the volumes, a row per case and class, folded away."""
-    columns = [*shown, *(column for column in LESION_COUNTS if column in detailed and detailed[column].notna().any())]
-    columns += VOLUMES
+    columns = [*shown, *_counted(detailed), *VOLUMES]
     rows = [
         [row["case"], row["fold"], row["class"], *(decimals(row[column], places(column)) for column in columns)]
         for row in detailed.to_dict("records")
@@ -153,9 +152,9 @@ def tolerance_note(detailed: pd.DataFrame) -> str:
     return html.note(f"Tolerance of the NSD: {tolerances}." if tolerances else "")
 
 
-def definitions(shown: Sequence[str]) -> str:
-    """What each column that the report shows means."""
-    columns = [column for column in (*shown, *VOLUMES, "status") if column in DEFINITIONS]
+def definitions(detailed: pd.DataFrame, shown: Sequence[str]) -> str:
+    """What each column that the report shows means: the scores `shown`, counts of lesions where there are any."""
+    columns = [*shown, *_counted(detailed), *VOLUMES, "status"]
     return html.definitions([(TITLES[column], DEFINITIONS[column]) for column in columns])
 
 
@@ -174,6 +173,10 @@ def _pooled(final: pd.DataFrame) -> list[dict]:
 
 def _has(final: pd.DataFrame, score: str, *statistics: str) -> bool:
     return all(f"{score}_{statistic}" in final for statistic in statistics)
+
+
+def _counted(detailed: pd.DataFrame) -> list[str]:
+    return [count for count in LESION_COUNTS if detailed[count].notna().any()]
 
 
 def _measured(row: Mapping, scores: Sequence[str]) -> bool:

@@ -381,6 +381,16 @@ def test_padding_becomes_air_where_it_fills_a_corner(tmp_path, corner, padding, 
     assert np.unique(array).tolist() == ([-1000, 50] if corner else [padding, 50])
 
 
+@pytest.mark.parametrize("rescale", [{}, {"RescaleSlope": None, "RescaleIntercept": None}], ids=["of 0", "absent"])
+@pytest.mark.parametrize("padding", [0, 4095])
+def test_unsigned_padding_becomes_0_for_it_cannot_hold_air(tmp_path, padding, rescale):
+    stored = np.full((6, 8), 50, np.uint16)
+    stored[0, 0] = padding
+    dataset = header((0, 0, 0), PixelRepresentation=0, **rescale)
+    dataset.add_new("PixelPaddingValue", "US", padding)
+    assert np.unique(open_dicom(save(dataset, tmp_path / "a.dcm", stored)).read().array).tolist() == [0, 50]
+
+
 @pytest.mark.parametrize("written", [-2000, 63536])
 def test_padding_below_air_stays(tmp_path, written):
     stored = np.full((6, 8), 24, np.int16)

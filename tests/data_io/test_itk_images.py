@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from data_io import scan
 from data_io.errors import InputError
 from data_io.itk_images import affine_of, is_itk_image, open_itk_image, place
+from data_io.readers import read_volume
 from data_io.volume import Grid
 
 SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
@@ -220,7 +221,7 @@ def test_refused_in_one_sentence_that_names_the_file(tmp_path, suffix, spoil, me
     path = tmp_path / f"scan{suffix}"
     path = spoil(path) or path
     with pytest.raises(InputError, match=message) as refusal:
-        open_itk_image(path).read()
+        read_volume(path)
     assert str(path) in str(refusal.value)
     assert "\n" not in str(refusal.value)
 

@@ -1,9 +1,10 @@
-"""The table of classes."""
+"""The table of classes, and masks in its numbering."""
 
+import numpy as np
 import pytest
 
 from data_io.errors import InputError
-from data_io.labels import LUNG_LABELS, LabelTable
+from data_io.labels import LUNG_LABELS, LabelTable, class_numbers
 
 BLACK, RED = (0, 0, 0), (255, 0, 0)
 
@@ -40,3 +41,17 @@ def test_mirroring_twice_is_nothing(pairs):
 def test_refused(names, colours, pairs, message):
     with pytest.raises(InputError, match=message):
         LabelTable(names, colours, pairs)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_values_become_class_numbers(dtype):
+    array = np.array([[[0, 2], [1, 7]]], dtype)
+    numbers = class_numbers(array, (0, 2, 1, 7), "rule", "remedy")
+    assert numbers.dtype == np.uint8
+    assert numbers.tolist() == [[[0, 1], [2, 3]]]
+
+
+def test_values_that_no_class_has_are_named():
+    array = np.array([[[0, -1], [1.5, 9]]])
+    with pytest.raises(InputError, match=r"^mask: labels must be 0 or 1, found -1, 1\.5, 9; relabel$"):
+        class_numbers(array, range(2), "mask: labels must be 0 or 1", "relabel")

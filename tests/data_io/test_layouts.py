@@ -1,6 +1,7 @@
 """Every folder shape is found, and what is wrong with one is said."""
 
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -121,6 +122,22 @@ def test_folders_that_are_no_case_are_named(tmp_path, said):
     touch(tmp_path / "misnamed" / "image.nii.gz")
     assert names(open_dataset(tmp_path)) == ["a"]
     assert "misnamed" in said.text
+
+
+def test_a_folder_that_may_not_be_read_is_no_case(tmp_path, said, monkeypatch):
+    folder_per_case(tmp_path, "a")
+    (tmp_path / "lost+found").mkdir()
+    iterdir = Path.iterdir
+
+    def denied(path):
+        if path.name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    assert is_dataset(tmp_path)
+    assert names(open_dataset(tmp_path)) == ["a"]
+    assert "no case of the dataset, no readable imaging.nii.gz: lost+found" in said.text
 
 
 @pytest.mark.parametrize(

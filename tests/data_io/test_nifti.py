@@ -14,7 +14,6 @@ from scipy.spatial.transform import Rotation
 from data_io.errors import InputError
 from data_io.labels import LUNG_LABELS, LabelTable
 from data_io.nifti import (
-    as_labels,
     case_name,
     is_nifti,
     open_nifti,
@@ -22,7 +21,7 @@ from data_io.nifti import (
     write_ct_nifti,
     write_label_nifti,
 )
-from data_io.readers import read_labels
+from data_io.readers import read_labels, read_volume
 from data_io.volume import Volume
 
 MASK = (np.arange(60) % 4).astype(np.uint8).reshape(3, 4, 5)
@@ -326,7 +325,7 @@ def test_refused_in_one_sentence_that_names_the_file(tmp_path, spoil, message):
     path = tmp_path / "scan.nii.gz"
     path = spoil(path) or path
     with pytest.raises(InputError, match=message) as refusal:
-        read_nifti(path)
+        read_volume(path)
     assert str(path) in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
@@ -339,7 +338,7 @@ def test_wrong_labels_are_refused(tmp_path, value, shown):
 
 
 def test_float_labels_become_uint8(tmp_path):
-    labels = as_labels(read_nifti(save(tmp_path / "mask.nii", MASK.astype(np.float64))), "mask.nii", 4)
+    labels = read_labels(save(tmp_path / "mask.nii", MASK.astype(np.float64)), 4)
     assert labels.array.dtype == np.uint8
     np.testing.assert_array_equal(labels.restore(), MASK)
 

@@ -116,6 +116,13 @@ def test_slabs_that_do_not_fit_are_refused(tmp_path, npz):
         read_volume(tmp_path / "a.npz")
 
 
+def test_slabs_that_do_not_fill_the_scan_are_refused(tmp_path, npz):
+    scan = Scan(Grid((2, 2, 3), np.eye(4)), lambda: iter([np.zeros((2, 2, 2))]))
+    register_reader("npz", lambda path: path.suffix == ".npz", lambda path: scan)
+    with pytest.raises(InputError, match=r"a\.npz: .*3 planes of its source grid \(2, 2, 3\), found 2;"):
+        read_volume(tmp_path / "a.npz")
+
+
 def test_voxels_of_a_registered_reader_become_float32(tmp_path, npz):
     np.savez(tmp_path / "a.npz", hu=np.ones((2, 3, 4)), affine=np.eye(4))
     assert read_volume(tmp_path / "a.npz").array.dtype == np.float32

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from data_io import scan as scan_file
+from data_io.errors import InputError
 from data_io.nifti import open_nifti
 from data_io.scan import Scan, slab_thickness
 from data_io.volume import Volume
@@ -34,6 +35,14 @@ def test_slabs_lie_where_they_say(codes, thickness):
     np.testing.assert_array_equal(read.array, whole.array)
     np.testing.assert_array_equal(read.restore(), STORED)
     assert read.array.dtype == np.int16
+
+
+@pytest.mark.parametrize("planes", [0, 3, 6])
+@pytest.mark.parametrize("codes", ["RAS", "LPI"])
+def test_too_few_or_too_many_planes_are_refused(codes, planes):
+    scan = Scan(Volume.from_source(STORED, affine_of(codes)).source, lambda: iter([STORED[:, :, :1]] * planes))
+    with pytest.raises(InputError, match=rf"the 5 planes of its source grid \(2, 3, 5\), found {planes};"):
+        scan.read()
 
 
 def test_a_volume_as_a_scan():

@@ -7,7 +7,7 @@ import pytest
 from data_io import readers
 from data_io.layouts import open_dataset
 from data_io.readers import register_reader
-from data_io.verification import Finding, is_hu, verify_dataset
+from data_io.verification import Finding, is_hu, is_windowed, verify_dataset
 
 AFFINE = np.diag([0.7, 0.7, 2.5, 1.0])
 
@@ -223,6 +223,13 @@ def test_classes_are_a_choice(root):
 )
 def test_is_hu(extremes, hu):
     assert is_hu(*extremes) is hu
+
+
+@pytest.mark.parametrize(
+    ("extremes", "windowed"), [((0, 255), True), ((7, 7), True), ((0, 256), False), ((-1, 255), False)]
+)
+def test_is_windowed(extremes, windowed):
+    assert is_windowed(*extremes) is windowed
 
 
 def test_real_cases_have_no_errors(real_data):

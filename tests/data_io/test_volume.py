@@ -112,7 +112,7 @@ def test_with_array_keeps_the_place():
 
 @pytest.mark.parametrize("affine", [np.eye(3), np.zeros((4, 4)), np.diag([1.0, 1, 0, 1]), np.diag([1.0, np.nan, 1, 1])])
 def test_bad_affine_is_refused(affine):
-    with pytest.raises(InputError, match="affine"):
+    with pytest.raises(InputError, match="an affine must be 4x4, finite and invertible, found"):
         Grid((2, 2, 2), affine)
 
 

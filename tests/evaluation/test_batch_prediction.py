@@ -173,6 +173,15 @@ def test_statistics_probabilities_and_preview(cts, predictor, tmp_path):
     assert (tmp_path / "out" / "previews" / "a.png").stat().st_size > 1000
 
 
+def test_the_manifest_names_the_engine_and_precision_of_every_member_where_they_differ(cts, predictor, tmp_path):
+    (result,) = predict([cts / "a.nii.gz"], tmp_path / "one", predictor)
+    assert (result.manifest["engine"], result.manifest["precision"]) == ("test", "float32")
+    other = Member(Engine("test", "bfloat16", by_brightness), predictor.settings)
+    both = Predictor((*predictor.members, other), {"1": "hash", "2": "hash"})
+    (result,) = predict([cts / "a.nii.gz"], tmp_path / "two", both)
+    assert (result.manifest["engine"], result.manifest["precision"]) == ("test", ["float32", "bfloat16"])
+
+
 def test_masks_for_slicer(cts, predictor, tmp_path):
     results = predict([cts], tmp_path / "out", predictor, mask_format="seg.nrrd")
     assert [result.output.mask.name for result in results] == ["a.seg.nrrd", "b.seg.nrrd"]

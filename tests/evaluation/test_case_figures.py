@@ -10,10 +10,10 @@ from matplotlib.colors import to_rgb
 from scipy.stats import spearmanr
 
 from data_io.errors import InputError
-from evaluation.figures.box_plots import MARKS
 from evaluation.figures.confusion import confusion_figure, short_count
 from evaluation.figures.lesion_size import score_against_size
 from evaluation.figures.saving import save_figure
+from evaluation.figures.score_axis import MARKS
 from evaluation.figures.volumes import limits_of_agreement, volume_agreement
 from evaluation.measures.overlap import confusion
 from evaluation.scores import SCORES

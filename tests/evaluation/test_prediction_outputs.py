@@ -1,9 +1,9 @@
-"""The table of volumes beside the masks: what an earlier call wrote is not lost."""
+"""Beside the masks: the table of volumes keeps what an earlier call wrote, and only own leftovers are removed."""
 
 import pytest
 
 from data_io.errors import InputError
-from evaluation.prediction_outputs import write_volumetry
+from evaluation.prediction_outputs import Output, write_volumetry
 
 LEFT = {"lung_left_ml": 0.32, "lung_left_mean_hu": -850.0, "infected_percent": None}
 HEADER = "case,lung_left_ml,lung_left_mean_hu,infected_percent"
@@ -42,3 +42,24 @@ def test_a_file_that_is_no_such_table_is_refused_and_kept(tmp_path, content):
     with pytest.raises(InputError, match=r"statistics\.csv: .*move it elsewhere"):
         write_volumetry(path, {"a": LEFT})
     assert path.read_bytes() == content
+
+
+def test_clearing_removes_what_was_left_half_written_of_this_output_alone(tmp_path):
+    output = Output(tmp_path / "1.nii.gz")
+    own = [
+        *(".partial-7-1.nii.gz", ".partial-7-.partial-7-1.nii.gz", ".partial-7-1.nii.gz.json"),
+        *("previews/.partial-7-1.png", "probabilities/.partial-7-1.infection.nii.gz"),
+        "probabilities/.partial-1.background.nii.gz-a_b3c4d5/0.raw",
+    ]
+    others = [
+        *(".partial-7-11.nii.gz", ".partial-7-.partial-7-11.nii.gz", ".partial-7-11.nii.gz.json"),
+        *(".partial-7-2-1.nii.gz", ".partial-7-1.nii.gz.bak", "previews/.partial-7-11.png"),
+        *("probabilities/.partial-7-11.infection.nii.gz", "probabilities/.partial-7-1.vessels.nii.gz"),
+        "probabilities/.partial-11.background.nii.gz-a_b3c4d5/0.raw",
+    ]
+    for name in (*own, *others):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"begun")
+    output.clear(("background", "infection"))
+    left = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(left) == sorted(others)

@@ -23,6 +23,7 @@ from evaluation.scores import (
     score_case,
 )
 
+LIVER = LabelTable(("background", "liver"), ((0, 0, 0), (9, 9, 9)))
 AFFINE = np.diag([2.0, 2.5, 4.0, 1.0])  # 20 mm3 a voxel
 
 
@@ -38,8 +39,8 @@ def lungs_with_infection() -> np.ndarray:
     return labels
 
 
-def rows_by_class(reference, prediction, **arguments) -> dict[str, dict]:
-    rows = score_case("a", 2, volume(reference), volume(prediction), LUNG_LABELS, **arguments).rows
+def rows_by_class(reference, prediction, labels=LUNG_LABELS, **arguments) -> dict[str, dict]:
+    rows = score_case("a", 2, volume(reference), volume(prediction), labels, **arguments).rows
     return {row["class"]: row for row in rows}
 
 
@@ -82,8 +83,7 @@ def test_surface_scores_are_in_millimetres():
 
 
 def test_a_class_without_tolerance_has_distances_but_no_surface_dice():
-    same = lungs_with_infection()
-    row = rows_by_class(same, same, groups={"healthy": (1, 2)})["healthy"]
+    row = rows_by_class(np.ones((4, 4, 4)), np.ones((4, 4, 4)), LIVER)["liver"]
     assert row["hd95_mm"] == 0
     assert math.isnan(row["nsd"])
     assert math.isnan(row["nsd_tolerance_mm"])
@@ -137,26 +137,16 @@ def test_files_of_another_orientation_are_compared_in_place():
     assert {row["dice"] for row in rows} == {1.0}
 
 
-def test_groups_can_be_chosen():
-    same = lungs_with_infection()
-    assert "lungs" not in rows_by_class(same, same, groups={})
-    rows = rows_by_class(same, same, groups={"healthy": (1, 2)})
-    assert rows["healthy"]["volume_reference_ml"] == pytest.approx(28 * 0.020)
-
-
 def test_the_lungs_are_scored_only_where_the_table_has_them():
     assert default_groups(LUNG_LABELS) == LUNG_GROUPS
-    assert default_groups(LabelTable(("background", "liver"), ((0, 0, 0), (9, 9, 9)))) == {}
+    assert default_groups(LIVER) == {}
+    assert list(rows_by_class(np.ones((4, 4, 4)), np.ones((4, 4, 4)), LIVER)) == ["background", "liver"]
 
 
-def test_a_group_with_the_name_of_a_class_is_refused():
-    with pytest.raises(InputError, match="name that no class has, found infection"):
-        rows_by_class(lungs_with_infection(), lungs_with_infection(), groups={"infection": (1, 3)})
-
-
-def test_a_group_with_an_unknown_class_is_refused():
-    with pytest.raises(InputError, match=r"case a: .*0\.\.3, found \[1, 7\]"):
-        rows_by_class(lungs_with_infection(), lungs_with_infection(), groups={"lungs": (1, 7)})
+def test_a_class_with_the_name_of_the_group_is_refused():
+    labels = LabelTable((*LUNG_LABELS.names, "lungs"), (*LUNG_LABELS.colours, (9, 9, 9)))
+    with pytest.raises(InputError, match="another name than the groups of classes, found lungs; rename it"):
+        rows_by_class(lungs_with_infection(), lungs_with_infection(), labels)
 
 
 def test_another_shape_is_refused():
@@ -216,4 +206,4 @@ def test_a_tolerance_belongs_to_a_class_with_a_surface():
     with pytest.raises(InputError, match="found background; valid names: lung_left, lung_right, infection, lungs"):
         check_tolerances({"background": 1.0}, LUNG_LABELS)
     with pytest.raises(InputError, match="found lungs; valid names: liver"):
-        check_tolerances({"lungs": 1.0}, LabelTable(("background", "liver"), ((0, 0, 0), (9, 9, 9))))
+        check_tolerances({"lungs": 1.0}, LIVER)

@@ -6,7 +6,15 @@ import pytest
 
 from data_io.errors import InputError
 from evaluation.scores import COLUMNS, REQUIRED_COLUMNS, SCORES
-from evaluation.tables import detailed_table, final_table, mean_and_sd, read_detailed, result_lines, write_csv
+from evaluation.tables import (
+    aligned,
+    detailed_table,
+    final_table,
+    mean_and_sd,
+    read_detailed,
+    result_lines,
+    write_csv,
+)
 
 
 def row(fold: int, case: str, name: str, dice: float, **further) -> dict:
@@ -217,3 +225,8 @@ def test_one_case_has_no_interval_and_says_so():
     final = final_table(detailed_table([row(0, "a", "infection", 0.5)]))
     assert final[["dice_ci95_low", "dice_ci95_high"]].isna().all(axis=None)
     assert "One case has no deviation and no interval." in result_lines(final)
+
+
+def test_a_table_for_the_terminal_has_words_at_the_left_and_numbers_at_the_right():
+    assert aligned([["case", "x"], ["a", "10.5"]]) == ["case     x", "----------", "a     10.5"]
+    assert aligned([["a", "b", "n"], ["xx", "y", "12"]], text_columns=2) == ["a   b   n", "---------", "xx  y  12"]

@@ -18,11 +18,8 @@ def make_stored(tmp_path):
         image = (labels / 4).astype(np.float16)
         np.save(folder / "image.npy", image)
         np.save(folder / "labels.npy", labels.astype(np.uint8))
-        counts = []
-        for label in range(4):
-            counts.append(int((labels == label).sum()))
-            voxels = np.argwhere(labels == label) if label else np.zeros((0, 3))
-            np.save(folder / f"foreground_{label}.npy", voxels.astype(np.int16))
+        for label in range(1, 4):
+            np.save(folder / f"foreground_{label}.npy", np.argwhere(labels == label).astype(np.int16))
         facts = {
             "mean": 0.1,
             "sd": 0.2,
@@ -31,10 +28,10 @@ def make_stored(tmp_path):
             "extremes": [-1000, 400],
             "air": 0.5,
             "slices": 20,
-            "voxels": counts,
+            "voxels": [int((labels == label).sum()) for label in range(4)],
         }
         (folder / "case.json").write_text(json.dumps(facts), encoding="utf-8")
-        return StoredCase(name, name, folder)
+        return StoredCase(name, folder)
 
     return make
 

@@ -113,6 +113,14 @@ def test_validation_patches_show_every_class_of_many_cases(make_stored):
     assert (found == 3).any(axis=(1, 2, 3, 4)).sum() >= 5
 
 
+def test_full_images_are_validated_once_each(make_stored):
+    cases = [make_stored(f"case_{index}", np.full((8, 8, 6), index, np.uint8)) for index in range(3)]
+    settings = small("patches.shape=null", "patches.batch=1", "network.filters=[4, 8]")
+    fixed = batches.validation_batches(cases, settings)
+    assert [batch.labels.shape for batch in fixed] == [(1, 8, 8, 6, 1)] * 3
+    assert [int(batch.labels[0, 4, 4, 3, 0]) for batch in fixed] == [0, 1, 2]
+
+
 def test_order_0_reads_stored_halves(blocks):
     settings = small("augmentation.image_order=0", "augmentation.probability=1")
     assert batches.make_batch(blocks, settings, 0, 0).images.dtype == np.float32

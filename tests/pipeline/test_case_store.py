@@ -77,3 +77,18 @@ def test_a_stored_case_travels_as_a_path(tmp_path):
     message = pickle.dumps(stored)
     assert len(message) < 1000
     assert isinstance(pickle.loads(message), StoredCase)
+
+
+def test_an_entry_lets_in_whom_any_new_folder_does(tmp_path):
+    stored = store(tmp_path / "store").get(write_case(tmp_path / "one"))
+    (tmp_path / "new").mkdir()
+    assert stored.folder.stat().st_mode == (tmp_path / "new").stat().st_mode
+
+
+def test_an_entry_lists_voxels_of_every_class_but_the_background(tmp_path):
+    stored = store(tmp_path / "store").get(write_case(tmp_path / "one"))
+    assert sorted(path.name for path in stored.folder.glob("foreground_*")) == [
+        "foreground_1.npy",
+        "foreground_2.npy",
+        "foreground_3.npy",
+    ]

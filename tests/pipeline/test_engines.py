@@ -139,6 +139,41 @@ def test_bfloat16_needs_instructions(make_model, monkeypatch):
         open_engine([make_model()], load_settings("demo", TINY), "openvino", "bfloat16")
 
 
+OWN_NETWORK = """
+import keras
+
+@keras.saving.register_keras_serializable()
+class Doubling(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+def network(dimensions, channels, classes, settings, dtype):
+    inputs = keras.Input((None,) * dimensions + (channels,))
+    return keras.Model(inputs, keras.layers.Conv3D(classes, 1, activation="softmax")(Doubling()(inputs)))
+"""
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_a_network_with_layers_of_ones_own_is_loaded_where_its_code_is_trusted(
+    make_model, tmp_path, monkeypatch, engine
+):
+    (tmp_path / "own_network.py").write_text(OWN_NETWORK, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = make_model("model.keras", "network.name=own_network:network")
+
+    def forget():  # as a process would start
+        sys.modules.pop("own_network", None)
+        keras.saving.get_custom_objects().pop("Custom>Doubling", None)
+
+    forget()
+    with pytest.raises(InputError, match="use --trust-plugins if you know the code of own_network:network"):
+        open_predictor(path, engine=engine)
+    assert "own_network" not in sys.modules
+    predictor = open_predictor(path, trust_plugins=True, engine=engine)
+    assert predictor(Volume.from_source(np.zeros((9, 9, 9), "int16"), np.eye(4))).array.shape == (9, 9, 9)
+    forget()
+
+
 @pytest.mark.parametrize(
     ("name", "precision", "message"), [("tvm", "auto", "engine is"), ("auto", "int8", "precision is")]
 )

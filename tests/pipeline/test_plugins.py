@@ -33,6 +33,17 @@ def test_a_function_is_known_by_the_file_that_defines_it(own_module):
     assert plugins.source_hash("steps_of_ones_own:gamma") == sha256_of(own_module)
 
 
+@pytest.mark.parametrize("name", [":gamma", ".steps_of_ones_own:gamma", "steps_of_ones_own:delta", "no_module:f"])
+def test_what_cannot_be_imported_is_refused_by_name(own_module, name):
+    with pytest.raises(InputError, match=f"loss {name}: cannot be imported"):
+        plugins.find(name, {}, "loss")
+
+
+def test_what_cannot_be_called_is_refused_by_name():
+    with pytest.raises(InputError, match="loss os:sep: a function or class is needed, found str"):
+        plugins.find("os:sep", {}, "loss")
+
+
 @pytest.mark.parametrize(
     ("name", "found"),
     [("steps_of_ones_own:partial", "partial"), ("steps_of_ones_own:instance", "Power"), ("numpy:sqrt", "ufunc")],

@@ -60,6 +60,31 @@ def test_the_averaged_weights_are_the_moving_average(batch):
     assert not np.allclose(average[0], trained[0], atol=1e-4)
 
 
+def test_averaging_leaves_the_heads_of_deep_supervision_as_they_were_trained(batch):
+    options = ("training.average_decay=0.75", "training.deep_supervision=1", "network.filters=[2, 2, 4]")
+    trainer = make_trainer(tiny(*options))
+    for _ in range(3):
+        trainer.train(batch, 1e-2)
+    trained = trainer.model.get_weights()
+    with trainer.counting_weights():
+        assert not np.allclose(trainer.model.get_weights()[-2], trained[-2], atol=1e-4)
+    assert_equal(trainer.model.get_weights(), trained, atol=0)
+
+
+def regularised(dimensions, channels, classes, settings, dtype):
+    inputs = keras.Input((None,) * dimensions + (channels,))
+    regulariser = keras.regularizers.L2(10.0)
+    scores = keras.layers.Conv3D(classes, 1, kernel_regularizer=regulariser, activation="softmax")(inputs)
+    return keras.Model(inputs, scores)
+
+
+def test_what_a_network_of_ones_own_adds_to_the_loss_is_trained(batch):
+    trainer = make_trainer(tiny(f"network.name={__name__}:regularised"))
+    kernel = trainer.network.trainable_variables[0].numpy()
+    tested, trained = trainer.test(batch)["loss"], trainer.train(batch, 1e-3)["loss"]
+    assert trained == pytest.approx(tested + 10 * np.square(kernel).sum(), rel=1e-4)
+
+
 def test_accumulated_steps_are_one_step_with_the_mean_gradient(batch):
     options = ("training.optimizer=sgd", "network.batch_norm=false", "training.gradient_clip_norm=null")
     whole, parts = make_trainer(tiny(*options)), make_trainer(tiny(*options, "training.accumulated_steps=2"))

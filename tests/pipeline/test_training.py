@@ -206,7 +206,7 @@ from pipeline.model_file import save_model
 
 settings = load_settings("demo", ["patches.shape=[16, 16, 8]", "network.filters=[4, 8]", "training.epochs=2",
     "training.steps_per_epoch=5", "training.workers=0", "training.average_decay=0.5"])
-cases = [StoredCase(Path(folder).name, Path(folder).name, Path(folder)) for folder in sys.argv[2:]]
+cases = [StoredCase(Path(folder).name, Path(folder)) for folder in sys.argv[2:]]
 trained = training.train(cases, settings, Path(sys.argv[1]))
 print(json.dumps([name for name in sys.modules if name.partition(".")[0] == "tensorflow"]))
 save_model(Path(sys.argv[1]) / "model.keras", trained)  # where TensorFlow is installed, Keras imports it for this

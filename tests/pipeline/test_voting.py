@@ -6,7 +6,6 @@ import pytest
 
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
-from evaluation.run_folder import open_run
 from pipeline import predictor
 from pipeline.configuration import load_settings
 from pipeline.engines import Engine
@@ -36,14 +35,8 @@ def test_its_settings_are_a_settings_file_that_names_each_model_and_what_it_has_
     voting = Voting((first, second), ("prediction.overlap=0.1",))
     text = voting.describe()
     comments = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("#")]
-    assert comments[:5] == [
-        "Models that vote: those of each fold of the runs first, second",
-        "first:",
-        *(f"  fold_{fold} {sha256_of(first / f'fold_{fold}' / 'model.keras')}" for fold in (0, 1)),
-        "second:",
-    ]
-    assert comments[5:7] == [f"  fold_{fold} {sha256_of(second / f'fold_{fold}' / 'model.keras')}" for fold in (0, 1)]
-    seed, patches, plateau = comments[7:]
+    assert comments[:2] == ["Models that vote: those of each fold of the runs first, second", "second:"]
+    seed, patches, plateau = comments[2:]
     assert (seed, patches) == ("  seed: 0", "  patches.shape: [8, 8, 8]")
     assert '"patience": 3' in plateau
     (tmp_path / "settings.yaml").write_text(text, encoding="utf-8")
@@ -60,23 +53,48 @@ def test_a_run_votes_whose_first_fold_is_not_trained(make_run):
         Voting((run,)).describe()
 
 
-def test_a_vote_is_not_resumed_with_other_models(make_run, tmp_path):
-    voting = Voting((make_run("first"), make_run("second")))
-    open_run(tmp_path / "vote", voting.describe(), [], {}, voting.seed)
-    assert open_run(tmp_path / "vote", voting.describe(), [], {}, voting.seed, resume=True).root == tmp_path / "vote"
+@pytest.fixture
+def no_engine(monkeypatch):
+    """Models are opened without their networks; yields the numbers of threads that were asked for."""
+    asked = []
+
+    def open_engine(paths, settings, engine, precision, threads, trust_plugins):
+        asked.append(threads)
+        return Engine("none", "float32", lambda tiles: tiles)
+
+    monkeypatch.setattr(predictor, "open_engine", open_engine)
+    return asked
+
+
+def test_a_vote_goes_on_with_folds_trained_since_but_not_with_models_trained_again(make_run, tmp_path, no_engine):
+    first, second = make_run("first"), make_run("second")
+    later = second / "fold_1" / "model.keras"
+    trained = later.read_bytes()
+    later.unlink()
+    voting = Voting((first, second), threads=1)
+    with pytest.raises(InputError, match="fold_1.model.keras: missing; finish that fold"):
+        voting.check_trained([0, 1])
+    folds = [tmp_path / "vote" / f"fold_{fold}" for fold in (0, 1)]
+    for folder in folds:
+        folder.mkdir(parents=True)
+    before = voting.describe()
+    voting.fit(None, folds[0])
+    later.write_bytes(trained)
+    assert voting.describe() == before
+    voting.fit(None, folds[1])
+    assert no_engine == [1, 1]
     make_run("second", training="again")
-    with pytest.raises(InputError, match="settings differ from those the run began with"):
-        open_run(tmp_path / "vote", voting.describe(), [], {}, voting.seed, resume=True)
+    with pytest.raises(InputError, match="fold_0: its models have been trained again since they voted"):
+        voting.fit(None, folds[1])
 
 
-def test_models_with_functions_of_ones_own_vote_where_they_are_trusted(make_run, tmp_path, monkeypatch):
+def test_models_with_functions_of_ones_own_vote_where_they_are_trusted(make_run, tmp_path, no_engine):
     run = make_run("run", "preprocessing.steps=['somebodys_module:step']")
     with pytest.raises(InputError, match="--trust-plugins"):
         Voting((run,)).describe()
     trusting = Voting((run,), trust_plugins=True)
     assert "somebodys_module:step" in trusting.describe()
-    monkeypatch.setattr(predictor, "open_engine", lambda *arguments: Engine("none", "float32", lambda tiles: tiles))
     (tmp_path / "vote" / "fold_1").mkdir(parents=True)
     trusting.fit(None, tmp_path / "vote" / "fold_1")
     models = json.loads((tmp_path / "vote" / "fold_1" / "models.json").read_text(encoding="utf-8"))
-    assert list(models.values()) == [sha256_of(run / "fold_1" / "model.keras")]
+    assert models == {"1 run": sha256_of(run / "fold_1" / "model.keras")}

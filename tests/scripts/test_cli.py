@@ -56,3 +56,10 @@ def test_info_clears_the_prepared_cases(tmp_path, monkeypatch):
     assert json.loads(CliRunner().invoke(app, ["info", "--json"]).output)["prepared cases"]["megabytes"] == 3.0
     assert CliRunner().invoke(app, ["info", "--clear-cases"]).exit_code == 0
     assert not (tmp_path / "cases").exists()
+
+
+def test_info_clears_the_prepared_cases_also_where_it_shows_a_preset(tmp_path, monkeypatch):
+    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path))
+    (tmp_path / "cases" / "one").mkdir(parents=True)
+    assert CliRunner().invoke(app, ["info", "--preset", "demo", "--clear-cases"]).exit_code == 0
+    assert not (tmp_path / "cases").exists()

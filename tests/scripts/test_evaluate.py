@@ -129,6 +129,42 @@ def test_results_are_replaced_only_when_asked(folders, capsys):
     evaluate(**folders, quiet=True, overwrite=True)
 
 
+@pytest.mark.parametrize("name", ["summary.json", "report.html"])
+def test_results_of_another_command_are_replaced_only_when_asked(folders, capsys, name):
+    folders["output"].mkdir()
+    (folders["output"] / name).write_text("of an exploration")
+    with pytest.raises(typer.Exit):
+        evaluate(**folders, quiet=True)
+    assert f"there are results already ({name}); choose another folder or give --overwrite" in capsys.readouterr().err
+    assert (folders["output"] / name).read_text() == "of an exploration"
+    evaluate(**folders, quiet=True, overwrite=True)
+    assert (folders["output"] / name).read_text() != "of an exploration"
+
+
+def test_a_run_is_never_written_over(folders, capsys):
+    folders["output"].mkdir()
+    for name in ("splits.json", "environment.json", "settings.yaml"):
+        (folders["output"] / name).write_text("{}")
+    for overwrite in (False, True):
+        with pytest.raises(typer.Exit):
+            evaluate(**folders, quiet=True, overwrite=overwrite)
+        assert "a run lies there, with results of its own; choose another folder" in capsys.readouterr().err
+    assert len(list(folders["output"].iterdir())) == 3
+
+
+def test_the_report_tells_what_was_warned_of(folders):
+    sheared = np.eye(4)
+    sheared[1, 2] = 0.2
+    for role in ("reference", "prediction"):
+        for name in ("one", "two"):
+            nib.save(nib.Nifti1Image(mask().restore(), sheared), folders[role] / f"{name}.nii.gz")
+    nib.save(nib.Nifti1Image(mask().restore(), sheared), folders["prediction"] / "three.nii.gz")
+    evaluate(**folders, quiet=True)
+    report = (folders["output"] / "report.html").read_text()
+    assert '<p class="warning">Left out, as they have no reference: three</p>' in report
+    assert '<p class="warning">case one, case two: the axes are not orthogonal' in report
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_call_that_failed_while_writing_leaves_no_scores_that_stand_in_the_way(folders, monkeypatch, overwrite):
     def full(*arguments, **further):
@@ -140,7 +176,8 @@ def test_a_call_that_failed_while_writing_leaves_no_scores_that_stand_in_the_way
         patched.setattr("evaluation.mask_evaluation.write_report", full)
         with pytest.raises(typer.Exit):
             evaluate(**folders, quiet=True, overwrite=overwrite)
-    assert (folders["output"] / "summary.json").is_file()
+    assert (folders["output"] / "final.csv").is_file()
+    assert not (folders["output"] / "report.html").exists()
     evaluate(**folders, quiet=True)
     assert (folders["output"] / "metrics.csv").is_file()
 

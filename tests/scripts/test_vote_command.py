@@ -48,7 +48,7 @@ def test_models_of_two_runs_vote_and_are_measured_as_kfold_measures(make_run, ph
     assert (run / "settings.yaml").read_text(encoding="utf-8").startswith("# Models that vote: those of each fold of")
     assert "vote (first, second)" in json.loads((run / "summary.json").read_text(encoding="utf-8"))["model choice"]
     models = json.loads((run / "fold_1" / "models.json").read_text(encoding="utf-8"))
-    assert list(models) == ["1/model.keras", "2/model.keras"]
+    assert list(models) == ["1 first", "2 second"]
     assert (run / "report.html").is_file()
 
 
@@ -59,6 +59,16 @@ def test_runs_with_other_folds_are_refused_before_anything_is_written(make_run, 
     code, output = invoke("vote", phantoms, "-o", tmp_path / "both", "--model", first, "--model", other)
     assert code == 2
     assert "their folds have other cases" in output
+    assert not (tmp_path / "both").exists()
+
+
+def test_a_fold_without_a_model_is_told_before_another_is_predicted(make_run, phantoms, tmp_path):
+    runs = [make_run(name) for name in ("first", "second")]
+    (runs[1] / "fold_1" / "model.keras").unlink()
+    arguments = ["vote", phantoms, "-o", tmp_path / "both", "--model", runs[0], "--model", runs[1]]
+    code, output = invoke(*arguments)
+    assert code == 2
+    assert "missing; finish that fold with `kfold --resume`, or choose others with --fold" in " ".join(output.split())
     assert not (tmp_path / "both").exists()
 
 

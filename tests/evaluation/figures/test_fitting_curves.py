@@ -29,17 +29,22 @@ def test_one_panel_per_metric_with_training_and_validation():
     drawn = panels(fitting_curves(HISTORY, "Fold 0"))
     assert list(drawn) == ["loss", "soft dice", "learning rate"]
     assert {line.get_label() for line in drawn["loss"].lines} == {
-        "training", "validation", "lowest validation loss (epoch 2)",
+        "training", "validation", "lowest validation loss (epoch 3)",
     }  # fmt: skip
     assert drawn["learning rate"].get_yscale() == "log"
 
 
 def test_the_epoch_of_the_lowest_validation_loss_is_marked_in_each_panel():
     for axes in panels(fitting_curves(HISTORY)).values():
-        (mark,) = [line for line in axes.lines if line.get_label() == "lowest validation loss (epoch 2)"]
-        assert list(mark.get_xdata()) == [2, 2]
+        (mark,) = [line for line in axes.lines if line.get_label() == "lowest validation loss (epoch 3)"]
+        assert list(mark.get_xdata()) == [3, 3]
     (loss,) = panels(fitting_curves(HISTORY[["epoch", "loss"]])).values()
     assert [line.get_label() for line in loss.lines] == ["training"]
+
+
+def test_epochs_are_counted_from_1_as_in_the_log():
+    training, _ = (line for line in panels(fitting_curves(HISTORY))["loss"].lines if line.get_linestyle() != ":")
+    assert list(training.get_xdata()) == [1, 2, 3, 4]
 
 
 def test_any_subset_of_the_columns_will_do():

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from html.parser import HTMLParser
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from PIL import Image
 
 from data_io.errors import InputError
 from evaluation.figures.saving import new_figure, save_figure
-from evaluation.report.html import read_picture
+from evaluation.measures.lesions import LESION_COUNTS
+from evaluation.report.html import LARGE_BYTES, WEBP_QUALITY, read_picture, read_thumbnail
 from evaluation.report.page import summarise, write_report
 from evaluation.report.slice_viewer import FilmStrip
 from evaluation.scores import DEFINITIONS, LUNGS_DEFINITION, SCORES
@@ -300,9 +302,26 @@ def test_a_picture_too_long_for_webp_stays_a_png(tmp_path):
     assert read_picture(tmp_path / "fits.png").startswith(b"RIFF")
 
 
+def test_a_large_picture_is_compressed_once_on_its_way_to_a_thumbnail(tmp_path):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 600, 3), np.uint8))
+    noise.save(tmp_path / "large.png")
+    assert (tmp_path / "large.png").stat().st_size > LARGE_BYTES
+    once = BytesIO()
+    noise.resize((120, 60)).save(once, "WEBP", quality=WEBP_QUALITY)
+    assert read_thumbnail(tmp_path / "large.png", 120) == once.getvalue()
+
+
 def test_no_lesion_anywhere_leaves_the_pooled_scores_undefined(tmp_path):
     detailed = five_cases().assign(lesions_reference=0, lesions_found=0, lesions_prediction=0, lesions_false=0)
     assert table_of(written(tmp_path, detailed), "Lesions:")[1][6:9] == ["–", "–", "–"]
+
+
+def test_what_a_lesion_is_and_when_it_counts_as_found_is_defined_where_lesions_are_counted(tmp_path):
+    counted = five_cases().assign(**dict.fromkeys(LESION_COUNTS, 0.0))
+    told, silent = (" ".join(Page(written(tmp_path, detailed)).words) for detailed in (counted, five_cases()))
+    for count in LESION_COUNTS:
+        assert DEFINITIONS[count] in told
+        assert DEFINITIONS[count] not in silent
 
 
 def test_the_auc_is_shown_where_it_was_measured(tmp_path):
