@@ -7,6 +7,7 @@ import numpy as np
 
 from data_io.dicom_series import Series, Slice, find_series
 from data_io.errors import InputError
+from data_io.intensities import AIR_HU
 from data_io.reporting import log
 from data_io.scan import Scan, slab_thickness
 from data_io.volume import LPS_TO_RAS, Grid
@@ -16,7 +17,6 @@ UNEVEN_MM = 0.05
 UNEVEN_SHARE = 0.01
 TILT_DEGREES = 0.1
 NOT_UNIT = 0.01
-AIR_HU = -1000
 GEOMETRY = {
     "position_mm": "ImagePositionPatient",
     "cosines": "ImageOrientationPatient",

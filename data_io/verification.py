@@ -14,11 +14,9 @@ import numpy as np
 from data_io import nifti, readers
 from data_io.dataset import Case, Dataset
 from data_io.errors import InputError
+from data_io.intensities import is_hu, is_windowed
 from data_io.reporting import track
 from data_io.volume import Grid, Volume, on_grid_of
-
-AIR_HU = -500.0
-"""Every chest CT holds air (about -1000 HU) and lung (-950 to -700 HU); values that stay above this are no HU."""
 
 THICK_SLICE_MM = 5.0
 FEW_SLICES = 10
@@ -67,16 +65,6 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
         if image is not None:
             findings += [Finding("error", case.name, message) for message in _pair_errors(image, mask)]
     return findings
-
-
-def is_hu(minimum: float, maximum: float) -> bool:
-    """Whether a CT volume with these extremes can be Hounsfield units: it must reach down to air."""
-    return minimum <= AIR_HU < maximum
-
-
-def is_windowed(minimum: float, maximum: float) -> bool:
-    """Whether values with these extremes are grey values of 0..255, as a window leaves them: air is near -1000 HU."""
-    return minimum >= 0 and maximum <= 255
 
 
 def _read(case: Case, path: Path, findings: list[Finding], classes: int | None = None) -> Volume | None:

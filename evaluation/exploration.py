@@ -7,9 +7,9 @@ import pandas as pd
 
 from data_io.dataset import Case, Dataset
 from data_io.errors import InputError
+from data_io.intensities import is_hu
 from data_io.labels import LUNG_LABELS, LabelTable
 from data_io.reporting import track
-from data_io.verification import is_hu
 from data_io.volume import Volume
 
 AXES = ("x", "y", "z")

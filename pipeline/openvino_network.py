@@ -38,7 +38,8 @@ def converted(path: Path, trust_plugins: bool = False) -> Path:
     """The folder with the model file's network as OpenVINO reads it; converts it where that has not been done.
 
     It lies in the model's own folder, or in the user's cache folder where that cannot be written. `trust_plugins`: as
-    `model_file.load_model`. Raises InputError where OpenVINO cannot convert the network or does not give the same probabilities.
+    `model_file.load_model`. Raises InputError where OpenVINO cannot convert the network or does not give the same
+    probabilities.
     """
     name = f"openvino-{FORMAT}-{sha256_of(path)[:24]}"
     places = [path.parent / name, cache_folder() / "openvino" / name]

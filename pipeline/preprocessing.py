@@ -12,17 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_io import verification
 from data_io.errors import InputError
+from data_io.intensities import AIR_HU, is_hu, scan_is_windowed
 from data_io.reporting import log
 from data_io.scan import Scan
-from data_io.verification import FEW_SLICES, is_hu
+from data_io.verification import FEW_SLICES
 from data_io.volume import Grid, Volume
 from pipeline import plugins, resampling
 from pipeline.equalisation import equalise_slices
 from pipeline.settings import PreprocessingSettings
-
-AIR_HU = -1000.0
 
 Slabs = Iterator[tuple[tuple[slice, ...], np.ndarray]]
 """Parts of a volume and where they lie in it."""
@@ -71,7 +69,7 @@ class Preprocessor:
         or gives values that are not finite.
         """
         scan = image if isinstance(image, Scan) else Scan.from_volume(image)
-        windowed = is_windowed(scan)
+        windowed = scan_is_windowed(scan)
         extremes: list[float] = []
         slabs = self._unit_slabs(scan, windowed, extremes)
         if self.settings.steps:
@@ -122,14 +120,6 @@ def to_unit(hu: float, settings: PreprocessingSettings) -> float:
     """A value in HU on the scale where `window_hu` is 0..1."""
     low, high = settings.window_hu
     return min(1.0, max(0.0, (hu - low) / (high - low)))
-
-
-def is_windowed(scan: Scan) -> bool:
-    """Whether a CT's values lie in 0..255, which no CT in HU does: air is near -1000 HU.
-
-    Reads as far as the first slab with another value, which in HU is the first that holds any air.
-    """
-    return all(verification.is_windowed(slab.min(), slab.max()) for _, slab in scan.slabs())
 
 
 def to_unit_range(array: np.ndarray, settings: PreprocessingSettings, windowed: bool) -> np.ndarray:

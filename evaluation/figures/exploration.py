@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from data_io.intensities import is_hu, is_windowed
 from data_io.labels import LabelTable
-from data_io.verification import is_hu, is_windowed
 from data_io.volume import Volume
 from evaluation.exploration import AXES
 from evaluation.figures.log_axis import log_axis

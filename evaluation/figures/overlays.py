@@ -9,8 +9,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from data_io.errors import InputError
+from data_io.intensities import is_windowed
 from data_io.labels import LabelTable
-from data_io.verification import is_windowed
 from data_io.volume import Volume
 from evaluation.figures.saving import FONT_POINTS, new_figure
 

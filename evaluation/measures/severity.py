@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from data_io.bounding_box import bounding_box
 from data_io.errors import InputError
+from data_io.intensities import is_hu
 from data_io.labels import LabelTable
-from data_io.verification import is_hu
 from data_io.volume import Volume, on_grid_of
 
 RESEARCH_ONLY = "For research only: computed from masks, no diagnosis and no medical device."

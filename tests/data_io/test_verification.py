@@ -7,7 +7,7 @@ import pytest
 from data_io import readers
 from data_io.layouts import open_dataset
 from data_io.readers import register_reader
-from data_io.verification import Finding, is_hu, is_windowed, verify_dataset
+from data_io.verification import Finding, verify_dataset
 
 AFFINE = np.diag([0.7, 0.7, 2.5, 1.0])
 
@@ -215,21 +215,6 @@ def test_classes_are_a_choice(root):
     assert {finding.message for finding in verify_dataset(open_dataset(root), classes=6)} == {
         "the mask has no voxel of class 4, 5"
     }
-
-
-@pytest.mark.parametrize(
-    ("extremes", "hu"),
-    [((-1024, 3071), True), ((-500, 250), True), ((0, 255), False), ((0, 4095), False), ((-3, 3), False)],
-)
-def test_is_hu(extremes, hu):
-    assert is_hu(*extremes) is hu
-
-
-@pytest.mark.parametrize(
-    ("extremes", "windowed"), [((0, 255), True), ((7, 7), True), ((0, 256), False), ((-1, 255), False)]
-)
-def test_is_windowed(extremes, windowed):
-    assert is_windowed(*extremes) is windowed
 
 
 def test_real_cases_have_no_errors(real_data):

@@ -3,11 +3,10 @@ import pytest
 
 from data_io.errors import InputError
 from data_io.reporting import warnings_of_this_thread
-from data_io.scan import Scan
 from data_io.volume import Volume
 from pipeline import plugins
 from pipeline.equalisation import equalise_slices
-from pipeline.preprocessing import Preprocessor, is_windowed, warn_if_odd
+from pipeline.preprocessing import Preprocessor, warn_if_odd
 from pipeline.settings import PreprocessingSettings
 
 
@@ -49,11 +48,6 @@ def test_another_window_reads_grey_values_through_hu():
     settings = PreprocessingSettings(spacing_mm=None, window_hu=(-1000, 0), windowed_source_hu=(-1000, 0))
     grey = np.arange(0, 256, 4).reshape(4, 4, 4).astype(np.uint8)
     np.testing.assert_allclose(Preprocessor(settings).apply(volume(grey)).image, grey / 255, atol=1e-6)
-
-
-@pytest.mark.parametrize(("low", "high", "expected"), [(0, 255, True), (-1000, 255, False), (0, 256, False)])
-def test_grey_values_are_told_from_hu(low, high, expected):
-    assert is_windowed(Scan.from_volume(volume([[[low, high]]]))) is expected
 
 
 def test_resampling_takes_image_and_mask_to_one_grid():

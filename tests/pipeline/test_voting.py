@@ -72,7 +72,7 @@ def test_a_vote_goes_on_with_folds_trained_since_but_not_with_models_trained_aga
     trained = later.read_bytes()
     later.unlink()
     voting = Voting((first, second), threads=1)
-    with pytest.raises(InputError, match="fold_1.model.keras: missing; finish that fold"):
+    with pytest.raises(InputError, match=r"fold_1.model\.keras: missing; finish that fold"):
         voting.check_trained([0, 1])
     folds = [tmp_path / "vote" / f"fold_{fold}" for fold in (0, 1)]
     for folder in folds:
