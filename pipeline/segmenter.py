@@ -43,15 +43,7 @@ class Segmenter:
     @property
     def model_choice(self) -> str:
         """How the model that counts is chosen, in words."""
-        training = self.settings.training
-        averaged = "" if training.average_decay is None else " (moving averages of the trained weights)"
-        return {
-            "validation": f"the epoch with the smallest loss on {training.validation_patches} fixed patches of "
-            f"{training.validation_share:.0%} of the fold's training patients, who were not trained on; the test cases "
-            "were not looked at",
-            "training": "the epoch with the smallest training loss; the test cases were not looked at",
-            "none": "none: the weights of the last epoch, trained on all of the fold's training cases",
-        }[training.monitor] + averaged
+        return self.settings.training.model_choice
 
     def describe(self) -> str:
         """All settings as YAML."""

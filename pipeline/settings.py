@@ -183,6 +183,18 @@ class TrainingSettings(Group):
             )
         return self
 
+    @property
+    def model_choice(self) -> str:
+        """How the model that counts is chosen, in words."""
+        averaged = "" if self.average_decay is None else " (moving averages of the trained weights)"
+        return {
+            "validation": f"the epoch with the smallest loss on {self.validation_patches} fixed patches of "
+            f"{self.validation_share:.0%} of the fold's training patients, who were not trained on; the test cases were "
+            "not looked at",
+            "training": "the epoch with the smallest training loss; the test cases were not looked at",
+            "none": "none: the weights of the last epoch, trained on all of the fold's training cases",
+        }[self.monitor] + averaged
+
 
 class PredictionSettings(Group):
     """Sliding-window prediction: `overlap` of neighbouring tiles as a share of the tile, `weights` of a tile's voxels
