@@ -187,11 +187,11 @@ class TrainingSettings(Group):
     def model_choice(self) -> str:
         """How the model that counts is chosen, in words."""
         averaged = "" if self.average_decay is None else " (moving averages of the trained weights)"
+        smallest = "the epoch with the smallest {}; the test cases were not looked at".format
+        validation = f"loss on {self.validation_patches} fixed patches of {self.validation_share:.0%} of the fold's"
         return {
-            "validation": f"the epoch with the smallest loss on {self.validation_patches} fixed patches of "
-            f"{self.validation_share:.0%} of the fold's training patients, who were not trained on; the test cases were "
-            "not looked at",
-            "training": "the epoch with the smallest training loss; the test cases were not looked at",
+            "validation": smallest(f"{validation} training patients, who were not trained on"),
+            "training": smallest("training loss"),
             "none": "none: the weights of the last epoch, trained on all of the fold's training cases",
         }[self.monitor] + averaged
 
