@@ -70,7 +70,7 @@ def open_dataset(root: str | Path, need_masks: bool = True) -> Dataset:
             f"{ZENODO_MASKS}/CASE.nii.gz"
         )
     if found.no_cases:
-        log.warning("%s: no case of the dataset, no readable %s.nii.gz: %s", root, IMAGE_STEM, listed(found.no_cases))
+        log.warning("%s: no case of the dataset, without %s.nii.gz: %s", root, IMAGE_STEM, listed(found.no_cases))
     _check(root, found, need_masks)
     patients = _patients(root, found.images)
     cases = tuple(
@@ -101,7 +101,11 @@ def _folder_per_case(root: Path) -> _Found | None:
     masks: dict[str, list[Path]] = {}
     no_cases = []
     for folder in filter(Path.is_dir, _visible(root)):
-        image, mask = (_called(stem, folder) for stem in (IMAGE_STEM, MASK_STEM))
+        try:
+            image, mask = (_called(stem, folder) for stem in (IMAGE_STEM, MASK_STEM))
+        except PermissionError:  # such as lost+found
+            no_cases.append(f"{folder.name} (may not be read)")
+            continue
         if image:
             images[folder.name] = image
         if mask:
@@ -114,11 +118,7 @@ def _folder_per_case(root: Path) -> _Found | None:
 
 
 def _called(stem: str, folder: Path) -> list[Path]:
-    try:
-        visible = _visible(folder)
-    except PermissionError:  # such as lost+found
-        return []
-    return [path for path in visible if case_name(path) == stem and is_readable(path)]
+    return [path for path in _visible(folder) if case_name(path) == stem and is_readable(path)]
 
 
 def _nnunet(root: Path) -> _Found | None:

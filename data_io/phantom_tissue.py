@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data_io.intensities import AIR_HU
 from data_io.phantom_anatomy import (
     Fields,
     Mesh,
@@ -23,7 +24,7 @@ from data_io.phantom_anatomy import (
 )
 from data_io.phantom_tubes import Tubes, draw_tubes, fractions
 
-AIR_HU, FAT_HU, MUSCLE_HU = -1000, -100, 52
+FAT_HU, MUSCLE_HU = -100, 52
 LEFT, RIGHT = 1, 2
 MURRAY_POWER = 2.5
 HILA = (

@@ -93,7 +93,7 @@ def open_run(
     if overwrite:
         clear(run.root)
     with run.writing():
-        if _is_run(run.root):  # perhaps only since the check above, by another process
+        if is_run(run.root):  # perhaps only since the check above, by another process
             if not resume:
                 raise _exists_already(run.root)
             _same_experiment(run, settings_yaml, splits, fingerprints, start_from)
@@ -142,13 +142,13 @@ def check_output(root: str | Path, resume: bool = False, overwrite: bool = False
     if visible < set(MARKS) and (root / ".lock").is_file():  # whoever holds the lock is making the run
         with _held(root / ".lock", timeout_s=60):
             pass
-    if not _is_run(root):
+    if not is_run(root):
         raise InputError(f"{root}: not a run folder; choose another output, or remove it yourself")
 
 
 def clear(folder: Path) -> None:
     """Removes a run or fold folder. Raises InputError where it holds something else or a process writes in it."""
-    if not (folder.name.startswith("fold_") and _is_run(folder.parent)):  # a run may bear a fold's name, too
+    if not (folder.name.startswith("fold_") and is_run(folder.parent)):  # a run may bear a fold's name, too
         check_output(folder, overwrite=True)
     for lock in sorted(folder.rglob(".lock")):
         with _held(lock):
@@ -157,7 +157,8 @@ def clear(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _is_run(folder: Path) -> bool:
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run's, by the files that mark one."""
     return all((folder / name).is_file() for name in MARKS)
 
 

@@ -87,8 +87,7 @@ def validation_batches(cases: Sequence[StoredCase], settings: Settings) -> list[
     They depend on the seed and the cases alone.
     """
     if settings.patches.shape is None:
-        shown = cases[: settings.training.validation_patches]
-        return [_stack([_plain(*tile)], settings) for tile in _tiles(tuple(shown), settings)]
+        return [_stack([_plain(*tile)], settings) for tile in _tiles(tuple(cases), settings)]
     samples = []
     for index in range(settings.training.validation_patches):
         rng = np.random.default_rng([settings.seed, VALIDATION, index])

@@ -1,6 +1,7 @@
 """A trained model in one file: network, weights, and the settings that preprocess, label and predict with it.
 
-The file is Keras's own `.keras` zip with one more entry. Code that the file brings along or names is not run.
+The file is Keras's own `.keras` zip with one more entry. Code that the file brings along is not run, code that it names
+only where that is trusted.
 """
 
 import json
@@ -51,14 +52,20 @@ def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
 
     from pipeline.networks import layers  # noqa: F401  (registers the layers that model files name)
 
-    own = ":" in settings.network.name
-    if own and trust_plugins:
-        plugins.find(settings.network.name, {}, "network")
+    hint = ""
+    if ":" in settings.network.name:
+        hint = f"; use --trust-plugins if you know the code of {settings.network.name}"
+        if trust_plugins:
+            try:
+                plugins.find(settings.network.name, {}, "network")
+                hint = ""
+            except InputError as absent:  # of no matter to a network of Keras's own layers
+                hint = f"; {absent}"
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError) as error:
-        reason = " ".join(str(error).split())[:300]
-        hint = f"; use --trust-plugins if you know the code of {settings.network.name}" if own else ""
+        # After these words Keras says what is wrong, before them it shows the whole configuration.
+        reason = " ".join(str(error).rpartition("Exception encountered: ")[2].split())[:300]
         raise InputError(f"{path}: the network cannot be loaded ({reason}){hint}") from error
     return TrainedModel(network, settings, sha256_of(path))
 

@@ -134,7 +134,7 @@ def check_same_labels(labels: Mapping[Path, LabelSettings]) -> None:
             if found != needed:
                 raise InputError(
                     f"{file}: models that vote together need the same labels, found {what} {found}, and {needed} in "
-                    f"{first_file}"
+                    f"{first_file}; use them apart"
                 )
 
 

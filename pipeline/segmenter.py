@@ -43,7 +43,7 @@ class Segmenter:
     @property
     def model_choice(self) -> str:
         """How the model that counts is chosen, in words."""
-        return self.settings.training.model_choice
+        return self.settings.model_choice
 
     def describe(self) -> str:
         """All settings as YAML."""

@@ -143,8 +143,9 @@ class PlateauSettings(Group):
 class TrainingSettings(Group):
     """How the weights are found. `monitor`: what plateau, early stop and the choice of the best model look at.
 
-    "validation": the loss on `validation_patches` fixed patches from `validation_share` of the training patients,
-    which are not trained on; "training": the training loss; "none": no choice, the last weights count.
+    "validation": the loss on `validation_patches` fixed patches (or the full images) of `validation_share` of the
+    training patients, which are not trained on; "training": the training loss; "none": no choice, the last weights
+    count.
 
     `steps_per_epoch` counts where patches are drawn at random; a grid or full images give as many steps as cover each
     case once. `optimizer`: adam, or sgd with a Nesterov momentum of 0.99.
@@ -182,18 +183,6 @@ class TrainingSettings(Group):
                 "set schedule to cosine or constant and early_stop_patience to null"
             )
         return self
-
-    @property
-    def model_choice(self) -> str:
-        """How the model that counts is chosen, in words."""
-        averaged = "" if self.average_decay is None else " (moving averages of the trained weights)"
-        smallest = "the epoch with the smallest {}; the test cases were not looked at".format
-        validation = f"loss on {self.validation_patches} fixed patches of {self.validation_share:.0%} of the fold's"
-        return {
-            "validation": smallest(f"{validation} training patients, who were not trained on"),
-            "training": smallest("training loss"),
-            "none": "none: the weights of the last epoch, trained on all of the fold's training cases",
-        }[self.monitor] + averaged
 
 
 class PredictionSettings(Group):
@@ -271,6 +260,19 @@ class Settings(Group):
     def divisor(self) -> int:
         """What the network's input sizes must be divisible by: 2 for each level below the first."""
         return 2 ** (len(self.network.filters) - 1)
+
+    @property
+    def model_choice(self) -> str:
+        """How the model that counts is chosen, in words."""
+        training = self.training
+        shown = "the whole images" if self.patches.shape is None else f"{training.validation_patches} fixed patches"
+        averaged = "" if training.average_decay is None else " (moving averages of the trained weights)"
+        return {
+            "validation": f"the epoch with the smallest loss on {shown} of {training.validation_share:.0%} of the "
+            "fold's training patients, who were not trained on; the test cases were not looked at",
+            "training": "the epoch with the smallest training loss; the test cases were not looked at",
+            "none": "none: the weights of the last epoch, trained on all of the fold's training cases",
+        }[training.monitor] + averaged
 
     @model_validator(mode="after")
     def _patches_fit(self):

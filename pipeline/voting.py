@@ -80,16 +80,11 @@ class Voting:
     ) -> Predictor:
         """The models of the fold that `folder` is named after; writes `folder`/models.json, their files' SHA-256.
 
-        Raises InputError where a fold of that run folder was voted on by models that have changed since.
+        Raises InputError as `check_unchanged` of the run folder.
         """
         if start_from is not None:
             raise InputError("models that vote are trained already; leave the start model away")
-        for record in sorted(folder.parent.glob(f"fold_*/{MODELS}")):
-            if json.loads(record.read_text(encoding="utf-8")) != self._models(_fold_of(record.parent)):
-                raise InputError(
-                    f"{record.parent}: its models have been trained again since they voted; start again with "
-                    "--overwrite, for a vote of all folds without --fold"
-                )
+        self.check_unchanged(folder.parent)
         fold = _fold_of(folder)
         write_json(folder / MODELS, self._models(fold))
         return open_predictor(self.runs, [fold], self.changes, self.trust_plugins, threads=self.threads)
@@ -98,6 +93,15 @@ class Voting:
         """Raises InputError where a run has no model of one of the folds."""
         for fold in folds:
             self._models(fold)
+
+    def check_unchanged(self, output: Path) -> None:
+        """Raises InputError where models that voted in the run folder `output` are no longer those of the runs."""
+        for record in sorted(output.glob(f"fold_*/{MODELS}")):
+            if json.loads(record.read_text(encoding="utf-8")) != self._models(_fold_of(record.parent)):
+                raise InputError(
+                    f"{record.parent}: its models have been trained again since they voted; vote on it again with "
+                    "--overwrite, alone with --fold"
+                )
 
     def _models(self, fold: int) -> dict[str, str]:
         """SHA-256 of the fold's model in each run, by the run's number (from 1) and name."""

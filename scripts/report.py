@@ -38,7 +38,7 @@ def report(
     settings = load_settings(str(run_folder / "settings.yaml"))
     chosen = from_file(run_folder / "splits.json", dataset)
     trained_here = any(run_folder.glob("fold_*/model.keras"))  # those who vote, and MIScnn, leave other files
-    choice = finished.summary.get("model choice", settings.training.model_choice if trained_here else "not recorded")
+    choice = finished.summary.get("model choice", settings.model_choice if trained_here else "not recorded")
     tolerances_mm = dict(settings.evaluation.tolerances_mm) | tolerances_of(tolerance)
     results = score_again(finished, dataset, chosen, settings.labels.table, choice, tolerances_mm, not hide_cases)
     print_results(results, quiet, json)

@@ -57,6 +57,8 @@ def vote(
     check_folds(fold, len(chosen))
     method = Voting(tuple(model), tuple(changes or ()), trust_plugins, threads)
     method.check_trained(range(len(chosen)) if fold is None else fold)
+    if not overwrite:
+        method.check_unchanged(output)
     tolerances_mm = dict(method.settings.evaluation.tolerances_mm)
     results = cross_validate(dataset, chosen, method, output, fold, resume, overwrite, tolerances_mm=tolerances_mm)
     print_results(results, quiet, json)

@@ -137,7 +137,7 @@ def test_a_folder_that_may_not_be_read_is_no_case(tmp_path, said, monkeypatch):
     monkeypatch.setattr(Path, "iterdir", denied)
     assert is_dataset(tmp_path)
     assert names(open_dataset(tmp_path)) == ["a"]
-    assert "no case of the dataset, no readable imaging.nii.gz: lost+found" in said.text
+    assert "no case of the dataset, without imaging.nii.gz: lost+found (may not be read)" in said.text
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,12 @@ def test_a_network_with_layers_of_ones_own_is_loaded_where_its_code_is_trusted(
     predictor = open_predictor(path, trust_plugins=True, engine=engine)
     assert predictor(Volume.from_source(np.zeros((9, 9, 9), "int16"), np.eye(4))).array.shape == (9, 9, 9)
     forget()
+    (tmp_path / "own_network.py").unlink()
+    if engine == "keras":  # OpenVINO has its own copy by now
+        with pytest.raises(
+            InputError, match=r"Could not locate class 'Doubling'.*; network own_network:network: cannot be imported"
+        ):
+            open_predictor(path, trust_plugins=True, engine=engine)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def make_run(tmp_path):
     return make
 
 
-def test_its_settings_are_a_settings_file_that_names_each_model_and_what_it_has_otherwise(make_run, tmp_path):
+def test_its_settings_are_a_settings_file_that_names_each_run_and_what_it_has_otherwise(make_run, tmp_path):
     first = make_run("first", "seed=1")
     second = make_run("second", "patches.shape=[8, 8, 8]", "prediction.overlap=0.25", "training.plateau.patience=3")
     voting = Voting((first, second), ("prediction.overlap=0.1",))
