@@ -52,22 +52,26 @@ def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
 
     from pipeline.networks import layers  # noqa: F401  (registers the layers that model files name)
 
-    hint = ""
-    if ":" in settings.network.name:
-        hint = f"; use --trust-plugins if you know the code of {settings.network.name}"
-        if trust_plugins:
-            try:
-                plugins.find(settings.network.name, {}, "network")
-                hint = ""
-            except InputError as absent:  # of no matter to a network of Keras's own layers
-                hint = f"; {absent}"
+    missing = _import_network(settings.network.name, trust_plugins) if ":" in settings.network.name else ""
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError) as error:
         # After these words Keras says what is wrong, before them it shows the whole configuration.
         reason = " ".join(str(error).rpartition("Exception encountered: ")[2].split())[:300]
-        raise InputError(f"{path}: the network cannot be loaded ({reason}){hint}") from error
+        raise InputError(f"{path}: the network cannot be loaded ({reason}){missing}") from error
     return TrainedModel(network, settings, sha256_of(path))
+
+
+def _import_network(name: str, trust_plugins: bool) -> str:
+    """Imports the module of "module:function" where it is trusted; where not, or where it is absent, says what its
+    absence calls for: a network of Keras's own layers is loaded without."""
+    if not trust_plugins:
+        return f"; use --trust-plugins if you know the code of {name}"
+    try:
+        plugins.find(name, {}, "network")
+    except InputError as error:
+        return f"; {error}"
+    return ""
 
 
 def read_settings(path: str | Path, trust_plugins: bool = False) -> Settings:
