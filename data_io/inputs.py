@@ -1,7 +1,7 @@
 """The CTs that a person means by files, folders and lists: each with the name that its results will bear."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data_io import readers
@@ -100,16 +100,21 @@ def _folders_below(folder: Path) -> list[Path]:
 
 def _holds_ct(folder: Path) -> bool:
     try:
-        found = [path for path in folder.iterdir() if path.is_file() and case_name(path) != MASK_STEM]
+        found = _cts(folder)
     except OSError:
         return False
-    return any(map(_is_ct, found))
+    return next(found, None) is not None
 
 
 def _beside_slices(folder: Path) -> list[Path]:
     """The CTs of other formats in a folder that is read as a DICOM series."""
-    found = [path for path in sorted(folder.iterdir()) if path.is_file() and case_name(path) != MASK_STEM]
-    return [path for path in found if not is_dicom(path) and _is_ct(path)]
+    return [path for path in _cts(folder) if not is_dicom(path)]
+
+
+def _cts(folder: Path) -> Iterator[Path]:
+    """The files directly in a folder that are CTs, masks of a dataset passed over."""
+    found = (path for path in sorted(folder.iterdir()) if path.is_file() and case_name(path) != MASK_STEM)
+    return filter(_is_ct, found)
 
 
 def _is_ct(path: Path) -> bool:

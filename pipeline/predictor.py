@@ -106,12 +106,12 @@ def open_predictor(
         file: change_trained(read_settings(file, trust_plugins), changes, f"settings of {file}")
         for file in files.values()
     }
+    check_same_labels({file: own.labels for file, own in every.items()})
     first_file, first = next(iter(every.items()))
     shared = {"prediction": first.prediction, "postprocessing": first.postprocessing}
     voting: dict[Path, Settings] = {}
     alike: dict[tuple, list[Path]] = {}
     for file, own in every.items():
-        check_same_labels({first_file: first.labels, file: own.labels})
         origin = f"{file}, which votes with the prediction settings of {first_file} (--set changes them for all)"
         voting[file] = settings_from(dict(own) | shared, origin)
         # Where a tile is the full image, its size depends on the network.

@@ -92,7 +92,7 @@ class Voting:
     def check_trained(self, folds: Iterable[int]) -> None:
         """Raises InputError where a run has no model of one of the folds."""
         for fold in folds:
-            self._models(fold)
+            self._model_files(fold)
 
     def check_unchanged(self, output: Path) -> None:
         """Raises InputError where models that voted in the run folder `output` are no longer those of the runs."""
@@ -105,15 +105,17 @@ class Voting:
 
     def _models(self, fold: int) -> dict[str, str]:
         """SHA-256 of the fold's model in each run, by the run's number (from 1) and name."""
-        found = {}
-        for number, run in enumerate(self.runs, start=1):
-            model = run / f"fold_{fold}" / "model.keras"
-            if not model.is_file():
+        names = [f"{number} {run.resolve().name}" for number, run in enumerate(self.runs, start=1)]
+        return dict(zip(names, map(sha256_of, self._model_files(fold)), strict=True))
+
+    def _model_files(self, fold: int) -> list[Path]:
+        files = [run / f"fold_{fold}" / "model.keras" for run in self.runs]
+        for file in files:
+            if not file.is_file():
                 raise InputError(
-                    f"{model}: missing; finish that fold with `kfold --resume`, or choose others with --fold"
+                    f"{file}: missing; finish that fold with `kfold --resume`, or choose others with --fold"
                 )
-            found[f"{number} {run.resolve().name}"] = sha256_of(model)
-        return found
+        return files
 
     def predict(self, model: Predictor, image: Volume) -> Volume:
         """Segments one CT volume (HU) on its own grid."""
