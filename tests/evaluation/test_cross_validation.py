@@ -1,22 +1,15 @@
-"""Cross-validation with a method that only remembers: no network is trained here."""
+"""Cross-validation: the run folder, resuming, final models."""
 
 import json
-import shutil
-from dataclasses import dataclass
-from pathlib import Path
-from threading import Timer
 
 import numpy as np
 import pandas as pd
 import pytest
-from filelock import FileLock
 
 from data_io.errors import InputError
 from data_io.labels import LUNG_LABELS
-from data_io.layouts import open_dataset
 from data_io.nifti import read_nifti, write_label_nifti
 from data_io.volume import Volume
-from evaluation import cross_validation, run_folder
 from evaluation.cross_validation import STARTED_ELSEWHERE, cross_validate, score_again
 from evaluation.final_model import train_final_model
 from evaluation.report.run import case_sheets, extreme_cases
@@ -25,6 +18,7 @@ from evaluation.scores import COLUMNS
 from evaluation.splits import Split, k_fold, to_json
 from pipeline.configuration import load_settings
 from pipeline.model_file import TrainedModel
+from tests.evaluation.threshold import Threshold, run
 
 FILES = {
     "settings.yaml",
@@ -36,46 +30,6 @@ FILES = {
     "summary.json",
     "report.html",
 }
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """A method whose model is the list of cases it saw; it predicts an image's own values as classes."""
-
-    settings: str = "threshold: 1\n"
-    labels = LUNG_LABELS
-    seed = 0
-    model_choice = "there is nothing to choose"
-
-    def describe(self) -> str:
-        return self.settings
-
-    def prepare(self, cases):
-        for case in cases:
-            case.read_pair(4)
-
-    def fit(self, cases, folder: Path, resume=False, start_from=None):
-        names = [case.name for case in cases]
-        (folder / "history.csv").write_text("epoch,loss\n0,1.0\n1,0.5\n", encoding="utf-8")
-        (folder / "seen.json").write_text(json.dumps(names), encoding="utf-8")
-        return names
-
-    def predict(self, model, image: Volume) -> Volume:
-        return image.with_array(np.clip(image.array, 0, 3).astype(np.uint8))
-
-
-@pytest.fixture
-def dataset(tmp_path):
-    rng = np.random.default_rng(0)
-    for name in "abcdef":
-        labels = rng.integers(0, 4, (8, 8, 4)).astype(np.uint8)
-        for file in ("imaging.nii.gz", "segmentation.nii.gz"):
-            write_label_nifti(tmp_path / "data" / name / file, Volume.from_source(labels, np.eye(4)), LUNG_LABELS)
-    return open_dataset(tmp_path / "data")
-
-
-def run(dataset, output, **arguments):
-    return cross_validate(dataset, k_fold(dataset, 3, 0), Threshold(), output, **arguments)
 
 
 def test_the_run_folder_has_every_file(dataset, tmp_path):
@@ -126,99 +80,10 @@ def test_overwrite_never_empties_a_folder_that_is_no_run(dataset, tmp_path):
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
 
 
-def test_folds_apart_and_the_last_writes_the_results(dataset, tmp_path):
-    for fold in (2, 0):
-        assert not run(dataset, tmp_path / "run", folds=[fold]).complete
-        assert not (tmp_path / "run" / "report.html").exists()
-    with pytest.raises(InputError, match="fold_0: the fold is finished"):
-        run(dataset, tmp_path / "run", folds=[0])
-    assert run(dataset, tmp_path / "run", folds=[1]).complete
-    assert (tmp_path / "run" / "report.html").exists()
-
-
-def test_a_fold_that_begins_again_takes_the_results_with_it(dataset, tmp_path):
-    run(dataset, tmp_path / "run")
-    results = {"cv_results.detailed.csv", "cv_results.final.csv", "summary.json", "report.html", "lesions.csv",
-               "confusion.csv", "figures"}  # fmt: skip
-    there = []
-
-    class Looks(Threshold):
-        def fit(self, *arguments):
-            there.append(results & {path.name for path in (tmp_path / "run").iterdir()})
-            return super().fit(*arguments)
-
-    cross_validate(dataset, k_fold(dataset, 3, 0), Looks(), tmp_path / "run", folds=[1], overwrite=True)
-    assert there == [set()]
-    assert results <= {path.name for path in (tmp_path / "run").iterdir()}
-
-
-def test_a_fold_that_another_process_writes_keeps_the_results(dataset, tmp_path):
-    run(dataset, tmp_path / "run")
-    with FileLock(tmp_path / "run" / "fold_1" / ".lock"), pytest.raises(InputError, match="another process writes"):
-        run(dataset, tmp_path / "run", folds=[1], overwrite=True)
-    assert {path.name for path in (tmp_path / "run").iterdir()} >= FILES
-
-
-def test_a_fold_that_is_named_twice_is_run_once(dataset, tmp_path, without_pictures):
-    results = run(dataset, tmp_path / "run", folds=[1, 1])
-    assert results.detailed["fold"].unique().tolist() == [1]
-
-
-def test_a_run_that_another_process_is_making_is_waited_for(dataset, tmp_path, without_pictures):
-    made = run(dataset, tmp_path / "made", folds=[0]).run.root
-    half = tmp_path / "half"
-    half.mkdir()
-    lock = FileLock(half / ".lock", thread_local=False)
-
-    def finish():
-        for name in ("environment.json", "settings.yaml"):
-            shutil.copy(made / name, half)
-        lock.release()
-
-    with lock:
-        shutil.copy(made / "splits.json", half)
-        Timer(0.3, finish).start()
-        assert run(dataset, half, folds=[1]).detailed["fold"].unique().tolist() == [1]
-
-
-def test_a_run_that_was_never_finished_being_made_is_no_run(dataset, tmp_path, without_pictures):
-    made = run(dataset, tmp_path / "made", folds=[0]).run.root
-    (made / "settings.yaml").unlink()
-    shutil.rmtree(made / "fold_0")
-    (made / "log.txt").unlink()
-    with pytest.raises(InputError, match="not a run folder"):
-        run(dataset, made, folds=[0])
-
-
-def test_a_run_made_meanwhile_is_not_joined_unasked(dataset, tmp_path, without_pictures, monkeypatch):
-    run(dataset, tmp_path / "run", folds=[0])
-    clear = run_folder.clear
-
-    def overtaken(folder):
-        monkeypatch.setattr(run_folder, "clear", clear)
-        clear(folder)
-        run(dataset, folder, folds=[2])
-
-    monkeypatch.setattr(run_folder, "clear", overtaken)
-    with pytest.raises(InputError, match="exists already; use --resume"):
-        run(dataset, tmp_path / "run", overwrite=True)
-
-
 def test_a_fold_that_does_not_exist(dataset, tmp_path):
     with pytest.raises(InputError, match=r"folds are 0\.\.2"):
         run(dataset, tmp_path / "run", folds=[3])
     assert not (tmp_path / "run").exists()
-
-
-def test_two_writers_of_one_fold(dataset, tmp_path):
-    run(dataset, tmp_path / "run", folds=[0])
-    folder = tmp_path / "run" / "fold_1"
-    folder.mkdir()
-    with FileLock(folder / ".lock"), pytest.raises(InputError, match="another process writes"):
-        run(dataset, tmp_path / "run", folds=[1])
-    with FileLock(folder / ".lock"), pytest.raises(InputError, match="another process writes"):
-        run(dataset, tmp_path / "run", overwrite=True)
-    assert folder.is_dir()
 
 
 def test_an_interrupted_fold_goes_on(dataset, tmp_path, monkeypatch):
@@ -318,59 +183,6 @@ def test_a_run_folder_that_is_a_file(dataset, tmp_path):
     assert RunFolder(tmp_path / "run").fold(3) == tmp_path / "run" / "fold_3"
 
 
-@pytest.fixture
-def without_pictures(monkeypatch):
-    """Figures and report take longer than all the rest; these tests are of the tables."""
-    monkeypatch.setattr(cross_validation, "draw_case", lambda *arguments: None)
-    monkeypatch.setattr(cross_validation, "draw_history", lambda *arguments: None)
-    monkeypatch.setattr(cross_validation, "write_results", lambda *arguments: None)
-
-
-def score_the_run(dataset, tmp_path, **arguments):
-    chosen = k_fold(dataset, 3, 0)
-    return score_again(RunFolder(tmp_path / "run"), dataset, chosen, LUNG_LABELS, "none", **arguments)
-
-
-def test_a_tolerance_of_no_class_is_refused_before_anything_happens(dataset, tmp_path, without_pictures):
-    with pytest.raises(InputError, match="found infecton; did you mean infection"):
-        run(dataset, tmp_path / "run", tolerances_mm={"infecton": 2.0})
-    assert not (tmp_path / "run").exists()
-    run(dataset, tmp_path / "run")
-    before = everything_in(tmp_path / "run")
-    with pytest.raises(InputError, match="found infecton; did you mean infection"):
-        score_the_run(dataset, tmp_path, tolerances_mm={"infecton": 2.0})
-    assert everything_in(tmp_path / "run") == before
-
-
-@pytest.mark.parametrize("fault", ["missing", "elsewhere", "locked"])
-def test_scoring_again_replaces_all_folds_or_none(dataset, tmp_path, without_pictures, fault):
-    run(dataset, tmp_path / "run")
-    last = RunFolder(tmp_path / "run").fold(2)
-    path = sorted((last / "predictions").iterdir())[-1]
-    lock = FileLock(last / ".lock" if fault == "locked" else tmp_path / "unused")
-    message = "another process writes"
-    if fault == "missing":
-        path.unlink()
-        message = f"case {path.name[0]}: .*no such file"
-    elif fault == "elsewhere":
-        moved = Volume.from_source(np.zeros((8, 8, 4), np.uint8), np.diag([2.0, 1.0, 1.0, 1.0]))
-        write_label_nifti(path, moved, LUNG_LABELS)
-        message = f"case {path.name[0]}: .*same place"
-    before = everything_in(tmp_path / "run")
-    with lock, pytest.raises(InputError, match=message):
-        score_the_run(dataset, tmp_path, tolerances_mm={"infection": 0.5})
-    assert everything_in(tmp_path / "run") == before
-
-
-def everything_in(folder: Path) -> dict[str, int]:
-    """Time of change of each file but the locks and the log."""
-    return {
-        str(path): path.stat().st_mtime_ns
-        for path in folder.rglob("*")
-        if path.is_file() and path.name not in (".lock", "log.txt")
-    }
-
-
 @pytest.mark.parametrize("name", ["run", "fold_size"])
 def test_a_run_folder_may_have_any_name(dataset, tmp_path, without_pictures, name):
     run(dataset, tmp_path / name)
@@ -410,13 +222,3 @@ def test_a_case_tested_twice_has_both_its_pictures(dataset, tmp_path):
     ]
     assert [path.parent.parent.name for _, path in case_sheets(results.detailed, folders)] == ["fold_0", "fold_1"]
     assert (tmp_path / "run" / "report.html").read_text().count("data-film=") == 2
-
-
-def test_scoring_again_with_another_tolerance(dataset, tmp_path, without_pictures):
-    before = run(dataset, tmp_path / "run", folds=[0, 2])
-    again = score_the_run(dataset, tmp_path, tolerances_mm={"infection": 0.5})
-    assert not again.complete
-    assert again.detailed["fold"].unique().tolist() == [0, 2]
-    infection = again.detailed["class"] == "infection"
-    assert (again.detailed.loc[infection, "nsd_tolerance_mm"] == 0.5).all()
-    assert again.detailed["dice"].equals(before.detailed["dice"])

@@ -1,0 +1,28 @@
+"""Fixtures of the tests of cross-validation."""
+
+import numpy as np
+import pytest
+
+from data_io.labels import LUNG_LABELS
+from data_io.layouts import open_dataset
+from data_io.nifti import write_label_nifti
+from data_io.volume import Volume
+from evaluation import cross_validation
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in "abcdef":
+        labels = rng.integers(0, 4, (8, 8, 4)).astype(np.uint8)
+        for file in ("imaging.nii.gz", "segmentation.nii.gz"):
+            write_label_nifti(tmp_path / "data" / name / file, Volume.from_source(labels, np.eye(4)), LUNG_LABELS)
+    return open_dataset(tmp_path / "data")
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Figures and report take longer than all the rest; these tests are of the tables."""
+    monkeypatch.setattr(cross_validation, "draw_case", lambda *arguments: None)
+    monkeypatch.setattr(cross_validation, "draw_history", lambda *arguments: None)
+    monkeypatch.setattr(cross_validation, "write_results", lambda *arguments: None)
