@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from data_io.errors import InputError, nearest
 from evaluation.figures.log_axis import log_axis
 from evaluation.figures.saving import FONT_POINTS, new_figure
-from evaluation.figures.score_axis import fold_legend, fold_marks, score_axis
+from evaluation.figures.score_axis import FoldMarks, fold_legend, fold_marks, score_axis
 from evaluation.figures.volumes import LEAST_CASES, class_rows
 from evaluation.score_names import TITLES
 from evaluation.scores import SCORES
@@ -31,6 +31,7 @@ def score_against_size(detailed: pd.DataFrame, class_name: str = "infection", sc
     rows = class_rows(detailed, class_name)
     known = rows.dropna(subset=[score, SIZE])
     sized, empty = known[known[SIZE] > 0], known[known[SIZE] == 0]
+    marks = fold_marks(rows["fold"])
 
     figure = new_figure(7.5, 5.2)
     if empty.empty:
@@ -38,10 +39,10 @@ def score_against_size(detailed: pd.DataFrame, class_name: str = "infection", sc
         left = axes
     else:
         left, axes = figure.subplots(1, 2, sharey=True, width_ratios=(1, 6.5))
-        _empty_band(left, empty, score, rows)
+        _empty_band(left, empty, score, marks)
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", left=False)
-    _sized_panel(axes, sized, score, rows)
+    _sized_panel(axes, sized, score, marks)
     panels = list(dict.fromkeys((left, axes)))
     score_axis(panels, known[score].to_numpy(dtype=float), score)
     left.set_ylabel(TITLES[score], fontsize=FONT_POINTS + 1)
@@ -54,7 +55,7 @@ def score_against_size(detailed: pd.DataFrame, class_name: str = "infection", sc
     undefined = len(rows) - len(known)
     not_drawn = f"\nnot drawn: {undefined} with an undefined score" if undefined else ""
     figure.suptitle(_correlation(sized, score) + not_drawn, fontsize=FONT_POINTS)
-    fold_legend(figure, fold_marks(rows["fold"]))
+    fold_legend(figure, marks)
     return figure
 
 
@@ -70,7 +71,7 @@ def _correlation(sized: pd.DataFrame, score: str) -> str:
     return f"Spearman's ρ = {rho:.2f} ({count})".replace("-", "−")
 
 
-def _sized_panel(axes: Axes, sized: pd.DataFrame, score: str, rows: pd.DataFrame) -> None:
+def _sized_panel(axes: Axes, sized: pd.DataFrame, score: str, marks: FoldMarks) -> None:
     if sized.empty:
         axes.set_xticks([])
         text = "no case with this class\nin the reference and a defined score"
@@ -80,19 +81,19 @@ def _sized_panel(axes: Axes, sized: pd.DataFrame, score: str, rows: pd.DataFrame
     margin = max((high / low) ** 0.06, 1.3) if high > 1.5 * low else 3.0
     axes.set_xlim(low / margin, high * margin)
     log_axis(axes, "x")
-    _draw(axes, sized[SIZE].to_numpy(dtype=float), sized, score, rows)
+    _draw(axes, sized[SIZE].to_numpy(dtype=float), sized, score, marks)
 
 
-def _empty_band(axes: Axes, empty: pd.DataFrame, score: str, rows: pd.DataFrame) -> None:
+def _empty_band(axes: Axes, empty: pd.DataFrame, score: str, marks: FoldMarks) -> None:
     aside = np.linspace(-0.3, 0.3, len(empty)) if len(empty) > 1 else np.zeros(1)  # side by side, not on each other
     axes.set_facecolor("0.92")
     axes.set_xlim(-0.5, 0.5)
     axes.set_xticks([0], [f"reference\nempty\nn = {len(empty)}"])
-    _draw(axes, aside, empty, score, rows)
+    _draw(axes, aside, empty, score, marks)
 
 
-def _draw(axes: Axes, x: np.ndarray, drawn: pd.DataFrame, score: str, rows: pd.DataFrame) -> None:
-    for fold, (mark, colour) in fold_marks(rows["fold"]).items():
+def _draw(axes: Axes, x: np.ndarray, drawn: pd.DataFrame, score: str, marks: FoldMarks) -> None:
+    for fold, (mark, colour) in marks.items():
         own = (drawn["fold"] == fold).to_numpy()
         if not own.any():
             continue

@@ -13,6 +13,8 @@ FAR = 20.0
 """Times the usual distance: where one reaches beyond, all are shown on a logarithmic axis."""
 
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+FoldMarks = Mapping[int, tuple[str, str]]
+"""Mark and colour of each fold."""
 
 
 def score_axis(panels: Sequence[Axes], values: np.ndarray, score: str) -> None:
@@ -48,7 +50,7 @@ def logarithmic_above_1_mm(axes: Axes) -> None:
     axes.yaxis.set_major_formatter("{x:g}")
 
 
-def fold_marks(folds: Iterable[int]) -> dict[int, tuple[str, str]]:
+def fold_marks(folds: Iterable[int]) -> FoldMarks:
     """Mark and colour of each fold, in order; one for all where they are more than there are marks."""
     ordered = sorted(set(folds))
     if len(ordered) > len(MARKS):
@@ -56,7 +58,7 @@ def fold_marks(folds: Iterable[int]) -> dict[int, tuple[str, str]]:
     return dict(zip(ordered, zip(MARKS, COLOURS, strict=True), strict=False))
 
 
-def fold_legend(figure: Figure, marks: Mapping[int, tuple[str, str]]) -> None:
+def fold_legend(figure: Figure, marks: FoldMarks) -> None:
     """A legend of the lines labelled "fold K" that were drawn with `fold_marks`, where these tell folds apart."""
     if not 1 < len(marks) <= len(MARKS):
         return
