@@ -18,7 +18,7 @@ from evaluation.case_pictures import draw_case
 from evaluation.pairing import Pair, find_pairs
 from evaluation.report.page import summarise, write_report
 from evaluation.report.run import case_sheets, draw_results, extreme_cases, grouped
-from evaluation.run_folder import is_run
+from evaluation.run_folder import is_fold, is_run
 from evaluation.scores import CaseScores, check_tolerances, score_case
 
 REPORT, SUMMARY = "report.html", "summary.json"
@@ -27,9 +27,9 @@ RESULTS = (REPORT, SUMMARY, score_files.METRICS)
 
 
 def check_free(output: Path, overwrite: bool = False) -> None:
-    """Raises InputError where results lie in `output` and are not to be replaced, and where it is a run, whose own
-    results are never replaced by others."""
-    if is_run(output):
+    """Raises InputError where results lie in `output` and are not to be replaced, and where it is a run or a fold
+    of one, whose own results are never replaced by others."""
+    if is_run(output) or is_fold(output):
         raise InputError(f"{output}: a run lies there, with results of its own; choose another folder")
     found = [name for name in RESULTS if (output / name).exists()]
     if found and not overwrite:

@@ -148,7 +148,7 @@ def check_output(root: str | Path, resume: bool = False, overwrite: bool = False
 
 def clear(folder: Path) -> None:
     """Removes a run or fold folder. Raises InputError where it holds something else or a process writes in it."""
-    if not (folder.name.startswith("fold_") and is_run(folder.parent)):  # a run may bear a fold's name, too
+    if not is_fold(folder):
         check_output(folder, overwrite=True)
     for lock in sorted(folder.rglob(".lock")):
         with _held(lock):
@@ -160,6 +160,12 @@ def clear(folder: Path) -> None:
 def is_run(folder: Path) -> bool:
     """Whether a folder is a run's, by the files that mark one."""
     return all((folder / name).is_file() for name in MARKS)
+
+
+def is_fold(folder: Path) -> bool:
+    """Whether a folder is, or would be, that of a run's fold."""
+    whole = folder.resolve()
+    return whole.name.startswith("fold_") and is_run(whole.parent)  # a run may bear a fold's name, too
 
 
 def _exists_already(root: Path) -> InputError:

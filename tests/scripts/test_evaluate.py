@@ -141,13 +141,14 @@ def test_results_of_another_command_are_replaced_only_when_asked(folders, capsys
     assert (folders["output"] / name).read_text() != "of an exploration"
 
 
-def test_a_run_is_never_written_over(folders, capsys):
+@pytest.mark.parametrize("of_the_run", [".", "fold_1"])
+def test_a_run_is_never_written_over(folders, capsys, of_the_run):
     folders["output"].mkdir()
     for name in ("splits.json", "environment.json", "settings.yaml"):
         (folders["output"] / name).write_text("{}")
     for overwrite in (False, True):
         with pytest.raises(typer.Exit):
-            evaluate(**folders, quiet=True, overwrite=overwrite)
+            evaluate(**folders | {"output": folders["output"] / of_the_run}, quiet=True, overwrite=overwrite)
         assert "a run lies there, with results of its own; choose another folder" in capsys.readouterr().err
     assert len(list(folders["output"].iterdir())) == 3
 
