@@ -1,7 +1,7 @@
 """The CTs that a person means by files, folders and lists: each with the name that its results will bear."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data_io import readers
@@ -100,21 +100,20 @@ def _folders_below(folder: Path) -> list[Path]:
 
 def _holds_ct(folder: Path) -> bool:
     try:
-        found = _cts(folder)
+        found = _files(folder)
     except OSError:
         return False
-    return next(found, None) is not None
+    return any(map(_is_ct, found))
 
 
 def _beside_slices(folder: Path) -> list[Path]:
     """The CTs of other formats in a folder that is read as a DICOM series."""
-    return [path for path in _cts(folder) if not is_dicom(path)]
+    return [path for path in _files(folder) if not is_dicom(path) and _is_ct(path)]
 
 
-def _cts(folder: Path) -> Iterator[Path]:
-    """The files directly in a folder that are CTs, masks of a dataset passed over."""
-    found = (path for path in sorted(folder.iterdir()) if path.is_file() and case_name(path) != MASK_STEM)
-    return filter(_is_ct, found)
+def _files(folder: Path) -> list[Path]:
+    """The files directly in a folder, masks of a dataset passed over."""
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and case_name(path) != MASK_STEM]
 
 
 def _is_ct(path: Path) -> bool:

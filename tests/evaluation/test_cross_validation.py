@@ -18,18 +18,7 @@ from evaluation.scores import COLUMNS
 from evaluation.splits import Split, k_fold, to_json
 from pipeline.configuration import load_settings
 from pipeline.model_file import TrainedModel
-from tests.evaluation.threshold import Threshold, run
-
-FILES = {
-    "settings.yaml",
-    "environment.json",
-    "splits.json",
-    "log.txt",
-    "cv_results.detailed.csv",
-    "cv_results.final.csv",
-    "summary.json",
-    "report.html",
-}
+from tests.evaluation.threshold import FILES, Threshold, run
 
 
 def test_the_run_folder_has_every_file(dataset, tmp_path):

@@ -11,6 +11,18 @@ from data_io.volume import Volume
 from evaluation.cross_validation import cross_validate
 from evaluation.splits import k_fold
 
+FILES = {
+    "settings.yaml",
+    "environment.json",
+    "splits.json",
+    "log.txt",
+    "cv_results.detailed.csv",
+    "cv_results.final.csv",
+    "summary.json",
+    "report.html",
+}
+"""What a finished run holds beside its folds."""
+
 
 @dataclass(frozen=True)
 class Threshold:

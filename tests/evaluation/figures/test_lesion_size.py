@@ -1,6 +1,5 @@
 """The score of each case against its reference volume."""
 
-import matplotlib.image
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -110,17 +109,3 @@ def test_volume_differences_may_be_below_0():
 def test_an_unknown_score_is_refused():
     with pytest.raises(InputError, match="found dicee; did you mean dice"):
         score_against_size(one_astray(), score="dicee")
-
-
-def test_an_unknown_class_is_refused():
-    with pytest.raises(InputError, match="no class infektion; did you mean infection"):
-        score_against_size(one_astray(), "infektion")
-
-
-@pytest.mark.parametrize("cases", [1, 3, 60])
-def test_pictures_are_not_blank(cases, tmp_path):
-    volumes = np.geomspace(1, 2000, cases)
-    save_figure(
-        score_against_size(table(volumes, volumes[::-1], np.linspace(0.2, 0.9, cases))), tmp_path / "a.png", dpi=50
-    )
-    assert matplotlib.image.imread(tmp_path / "a.png").std() > 0.02
