@@ -78,6 +78,9 @@ def _in_folder(given: Path) -> list[tuple[str, Path]]:
     below = _folders_below(given)
     scans = {folder: "_".join(folder.relative_to(given).parts) for folder in below if is_dicom(folder)}
     scans |= {path: _mask_name(path) for path in own}
+    if not scans and not is_dataset(given) and (apart := [folder for folder in below if _holds_ct(folder)]):
+        found = listed([str(folder.relative_to(given)) for folder in apart])
+        raise InputError(f"{given}: no CT directly in it, but in {found}; give these folders, or a .txt list of them")
     cases = list(open_dataset(given, need_masks=False)) if is_dataset(given) or not scans else []
     of_cases = {path.parent for case in cases for path in (case.image, case.mask) if path is not None}
     scans = {path: name for path, name in scans.items() if of_cases.isdisjoint((path, *path.parents))}

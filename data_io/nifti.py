@@ -24,6 +24,7 @@ from data_io.volume import Grid, Volume
 SUFFIXES = (".nii.gz", ".nii")
 INTENT_LABEL = 1002
 EXTENSION_CARET = 30
+NOWHERE = "neither qform nor sform is set: left and right are a guess; copy them from the original scan"
 DEFLATE_MOST = 1032  # what a byte of gzip can expand to (the limit of the deflate format)
 
 
@@ -39,6 +40,11 @@ def case_name(path: str | Path) -> str:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
     return Path(path).stem
+
+
+def says_where(header: nib.Nifti1Header) -> bool:
+    """Whether the header says how the voxels lie in the body, by qform or sform."""
+    return bool(header["qform_code"] or header["sform_code"])
 
 
 def read_nifti(path: str | Path) -> Volume:
@@ -59,6 +65,8 @@ def open_nifti(path: str | Path) -> Scan:
     if image.get_data_dtype().kind not in "iuf":
         raise InputError(f"{path}: voxels must be plain numbers, found {image.get_data_dtype()} (colour or complex)")
     _check_size(path, image, shape)
+    if not says_where(image.header):
+        log.warning("%s: %s", path, NOWHERE)
     return Scan(Grid(shape, image.affine), lambda: _stored_slabs(path, image, shape))
 
 

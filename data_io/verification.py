@@ -14,7 +14,7 @@ import numpy as np
 from data_io import nifti, readers
 from data_io.dataset import Case, Dataset
 from data_io.errors import InputError
-from data_io.intensities import is_hu, is_windowed
+from data_io.intensities import UNIT_VALUES, is_hu, is_unit, is_windowed
 from data_io.reporting import track
 from data_io.volume import Grid, Volume, on_grid_of
 
@@ -36,10 +36,10 @@ class Finding:
 def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
     """Reads every case and tells what is wrong, ordered by case; the masks' labels must be 0 .. classes - 1.
 
-    Errors: unreadable or truncated, not 3D, NaN or infinite voxels, labels outside the set, image and mask on different
-    grids. Warnings: intensities that are not HU, NIfTI orientation codes missing, header units other than millimetres,
-    slices thicker than 5 mm, fewer than 10 slices, axes not orthogonal, no mask where other cases have one, a class
-    without voxels, one scan under two names.
+    Errors: unreadable or truncated, not 3D, NaN or infinite voxels, values scaled to 0..1, labels outside the set,
+    image and mask on different grids. Warnings: intensities that are not HU, NIfTI orientation codes missing, header
+    units other than millimetres, slices thicker than 5 mm, fewer than 10 slices, axes not orthogonal, no mask where
+    other cases have one, a class without voxels, one scan under two names.
     """
     annotated = any(case.mask is not None for case in dataset)
     findings: list[Finding] = []
@@ -51,6 +51,7 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
             first = scans.setdefault(_voxel_hash(image), case)
             if first is not case:
                 warnings.append(_same_scan(first, case))
+            findings += [Finding("error", case.name, message) for message in _intensity_errors(image.array)]
             findings += [Finding("warning", case.name, message) for message in warnings]
         if case.mask is None:
             if annotated:
@@ -99,10 +100,9 @@ def _header_warnings(path: Path) -> list[str]:
         return []
     header = nib.Nifti1Header.from_header(nib.load(path).header)
     warnings = []
-    qform_code, sform_code = int(header["qform_code"]), int(header["sform_code"])
-    if qform_code == 0 and sform_code == 0:
-        warnings.append("neither qform nor sform is set: left and right are a guess; copy them from the original scan")
-    elif qform_code == 0:
+    if not nifti.says_where(header):
+        warnings.append(nifti.NOWHERE)
+    elif not header["qform_code"]:
         warnings.append("no qform (qform_code 0): programs that read only the qform place the scan elsewhere")
     unit = header.get_xyzt_units()[0]
     if unit not in ("mm", "unknown"):
@@ -122,10 +122,15 @@ def _grid_warnings(grid: Grid) -> list[str]:
     return warnings
 
 
+def _intensity_errors(array: np.ndarray) -> list[str]:
+    extremes = float(array.min()), float(array.max())
+    return [UNIT_VALUES.format(*extremes)] if is_unit(*extremes) else []
+
+
 def _intensity_warnings(array: np.ndarray) -> list[str]:
     minimum, maximum = float(array.min()), float(array.max())
     found = f"found {minimum:g}..{maximum:g}"
-    if is_hu(minimum, maximum):
+    if is_hu(minimum, maximum) or is_unit(minimum, maximum):
         return []
     if is_windowed(minimum, maximum):
         return [f"not HU: the values are already in 0..255 ({found}), windowed before"]

@@ -19,6 +19,7 @@ from data_io.scan import Scan
 from data_io.volume import Volume
 from evaluation.measures.volumetry import volumetry
 from evaluation.prediction_outputs import Output
+from pipeline import plugins
 from pipeline.ahead import ahead
 from pipeline.predictor import Predictor
 from pipeline.preprocessing import PreparedVolume, warn_if_odd
@@ -93,7 +94,9 @@ def predict_files(
 def _recipe(predictor: Predictor, wanted: Wanted) -> dict:
     """What decides how a mask looks, beside the CT (engines differ by rounding)."""
     preprocessing = [member.settings.preprocessing.model_dump(mode="json") for member in predictor.members]
-    return {
+    steps = sorted({name for member in predictor.members for name in member.settings.preprocessing.steps})
+    sources = {"sources": {name: plugins.source_hash(name) for name in steps}} if steps else {}
+    return sources | {
         "models": dict(predictor.models),
         "settings": {
             "preprocessing": preprocessing[0] if len(preprocessing) == 1 else preprocessing,
@@ -176,11 +179,12 @@ def _failed(source: Path, output: Output, error: Exception, wanted: Wanted) -> R
 def _write_files(
     source: Path, output: Output, case: _Case, labels: Volume, predictor: Predictor, wanted: Wanted
 ) -> dict:
-    table, parts = predictor.settings.labels.table, predictor.settings.postprocessing
+    table = predictor.settings.labels.table
     statistics = None
     if wanted.statistics:
         with timed(case.seconds, "statistics"):
-            statistics = volumetry(case.scan, labels, table, parts.lungs, parts.infection, case.in_hu)
+            lungs, infection = predictor.settings.lung_labels, predictor.settings.postprocessing.infection
+            statistics = volumetry(case.scan, labels, table, lungs, infection, case.in_hu)
     if wanted.preview:
         with timed(case.seconds, "preview"):
             _draw(case.scan, labels, predictor, output)

@@ -168,6 +168,7 @@ def _results(run: RunFolder, chosen: Sequence[Split], model_choice: str, show_ca
         raise InputError(f"{run.root}: no fold is finished; nothing can be measured")
     detailed = pd.concat([tables.read_detailed(run.fold(fold) / score_files.METRICS) for fold in finished])
     detailed = detailed.reset_index(drop=True)
+    _check_one_tolerance(run, detailed)
     complete = len(finished) == len(chosen)
     final = tables.final_table(detailed)
     if complete:
@@ -176,6 +177,17 @@ def _results(run: RunFolder, chosen: Sequence[Split], model_choice: str, show_ca
         with run.writing():
             write_results(run, chosen, detailed, final, model_choice, show_cases)
     return CrossValidation(run, detailed, final, complete)
+
+
+def _check_one_tolerance(run: RunFolder, detailed: pd.DataFrame) -> None:
+    """Raises InputError where folds were scored with other tolerances than others: no mean can be taken of these."""
+    for name, tolerances_mm in detailed.groupby("class")["nsd_tolerance_mm"]:
+        if tolerances_mm.nunique() > 1:
+            found = " and ".join(f"{value:g}" for value in sorted(tolerances_mm.dropna().unique()))
+            raise InputError(
+                f"{run.root}: the folds' surface Dice of {name} have tolerances of {found} mm; score all of them alike "
+                f"with `report {run.root} DATA --tolerance {name}=MM`"
+            )
 
 
 def check_folds(folds: Sequence[int] | None, count: int) -> None:

@@ -14,17 +14,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from filelock import FileLock, Timeout
 
 from data_io.atomic import write_json, write_text
 from data_io.dataset import Dataset
 from data_io.errors import InputError
-from data_io.reporting import log, recent
+from data_io.reporting import listed, log, recent
 from pipeline import hardware
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "nibabel", "numba", "openvino", "scikit-learn", "pandas")
 MARKS = ("splits.json", "environment.json", "settings.yaml")
 """What makes a folder a run, in the order in which it is written."""
+WITHOUT_EFFECT = ("training.workers", "evaluation.splits", "evaluation.folds", "evaluation.stratify_by_source")
+"""Settings that may be others when a run goes on: they change no result, or only the splits, which are compared."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,27 @@ def _held(lock: Path, timeout_s: float = 0) -> Iterator[None]:
         yield
 
 
+def changed_settings(before: str, now: str) -> list[str]:
+    """The settings that differ between two texts as of a run's settings.yaml, by name; "remarks" where the comments do.
+
+    Those that change no result do not count.
+    """
+    ours, theirs = (_leaves(yaml.safe_load(text)) for text in (before, now))
+    names = [name for name in {**ours, **theirs} if ours.get(name, ...) != theirs.get(name, ...)]
+    ours, theirs = ([line for line in text.splitlines() if line.startswith("#")] for text in (before, now))
+    return [name for name in names if name not in WITHOUT_EFFECT] + (["remarks"] if ours != theirs else [])
+
+
+def _leaves(content: object, name: str = "") -> dict[str, object]:
+    """Nested settings as names such as training.epochs with their values."""
+    if not isinstance(content, dict):
+        return {name: content}
+    leaves: dict[str, object] = {}
+    for key, value in content.items():
+        leaves |= _leaves(value, f"{name}.{key}" if name else key)
+    return leaves
+
+
 def _environment(fingerprints: dict[str, str], seed: int, start_from: str | None) -> dict:
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
@@ -222,8 +246,8 @@ def _same_experiment(
     run: RunFolder, settings_yaml: str, splits: list[dict], fingerprints: dict[str, str], start_from: str | None
 ) -> None:
     changed = []
-    if run.settings_yaml != settings_yaml:
-        changed.append("settings")
+    if names := changed_settings(run.settings_yaml, settings_yaml):
+        changed.append(f"settings ({listed(names)})")
     if json.loads((run.root / "splits.json").read_text(encoding="utf-8")) != splits:
         changed.append("splits")
     if run.environment["data"] != fingerprints:

@@ -4,7 +4,6 @@ So the number of workers changes nothing, and a resumed run goes on with the ver
 """
 
 import functools
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_io.errors import InputError
-from pipeline import augmentation, interpolation, patches
+from pipeline import augmentation, hardware, interpolation, patches
 from pipeline.case_store import StoredCase
 from pipeline.own_transforms import apply_transforms
 from pipeline.settings import Settings
@@ -155,8 +154,7 @@ def training_batches(
 
 def default_workers() -> int:
     """One process per two cores that this process may use, at most eight: the network needs the rest."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
-    return max(1, min(8, cores // 2))
+    return max(1, min(8, hardware.usable_cores() // 2))
 
 
 def _generator(settings: Settings, epoch: int, step: int, index: int) -> np.random.Generator:

@@ -13,7 +13,8 @@ def body_mask(image: np.ndarray) -> np.ndarray:
     `image`: float32 (x, y, z) in any unit in which tissue is brighter than air; bool of the same shape. Tissue is what
     lies above the threshold of Otsu (IEEE Transactions on Systems, Man, and Cybernetics 9, 1979) of its slice. Pieces
     are told apart in 3D: in a slice the heart may be larger than the chest wall and not touch it. Gaps in a slice up to
-    four voxels wide are closed first.
+    four voxels wide are closed first. Where the image's border cuts the body, the border between the outermost tissue
+    on it counts as its wall, so that a lung that reaches the border is not open.
     """
     tissue = np.zeros(image.shape, bool)
     for index in range(image.shape[2]):
@@ -24,7 +25,7 @@ def body_mask(image: np.ndarray) -> np.ndarray:
     if count:
         tissue = pieces == 1 + np.bincount(pieces.ravel())[1:].argmax()
     for index in range(image.shape[2]):
-        tissue[:, :, index] = ndimage.binary_fill_holes(_closed(tissue[:, :, index]))
+        tissue[:, :, index] = _filled(_closed(tissue[:, :, index]))
     return tissue
 
 
@@ -33,3 +34,18 @@ def _closed(plane: np.ndarray) -> np.ndarray:
     padded = np.pad(plane, GAP_VOXELS, mode="edge")  # the border of the image is no gap and no edge of the body
     inside = (slice(GAP_VOXELS, -GAP_VOXELS),) * 2
     return ndimage.binary_closing(padded, iterations=GAP_VOXELS)[inside] | plane
+
+
+def _filled(plane: np.ndarray) -> np.ndarray:
+    """What tissue encloses, with the help of the image's border."""
+    walled = np.pad(plane, 1)
+    inside = slice(1, -1)
+    for beyond, border in ((0, 1), (-1, -2)):
+        for wall, edge in (
+            (walled[beyond, inside], walled[border, inside]),
+            (walled[inside, beyond], walled[inside, border]),
+        ):
+            places = np.flatnonzero(edge)
+            if len(places):
+                wall[places[0] : places[-1] + 1] = True
+    return ndimage.binary_fill_holes(walled)[inside, inside]

@@ -27,10 +27,13 @@ def model_path(name: str | Path) -> Path:
 
     Raises InputError where there is neither.
     """
-    if Path(name).exists():
-        return Path(name)
+    return Path(name) if Path(name).exists() else bundled_model(str(name))
+
+
+def bundled_model(name: str = DEFAULT_MODEL) -> Path:
+    """The folder of the bundled model of that name, whatever else bears it. Raises InputError where there is none."""
     bundled = bundled_models()
-    if str(name) in bundled:
-        return bundled[str(name)]
+    if name in bundled:
+        return bundled[name]
     known = ", ".join(bundled) or "none"
     raise InputError(f"{name}: no model there: neither a file or folder nor one that comes with the program ({known})")

@@ -6,6 +6,7 @@ setting means another entry, so that a stale one cannot be used.
 
 import hashlib
 import json
+import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from data_io.atomic import PARTIAL_PREFIX
-from data_io.dataset import Case
+from data_io.dataset import Case, named
 from data_io.errors import InputError
 from pipeline import plugins
 from pipeline.preprocessing import Preprocessor
@@ -70,10 +71,22 @@ class CaseStore:
 
     def get(self, case: Case) -> StoredCase:
         """The prepared case; preprocesses it if it is not there yet. Safe when several processes ask at once."""
-        entry = self.folder / "cases" / self._key(case)
-        if not (entry / "case.json").is_file():
-            self._make(case, entry)
-        return StoredCase(case.name, entry)
+        stored = StoredCase(case.name, self.folder / "cases" / self._key(case))
+        if stored.folder.is_dir() and not self._is_whole(stored):
+            shutil.rmtree(stored.folder)  # entries appear whole: this one was cut short by a cleaner of caches, say
+        if not stored.folder.is_dir():
+            self._make(case, stored.folder)
+        return stored
+
+    def _is_whole(self, stored: StoredCase) -> bool:
+        """Whether all files are there at their full length."""
+        try:
+            json.loads((stored.folder / "case.json").read_text(encoding="utf-8"))
+            for name in ("image", "labels", *(f"foreground_{label}" for label in range(1, self.classes))):
+                np.load(stored.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return False
+        return True
 
     def _key(self, case: Case) -> str:
         settings = self.preprocessor.settings.model_dump_json()
@@ -83,7 +96,8 @@ class CaseStore:
 
     def _make(self, case: Case, entry: Path) -> None:
         image, mask = case.read_pair(self.classes)
-        prepared = self.preprocessor.apply(image, mask)
+        with named(case.name):
+            prepared = self.preprocessor.apply(image, mask)
         if prepared.labels is None:
             raise InputError(f"case {case.name}: training needs a mask")
         entry.parent.mkdir(parents=True, exist_ok=True)

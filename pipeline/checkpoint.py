@@ -51,8 +51,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 for group in ("model", "optimizer", "best")
             }
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: a damaged checkpoint ({error}); start again with --overwrite") from error
+        raise InputError(f"{path}: a damaged checkpoint ({error}); {begin_again(path.parent.parent)}") from error
     return Checkpoint(**groups, history=tuple(facts["history"]), fingerprint=facts["fingerprint"])
+
+
+def begin_again(folder: Path) -> str:
+    """How the training in `folder` is begun again, in words: of a fold alone, so that the others stay."""
+    begins, _, number = folder.name.rpartition("_")
+    if begins != "fold":
+        return "begin again with --overwrite"
+    return f"begin this fold again with --overwrite --fold {number} (--overwrite alone removes all folds)"
 
 
 def _members(archive, group: str) -> list[str]:

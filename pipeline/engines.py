@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from data_io.errors import InputError
 from data_io.reporting import log
 from pipeline import hardware, prediction
 from pipeline.model_file import load_model
 from pipeline.settings import Settings
+
+if TYPE_CHECKING:  # a converted network needs no Keras
+    import keras
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,5 +76,20 @@ def _keras(files: Sequence[Path], wanted: str, trust_plugins: bool) -> Engine:
 
     policy = hardware.choose_precision({"bfloat16": "mixed_bfloat16"}.get(wanted, wanted))
     networks = [rebuild(load_model(file, trust_plugins).network, policy) for file in files]
-    network = prediction.ensemble([network.predict_on_batch for network in networks])
+    network = prediction.ensemble([keras_network(network) for network in networks])
     return Engine("keras", policy.removeprefix("mixed_"), network)
+
+
+def keras_network(network: "keras.Model") -> prediction.Network:
+    """Keras's own prediction. Raises InputError where the GPU's memory does not do."""
+
+    def predict(tiles: np.ndarray) -> np.ndarray:
+        try:
+            return network.predict_on_batch(tiles)
+        except hardware.out_of_memory() as error:
+            raise InputError(
+                f"the GPU's memory does not do for {len(tiles)} tiles of {list(tiles.shape[1:-1])} at once: lower "
+                "prediction.batch, or use --device cpu"
+            ) from error
+
+    return predict

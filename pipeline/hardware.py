@@ -24,6 +24,18 @@ def gpu_available() -> bool:
     return any("gpu" in device or "cuda" in device for device in keras.distribution.list_devices())
 
 
+def out_of_memory() -> tuple[type[Exception], ...]:
+    """What Keras's backend raises where a GPU's memory does not do, for an except clause; nothing of JAX, whose error
+    is a RuntimeError like any other."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return ()
+    from pipeline import tensorflow_backend
+
+    return (tensorflow_backend.OutOfMemory,)
+
+
 def cpu_flags() -> frozenset[str]:
     """The processor's instruction sets as Linux names them; empty on other systems."""
     try:
@@ -32,6 +44,13 @@ def cpu_flags() -> frozenset[str]:
         return frozenset()
     flags = next((line.partition(":")[2] for line in text.splitlines() if line.startswith("flags")), "")
     return frozenset(flags.split())
+
+
+def usable_cores() -> int:
+    """How many cores this process may use: those it is bound to, or fewer where OMP_NUM_THREADS (`--threads`) says."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(wanted)) if wanted.isdecimal() and int(wanted) else cores
 
 
 def memory_gb() -> float:

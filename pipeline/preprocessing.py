@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_io.errors import InputError
-from data_io.intensities import AIR_HU, is_hu, scan_is_windowed
+from data_io.intensities import AIR_HU, UNIT_VALUES, is_hu, is_unit, scan_is_windowed
 from data_io.reporting import log
 from data_io.scan import Scan
 from data_io.verification import FEW_SLICES
@@ -77,6 +77,8 @@ class Preprocessor:
         source, grid = scan.grid, self.grid(scan.grid)
         array = resampling.resample_slabs(slabs, source.shape, grid.shape, scan.axis, self.settings.image_order)
         np.clip(array, 0.0, 1.0, out=array)
+        if is_unit(min(extremes), max(extremes)):
+            raise InputError(UNIT_VALUES.format(min(extremes), max(extremes)))
         if self.settings.equalise == "always" or (self.settings.equalise == "hu" and not windowed):
             array = equalise_slices(array)
         labels = None if mask is None else resampling.resample_labels(mask.array, grid.shape)

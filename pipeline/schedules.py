@@ -8,6 +8,10 @@ from pipeline.settings import PlateauSettings, TrainingSettings
 # As nnU-Net (Isensee et al. 2021).
 POLYNOMIAL_POWER = 0.9
 
+DECAY_SHARE = 0.2
+"""The last share of a training with schedule constant-decay, in which the rate falls in a straight line to zero: the
+cooldown of Hägele et al., "Scaling laws and compute-optimal training beyond fixed training durations" (2024)."""
+
 
 def learning_rate(settings: TrainingSettings, epoch: int, progress: float, monitored: Sequence[float]) -> float:
     """The learning rate within `epoch` (from 0), `progress` (0..1) of its steps done, after the `monitored` losses of
@@ -18,6 +22,8 @@ def learning_rate(settings: TrainingSettings, epoch: int, progress: float, monit
         return 0.5 * start * (1.0 + math.cos(math.pi * done))
     if settings.schedule == "polynomial":
         return start * (1.0 - done) ** POLYNOMIAL_POWER
+    if settings.schedule == "constant-decay":
+        return start * min(1.0, (1.0 - done) / DECAY_SHARE)
     if settings.schedule == "plateau":
         return plateau(start, settings.plateau, monitored)
     return start

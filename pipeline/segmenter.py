@@ -16,6 +16,7 @@ from data_io.volume import Volume
 from pipeline import losses, plugins, prediction, training
 from pipeline.case_store import CaseStore, StoredCase
 from pipeline.configuration import settings_yaml
+from pipeline.engines import keras_network
 from pipeline.model_file import TrainedModel, load_model, save_model
 from pipeline.networks.registry import NETWORKS
 from pipeline.own_transforms import make_transform
@@ -61,6 +62,7 @@ class Segmenter:
         if resume and path.is_file():
             shutil.rmtree(folder / training.STATE_FOLDER, ignore_errors=True)
             return load_model(path, trust_plugins=True)
+        shutil.rmtree(folder / "predictions", ignore_errors=True)  # an earlier model's, which would be kept
         stored = self._stored(cases)
         inner = self._validation_names(cases)
         trained = training.train(
@@ -124,4 +126,4 @@ def check_names(settings: Settings) -> None:
 
 def predict(model: TrainedModel, image: Volume) -> Volume:
     """Segments one CT volume (HU) on its own grid with a trained model."""
-    return prediction.predict_volume(image, model.network.predict_on_batch, model.settings)
+    return prediction.predict_volume(image, keras_network(model.network), model.settings)

@@ -148,9 +148,10 @@ class TrainingSettings(Group):
     count.
 
     `steps_per_epoch` counts where patches are drawn at random; a grid or full images give as many steps as cover each
-    case once. `optimizer`: adam, or sgd with a Nesterov momentum of 0.99.
-    `accumulated_steps`: weights change once in so many steps, by the mean of their gradients. `average_decay`: the
-    weights that count are a moving average of the trained ones, which keeps this share of itself at each step.
+    case once. `schedule`: "constant-decay" is constant but for the last fifth, in which the rate falls to zero.
+    `optimizer`: adam, or sgd with a Nesterov momentum of 0.99. `accumulated_steps`: weights change once in so many
+    steps, by the mean of their gradients. `average_decay`: the weights that count are a moving average of the trained
+    ones, which keeps this share of itself at each step.
     `deep_supervision`: so many coarser levels of the decoder are trained to predict as well, the first with half the
     weight of the full resolution, the next with a quarter.
     `deterministic`: the same weights to the last bit at each repetition, slower.
@@ -160,7 +161,7 @@ class TrainingSettings(Group):
     steps_per_epoch: Count = 150
     learning_rate: Positive = 1e-3
     optimizer: Literal["adam", "sgd"] = "adam"
-    schedule: Literal["plateau", "cosine", "polynomial", "constant"] = "plateau"
+    schedule: Literal["plateau", "cosine", "polynomial", "constant", "constant-decay"] = "plateau"
     plateau: PlateauSettings = PlateauSettings()
     early_stop_patience: Count | None = 100
     gradient_clip_norm: Positive | None = None
@@ -260,6 +261,13 @@ class Settings(Group):
     def divisor(self) -> int:
         """What the network's input sizes must be divisible by: 2 for each level below the first."""
         return 2 ** (len(self.network.filters) - 1)
+
+    @property
+    def lung_labels(self) -> tuple[int, ...]:
+        """The classes that are lungs; none where postprocessing.lungs is left as it is and these are not called so."""
+        lungs, names = self.postprocessing.lungs, self.labels.names
+        chosen = lungs != PostprocessingSettings().lungs
+        return lungs if chosen or all("lung" in "".join(names[label : label + 1]).lower() for label in lungs) else ()
 
     @property
     def model_choice(self) -> str:

@@ -2,6 +2,9 @@
 
 import tensorflow as tf
 
+OutOfMemory = tf.errors.ResourceExhaustedError
+"""What an operation raises where the GPU's memory does not do."""
+
 
 def fused_batch_norm(inputs, scale, offset, mean, variance, epsilon: float, training: bool):
     """TensorFlow's fused batch normalisation on a tensor of any rank, channels last.

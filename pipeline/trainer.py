@@ -30,11 +30,17 @@ class Trainer:
     precision: str
 
     def train(self, batch: Batch, learning_rate: float) -> dict[str, float]:
-        """One step; loss and metrics of the batch."""
+        """One step; loss and metrics of the batch. Raises InputError where the GPU's memory does not do."""
         self.optimizer.learning_rate.assign(learning_rate)
         # Whether Keras adds up metrics over such calls differs between its versions; each batch is taken by itself.
         self.model.reset_metrics()
-        return self.model.train_on_batch(batch.images, batch.labels, return_dict=True)
+        try:
+            return self.model.train_on_batch(batch.images, batch.labels, return_dict=True)
+        except hardware.out_of_memory() as error:
+            raise InputError(
+                f"the GPU's memory does not do for training on {len(batch.images)} patches of "
+                f"{list(batch.images.shape[1:-1])} at once: lower patches.batch, patches.shape or network.filters"
+            ) from error
 
     def test(self, batch: Batch) -> dict[str, float]:
         """Loss and metrics of a batch, of the full resolution alone; nothing is changed."""

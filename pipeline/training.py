@@ -11,12 +11,12 @@ import pandas as pd
 from data_io.atomic import write_aside
 from data_io.errors import InputError
 from data_io.reporting import log, track
-from pipeline import batches, cost, hardware, patches, schedules
+from pipeline import batches, cost, hardware, patches, plugins, schedules
 from pipeline.case_store import StoredCase
-from pipeline.checkpoint import Arrays, Checkpoint, load_checkpoint, save_checkpoint
+from pipeline.checkpoint import Arrays, Checkpoint, begin_again, load_checkpoint, save_checkpoint
 from pipeline.event_log import event_log, log_scalars
 from pipeline.model_file import TrainedModel
-from pipeline.settings import Settings
+from pipeline.settings import EvaluationSettings, Settings
 from pipeline.trainer import Trainer, make_trainer
 
 STATE_FOLDER = ".training"
@@ -34,8 +34,8 @@ def train(
 
     In `folder`: history.csv, tensorboard/, and while it lasts the hidden checkpoint of the last whole epoch, from which
     `resume` goes on. `start_from`: begin with the weights of a trained model of the same shape (fine-tuning).
-    Raises InputError where a checkpoint was made with other settings or cases, where `start_from` does not fit, where
-    the memory would not do, and where the loss is no longer a number.
+    Raises InputError where a checkpoint was made with other settings, cases or own functions, where `start_from` does
+    not fit, where the memory would not do, and where the loss is no longer a number.
     """
     if settings.training.monitor == "validation" and not validation:
         raise InputError("training.monitor is validation, but no validation cases were given")
@@ -135,7 +135,8 @@ def _restore(path: Path, fingerprint: str, trainer: Trainer) -> tuple[tuple[dict
     checkpoint = load_checkpoint(path)
     if checkpoint.fingerprint != fingerprint:
         raise InputError(
-            f"{path.parent.parent}: settings, precision or cases changed since the checkpoint; use --overwrite"
+            f"{path.parent.parent}: settings, precision, cases or own code changed since the checkpoint; "
+            f"{begin_again(path.parent.parent)}"
         )
     trainer.restore(checkpoint.model, checkpoint.optimizer)
     log.info("resumed after epoch %d", len(checkpoint.history))
@@ -143,8 +144,14 @@ def _restore(path: Path, fingerprint: str, trainer: Trainer) -> tuple[tuple[dict
 
 
 def _fingerprint(cases, validation, settings: Settings, precision: str) -> str:
+    """Of all that the weights depend on: cases, settings of the training, and the code of own functions."""
     names = [case.folder.name for case in (*cases, *validation)]
-    return hashlib.sha256(f"{settings.model_dump_json()} {precision} {names}".encode()).hexdigest()
+    without_workers = settings.training.model_copy(update={"workers": None})
+    counting = settings.model_copy(update={"training": without_workers, "evaluation": EvaluationSettings()})
+    own = [settings.network.name, settings.loss.name, *settings.augmentation.transforms]
+    sources = [plugins.source_hash(name) for name in own if ":" in name]
+    content = f"{counting.model_dump_json()} {precision} {names}" + (f" {sources}" if sources else "")
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _in_words(row: dict) -> str:

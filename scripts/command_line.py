@@ -43,7 +43,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupt
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show settings and an estimate of the cost; do nothing.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads; all by default.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads; by default all cores.")]
 TrustPlugins = Annotated[bool, typer.Option("--trust-plugins", help="Run functions that a model file names.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.bundled import DEFAULT_MODEL
+from pipeline.bundled import DEFAULT_MODEL, bundled_model
 from scripts.command_line import (
     Device,
     Json,
@@ -92,7 +92,7 @@ def predict(
             changes = [*(changes or []), f"prediction.{name}={value}"]
     if device == "gpu" and engine == "auto":
         engine = "keras"
-    predictor = open_predictor(model or DEFAULT_MODEL, fold, changes or (), trust_plugins, engine, precision, threads)
+    predictor = open_predictor(model or bundled_model(), fold, changes or (), trust_plugins, engine, precision, threads)
     wanted = Wanted(probabilities, statistics, preview, series, allow_gaps, keep_going)
     results = predict_files(outputs, predictor, wanted, resume)
     done = [result for result in results if result.manifest is not None]

@@ -16,7 +16,6 @@ are the volume's diagonal instead of infinite; rounding alone puts no distance b
 percentile beyond a share of area that is met exactly (one of the 149 pairs: 7.81 mm instead of 8.10 mm).
 """
 
-import os
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -26,15 +25,13 @@ import numpy as np
 
 from data_io.bounding_box import bounding_box
 from data_io.errors import InputError
+from pipeline import hardware
 
 TOLERANCES_MM = {"lung_left": 1.0, "lung_right": 1.0, "lungs": 1.0, "infection": 3.0}
 """Tolerances of NSD by class, as in the benchmark of Ma et al., Medical Physics 48(3) (2021)."""
 
 ROUNDING_MM = 1e-4
 """What a distance may exceed a tolerance by: spacings are stored as float32, where 5 x 0.6 mm is more than 3 mm."""
-
-THREADS = os.cpu_count() or 1
-"""Of the distance transform; its result does not depend on them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +208,7 @@ def _distances_mm(
     if not len(surface):
         return np.full(len(elements), diagonal_mm)
     elsewhere = (~_on_surface(codes)).view(np.uint8)  # edt is slower on bool
-    squares = edt.edtsq(elsewhere, anisotropy=tuple(map(float, spacing_mm)), parallel=THREADS)
+    squares = edt.edtsq(elsewhere, anisotropy=tuple(map(float, spacing_mm)), parallel=hardware.usable_cores())
     return np.sqrt(squares.ravel()[elements].astype(np.float64))
 
 

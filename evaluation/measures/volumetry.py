@@ -16,7 +16,8 @@ def volumetry(
 
     For each class NAME but the background: `NAME_ml`, and `NAME_mean_hu` (None where the class is absent, or where the
     scan is not `in_hu`). `lungs_ml`: `lungs` and `infection` together, as infection overwrites lung in the masks.
-    `infected_percent`: infection / lungs_ml * 100; None where no voxel is lung, be there infection or not.
+    `infected_percent`: infection / lungs_ml * 100; None where no voxel is lung, be there infection or not. Without
+    `lungs`, as of a model of other organs, these two are left out.
     """
     counts = np.zeros(len(table), np.int64)
     sums = np.zeros(len(table))
@@ -29,6 +30,8 @@ def volumetry(
     for label, name in enumerate(table.names[1:], start=1):
         facts[f"{name}_ml"] = round(float(volumes_ml[label]), 3)
         facts[f"{name}_mean_hu"] = round(float(sums[label] / counts[label]), 1) if in_hu and counts[label] else None
+    if not lungs:
+        return facts
     every = {label for label in (*lungs, infection) if label < len(table)}
     total_ml = float(sum(volumes_ml[label] for label in every))
     facts["lungs_ml"] = round(total_ml, 3)

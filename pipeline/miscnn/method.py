@@ -87,6 +87,7 @@ class MiscnnReference:
         weights = folder / "model.hdf5"
         if resume and weights.is_file():
             return weights
+        shutil.rmtree(folder / "predictions", ignore_errors=True)  # earlier weights', which would be kept
         if (folder / "miscnn.log").is_file():
             log.info("%s: MIScnn cannot go on within a training; this one begins again", folder.name)
             (folder / "miscnn.log").unlink()

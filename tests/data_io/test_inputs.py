@@ -120,6 +120,13 @@ def test_dicom_folders_beside_masks_are_no_dataset(tmp_path, said):
     assert said.text == ""
 
 
+def test_ct_files_in_subfolders_are_asked_for(tmp_path):
+    for name in ("p1", "p2"):
+        a_ct(tmp_path / name / "ct.nii.gz")
+    with pytest.raises(InputError, match=r"no CT directly in it, but in p1, p2; give these folders, or a .txt list"):
+        find_inputs([tmp_path])
+
+
 def test_hidden_folders_are_not_entered(tmp_path):
     a_series(tmp_path / ".trash" / "P0")
     a_series(tmp_path / "P1" / ".before")

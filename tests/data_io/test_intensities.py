@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data_io.intensities import is_hu, is_windowed, scan_is_windowed
+from data_io.intensities import is_hu, is_unit, is_windowed, scan_is_windowed
 from data_io.scan import Scan
 from data_io.volume import Volume
 
@@ -19,6 +19,13 @@ def test_is_hu(extremes, hu):
 )
 def test_is_windowed(extremes, windowed):
     assert is_windowed(*extremes) is windowed
+
+
+@pytest.mark.parametrize(
+    ("extremes", "unit"), [((0, 1), True), ((0.2, 0.9), True), ((0, 0), False), ((0, 2), False), ((-1, 1), False)]
+)
+def test_is_unit(extremes, unit):
+    assert is_unit(*extremes) is unit
 
 
 @pytest.mark.parametrize(("low", "high", "expected"), [(0, 255, True), (-1000, 255, False), (0, 256, False)])

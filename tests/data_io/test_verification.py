@@ -135,6 +135,13 @@ def test_intensities_that_are_not_hu(root, image, array, message):
     assert message in finding.message
 
 
+def test_values_scaled_to_one_are_an_error(root, image):
+    save(image, np.clip(ct(1) / np.float32(4000) + np.float32(0.25), 0, 1))
+    finding = only(root)
+    assert finding.level == "error"
+    assert "neither HU nor the 0..255 of a window" in finding.message
+
+
 @pytest.mark.parametrize(("codes", "message"), [((0, 1), "no qform"), ((0, 0), "neither qform nor sform")])
 def test_missing_codes(root, image, mask, codes, message):
     save(image, ct(1), codes=codes)

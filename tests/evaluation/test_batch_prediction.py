@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -121,6 +122,20 @@ def test_resume_keeps_no_mask_that_was_made_otherwise(cts, predictor, tmp_path, 
     with pytest.raises(InputError, match=message):
         predict([cts], tmp_path / "out", predictor, resume=True)
     assert (tmp_path / "out" / "a.nii.gz").read_bytes() == before
+
+
+def test_resume_keeps_no_mask_made_by_other_code_of_a_step(cts, predictor, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    source = tmp_path / "own_step_of_a_resumed_batch.py"
+    source.write_text("def same(array, spacing_mm):\n    return array\n")
+    (member,) = predictor.members
+    own = ["patches.shape=[8, 8, 8]", "preprocessing.steps=[own_step_of_a_resumed_batch:same]"]
+    predictor = Predictor((replace(member, settings=load_settings("demo", own)),), {"model": "hash"})
+    first = predict([cts], tmp_path / "out", predictor)
+    assert predict([cts], tmp_path / "out", predictor, resume=True) == first
+    source.write_text(source.read_text() + "# changed\n")
+    with pytest.raises(InputError, match=r"made otherwise.* sources"):
+        predict([cts], tmp_path / "out", predictor, resume=True)
 
 
 def test_overwriting_leaves_nothing_of_before(cts, predictor, tmp_path):

@@ -36,5 +36,13 @@ def test_a_body_cut_by_the_border_still_holds_its_lung(chest):
     assert cut[2:12, 12:20].all()
 
 
+@pytest.mark.parametrize("first", [6, 9, 12, 19, 20])
+@pytest.mark.parametrize("turns", range(4))
+def test_a_lung_that_the_border_cuts_open_stays_in_the_body(chest, first, turns):
+    expected = np.zeros(chest.shape, bool)
+    expected[6:26, 8:26] = True
+    np.testing.assert_array_equal(body_mask(np.rot90(chest[first:], turns)), np.rot90(expected[first:], turns))
+
+
 def test_a_flat_slice_has_no_body():
     assert not body_mask(np.zeros((4, 4, 2), np.float32)).any()

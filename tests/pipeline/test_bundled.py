@@ -26,6 +26,7 @@ def test_a_name_is_looked_up_and_a_path_is_kept(models, tmp_path, monkeypatch):
     assert bundled.model_path(tmp_path / "one" / "model.keras") == tmp_path / "one" / "model.keras"
     monkeypatch.chdir(tmp_path)
     assert str(bundled.model_path("one")) == "one"  # what lies in the working folder comes first
+    assert bundled.bundled_model("one") == models / "one"
 
 
 def test_an_unknown_name_is_told_with_those_there_are(models):

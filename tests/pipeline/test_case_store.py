@@ -44,6 +44,19 @@ def test_the_second_time_nothing_is_read(tmp_path, monkeypatch):
     assert store(tmp_path / "store").get(case) == first
 
 
+@pytest.mark.parametrize("name", ["case.json", "image.npy", "labels.npy", "foreground_3.npy"])
+@pytest.mark.parametrize("fault", ["missing", "truncated", "empty"])
+def test_a_damaged_entry_is_made_anew(tmp_path, name, fault):
+    case = write_case(tmp_path / "one")
+    stored = store(tmp_path / "store").get(case)
+    file = stored.folder / name
+    whole = {path.name: path.read_bytes() for path in stored.folder.iterdir()}
+    file.unlink() if fault == "missing" else file.write_bytes(whole[name][:-1] if fault == "truncated" else b"")
+    again = store(tmp_path / "store").get(case)
+    assert again == stored
+    assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == whole
+
+
 def test_a_changed_file_or_setting_is_another_entry(tmp_path):
     entries = {store(tmp_path / "store").get(write_case(tmp_path / "one")).folder}
     entries.add(store(tmp_path / "store").get(write_case(tmp_path / "one", value=2)).folder)

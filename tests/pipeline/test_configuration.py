@@ -62,6 +62,24 @@ def test_a_bad_change_is_refused_in_words(change, message):
         load_settings("demo", [change])
 
 
+@pytest.mark.parametrize(
+    ("names", "changes", "lungs"),
+    [
+        ("background, lung_left, lung_right, infection", [], (1, 2)),
+        ("background, right lung, left lung, lesion", [], (1, 2)),
+        ("background, lobe_1, lobe_2, lobe_3, infection", [], ()),
+        ("background, lobe_1, lobe_2, lobe_3, infection", ["postprocessing.lungs=[1, 2, 3]"], (1, 2, 3)),
+        ("background, lung, infection", [], ()),
+        ("background, lesion", ["patches.foreground_labels=[1]"], ()),
+    ],
+)
+def test_which_classes_are_lungs_is_said_by_their_names_or_by_the_settings(names, changes, lungs):
+    count = names.count(",") + 1
+    table = f"labels={{names: [{names}], colours: {[[0, 0, 0]] * count}, mirror_pairs: []}}"
+    foreground = [] if changes and "foreground" in changes[0] else ["patches.foreground_labels=[2]"]
+    assert load_settings("demo", [table, *foreground, *changes]).lung_labels == lungs
+
+
 def test_an_unknown_preset_names_the_nearest():
     with pytest.raises(InputError, match="did you mean covid-3d-unet"):
         load_settings("covid-3d-unt")

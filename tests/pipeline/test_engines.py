@@ -14,11 +14,12 @@ from data_io.errors import InputError
 from data_io.volume import Volume
 from pipeline import hardware, openvino_network
 from pipeline.configuration import load_settings
-from pipeline.engines import open_engine
+from pipeline.engines import keras_network, open_engine
 from pipeline.model_file import TrainedModel, save_model
 from pipeline.networks.rebuilding import rebuild
 from pipeline.networks.registry import build_network
 from pipeline.predictor import open_predictor
+from pipeline.tensorflow_backend import OutOfMemory
 
 TINY = ["network.filters=[4, 8]", "patches.shape=[8, 8, 4]", "patches.batch=1"]
 
@@ -49,6 +50,15 @@ def make_model(tmp_path):
 
 def tiles(*shape: int) -> np.ndarray:
     return np.random.default_rng(1).normal(size=(*shape, 1)).astype(np.float32)
+
+
+def test_a_gpu_without_memory_is_told_with_the_remedy():
+    class Full:
+        def predict_on_batch(self, tiles):
+            raise OutOfMemory(None, None, "OOM when allocating tensor")
+
+    with pytest.raises(InputError, match=r"3 tiles of \[8, 8, 4\] at once: lower prediction.batch"):
+        keras_network(Full())(tiles(3, 8, 8, 4))
 
 
 @pytest.mark.parametrize("changes", [(), ("patches.shape=[8, 8]",), ("patches.shape=null",)])

@@ -19,6 +19,17 @@ def set_limits(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("threads", "expected"), [(None, 6), ("", 6), ("0", 6), ("many", 6), ("4", 4), ("64", 6), ("1", 1)]
+)
+def test_cores_are_those_the_process_is_bound_to_or_fewer_by_choice(monkeypatch, threads, expected):
+    monkeypatch.setattr(hardware.os, "sched_getaffinity", lambda process: set(range(2, 8)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if threads is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    assert hardware.usable_cores() == expected
+
+
+@pytest.mark.parametrize(
     ("limits", "expected"),
     [
         ({"": "max\n", "slurm/job_7": "max\n", "slurm/job_7/step_0": "200000000\n"}, 0.2),

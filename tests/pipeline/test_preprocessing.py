@@ -50,6 +50,13 @@ def test_another_window_reads_grey_values_through_hu():
     np.testing.assert_allclose(Preprocessor(settings).apply(volume(grey)).image, grey / 255, atol=1e-6)
 
 
+def test_values_scaled_to_one_are_refused():
+    with pytest.raises(
+        InputError, match=r"values lie in 0..1, neither HU nor the 0..255 of a window; save the CT in HU"
+    ):
+        Preprocessor(OWN_GRID).apply(volume((ramp() + 1500) / np.float32(2500)))
+
+
 def test_resampling_takes_image_and_mask_to_one_grid():
     mask = np.zeros((4, 4, 4), np.uint8)
     mask[:2] = 3

@@ -44,6 +44,14 @@ def test_cosine_falls_to_zero():
     assert schedules.learning_rate(settings, 9, 1.0, []) == pytest.approx(0.0, abs=1e-9)
 
 
+def test_constant_decay_falls_in_a_line_over_the_last_fifth():
+    settings = TrainingSettings(epochs=10, learning_rate=0.1, schedule="constant-decay")
+    found = [
+        schedules.learning_rate(settings, *place, []) for place in ((0, 0.0), (7, 1.0), (8, 0.5), (9, 0.0), (9, 1.0))
+    ]
+    assert found == pytest.approx([0.1, 0.1, 0.075, 0.05, 0.0])
+
+
 def test_polynomial_falls_to_zero():
     settings = TrainingSettings(epochs=10, learning_rate=0.01, schedule="polynomial")
     assert schedules.learning_rate(settings, 0, 0.0, []) == pytest.approx(0.01)

@@ -6,6 +6,7 @@ from data_io.errors import InputError
 from pipeline import hardware, losses
 from pipeline.batches import Batch
 from pipeline.configuration import load_settings
+from pipeline.tensorflow_backend import OutOfMemory
 from pipeline.trainer import Supervised, make_trainer
 
 
@@ -44,6 +45,17 @@ def test_training_falls_and_testing_changes_nothing(batch):
     assert rows[-1]["loss"] < 0.7 * rows[0]["loss"]
     assert set(first) == set(rows[0]) == {"loss", "tversky", "soft_dice", "dice_crossentropy"}
     assert rows[-1]["soft_dice"] > rows[0]["soft_dice"]
+
+
+def test_a_gpu_without_memory_is_told_with_the_remedy(batch, monkeypatch):
+    trainer = make_trainer(tiny())
+
+    def full(*arguments, **keywords):
+        raise OutOfMemory(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(trainer.model, "train_on_batch", full)
+    with pytest.raises(InputError, match=r"2 patches of \[8, 8, 8\] at once: lower patches.batch"):
+        trainer.train(batch, 1e-2)
 
 
 def test_the_averaged_weights_are_the_moving_average(batch):

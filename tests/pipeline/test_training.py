@@ -98,14 +98,40 @@ def test_an_interrupted_training_goes_on_where_it_stood(blocks, tmp_path, interr
 
 def test_a_checkpoint_of_other_settings_is_refused(blocks, tmp_path):
     training.train(blocks, tiny("training.epochs=1"), tmp_path / "run")
-    with pytest.raises(InputError, match="settings, precision or cases changed"):
+    with pytest.raises(InputError, match=r"own code changed since the checkpoint; begin again with --overwrite$"):
         training.train(blocks, tiny("training.epochs=2"), tmp_path / "run", resume=True)
 
 
-def test_a_damaged_checkpoint_is_refused(tmp_path):
-    path = tmp_path / "checkpoint.npz"
+def test_more_or_fewer_workers_may_go_on(blocks, tmp_path):
+    training.train(blocks, tiny("training.epochs=1"), tmp_path)
+    before = (tmp_path / "history.csv").read_bytes()
+    training.train(blocks, tiny("training.epochs=1", "training.workers=1"), tmp_path, resume=True)
+    assert (tmp_path / "history.csv").read_bytes() == before
+
+
+def test_changed_code_of_ones_own_is_refused(blocks, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    source = "from keras import ops\n\ndef own(labels, probabilities):\n    return ops.mean(1 - probabilities)\n"
+    (tmp_path / "own_loss_of_a_resumed_run.py").write_text(source)
+    settings = tiny("training.epochs=1", "loss.name=own_loss_of_a_resumed_run:own")
+    training.train(blocks, settings, tmp_path / "run")
+    (tmp_path / "own_loss_of_a_resumed_run.py").write_text(source + "# changed\n")
+    with pytest.raises(InputError, match="own code changed"):
+        training.train(blocks, settings, tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("folder", "remedy"),
+    [
+        ("model", "begin again with --overwrite$"),
+        ("fold_3", r"begin this fold again with --overwrite --fold 3 \(--overwrite alone removes all folds\)$"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(tmp_path, folder, remedy):
+    path = tmp_path / folder / training.STATE_FOLDER / "checkpoint.npz"
+    path.parent.mkdir(parents=True)
     path.write_bytes(b"PK\x03\x04 nothing")
-    with pytest.raises(InputError, match="damaged checkpoint"):
+    with pytest.raises(InputError, match=f"damaged checkpoint.*{remedy}"):
         load_checkpoint(path)
 
 

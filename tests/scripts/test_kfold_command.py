@@ -70,6 +70,20 @@ def _measured_again(phantoms, run, tmp_path):
     assert "missing or changed: phantom_001" in output
 
 
+def test_a_fold_that_is_trained_anew_keeps_no_mask_of_its_earlier_model(phantoms, tiny, tmp_path):
+    command = ["kfold", phantoms, "-o", tmp_path / "run", *tiny, "--set", "training.epochs=1", "--fold", "0", "--quiet"]
+    code, output = invoke(*command)
+    assert code == 0, output
+    fold = tmp_path / "run" / "fold_0"
+    for file in (fold / "model.keras", fold / "metrics.csv"):
+        file.unlink()
+    for mask in (fold / "predictions").iterdir():
+        mask.write_text("an earlier model's")
+    code, output = invoke(*command, "--resume")
+    assert code == 0, output
+    assert all(nib.load(mask).shape for mask in (fold / "predictions").iterdir())
+
+
 def test_train_fine_tunes_and_resumes(phantoms, tiny, tmp_path):
     code, output = invoke("train", phantoms, "-o", tmp_path / "one", *tiny, "--quiet")
     assert code == 0, output

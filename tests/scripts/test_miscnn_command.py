@@ -85,6 +85,12 @@ def test_folds_apart_and_resumed(phantoms, flags, tmp_path):
     assert code == 0, output
     assert (run / "fold_1" / "model.hdf5").stat().st_mtime_ns == before
     assert (run / "report.html").is_file()
+    for file in (run / "fold_1" / "model.hdf5", run / "fold_1" / "metrics.csv"):
+        file.unlink()
+    for mask in (run / "fold_1" / "predictions").iterdir():
+        mask.write_text("earlier weights'")
+    code, output = invoke("miscnn", phantoms, "-o", run, *flags, "--resume")
+    assert code == 0, output
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,12 @@ def test_permuted_axes_change_nothing():
     assert facts(LABELS, HU, affine)["infection_mean_hu"] == -300
 
 
+def test_classes_that_are_no_lungs_have_volumes_alone():
+    scan = Scan.from_volume(Volume.from_source(HU, np.eye(4)))
+    found = volumetry(scan, Volume.from_source(LABELS, np.eye(4)), LUNG_LABELS, (), 3)
+    assert list(found) == [f"{name}_{fact}" for name in LUNG_LABELS.names[1:] for fact in ("ml", "mean_hu")]
+
+
 def test_infection_without_lungs_has_no_share_of_them():
     alone = facts(np.where(LABELS == 3, LABELS, 0), HU)
     assert (alone["infection_ml"], alone["lungs_ml"]) == (0.08, 0.08)
