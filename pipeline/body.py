@@ -13,8 +13,8 @@ def body_mask(image: np.ndarray) -> np.ndarray:
     `image`: float32 (x, y, z) in any unit in which tissue is brighter than air; bool of the same shape. Tissue is what
     lies above the threshold of Otsu (IEEE Transactions on Systems, Man, and Cybernetics 9, 1979) of its slice. Pieces
     are told apart in 3D: in a slice the heart may be larger than the chest wall and not touch it. Gaps in a slice up to
-    four voxels wide are closed first. Where the image's border cuts the body, the border between the outermost tissue
-    on it counts as its wall, so that a lung that reaches the border is not open.
+    four voxels wide are closed first. Where the image's border cuts a piece of tissue, the border between the piece's
+    outermost voxels on it counts as wall, so that a lung that reaches the border is not open.
     """
     tissue = np.zeros(image.shape, bool)
     for index in range(image.shape[2]):
@@ -38,14 +38,15 @@ def _closed(plane: np.ndarray) -> np.ndarray:
 
 def _filled(plane: np.ndarray) -> np.ndarray:
     """What tissue encloses, with the help of the image's border."""
-    walled = np.pad(plane, 1)
+    pieces = np.pad(ndimage.label(plane)[0], 1)
+    walled = pieces > 0
     inside = slice(1, -1)
     for beyond, border in ((0, 1), (-1, -2)):
         for wall, edge in (
-            (walled[beyond, inside], walled[border, inside]),
-            (walled[inside, beyond], walled[inside, border]),
+            (walled[beyond, inside], pieces[border, inside]),
+            (walled[inside, beyond], pieces[inside, border]),
         ):
-            places = np.flatnonzero(edge)
-            if len(places):
+            for piece in np.unique(edge[edge > 0]):
+                places = np.flatnonzero(edge == piece)
                 wall[places[0] : places[-1] + 1] = True
     return ndimage.binary_fill_holes(walled)[inside, inside]

@@ -44,5 +44,15 @@ def test_a_lung_that_the_border_cuts_open_stays_in_the_body(chest, first, turns)
     np.testing.assert_array_equal(body_mask(np.rot90(chest[first:], turns)), np.rot90(expected[first:], turns))
 
 
+def test_the_border_closes_no_air_between_body_and_table(chest):
+    chest[4:28, 3:5] = -1000
+    chest[4:28, :2] = 0
+    both = np.concatenate([chest, chest], axis=2)
+    both[22:26, 2:8, 0] = 0  # the table touches the body, in one slice of the two
+    cut = body_mask(both[14:])
+    assert cut[:12, 8:26].all()
+    assert not cut[:, 2:8, 1].any()
+
+
 def test_a_flat_slice_has_no_body():
     assert not body_mask(np.zeros((4, 4, 2), np.float32)).any()
