@@ -50,7 +50,7 @@ def open_engine(
         raise InputError(f"the precision is auto, float32 or bfloat16, found {precision}")
     if precision == "bfloat16" and name != "keras" and not (hardware.has_bfloat16() or hardware.gpu_present()):
         raise InputError("this processor has no bfloat16 instructions; use --precision float32")
-    if name == "openvino" or (name == "auto" and not (hardware.gpu_present() and hardware.gpu_available())):
+    if _wants_openvino(name):
         try:
             return _openvino(files, settings, precision, threads, trust_plugins)
         except (InputError, ImportError, OSError, RuntimeError) as error:
@@ -58,6 +58,21 @@ def open_engine(
                 raise InputError(f"engine openvino: {error}") from error
             log.warning("OpenVINO cannot be used (%s); going on with Keras, slower", " ".join(str(error).split()))
     return _keras(files, precision, trust_plugins)
+
+
+def convert_ahead(files: Sequence[Path], name: str = "auto", trust_plugins: bool = False) -> None:
+    """Does side by side what `open_engine`, called for some of the files at a time, would do one after the other."""
+    if _wants_openvino(name):
+        try:
+            from pipeline import openvino_network
+
+            openvino_network.convert_ahead(files, trust_plugins)
+        except (InputError, ImportError, OSError, RuntimeError) as error:
+            log.debug("networks are not converted side by side (%s)", error)
+
+
+def _wants_openvino(name: str) -> bool:
+    return name == "openvino" or (name == "auto" and not (hardware.gpu_present() and hardware.gpu_available()))
 
 
 def _openvino(

@@ -22,6 +22,7 @@ from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
 from data_io.reporting import log
 from data_io.user_cache import cache_folder
+from pipeline import hardware
 from pipeline.model_file import load_model
 
 # On import, OpenVINO would write an identifier into the user's home and report to its makers over the network. A module
@@ -34,6 +35,23 @@ NETWORK_FILES = ("network.xml", "network.bin")
 LARGEST_DIFFERENCE = 1e-3
 
 
+def convert_ahead(paths: Sequence[Path], trust_plugins: bool = False) -> None:
+    """Converts several networks side by side, each in a process of its own: TensorFlow uses one core at that.
+
+    Those that have been converted are left alone. A single one is left to `converted`, as is whatever fails here: it
+    fails there, with its reason.
+    """
+    waiting = [path for path in paths if not any(map(_is_whole, _places(path)))]
+    if len(waiting) < 2 or hardware.usable_cores() < 2:
+        return
+    from loky import ProcessPoolExecutor
+
+    log.info("converting %d networks once", len(waiting))
+    with ProcessPoolExecutor(min(len(waiting), hardware.usable_cores())) as pool:
+        for conversion in [pool.submit(converted, path, trust_plugins) for path in waiting]:
+            conversion.exception()
+
+
 def converted(path: Path, trust_plugins: bool = False) -> Path:
     """The folder with the model file's network as OpenVINO reads it; converts it where that has not been done.
 
@@ -41,8 +59,7 @@ def converted(path: Path, trust_plugins: bool = False) -> Path:
     `model_file.load_model`. Raises InputError where OpenVINO cannot convert the network or does not give the same
     probabilities.
     """
-    name = f"openvino-{FORMAT}-{sha256_of(path)[:24]}"
-    places = [path.parent / name, cache_folder() / "openvino" / name]
+    places = _places(path)
     whole = [place for place in places if _is_whole(place)]
     if whole:
         return whole[0]
@@ -94,6 +111,12 @@ def compiled(
     if shape is not None:
         for_shape((batch, *shape, 1))
     return probabilities
+
+
+def _places(path: Path) -> list[Path]:
+    """The folders that a model file's converted network may lie in."""
+    name = f"openvino-{FORMAT}-{sha256_of(path)[:24]}"
+    return [path.parent / name, cache_folder() / "openvino" / name]
 
 
 def _joined(models: Sequence[openvino.Model], shape: tuple[int, ...]) -> openvino.Model:

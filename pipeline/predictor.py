@@ -13,7 +13,7 @@ from data_io.volume import Volume
 from pipeline import prediction
 from pipeline.bundled import model_path
 from pipeline.configuration import change_settings, settings_from
-from pipeline.engines import Engine, open_engine
+from pipeline.engines import Engine, convert_ahead, open_engine
 from pipeline.model_file import read_settings
 from pipeline.preprocessing import PreparedVolume, Preprocessor
 from pipeline.settings import LabelSettings, Settings
@@ -116,6 +116,7 @@ def open_predictor(
         voting[file] = settings_from(dict(own) | shared, origin)
         # Where a tile is the full image, its size depends on the network.
         alike.setdefault((own.preprocessing, own.patches.shape or own.divisor), []).append(file)
+    convert_ahead(list(files.values()), engine, trust_plugins)
     members = []
     for together in alike.values():
         settings = voting[together[0]]

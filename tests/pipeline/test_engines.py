@@ -112,6 +112,20 @@ def test_conversion_happens_once_and_is_found_by_content(make_model, monkeypatch
     assert openvino_network.converted(moved) == folder
 
 
+def test_several_networks_are_converted_side_by_side_and_the_rest_when_it_is_opened(make_model, monkeypatch):
+    monkeypatch.setattr(hardware, "usable_cores", lambda: 2)
+    paths = [make_model("one.keras"), make_model("two.keras", seed=1), make_model("three.keras", seed=2)]
+    first = openvino_network.converted(paths[0])
+    paths[2].write_bytes(b"not a model")
+    with monkeypatch.context() as patch:
+        patch.setattr(openvino_network, "_export", lambda *_: pytest.fail("converted in this process"))
+        openvino_network.convert_ahead(paths)
+        assert openvino_network.converted(paths[0]) == first
+        assert openvino_network.converted(paths[1]).parent == first.parent
+    with pytest.raises(InputError, match="not a readable model file"):
+        openvino_network.converted(paths[2])
+
+
 def test_another_model_and_a_damaged_conversion_are_converted_anew(make_model):
     path = make_model(seed=0)
     first = openvino_network.converted(path)
