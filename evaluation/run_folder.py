@@ -215,8 +215,8 @@ def changed_settings(before: str, now: str) -> list[str]:
     """
     ours, theirs = (_leaves(yaml.safe_load(text)) for text in (before, now))
     names = [name for name in {**ours, **theirs} if ours.get(name, ...) != theirs.get(name, ...)]
-    ours, theirs = ([line for line in text.splitlines() if line.startswith("#")] for text in (before, now))
-    return [name for name in names if name not in WITHOUT_EFFECT] + (["remarks"] if ours != theirs else [])
+    remarks, others = ([line for line in text.splitlines() if line.startswith("#")] for text in (before, now))
+    return [name for name in names if name not in WITHOUT_EFFECT] + (["remarks"] if remarks != others else [])
 
 
 def _leaves(content: object, name: str = "") -> dict[str, object]:
