@@ -47,11 +47,13 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
     for case in track(dataset, "verifying", total=len(dataset)):
         image = _read(case, case.image, findings)
         if image is not None:
-            warnings = [*_header_warnings(case.image), *_grid_warnings(image.grid), *_intensity_warnings(image.array)]
+            extremes = float(image.array.min()), float(image.array.max())
+            if is_unit(*extremes):
+                findings.append(Finding("error", case.name, UNIT_VALUES.format(*extremes)))
+            warnings = [*_header_warnings(case.image), *_grid_warnings(image.grid), *_intensity_warnings(*extremes)]
             first = scans.setdefault(_voxel_hash(image), case)
             if first is not case:
                 warnings.append(_same_scan(first, case))
-            findings += [Finding("error", case.name, message) for message in _intensity_errors(image.array)]
             findings += [Finding("warning", case.name, message) for message in warnings]
         if case.mask is None:
             if annotated:
@@ -122,13 +124,7 @@ def _grid_warnings(grid: Grid) -> list[str]:
     return warnings
 
 
-def _intensity_errors(array: np.ndarray) -> list[str]:
-    extremes = float(array.min()), float(array.max())
-    return [UNIT_VALUES.format(*extremes)] if is_unit(*extremes) else []
-
-
-def _intensity_warnings(array: np.ndarray) -> list[str]:
-    minimum, maximum = float(array.min()), float(array.max())
+def _intensity_warnings(minimum: float, maximum: float) -> list[str]:
     found = f"found {minimum:g}..{maximum:g}"
     if is_hu(minimum, maximum) or is_unit(minimum, maximum):
         return []

@@ -41,7 +41,8 @@ def convert_ahead(paths: Sequence[Path], trust_plugins: bool = False) -> None:
     Those that have been converted are left alone. A single one is left to `converted`, as is whatever fails here: it
     fails there, with its reason.
     """
-    waiting = [path for path in paths if not any(map(_is_whole, _places(path)))]
+    # Whether a conversion is whole is told where it is used: that reads it through.
+    waiting = [path for path in paths if not any(place.is_dir() for place in _places(path))]
     if len(waiting) < 2 or hardware.usable_cores() < 2:
         return
     from loky import ProcessPoolExecutor

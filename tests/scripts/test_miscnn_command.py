@@ -10,23 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from scripts.cli import app
+from tests.evaluation.threshold import FILES
 
 STUB = Path(__file__).parents[1] / "pipeline" / "miscnn" / "stub_worker.py"
-FILES = {
-    "settings.yaml",
-    "environment.json",
-    "splits.json",
-    "log.txt",
-    "cv_results.detailed.csv",
-    "cv_results.final.csv",
-    "lesions.csv",
-    "confusion.csv",
-    "summary.json",
-    "report.html",
-    "figures",
-    "fold_0",
-    "fold_1",
-}
+EVERYTHING = FILES | {"lesions.csv", "confusion.csv", "figures", "fold_0", "fold_1"}
 
 
 def invoke(*arguments) -> tuple[int, str]:
@@ -53,7 +40,7 @@ def test_it_writes_the_run_folder_of_kfold(phantoms, flags, tmp_path):
     code, output = invoke("miscnn", phantoms, "-o", run, *flags, "--json")
     assert code == 0, output
     assert json.loads(output[output.index("{") :])["complete"] is True
-    assert {path.name for path in run.iterdir() if not path.name.startswith(".")} == FILES
+    assert {path.name for path in run.iterdir() if not path.name.startswith(".")} == EVERYTHING
     # Whose run it is stands in the settings, so that kfold, which compares them, does not go on with it.
     assert (run / "settings.yaml").read_text(encoding="utf-8").startswith("# Trained and predicted by miscnn==1.4.0")
     assert len(pd.read_csv(run / "cv_results.detailed.csv")) == 4 * 5
