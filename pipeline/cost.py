@@ -4,12 +4,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from data_io.errors import InputError
 from data_io.volume import Grid
 from pipeline import batches, patches
+from pipeline.keras_backend import keras
 from pipeline.networks.registry import build_network
 from pipeline.preprocessing import Preprocessor
 from pipeline.settings import Settings

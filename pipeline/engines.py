@@ -14,7 +14,7 @@ from pipeline.model_file import load_model
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:  # a converted network needs no Keras
-    import keras
+    from pipeline.keras_backend import keras
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ def gpu_present() -> bool:
 
 def gpu_available() -> bool:
     """Whether Keras's backend sees a GPU."""
-    import keras
+    from pipeline.keras_backend import keras
 
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -27,7 +27,7 @@ def gpu_available() -> bool:
 def out_of_memory() -> tuple[type[Exception], ...]:
     """What Keras's backend raises where a GPU's memory does not do, for an except clause; nothing of JAX, whose error
     is a RuntimeError like any other."""
-    import keras
+    from pipeline.keras_backend import keras
 
     if keras.backend.backend() != "tensorflow":
         return ()
@@ -94,7 +94,7 @@ def choose_precision(wanted: str = "auto") -> str:
 
 def compute_deterministically() -> None:
     """From now on, the same computation gives the same bits."""
-    import keras
+    from pipeline.keras_backend import keras
 
     if keras.backend.backend() == "tensorflow":
         from pipeline import tensorflow_backend
@@ -118,7 +118,7 @@ def bfloat16_pays() -> bool:
 
 def _gpu_generation() -> int:
     """The major number of the GPU's compute capability; 0 where it is not told."""
-    import keras
+    from pipeline.keras_backend import keras
 
     if keras.backend.backend() == "tensorflow":
         from pipeline import tensorflow_backend
@@ -135,7 +135,7 @@ def description() -> dict:
     """The class of hardware, without anything that names the machine or its user."""
     flags = cpu_flags()
     units = [name for name in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if name in flags]
-    import keras
+    from pipeline.keras_backend import keras
 
     return {
         "cores": os.cpu_count(),

@@ -11,11 +11,12 @@ A loss of one's own is such a function, named "module:function" in the settings:
 import functools
 from collections.abc import Callable, Sequence
 
-from keras import ops
-
 from data_io.errors import InputError
 from pipeline import plugins
+from pipeline.keras_backend import keras
 from pipeline.settings import LossSettings
+
+ops = keras.ops
 
 Loss = Callable
 Weights = Sequence[float] | None

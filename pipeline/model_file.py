@@ -18,7 +18,7 @@ from pipeline.configuration import settings_from
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    import keras
+    from pipeline.keras_backend import keras
 
 SETTINGS_ENTRY = "pneumoseg.json"
 
@@ -48,8 +48,7 @@ def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
     """
     path = Path(path)
     settings = read_settings(path, trust_plugins)
-    import keras
-
+    from pipeline.keras_backend import keras
     from pipeline.networks import layers  # noqa: F401  (registers the layers that model files name)
 
     missing = _import_network(settings.network.name, trust_plugins) if ":" in settings.network.name else ""

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from data_io.errors import InputError
 from pipeline import hardware, losses
 from pipeline.batches import Batch
 from pipeline.checkpoint import Arrays
+from pipeline.keras_backend import keras
 from pipeline.networks import layers
 from pipeline.networks.registry import build_network
 from pipeline.settings import Settings

@@ -5,8 +5,7 @@ default settings they have the layers of MIScnn 1.4's architectures of the same 
 all end in a softmax; the plain one is of another make than MIScnn's.
 """
 
-import keras
-
+from pipeline.keras_backend import keras
 from pipeline.networks import blocks
 from pipeline.networks.blocks import Kit, pooled
 from pipeline.networks.unet import u_net

@@ -5,12 +5,13 @@ Where batch normalisation is left out, it is left out of every block but the ins
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
-import keras
-from keras import KerasTensor as Tensor
-
+from pipeline.keras_backend import keras
 from pipeline.networks import layers
 from pipeline.settings import NetworkSettings
+
+Tensor: TypeAlias = keras.KerasTensor
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import importlib
 
-import keras
+from pipeline.keras_backend import keras
 
 
 def convolution(dimensions: int, filters: int, size: int, **arguments) -> keras.layers.Layer:

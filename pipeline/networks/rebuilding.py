@@ -1,7 +1,6 @@
 """The same network in another precision, or with the plain layers that other programs understand."""
 
-import keras
-
+from pipeline.keras_backend import keras
 from pipeline.networks import layers
 
 PLAIN = {

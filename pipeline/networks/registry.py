@@ -11,9 +11,8 @@ probabilities. Layer classes of your own need `@keras.saving.register_keras_seri
 deep supervision attaches.
 """
 
-import keras
-
 from pipeline import plugins
+from pipeline.keras_backend import keras
 from pipeline.networks import architectures
 from pipeline.settings import Settings
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-import keras
-
+from pipeline.keras_backend import keras
 from pipeline.networks.blocks import Block, Kit, Skip, StridedBlock, unchanged
 
 

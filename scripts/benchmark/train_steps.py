@@ -48,7 +48,7 @@ def _pneumoseg_step(settings) -> Callable:
 
 
 def _keras_step(settings) -> Callable:
-    import keras
+    from pipeline.keras_backend import keras
 
     network = rebuild(build_network(settings), choose_precision(), plain=True)
     network.compile(

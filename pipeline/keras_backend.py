@@ -1,0 +1,47 @@
+"""Keras, imported without the start-up notes of its backend; all other files take Keras from here.
+
+TensorFlow notes on standard error what it was built with and which drivers it lacks while it is imported, before its
+logging can be told to be quiet (TF_CPP_MIN_LOG_LEVEL comes too late). Errors and warnings are passed on.
+"""
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Iterator
+from tempfile import TemporaryFile
+
+NOTE = re.compile(
+    rb"^(?:WARNING: All log messages before absl::InitializeLog|I\d{4} |To enable the following instructions).*\n?",
+    re.MULTILINE,
+)
+"""Lines that TensorFlow's C++ code logs as information, the one that precedes the first, and one's second line."""
+
+STANDARD_ERROR = 2
+"""The file descriptor that C++ code writes to, whatever Python has made of sys.stderr."""
+
+
+@contextlib.contextmanager
+def without_notes() -> Iterator[None]:
+    """Holds back what is written to standard error, by C++ code too, and passes all but the notes on at the end."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        kept = os.dup(STANDARD_ERROR)
+    except OSError:  # closed: nobody to be spared
+        yield
+        return
+    with TemporaryFile() as held, os.fdopen(kept, "wb") as shown:
+        os.dup2(held.fileno(), STANDARD_ERROR)
+        try:
+            yield
+        finally:
+            if sys.stderr is not None:
+                sys.stderr.flush()
+            os.dup2(kept, STANDARD_ERROR)
+            held.seek(0)
+            shown.write(NOTE.sub(b"", held.read()))
+
+
+with without_notes():
+    import keras  # noqa: F401
