@@ -1,11 +1,51 @@
-"""What a command tells the person at the terminal: log lines and progress bars, on standard error."""
+"""What a command tells the person at the terminal: log lines and progress bars, on standard error.
 
+The terminal shows messages whole. Files that leave the machine (manifests, reports, log.txt) get them by `public`:
+paths by their last part, `Private` text withheld.
+"""
+
+import copy
 import logging
 import logging.handlers
+import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+
+FOLDERS = re.compile(r"(?<![\w./:])(?:~|[A-Za-z]:)?[/\\](?:[^/\\\s:;,'\"()<>|]+[/\\])+")
+"""The folders of an absolute path within a sentence, of a path without blanks."""
+
+
+class Private(str):
+    """Text that may identify a person, such as the description of a DICOM series."""
+
+
+class PublicFormatter(logging.Formatter):
+    """Formats messages for files that may be handed on.
+
+    Arguments of a message that are paths become their last part, `Private` ones "(withheld)", and of absolute paths
+    within its text (as in the reason of an error) the folders are left out.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message of `record`, with the time and level that the format asks for."""
+        record = copy.copy(record)
+        if isinstance(record.args, tuple):
+            record.args = tuple(map(_public_argument, record.args))
+        return FOLDERS.sub("", super().format(record))
+
+
+def public(record: logging.LogRecord) -> str:
+    """The message alone, as `PublicFormatter` writes it."""
+    return PublicFormatter("%(message)s").format(record)
+
+
+def _public_argument(value: object) -> object:
+    if isinstance(value, Path):
+        return value.name or "."
+    return "(withheld)" if isinstance(value, Private) else value
 
 
 class _Terminal(logging.Handler):
@@ -38,14 +78,14 @@ def listed(names: Sequence[str], limit: int = 5) -> str:
 
 @contextmanager
 def warnings_of_this_thread() -> Iterator[list[str]]:
-    """Yields a list that collects the warnings which this thread says meanwhile."""
+    """Yields a list that collects the warnings of this thread, as `public` gives them."""
     collected: list[str] = []
     thread = threading.get_ident()
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.thread == thread:
-                collected.append(record.getMessage())
+                collected.append(public(record))
 
     handler = Collector(logging.WARNING)
     log.addHandler(handler)

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from data_io.atomic import write_json, write_text
 from data_io.dataset import Dataset
 from data_io.errors import InputError
-from data_io.reporting import listed, log, recent
+from data_io.reporting import PublicFormatter, listed, log, recent
 from pipeline import hardware
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "nibabel", "numba", "openvino", "scikit-learn", "pandas")
@@ -182,10 +182,11 @@ def fingerprints_of(dataset: Dataset) -> dict[str, str]:
 
 @contextmanager
 def logged_to(path: Path) -> Iterator[None]:
-    """Copies the log's messages to a file, with their time; also those since the last such file was closed."""
+    """Copies the log's messages, as `PublicFormatter` writes them, to a file; also those since the last such file was
+    closed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(PublicFormatter("%(asctime)s %(levelname)s %(message)s"))
     recent.setTarget(handler)
     recent.flush()
     recent.setTarget(None)
