@@ -118,7 +118,10 @@ class Preprocessor:
         if self.settings.spacing_mm is None:
             return grid
         resampled = resampling.resampled_grid(grid, self.settings.spacing_mm)
-        check_ct_grid(resampled)
+        try:
+            check_ct_grid(resampled)
+        except InputError as error:
+            raise InputError(f"at the network's spacing, preprocessing.spacing_mm: {error}") from error
         _require_memory(grid, resampled)
         return resampled
 
