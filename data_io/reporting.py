@@ -91,7 +91,7 @@ def warnings_of_this_thread(hold_back: bool = False) -> Iterator[list[str]]:
         collected.append(public(record))
         return not hold_back
 
-    log.addFilter(collect)
+    log.filters.insert(0, collect)  # what an inner one holds back, an outer one does not see
     try:
         yield collected
     finally:
