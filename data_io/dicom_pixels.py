@@ -5,6 +5,8 @@ that has the pixels and the few values that describe them: the rest of a header 
 """
 
 from collections.abc import Sequence
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +20,8 @@ from data_io.reporting import log
 
 UNCOMPRESSED = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
 RLE = "1.2.840.10008.1.2.5"
+ENCAPSULATED = b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff"  # PixelData of undefined length
+ITEMS_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 COMPRESSED_MOST = 1000  # what a byte of a compressed CT slice can stand for at most; real ones stay below 20
 ALWAYS_ALLOWED_BYTES = 64 * 2**20
 
@@ -140,7 +144,10 @@ def _decompressed(one: Slice, pixels: Pixels) -> np.ndarray:
 
     with TemporaryDirectory() as folder:
         copy = Path(folder, "slice.dcm")
-        _write_pixels_alone(one, pixels, copy)
+        bits = pixels.bits_allocated, pixels.bits_stored, pixels.high_bit
+        header = _header_alone(one.rows, one.columns, bits, bool(pixels.signed), pixels.syntax)
+        items = _fragments(one, pixels, _content(one, pixels, pixels.available))
+        copy.write_bytes(header + ENCAPSULATED + items + ITEMS_END)
         reader = sitk.ImageFileReader()
         reader.SetImageIO("GDCMImageIO")
         reader.SetFileName(str(copy))
@@ -156,23 +163,24 @@ def _decompressed(one: Slice, pixels: Pixels) -> np.ndarray:
     return values[0]
 
 
-def _write_pixels_alone(one: Slice, pixels: Pixels, copy: Path) -> None:
+@cache
+def _header_alone(rows: int, columns: int, bits: tuple[int, int, int], signed: bool, syntax: str) -> bytes:
+    """A DICOM file up to its pixels. `bits`: BitsAllocated, BitsStored, HighBit."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import UID, CTImageStorage
 
     alone = Dataset()
     alone.file_meta = FileMetaDataset()
-    alone.file_meta.TransferSyntaxUID = UID(pixels.syntax)
+    alone.file_meta.TransferSyntaxUID = UID(syntax)
     alone.file_meta.MediaStorageSOPClassUID = alone.SOPClassUID = CTImageStorage
     alone.file_meta.MediaStorageSOPInstanceUID = alone.SOPInstanceUID = UID("2.25.1")
     alone.SamplesPerPixel, alone.PhotometricInterpretation = 1, "MONOCHROME2"
-    alone.Rows, alone.Columns = one.rows, one.columns
-    alone.BitsAllocated, alone.BitsStored, alone.HighBit = pixels.bits_allocated, pixels.bits_stored, pixels.high_bit
-    alone.PixelRepresentation = int(bool(pixels.signed))
-    alone.PixelData = _fragments(one, pixels, _content(one, pixels, pixels.available))
-    alone["PixelData"].VR = "OB"
-    alone["PixelData"].is_undefined_length = True
-    alone.save_as(copy, enforce_file_format=True)
+    alone.Rows, alone.Columns = rows, columns
+    alone.BitsAllocated, alone.BitsStored, alone.HighBit = bits
+    alone.PixelRepresentation = int(signed)
+    content = BytesIO()
+    alone.save_as(content, enforce_file_format=True)
+    return content.getvalue()
 
 
 def _content(one: Slice, pixels: Pixels, size: int) -> bytes:
