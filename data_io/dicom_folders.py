@@ -16,6 +16,7 @@ import numpy as np
 from data_io.dicom_header import Slice, read_slice
 from data_io.dicom_series import DicomFiles, Series, is_dicom, visible_files
 from data_io.errors import InputError
+from data_io.folders import folders_in
 from data_io.reporting import log
 
 SERIES_UID = re.compile(r"[0-9]+(\.[0-9]+)+|[0-9A-Fa-f-]{32,}")
@@ -92,20 +93,12 @@ def _on_one_line(slices: tuple[Slice, ...], other: Slice) -> bool:
 
 def _near(folder: Path) -> Iterator[Path]:
     here = Path(os.path.abspath(folder))
-    beside, below = _folders_in(here.parent), _folders_in(here)
+    beside, below = folders_in(here.parent), folders_in(here)
     at = bisect_left(beside, here)
     nearest = beside[max(0, at - FOLDERS_LOOKED_AT // 2) : at + FOLDERS_LOOKED_AT // 2]
     for near in (here.parent, *below[:FOLDERS_LOOKED_AT], *nearest):
         if near != here and is_dicom(near):
             yield near
-
-
-def _folders_in(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(folder / one.name for one in entries if not one.name.startswith(".") and one.is_dir())
-    except OSError:
-        return []
 
 
 def _samples(folder: Path) -> Iterator[Slice]:

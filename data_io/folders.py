@@ -9,6 +9,19 @@ def visible_name(path: str | Path) -> str:
     return Path(os.path.abspath(path)).name
 
 
+def folders_in(folder: str | Path) -> list[Path]:
+    """The folders directly in a folder, and links to folders, by name; hidden ones left out.
+
+    None are listed where the folder may not be read, or was removed meanwhile.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError:
+        return []
+    return sorted(Path(folder, entry.name) for entry in visible if _is_folder(entry))
+
+
 def folders_below(folder: str | Path) -> list[Path]:
     """All folders in the folder, at any depth, in order; hidden ones are not entered.
 
@@ -19,19 +32,18 @@ def folders_below(folder: str | Path) -> list[Path]:
     linked = [Path(folder)]
     while linked:
         # What is reached without links comes first; the links met on the way wait.
-        pending, linked = linked, []
+        pending, linked = linked[::-1], []
         while pending:
             place = pending.pop()
-            try:
-                status = os.stat(place)
-                if (status.st_dev, status.st_ino) in entered:
-                    continue
-                entered.add((status.st_dev, status.st_ino))
-                with os.scandir(place) as entries:
-                    below = [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
-            except OSError:  # it may not be read, or was removed meanwhile
+            status = place.stat()
+            if (status.st_dev, status.st_ino) in entered:
                 continue
+            entered.add((status.st_dev, status.st_ino))
             found.append(place)
-            pending += [place / entry.name for entry in below if not entry.is_symlink()]
-            linked += sorted((place / entry.name for entry in below if entry.is_symlink()), reverse=True)
+            for below in folders_in(place):
+                (linked if below.is_symlink() else pending).append(below)
     return sorted(found[1:])
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()

@@ -36,13 +36,13 @@ def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
     """
     dicom: dict[Path, DicomFiles] = {}
     found = [pair for given in map(Path, inputs) for pair in _meant(given, dicom)]
+    check_whole(dicom)
     slices = Counter(path.parent for _, path in found if path.is_file() and is_dicom(path))
     if together := [folder for folder, count in slices.items() if count > 1]:
         raise InputError(f"{together[0]}: several of its DICOM slices were given; give the folder instead")
     twice = sorted(name for name, count in Counter(name for name, _ in found).items() if count > 1)
     if twice:
         raise InputError(f"two inputs would be written to one mask: {listed(twice)}; give them apart")
-    check_whole(dicom)
     return dict(found)
 
 
