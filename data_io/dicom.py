@@ -66,9 +66,12 @@ def choose_series(path: str | Path, wanted: str | int | None = None) -> Series:
     """
     every = find_series(path)
     if not every:
+        found = read_files(path)
+        if found.damaged and found.has_ct:
+            raise InputError(next(iter(found.damaged.values())))
         where = "is no DICOM image" if Path(path).is_file() else "holds no DICOM image (subfolders are not entered)"
         raise InputError(
-            f"{path}: {where}, localizers not counted, found {read_files(path).summary}; give the folder that holds "
+            f"{path}: {where}, localizers not counted, found {found.summary}; give the folder that holds "
             "the slices of a CT"
         )
     matching = every if wanted is None else _matching(every, str(wanted).strip())

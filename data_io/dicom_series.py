@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import scandir
 from pathlib import Path
 
@@ -54,19 +54,25 @@ class Series:
 
 @dataclass(frozen=True)
 class DicomFiles:
-    """What the DICOM files of one folder are: image series (most slices first), and the names of localizers, of
-    damaged files and of links to files that do not exist. `reports`: the modalities of files without an image."""
+    """What the DICOM files of one folder are: image series (most slices first), the names of localizers and of links
+    to files that do not exist, and damaged files: name and what is wrong. `reports`: the modalities of files without an
+    image."""
 
     series: tuple[Series, ...]
     localizers: tuple[str, ...] = ()
-    damaged: tuple[str, ...] = ()
+    damaged: dict[str, str] = field(default_factory=dict)
     dead_links: tuple[str, ...] = ()
     reports: tuple[str, ...] = ()
 
     @property
     def has_ct(self) -> bool:
-        """Whether a slice of a plain CT is among them, though others may make its series unreadable."""
-        return any(one.is_plain_ct for series in self.series for one in series.slices)
+        """Whether a slice of a plain CT is among them, or they may have been a CT: all are damaged.
+
+        Other slices may still make the CT unreadable.
+        """
+        nothing_else = not (self.series or self.localizers or self.reports)
+        plain = any(one.is_plain_ct for series in self.series for one in series.slices)
+        return plain or (nothing_else and bool(self.damaged))
 
     @property
     def summary(self) -> str:
@@ -104,7 +110,7 @@ def find_series(path: str | Path) -> list[Series]:
     found = read_files(path)
     for what, names in (
         ("localizer (scout) images", found.localizers),
-        ("damaged DICOM files", found.damaged),
+        ("damaged DICOM files", list(found.damaged)),
         ("links to files that do not exist", found.dead_links),
     ):
         if names:
@@ -123,22 +129,24 @@ def read_files(path: str | Path) -> DicomFiles:
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder; give a folder with the slices of a DICOM series")
     files, dead_links = visible_files(path)
-    slices, damaged = [], []
+    slices, damaged = [], {}
     for file in track(sorted(files), "reading DICOM headers", len(files)):
         try:
             one = read_slice(file)
-        except InputError:
-            damaged.append(file.name)
+        except InputError as error:
+            damaged[file.name] = str(error)
             continue
         # Without size: a report or a structure set, unless it is said to be a CT or not even that is left.
         if named_dicom(file) if one is None else not one.rows and one.modality in ("CT", ""):
-            damaged.append(file.name)
+            damaged[file.name] = f"{file}: the file has no DICOM header, or not all of it; copy or export it again"
         elif one is not None:
             slices.append(one)
     return _sorted_out(slices, damaged, sorted(dead_links))
 
 
-def _sorted_out(slices: Iterable[Slice], damaged: Iterable[str] = (), dead_links: Iterable[str] = ()) -> DicomFiles:
+def _sorted_out(
+    slices: Iterable[Slice], damaged: dict[str, str] | None = None, dead_links: Iterable[str] = ()
+) -> DicomFiles:
     images, localizers, reports = [], [], set()
     for one in slices:
         if not one.rows:
@@ -152,7 +160,7 @@ def _sorted_out(slices: Iterable[Slice], damaged: Iterable[str] = (), dead_links
         for group in _groups(images)
     ]
     every.sort(key=lambda one: (-len(one.slices), one.number or 0, one.uid))
-    return DicomFiles(tuple(every), tuple(localizers), tuple(damaged), tuple(dead_links), tuple(sorted(reports)))
+    return DicomFiles(tuple(every), tuple(localizers), damaged or {}, tuple(dead_links), tuple(sorted(reports)))
 
 
 def _groups(slices: Iterable[Slice]) -> list[list[Slice]]:
