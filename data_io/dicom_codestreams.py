@@ -3,16 +3,19 @@
 import struct
 
 JPEG_START, JPEG_2000_START = b"\xff\xd8\xff", b"\xff\x4f\xff\x51"
+IMAGE_END = b"\xff\xd9"
 FRAME_HEADERS = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
 RLE_HEADER_BYTES = 64
 
 
 def frame_size(frame: bytes, rle: bool) -> tuple[int, int, int] | None:
     """Rows, columns and values per pixel that a JPEG, JPEG-LS or JPEG 2000 frame gives of itself; of an RLE frame,
-    which gives no size, (0, 0, segments). None where the frame does not begin as one of these."""
+    which gives no size, (0, 0, segments). None where the frame does not begin and end as one of these."""
     try:
         if rle:
             return _rle(frame)
+        if IMAGE_END not in frame[-16:]:  # bytes may follow it to make the length even
+            return None
         start = frame.find(JPEG_2000_START, 0, 512)
         if frame[:3] != JPEG_START and start >= 0:
             return _jpeg_2000(frame[start:])

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -37,10 +38,6 @@ TAGS = [
     *("SamplesPerPixel", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber", "SliceThickness"),
     "SpacingBetweenSlices",
 ]
-DAMAGED = (
-    *(AttributeError, EOFError, KeyError, NotImplementedError, OSError, OverflowError, TypeError, ValueError),
-    *(struct.error, zlib.error),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +140,7 @@ def read_slice(file: Path) -> Slice | None:
             return _read(file, stream, head) if _is_head(head) else None
     except RecursionError as error:
         raise InputError(f"{file}: the DICOM header nests sequences too deeply; export the file again") from error
-    except DAMAGED as error:
+    except _damage() as error:
         if isinstance(error, InputError):
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -264,6 +261,17 @@ def _begins_with_elements(head: bytes, count: int = 4) -> bool:
     return True
 
 
+@cache
+def _damage() -> tuple[type[Exception], ...]:
+    """What pydicom raises over a damaged header."""
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    return (
+        *(AttributeError, EOFError, KeyError, NotImplementedError, OSError, OverflowError, TypeError, ValueError),
+        *(struct.error, zlib.error, BytesLengthException, InvalidDicomError),
+    )
+
+
 @contextmanager
 def _lenient() -> Iterator[None]:
     """Headers in the wild break the standard's value rules all the time; what matters here is checked by hand."""
@@ -289,7 +297,7 @@ def _padding_hu(header: "Dataset", slope: float, intercept: float) -> float | No
 def _value(header: "Dataset", keyword: str) -> Any:
     try:
         return header.get(keyword)
-    except DAMAGED:
+    except _damage():
         return None
 
 

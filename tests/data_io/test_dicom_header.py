@@ -114,3 +114,13 @@ def test_who_was_examined_is_in_no_text(tmp_path):
     one = read_slice(save(header((0, 0, 0)), tmp_path / "a.dcm", STORED[0]))
     assert NEVER not in repr(one) + one.patient
     assert one.patient not in repr(one)
+
+
+def test_a_value_of_wrong_length_is_missing_or_the_file_damaged(tmp_path):
+    content = save(header((0, 0, 0), SeriesNumber=None), tmp_path / "a.dcm", STORED[0]).read_bytes()
+    rows = b"\x28\x00\x10\x00US\x02\x00\x06\x00"
+    (tmp_path / "b.dcm").write_bytes(content.replace(rows, b"\x28\x00\x10\x00US\x03\x00\x06\x00\x00"))
+    assert read_slice(tmp_path / "b.dcm").rows == 0
+    (tmp_path / "c.dcm").write_bytes(content[:136] + b"UL\x06\x00" + content[140:])
+    with pytest.raises(InputError, match=r"c\.dcm: the DICOM header is damaged \(Expected total bytes"):
+        read_slice(tmp_path / "c.dcm")
