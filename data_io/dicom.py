@@ -1,14 +1,15 @@
-"""DICOM CT series to scans: where the slices lie (from their headers) and their HU (decoded by GDCM in SimpleITK)."""
+"""DICOM CT series to scans: which series is read, and where its slices lie by their headers."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from data_io.dicom_series import Series, Slice, find_series
+from data_io.dicom_folders import folder_with_more
+from data_io.dicom_pixels import check_pixels, hounsfield
+from data_io.dicom_series import Series, find_series, read_files
 from data_io.errors import InputError
-from data_io.intensities import AIR_HU
-from data_io.reporting import log
+from data_io.reporting import Private, listed, log
 from data_io.scan import Scan, slab_thickness
 from data_io.volume import LPS_TO_RAS, Grid
 
@@ -30,18 +31,27 @@ def open_dicom(path: str | Path, series: str | int | None = None, allow_gaps: bo
 
     `series` chooses among several, as `choose_series` does. With `allow_gaps`, missing or unevenly spaced slices are
     read as if evenly spaced, with a warning. Stored axes are (column, row, slice); slices count up along columns'
-    direction x rows' direction. Voxels are HU, RescaleSlope and RescaleIntercept of each slice applied: int16 (clipped
-    to its range) where these are whole numbers throughout the series, else float32. They are the values that other
-    programs show, with one exception: where PixelPaddingValue fills a corner of a slice, voxels of that value become
-    air (-1000 HU, or the least that the decoded pixels can hold: 0 where they are unsigned) unless they are lower.
+    direction x rows' direction. Voxels are HU, RescaleSlope and RescaleIntercept of each slice applied to its stored
+    values, however they are to be shown (MONOCHROME1, PresentationLUTShape): int16 (clipped to its range) where these
+    are whole numbers throughout the series, else float32. Where PixelPaddingValue fills a corner of a slice, voxels of
+    that value become air (-1000 HU, or 0 where HU cannot be negative) unless they are lower. A warning names a folder
+    near by with further slices of the same series.
 
     Raises InputError, at once or when the voxels are read, where there is no DICOM image or no such series; for other
     modalities, colour and multi-frame files; for missing or contradicting geometry, two slices in one place, and,
-    without `allow_gaps`, missing or unevenly spaced slices; and for pixel data that cannot be decoded.
+    without `allow_gaps`, missing or unevenly spaced slices; for pixels that are missing, too few or cannot be decoded.
     """
     chosen = choose_series(path, series)
     _check_plain_ct(path, chosen)
+    check_pixels(path, chosen.slices)
     grid = series_grid(path, chosen, allow_gaps)
+    if more := folder_with_more(path, chosen):
+        log.warning(
+            "%s: %s holds other slices of the same series, which are not read: the CT may be incomplete; put all "
+            "slices into one folder",
+            path,
+            more,
+        )
     bare = sum(one.slope is None or one.intercept is None for one in chosen.slices)
     if bare:
         log.warning("%s: no RescaleSlope or RescaleIntercept in %d slices, taken as 1 and 0", path, bare)
@@ -56,23 +66,33 @@ def choose_series(path: str | Path, wanted: str | int | None = None) -> Series:
     """
     every = find_series(path)
     if not every:
+        found = read_files(path)
+        if found.damaged and found.has_ct:
+            raise InputError(next(iter(found.damaged.values())))
         where = "is no DICOM image" if Path(path).is_file() else "holds no DICOM image (subfolders are not entered)"
-        raise InputError(f"{path}: {where}, localizers not counted; give the folder that holds the slices of a CT")
+        raise InputError(
+            f"{path}: {where}, localizers not counted, found {found.summary}; give the folder that holds "
+            "the slices of a CT"
+        )
     matching = every if wanted is None else _matching(every, str(wanted).strip())
     if not matching or (wanted is not None and len({one.uid or one.number for one in matching}) > 1):
+        details = [f"{one.summary} {one.details}" for one in every]
+        log.warning("%s: the series are: %s", path, Private(listed(details, 20)))
         raise InputError(
             f"{path}: {str(wanted)!r} must name one series by UID, number or a part of UID or description, but fits "
-            f"{len(matching) or 'none'} of: {'; '.join(map(str, every))}"
+            f"{len(matching) or 'none'} of: {listed([one.summary for one in every], 20)}"
         )
     chosen = next((one for one in matching if one.is_plain_ct), matching[0])
     if len(matching) > 1:
-        others = "; ".join(str(one) for one in matching if one is not chosen)
+        others = [one for one in matching if one is not chosen]
         log.warning(
-            "%s: several series; reading series %s, not %s; to read another, copy its slices to a folder of their own "
-            "or give its UID, number or description to `pneumoseg predict --series`",
+            "%s: several series; reading series %s %s, not %s %s; to read another, copy its slices to a folder of "
+            "their own or give its UID, number or description to `pneumoseg predict --series`",
             path,
-            chosen,
-            others,
+            chosen.summary,
+            Private(f"[{chosen.details}]"),
+            listed([one.summary for one in others]),
+            Private(f"[{listed([one.details for one in others], 20)}]"),
         )
     return chosen
 
@@ -80,8 +100,8 @@ def choose_series(path: str | Path, wanted: str | int | None = None) -> Series:
 def series_grid(path: str | Path, series: Series, allow_gaps: bool = False) -> Grid:
     """Where the slices lie: shape (columns, rows, slices); the step between slices is (last - first) / (slices - 1).
 
-    So a tilted gantry gives a sheared affine, said aloud. The affine follows DICOM PS3.3 C.7.6.2.1.1, turned from LPS
-    to RAS+. `path` is for messages. Raises InputError as `open_dicom` does for geometry.
+    So a tilted gantry gives a sheared affine, with a warning. The affine follows DICOM PS3.3 C.7.6.2.1.1, turned from
+    LPS to RAS+. `path` is for messages. Raises InputError as `open_dicom` does for geometry.
     """
     first = series.slices[0]
     _check_geometry(path, series)
@@ -121,7 +141,8 @@ def _matching(every: list[Series], wanted: str) -> list[Series]:
 def _check_plain_ct(path: str | Path, series: Series) -> None:
     if series.modality != "CT":
         raise InputError(
-            f"{path}: a CT is needed, found modality {series.modality or '(empty)'} in series {series}; give a CT"
+            f"{path}: a CT is needed, found modality {series.modality or '(empty)'} in series {series.summary}; give a "
+            "CT"
         )
     for one in series.slices:
         if one.frames > 1:
@@ -206,35 +227,6 @@ def _stored_slabs(series: Series) -> Iterator[np.ndarray]:
         slices = series.slices[start : start + thickness]
         slab = np.empty((first.columns, first.rows, len(slices)), dtype, order="F")
         for index, one in enumerate(slices):
-            values = _hounsfield(one)
+            values = hounsfield(one)
             slab[..., index] = np.clip(values, INT16.min, INT16.max) if whole else values
         yield slab
-
-
-def _hounsfield(one: Slice) -> np.ndarray:
-    """The slice (columns, rows) in HU, as decoded by GDCM."""
-    import SimpleITK as sitk
-
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(one.file))
-    try:
-        values = sitk.GetArrayFromImage(reader.Execute())
-    except RuntimeError as error:
-        raise InputError(
-            f"{one.file}: the pixels cannot be decoded: the file is truncated or damaged, or its compression "
-            f"({one.transfer_syntax}) is not supported; copy or export it again"
-        ) from error
-    if values.shape != (1, one.rows, one.columns):
-        raise InputError(
-            f"{one.file}: the header promises {one.columns} x {one.rows} grey pixels, found an array of shape "
-            f"{values.shape[::-1]}; export the file again"
-        )
-    values = values[0].T
-    if one.padding_hu is not None and one.padding_hu > AIR_HU:
-        # A padding value that fills no corner is a wrong entry in the header: the value occurs in the body as well.
-        corners = values[:: one.columns - 1 or 1, :: one.rows - 1 or 1]
-        if (corners == one.padding_hu).any():
-            least = AIR_HU if values.dtype.kind == "f" else np.iinfo(values.dtype).min
-            values = np.where(values == one.padding_hu, max(AIR_HU, least), values)
-    return values

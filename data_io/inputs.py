@@ -1,13 +1,16 @@
 """The CTs that a person means by files, folders and lists: each with the name that its results will bear."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data_io import readers
 from data_io.dicom import open_dicom
-from data_io.dicom_series import is_dicom
+from data_io.dicom_folders import check_whole
+from data_io.dicom_series import DicomFiles, is_dicom, read_files
 from data_io.errors import InputError
+from data_io.folders import folders_below, visible_name
 from data_io.layouts import IMAGE_STEM, MASK_STEM, is_dataset, open_dataset
 from data_io.nifti import case_name
 from data_io.nifti_placement import GridForm
@@ -24,19 +27,23 @@ def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
 
     An input is a CT file; a folder with the slices of a DICOM series; a folder that holds CT files, such folders (at
     any depth) and a dataset in one of the known layouts (its masks are passed over), or some of these; or a .txt file
-    that lists inputs, one a line, relative to itself, # before remarks. A file called `imaging` is the one CT of its
-    folder and named by it. Hidden files and folders do not count; a warning names CTs of other formats beside DICOM
-    slices and folders whose CTs are passed over. Raises InputError where there is no CT, or where two would bear one
-    name.
+    that lists inputs, one a line, relative to itself; lines that begin with # are remarks. A file called `imaging` is
+    the one CT of its folder and named by it. Links are followed, and names are those of the links. Hidden files and
+    folders do not count. A warning names CTs of other formats beside DICOM slices, folders whose CTs are passed over,
+    and DICOM folders below one that was given which hold no plain CT (localizers, reports, other modalities).
+
+    Raises InputError where there is no CT, where two would bear one name, and where the slices of one DICOM series lie
+    in several of the folders.
     """
-    found = [pair for given in map(Path, inputs) for pair in _meant(given)]
-    slices = [path.parent for _, path in found if path.is_file() and is_dicom(path)]
-    if together := [folder for folder in slices if slices.count(folder) > 1]:
+    dicom: dict[Path, DicomFiles] = {}
+    found = [pair for given in map(Path, inputs) for pair in _meant(given, dicom)]
+    check_whole(dicom)
+    slices = Counter(path.parent for _, path in found if path.is_file() and is_dicom(path))
+    if together := [folder for folder, count in slices.items() if count > 1]:
         raise InputError(f"{together[0]}: several of its DICOM slices were given; give the folder instead")
-    names = [name for name, _ in found]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(name for name, _ in found).items() if count > 1)
     if twice:
-        raise InputError(f"two inputs would be written to one mask: {', '.join(twice)}; give them apart")
+        raise InputError(f"two inputs would be written to one mask: {listed(twice)}; give them apart")
     return dict(found)
 
 
@@ -61,66 +68,72 @@ def open_input(
     return readers.open_scan(path, grid=grid)
 
 
-def _meant(given: Path) -> list[tuple[str, Path]]:
-    if given.is_file():
-        return _in_list(given) if given.suffix.lower() == LIST_SUFFIX else [(_mask_name(given), given)]
-    if not given.is_dir():
-        raise InputError(f"{given}: no such file or folder")
-    if not is_dicom(given):
-        return _in_folder(given)
-    if others := [*_beside_slices(given), *(folder for folder in _folders_below(given) if _holds_ct(folder))]:
-        log.warning("%s: read as one DICOM series; %s", given, _passed_over(given, others))
-    return [(given.resolve().name, given)]
+def _meant(given: Path, dicom: dict[Path, DicomFiles]) -> list[tuple[str, Path]]:
+    """Names and paths of the CTs that `given` means; the DICOM folders whose headers were read are added to `dicom`."""
+    try:
+        if given.is_file():
+            return _in_list(given, dicom) if given.suffix.lower() == LIST_SUFFIX else [(_mask_name(given), given)]
+        if given.is_dir():
+            return _in_folder(given, dicom)
+    except OSError as error:
+        raise InputError(f"{given}: cannot be read ({error.strerror or error})") from error
+    if given.is_symlink():
+        raise InputError(f"{given}: the link leads to no file; fetch the file first, for instance by `git annex get`")
+    raise InputError(f"{given}: no such file or folder")
 
 
-def _in_folder(given: Path) -> list[tuple[str, Path]]:
-    """CTs directly in the folder, DICOM folders at any depth (as archives export them: patient/study/series) and the
-    cases of a dataset, whose own folders hold nothing else that is meant."""
-    own = [path for path in sorted(given.iterdir()) if _is_ct(path)]
-    if images := [path for path in own if case_name(path) == IMAGE_STEM]:
+def _in_folder(given: Path, dicom: dict[Path, DicomFiles]) -> list[tuple[str, Path]]:
+    """The folder itself where it holds a DICOM CT. Else CTs directly in it, DICOM folders at any depth (as archives
+    export them: patient/study/series) and the cases of a dataset, whose own folders hold nothing else that is meant."""
+    below = folders_below(given)
+    read = {folder: read_files(folder) for folder in (given, *below) if is_dicom(folder)}
+    cts = [folder for folder, files in read.items() if files.has_ct]
+    apart = [folder for folder in below if _other_cts(folder)]
+    if given in cts:
+        dicom |= {folder: read[folder] for folder in cts}
+        if others := sorted({*_other_cts(given), *cts, *apart} - {given}):
+            log.warning("%s: read as one DICOM series; %s", given, _passed_over(given, others))
+        return [(visible_name(given), given)]
+    own = [path for path in _files(given) if _is_ct(path) and not (given in read and is_dicom(path))]
+    if images := [path for path in (*own, *read) if path.parent == given and case_name(path) == IMAGE_STEM]:
         return [(_mask_name(path), path) for path in images]
-    below = _folders_below(given)
-    scans = {folder: "_".join(folder.relative_to(given).parts) for folder in below if is_dicom(folder)}
+    scans = {folder: "_".join(folder.relative_to(given).parts) for folder in cts}
     scans |= {path: _mask_name(path) for path in own}
-    if not scans and not is_dataset(given) and (apart := [folder for folder in below if _holds_ct(folder)]):
-        found = listed([str(folder.relative_to(given)) for folder in apart])
-        raise InputError(f"{given}: no CT directly in it, but in {found}; give these folders, or a .txt list of them")
-    cases = list(open_dataset(given, need_masks=False)) if is_dataset(given) or not scans else []
+    has_cases = is_dataset(given)
+    if not scans and not has_cases:
+        if apart:
+            found = listed([str(folder.relative_to(given)) for folder in apart])
+            raise InputError(
+                f"{given}: no CT directly in it, but in {found}; give these folders, or a .txt list of them"
+            )
+        if list(read) == [given]:
+            return [(visible_name(given), given)]  # opening it says what is wrong with it
+        if read:
+            raise InputError(f"{given}: holds no plain CT, found {_kinds(given, read)}; give the folder of a CT")
+    cases = list(open_dataset(given, need_masks=False)) if has_cases or not scans else []
     of_cases = {path.parent for case in cases for path in (case.image, case.mask) if path is not None}
     scans = {path: name for path, name in scans.items() if of_cases.isdisjoint((path, *path.parents))}
-    rest = [folder for folder in below if folder not in scans and of_cases.isdisjoint((folder, *folder.parents))]
-    beside = [path for folder in scans if folder.is_dir() for path in _beside_slices(folder)]
-    others = sorted([*beside, *(folder for folder in rest if _holds_ct(folder))])
+    dicom |= {path: read[path] for path in (*scans, *(case.image for case in cases)) if path in read}
+    rest = [folder for folder in (given, *below) if of_cases.isdisjoint((folder, *folder.parents))]
+    beside = [path for folder in scans if folder in read for path in _other_cts(folder)]
+    others = sorted({*beside, *(folder for folder in rest if folder in apart and folder not in scans)})
     if scans and others:
         log.warning("%s: %s", given, _passed_over(given, others))
+    if useless := {folder: read[folder] for folder in rest if folder in read and not read[folder].has_ct}:
+        log.warning("%s: passed over DICOM folders without a plain CT: %s", given, _kinds(given, useless))
     return [(scans[path], path) for path in sorted(scans)] + [(case.name, case.image) for case in cases]
 
 
-def _folders_below(folder: Path) -> list[Path]:
-    """All folders in the folder, at any depth, in order; hidden ones are not entered."""
-    found: list[Path] = []
-    for place, names, _ in os.walk(folder):
-        names[:] = [name for name in names if not name.startswith(".")]
-        found += [Path(place, name) for name in names]
-    return sorted(found)
-
-
-def _holds_ct(folder: Path) -> bool:
+def _other_cts(folder: Path) -> list[Path]:
+    """The CTs of other formats than DICOM directly in a folder."""
     try:
-        found = _files(folder)
+        return [path for path in _files(folder) if case_name(path) != MASK_STEM and _is_ct(path) and not is_dicom(path)]
     except OSError:
-        return False
-    return any(map(_is_ct, found))
-
-
-def _beside_slices(folder: Path) -> list[Path]:
-    """The CTs of other formats in a folder that is read as a DICOM series."""
-    return [path for path in _files(folder) if not is_dicom(path) and _is_ct(path)]
+        return []
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files directly in a folder, masks of a dataset passed over."""
-    return [path for path in sorted(folder.iterdir()) if path.is_file() and case_name(path) != MASK_STEM]
+    return sorted(path for path in folder.iterdir() if not path.is_dir())
 
 
 def _is_ct(path: Path) -> bool:
@@ -131,23 +144,29 @@ def _passed_over(given: Path, others: Sequence[Path]) -> str:
     return f"CTs passed over: {listed([str(other.relative_to(given)) for other in others])}; give these too"
 
 
-def _in_list(path: Path) -> list[tuple[str, Path]]:
+def _kinds(given: Path, read: Mapping[Path, DicomFiles]) -> str:
+    return listed([f"{folder.relative_to(given)} ({files.summary})" for folder, files in sorted(read.items())])
+
+
+def _in_list(path: Path, dicom: dict[Path, DicomFiles]) -> list[tuple[str, Path]]:
     try:
-        lines = [line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").split("\n")]
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: a list of inputs is plain text, found something else") from error
-    named = [path.parent / line for line in lines if line]
+        raise InputError(f"{path}: a list of inputs is plain text in UTF-8, found something else") from error
+    named = [path.parent / line for line in lines if line and not line.startswith("#")]
     if not named:
         raise InputError(f"{path}: the list names no input; write one file or folder a line")
     for one in named:
         if one.suffix.lower() == LIST_SUFFIX:
             raise InputError(f"{path}: a list names CTs and folders, not other lists, found {one}")
-    return [pair for one in named for pair in _meant(one)]
+        if not os.path.lexists(one):
+            hint = " (a remark is a line of its own)" if "#" in one.name else ""
+            raise InputError(f"{path}: no such file or folder: {one}{hint}; correct the line")
+    return [pair for one in named for pair in _meant(one, dicom)]
 
 
 def _mask_name(path: Path) -> str:
-    if path.is_dir():
-        return path.resolve().name
-    if path.parent.name in NNUNET_FOLDERS:
-        return case_name(path).removesuffix("_0000")
-    return path.resolve().parent.name if case_name(path) == IMAGE_STEM else case_name(path)
+    whole = Path(os.path.abspath(path))
+    if whole.parent.name in NNUNET_FOLDERS:
+        return case_name(whole).removesuffix("_0000")
+    return whole.parent.name if case_name(whole) == IMAGE_STEM else case_name(whole)

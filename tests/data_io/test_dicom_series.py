@@ -11,6 +11,7 @@ from data_io.dicom import choose_series, open_dicom
 from data_io.dicom_series import find_series, is_dicom
 from data_io.errors import InputError
 from data_io.readers import is_readable, read_volume
+from data_io.reporting import public
 from tests.data_io.dicom_files import CORONAL, NEVER, STORED, header, save, write_series
 
 
@@ -84,7 +85,7 @@ def test_a_huge_folder_is_not_searched_whole(tmp_path, monkeypatch):
     for index in range(200):
         (tmp_path / f"{index}.txt").write_bytes(b"text")
     opened = []
-    monkeypatch.setattr("data_io.dicom_series._starts_like_dicom", opened.append)
+    monkeypatch.setattr("data_io.dicom_series.starts_like_dicom", opened.append)
     assert not is_dicom(tmp_path)
     assert len(opened) == 64
 
@@ -99,8 +100,10 @@ def test_the_largest_series_is_read_and_said(two_series, said):
     assert [len(one.files) for one in find_series(two_series)] == [5, 3]
     assert open_dicom(two_series).source.shape == (8, 6, 5)
     assert len(said.messages) == 1
-    assert '"Thorax B31f" (CT, slices: 5' in said.messages[0]
-    assert '7 "Thorax B70f" (CT, slices: 3' in said.messages[0]
+    assert 'reading series 1 (CT, slices: 5 of 8 x 6) ["Thorax B31f", UID 1.2.3]' in said.messages[0]
+    assert 'not 7 (CT, slices: 3 of 8 x 6) ["Thorax B70f", UID 1.2.44]' in said.messages[0]
+    assert "Thorax" not in public(said.records[0])
+    assert "1.2." not in public(said.records[0])
 
 
 def test_a_way_out_that_only_predict_has_is_called_so(two_series, said):
@@ -119,9 +122,14 @@ def test_a_series_is_chosen(two_series, said, wanted):
 
 
 @pytest.mark.parametrize(("wanted", "fits"), [("Thorax", 2), ("1.2.5", "none"), ("", "none")])
-def test_a_series_that_is_absent_or_ambiguous_is_refused(two_series, wanted, fits):
-    with pytest.raises(InputError, match=rf"ct: '{wanted}' must name one series .* fits {fits} of: .*B31f.*; 7 .*B70f"):
+def test_a_series_that_is_absent_or_ambiguous_is_refused(two_series, said, wanted, fits):
+    with pytest.raises(
+        InputError, match=rf"ct: '{wanted}' must name one series .* fits {fits} of: 1 \(.*, 7 \("
+    ) as bad:
         open_dicom(two_series, series=wanted)
+    assert "B31f" not in str(bad.value)
+    assert '7 (CT, slices: 3 of 8 x 6) "Thorax B70f", UID 1.2.44' in said.messages[0]
+    assert "B70f" not in public(said.records[0])
 
 
 def test_a_plain_ct_is_preferred_to_more_pictures(tmp_path, said):

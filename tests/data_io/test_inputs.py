@@ -6,6 +6,7 @@ import pytest
 
 from data_io.errors import InputError
 from data_io.inputs import find_inputs, one_part
+from tests.data_io.dicom_files import write_series
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_datasets_and_case_folders_mean_their_images_alone(cts, tmp_path):
 
 
 def test_a_list_names_inputs_relative_to_itself(cts):
-    (cts / "list.txt").write_text("a.nii.gz  # the first\n\n# nothing here\n../cts/b.nii.gz\n")
+    (cts / "list.txt").write_text("a.nii.gz  \n\n  # nothing here\n../cts/b.nii.gz\n")
     assert list(find_inputs([cts / "list.txt"])) == ["a", "b"]
 
 
@@ -81,10 +82,11 @@ def test_odd_parts_are_refused(part):
         one_part({}, part)
 
 
-def a_series(folder):
+def a_series(folder, heights=(0, 2.5), **values):
+    """A CT whose UID is made of the folder's path."""
     folder.mkdir(parents=True)
-    (folder / "1.dcm").write_bytes(bytes(128) + b"DICM")
-    return folder
+    uid = f"1.2.{int.from_bytes(str(folder).encode()) % 10**20}"
+    return write_series(folder, heights, **{"uid": uid, **values})
 
 
 def a_ct(path):
@@ -147,8 +149,7 @@ def test_cts_that_are_passed_over_are_named(tmp_path, said):
 
 
 def test_cts_beside_dicom_slices_are_named(cts, said):
-    for name in ("scout.dcm", "slice"):
-        (cts / name).write_bytes(bytes(128) + b"DICM")
+    write_series(cts)
     (cts / "segmentation.nii.gz").touch()
     assert find_inputs([cts]) == {"cts": cts}
     assert "cts: read as one DICOM series; CTs passed over: a.nii.gz, b.nii.gz; give" in said.text
