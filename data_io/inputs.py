@@ -2,7 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_io import readers
@@ -35,16 +36,15 @@ def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
     Raises InputError where there is no CT, where two would bear one name, and where the slices of one DICOM series lie
     in several of the folders.
     """
-    dicom: dict[Path, DicomFiles] = {}
-    found = [pair for given in map(Path, inputs) for pair in _meant(given, dicom)]
-    check_whole(dicom)
-    slices = Counter(path.parent for _, path in found if path.is_file() and is_dicom(path))
+    meant = _joined(_meant(given) for given in map(Path, inputs))
+    check_whole(meant.dicom)
+    slices = Counter(path.parent for _, path in meant.cts if path.is_file() and is_dicom(path))
     if together := [folder for folder, count in slices.items() if count > 1]:
         raise InputError(f"{together[0]}: several of its DICOM slices were given; give the folder instead")
-    twice = sorted(name for name, count in Counter(name for name, _ in found).items() if count > 1)
+    twice = sorted(name for name, count in Counter(name for name, _ in meant.cts).items() if count > 1)
     if twice:
         raise InputError(f"two inputs would be written to one mask: {listed(twice)}; give them apart")
-    return dict(found)
+    return dict(meant.cts)
 
 
 def one_part(files: Mapping[str, Path], part: str) -> dict[str, Path]:
@@ -68,13 +68,27 @@ def open_input(
     return readers.open_scan(path, grid=grid)
 
 
-def _meant(given: Path, dicom: dict[Path, DicomFiles]) -> list[tuple[str, Path]]:
-    """Names and paths of the CTs that `given` means; the DICOM folders whose headers were read are added to `dicom`."""
+@dataclass(frozen=True)
+class _Meant:
+    """Names and paths of the CTs that inputs mean, and what the headers in DICOM folders among them say."""
+
+    cts: list[tuple[str, Path]]
+    dicom: Mapping[Path, DicomFiles] = field(default_factory=dict)
+
+
+def _joined(parts: Iterable[_Meant]) -> _Meant:
+    every = list(parts)
+    return _Meant(
+        [ct for one in every for ct in one.cts], {path: one.dicom[path] for one in every for path in one.dicom}
+    )
+
+
+def _meant(given: Path) -> _Meant:
     try:
         if given.is_file():
-            return _in_list(given, dicom) if given.suffix.lower() == LIST_SUFFIX else [(_mask_name(given), given)]
+            return _in_list(given) if given.suffix.lower() == LIST_SUFFIX else _Meant([(_mask_name(given), given)])
         if given.is_dir():
-            return _in_folder(given, dicom)
+            return _in_folder(given)
     except OSError as error:
         raise InputError(f"{given}: cannot be read ({error.strerror or error})") from error
     if given.is_symlink():
@@ -82,22 +96,21 @@ def _meant(given: Path, dicom: dict[Path, DicomFiles]) -> list[tuple[str, Path]]
     raise InputError(f"{given}: no such file or folder")
 
 
-def _in_folder(given: Path, dicom: dict[Path, DicomFiles]) -> list[tuple[str, Path]]:
+def _in_folder(given: Path) -> _Meant:
     """The folder itself where it holds a DICOM CT. Else CTs directly in it, DICOM folders at any depth (as archives
     export them: patient/study/series) and the cases of a dataset, whose own folders hold nothing else that is meant."""
     below = folders_below(given)
     read = {folder: read_files(folder) for folder in (given, *below) if is_dicom(folder)}
-    cts = [folder for folder, files in read.items() if files.has_ct]
+    series = [folder for folder, files in read.items() if files.has_ct]
     apart = [folder for folder in below if _other_cts(folder)]
-    if given in cts:
-        dicom |= {folder: read[folder] for folder in cts}
-        if others := sorted({*_other_cts(given), *cts, *apart} - {given}):
+    if given in series:
+        if others := sorted({*_other_cts(given), *series, *apart} - {given}):
             log.warning("%s: read as one DICOM series; %s", given, _passed_over(given, others))
-        return [(visible_name(given), given)]
+        return _Meant([(visible_name(given), given)], {folder: read[folder] for folder in series})
     own = [path for path in _files(given) if _is_ct(path) and not (given in read and is_dicom(path))]
     if images := [path for path in (*own, *read) if path.parent == given and case_name(path) == IMAGE_STEM]:
-        return [(_mask_name(path), path) for path in images]
-    scans = {folder: "_".join(folder.relative_to(given).parts) for folder in cts}
+        return _Meant([(_mask_name(path), path) for path in images])
+    scans = {folder: "_".join(folder.relative_to(given).parts) for folder in series}
     scans |= {path: _mask_name(path) for path in own}
     has_cases = is_dataset(given)
     if not scans and not has_cases:
@@ -107,13 +120,12 @@ def _in_folder(given: Path, dicom: dict[Path, DicomFiles]) -> list[tuple[str, Pa
                 f"{given}: no CT directly in it, but in {found}; give these folders, or a .txt list of them"
             )
         if list(read) == [given]:
-            return [(visible_name(given), given)]  # opening it says what is wrong with it
+            return _Meant([(visible_name(given), given)])  # opening it says what is wrong with it
         if read:
             raise InputError(f"{given}: holds no plain CT, found {_kinds(given, read)}; give the folder of a CT")
     cases = list(open_dataset(given, need_masks=False)) if has_cases or not scans else []
     of_cases = {path.parent for case in cases for path in (case.image, case.mask) if path is not None}
     scans = {path: name for path, name in scans.items() if of_cases.isdisjoint((path, *path.parents))}
-    dicom |= {path: read[path] for path in (*scans, *(case.image for case in cases)) if path in read}
     rest = [folder for folder in (given, *below) if of_cases.isdisjoint((folder, *folder.parents))]
     beside = [path for folder in scans if folder in read for path in _other_cts(folder)]
     others = sorted({*beside, *(folder for folder in rest if folder in apart and folder not in scans)})
@@ -121,7 +133,8 @@ def _in_folder(given: Path, dicom: dict[Path, DicomFiles]) -> list[tuple[str, Pa
         log.warning("%s: %s", given, _passed_over(given, others))
     if useless := {folder: read[folder] for folder in rest if folder in read and not read[folder].has_ct}:
         log.warning("%s: passed over DICOM folders without a plain CT: %s", given, _kinds(given, useless))
-    return [(scans[path], path) for path in sorted(scans)] + [(case.name, case.image) for case in cases]
+    cts = [(scans[path], path) for path in sorted(scans)] + [(case.name, case.image) for case in cases]
+    return _Meant(cts, {path: read[path] for _, path in cts if path in read})
 
 
 def _other_cts(folder: Path) -> list[Path]:
@@ -148,7 +161,7 @@ def _kinds(given: Path, read: Mapping[Path, DicomFiles]) -> str:
     return listed([f"{folder.relative_to(given)} ({files.summary})" for folder, files in sorted(read.items())])
 
 
-def _in_list(path: Path, dicom: dict[Path, DicomFiles]) -> list[tuple[str, Path]]:
+def _in_list(path: Path) -> _Meant:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").split("\n")]
     except UnicodeDecodeError as error:
@@ -162,7 +175,7 @@ def _in_list(path: Path, dicom: dict[Path, DicomFiles]) -> list[tuple[str, Path]
         if not os.path.lexists(one):
             hint = " (a remark is a line of its own)" if "#" in one.name else ""
             raise InputError(f"{path}: no such file or folder: {one}{hint}; correct the line")
-    return [pair for one in named for pair in _meant(one, dicom)]
+    return _joined(map(_meant, named))
 
 
 def _mask_name(path: Path) -> str:
