@@ -18,6 +18,7 @@ from data_io.voxel_files import NamedFiles, beside, named_files
 
 MAGIC = re.compile(r"NRRD000[1-6]")
 PAIR = re.compile(r"([^:]*[^:=]):=(.*)")
+VECTOR = re.compile(r"none|\([^()]*\)", re.IGNORECASE)
 TYPES = {
     "i1": ("signed char", "int8", "int8_t"),
     "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
@@ -32,6 +33,12 @@ TYPES = {
 }
 ENCODINGS = {
     "raw": "raw", "gz": "deflate", "gzip": "deflate", "hex": "hex", "txt": "text", "text": "text", "ascii": "text",
+}  # fmt: skip
+FIELDS = {
+    "content", "number", "type", "blocksize", "dimension", "space", "spacedimension", "sizes", "spacings",
+    "thicknesses", "axismins", "axismaxs", "centers", "centerings", "labels", "units", "kinds", "min", "max", "oldmin",
+    "oldmax", "endian", "encoding", "lineskip", "byteskip", "sampleunits", "datafile", "spacedirections",
+    "spaceorigin", "spaceunits", "measurementframe",
 }  # fmt: skip
 DOMAIN_KINDS = ("domain", "space", "time", "???", "none")
 TO_LPS = {
@@ -80,6 +87,8 @@ def read_text(path: Path) -> NrrdText:
             key = name.replace(" ", "").lower()
             if not separator:
                 raise unreadable(path, f"a line must be FIELD: VALUE, found {shown(line)}")
+            if key not in FIELDS:
+                raise unreadable(path, f"the format knows no field {shown(name)}")
             if key in fields:
                 raise unreadable(path, f"{name} is given twice")
             fields[key] = value.strip()
@@ -158,8 +167,8 @@ def _directions(text: NrrdText, axes: int) -> list[tuple[float, ...] | None] | N
     given = text.fields.get("spacedirections")
     if given is None:
         return None
-    words = re.findall(r"none|\([^()]*\)", given, re.IGNORECASE)
-    if len(words) != axes:
+    words = VECTOR.findall(given)
+    if len(words) != axes or VECTOR.sub("", given).strip():
         raise unreadable(text.path, f"space directions must give {axes} vectors, found {shown(given)}")
     return [None if word.lower() == "none" else _vector(word, "space directions", text.path) for word in words]
 
@@ -195,6 +204,8 @@ def _affine(text: NrrdText, directions: list[tuple[float, ...] | None] | None, s
 
 def _to_lps(text: NrrdText) -> tuple[int, int, int]:
     space = text.fields.get("space", "").lower().removesuffix("-time")
+    if not space and "spacedimension" not in text.fields:
+        raise unreadable(text.path, "space directions need a space or a space dimension")
     if not space or space in SCANNER_SPACES:
         log.warning("%s: the space (%s) does not say which side is left; read as LPS", text.path, space or "unnamed")
         return TO_LPS["lps"]
