@@ -9,31 +9,34 @@ from pathlib import Path
 from data_io import readers
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
+from data_io.nifti_placement import GridForm
 from data_io.volume import Volume, on_grid_of
 
 
 @dataclass(frozen=True)
 class Case:
     """One scan. `patient`: scans that share it must never be split between training and test; `source`: where it came
-    from, for stratified splits; `mask` is None where the case has no annotation."""
+    from, for stratified splits; `mask` is None where the case has no annotation. `grid`: which form of NIfTI headers
+    counts where both are set."""
 
     name: str
     image: Path
     mask: Path | None
     patient: str
     source: str = ""
+    grid: GridForm = "sform"
 
     def read_image(self) -> Volume:
         """The CT volume, RAS+."""
         with named(self.name):
-            return readers.read_volume(self.image)
+            return readers.read_volume(self.image, grid=self.grid)
 
     def read_mask(self, classes: int) -> Volume:
         """The mask as uint8 class numbers, RAS+. Raises InputError where the case has none or its labels are wrong."""
         if self.mask is None:
             raise InputError(f"case {self.name}: a mask is needed, but the case has none beside {self.image}")
         with named(self.name):
-            return readers.read_labels(self.mask, classes)
+            return readers.read_labels(self.mask, classes, grid=self.grid)
 
     def read_pair(self, classes: int) -> tuple[Volume, Volume]:
         """Image and mask, the mask turned to the image's grid. Raises InputError where they lie in different places."""
@@ -42,8 +45,9 @@ class Case:
             return image, on_grid_of(image, mask, f"image {self.image} and mask {self.mask}")
 
     def fingerprint(self) -> str:
-        """SHA-256 of the content of image and mask, be they files or folders of slices."""
+        """SHA-256 of the content of image and mask, be they files or folders of slices, and of how they are read."""
         hashes = [sha256_of(path) for path in (self.image, self.mask) if path is not None]
+        hashes += [] if self.grid == "sform" else [self.grid]
         return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 

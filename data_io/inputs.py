@@ -10,6 +10,7 @@ from data_io.dicom_series import is_dicom
 from data_io.errors import InputError
 from data_io.layouts import IMAGE_STEM, MASK_STEM, is_dataset, open_dataset
 from data_io.nifti import case_name
+from data_io.nifti_placement import GridForm
 from data_io.reporting import listed, log
 from data_io.scan import Scan
 from data_io.seg_nrrd import is_seg_nrrd
@@ -50,11 +51,14 @@ def one_part(files: Mapping[str, Path], part: str) -> dict[str, Path]:
     return dict(list(files.items())[int(index) - 1 :: int(count)])
 
 
-def open_input(path: str | Path, series: str | None = None, allow_gaps: bool = False) -> Scan:
-    """Opens a CT. `series` and `allow_gaps` are for DICOM, see `dicom.open_dicom`. Raises InputError as readers do."""
+def open_input(
+    path: str | Path, series: str | None = None, allow_gaps: bool = False, *, grid: GridForm = "sform"
+) -> Scan:
+    """Opens a CT. `series` and `allow_gaps` are for DICOM, see `dicom.open_dicom`, `grid` for NIfTI, see
+    `data_io.nifti_placement`. Raises InputError as readers do."""
     if (series or allow_gaps) and is_dicom(path):
         return open_dicom(path, series, allow_gaps)
-    return readers.open_scan(path)
+    return readers.open_scan(path, grid=grid)
 
 
 def _meant(given: Path) -> list[tuple[str, Path]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from data_io.dataset import Case, Dataset
 from data_io.errors import InputError
 from data_io.nifti import case_name
+from data_io.nifti_placement import GridForm
 from data_io.readers import is_readable
 from data_io.reporting import listed, log
 
@@ -44,13 +45,13 @@ def is_dataset(root: str | Path) -> bool:
     return found is not None and bool(found.images)
 
 
-def open_dataset(root: str | Path, need_masks: bool = True) -> Dataset:
+def open_dataset(root: str | Path, need_masks: bool = True, *, grid: GridForm = "sform") -> Dataset:
     """Finds the cases below `root`, whatever the layout, ordered by name.
 
     `CASE/imaging.nii.gz` + `CASE/segmentation.nii.gz`; or `imagesTr/CASE_0000.nii.gz` + `labelsTr/CASE.nii.gz`; or
     `COVID-19-CT-Seg_20cases/CASE.nii.gz` + `Lung_and_Infection_Mask/CASE.nii.gz`. Hidden files are passed over.
     Scans share a patient by their name (`radiopaedia_10_85902_1`, `radiopaedia_10_85902_3`) or as `patients.csv`
-    (columns case,patient) in `root` says.
+    (columns case,patient) in `root` says. `grid`: which form of NIfTI headers counts (see `data_io.nifti_placement`).
 
     Raises InputError where the folder is missing, is a file, is empty or shows none of the layouts; for a mask without
     image, two files for one case, a wrong `patients.csv`; and, with `need_masks`, for an image without mask.
@@ -74,7 +75,7 @@ def open_dataset(root: str | Path, need_masks: bool = True) -> Dataset:
     _check(root, found, need_masks)
     patients = _patients(root, found.images)
     cases = tuple(
-        Case(name, images[0], found.masks.get(name, [None])[0], patients[name], source_of(name))
+        Case(name, images[0], found.masks.get(name, [None])[0], patients[name], source_of(name), grid)
         for name, images in sorted(found.images.items())
     )
     return Dataset(root, cases, found.layout)

@@ -17,6 +17,7 @@ from nibabel.spatialimages import HeaderDataError
 from data_io.atomic import write_aside
 from data_io.errors import InputError
 from data_io.labels import LabelTable
+from data_io.nifti_placement import GridForm, NiftiPlacement, place
 from data_io.reporting import log
 from data_io.scan import Scan, checked, slab_thickness, three_axes
 from data_io.volume import Grid, Volume
@@ -24,7 +25,6 @@ from data_io.volume import Grid, Volume
 SUFFIXES = (".nii.gz", ".nii")
 INTENT_LABEL = 1002
 EXTENSION_CARET = 30
-NOWHERE = "neither qform nor sform is set: left and right are a guess; copy them from the original scan"
 DEFLATE_MOST = 1032  # what a byte of gzip can expand to (the limit of the deflate format)
 
 
@@ -42,20 +42,18 @@ def case_name(path: str | Path) -> str:
     return Path(path).stem
 
 
-def says_where(header: nib.Nifti1Header) -> bool:
-    """Whether the header says how the voxels lie in the body, by qform or sform."""
-    return bool(header["qform_code"] or header["sform_code"])
-
-
-def read_nifti(path: str | Path) -> Volume:
+def read_nifti(path: str | Path, grid: GridForm = "sform") -> Volume:
     """Reads a 3D image, turned to RAS+; see `open_nifti` for its voxels and errors."""
-    return open_nifti(path).read()
+    return open_nifti(path, grid).read()
 
 
-def open_nifti(path: str | Path) -> Scan:
+def open_nifti(path: str | Path, grid: GridForm = "sform") -> Scan:
     """Opens a 3D image to be read slab by slab, with the file's scaling (`scl_slope`, `scl_inter`) applied in float32.
 
-    Unscaled integers keep their own data type, so that an int16 CT costs two bytes a voxel; floats become float32.
+    `grid`: which of the header's forms says where the voxels lie, where both do (see `data_io.nifti_placement`); a
+    warning says so where they differ. Lengths in metres and microns are converted to mm. Unscaled integers keep their
+    own data type, so that an int16 CT costs two bytes a voxel; floats become float32.
+
     Raises InputError, at once or when the voxels are read, for a file that is missing, truncated, not NIfTI, not 3D,
     colour or complex, without an invertible finite affine, or that holds NaN or infinite voxels.
     """
@@ -65,9 +63,20 @@ def open_nifti(path: str | Path) -> Scan:
     if image.get_data_dtype().kind not in "iuf":
         raise InputError(f"{path}: voxels must be plain numbers, found {image.get_data_dtype()} (colour or complex)")
     _check_size(path, image, shape)
-    if not says_where(image.header):
-        log.warning("%s: %s", path, NOWHERE)
-    return Scan(Grid(shape, image.affine), lambda: _stored_slabs(path, image, shape))
+    placement = NiftiPlacement(image.header.copy())
+    for warning in placement.warnings(shape, grid):
+        log.warning("%s: %s", path, warning)
+    try:
+        stored_grid = placement.grid(shape, grid)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return Scan(stored_grid, lambda: _stored_slabs(path, image, shape))
+
+
+def lacks_qform(path: str | Path) -> bool:
+    """Whether a readable file says where its voxels lie by its sform alone."""
+    placement = NiftiPlacement(_open(Path(path)).header)
+    return placement.chosen("qform") == "sform"
 
 
 def _check_size(path: Path, image: nib.Nifti1Image, shape: tuple[int, int, int]) -> None:
@@ -112,19 +121,19 @@ def _scaled(array: np.ndarray, stored: ArrayProxy, path: Path) -> np.ndarray:
 def write_label_nifti(path: str | Path, labels: Volume, table: LabelTable) -> None:
     """Writes a mask on its source grid, as other programs expect it.
 
-    uint8; sform = the source's affine; qform = the nearest that a quaternion can express (orthonormal cosines); both
-    coded 1 (scanner); intent code 1002 (label); names and colours as a label table in a Caret extension. The file
-    appears whole or not at all.
+    uint8; intent code 1002 (label); names and colours as a label table in a Caret extension. A mask of a NIfTI file
+    keeps the file's qform, sform, codes, spacings and unit as they are stored, so that any program shows both in one
+    place; only a qform that is damaged, or absent where the axes are sheared, is replaced by the nearest rigid one,
+    with a warning. Other masks get sform = the source's affine, qform = the nearest rigid one, both coded 1 (scanner).
+    The file appears whole or not at all.
     """
     if not is_nifti(path):
         raise InputError(f"{path}: a mask is written as .nii or .nii.gz; change the name")
-    header = _header(labels.source, np.uint8)
+    header, warning = _header(labels.source, np.uint8)
+    if warning:
+        log.warning("%s: %s", Path(path), warning)
     header.set_intent(INTENT_LABEL, name="pneumoseg labels", allow_unknown=True)
     header.extensions.append(nib.nifti1.Nifti1Extension(EXTENSION_CARET, _caret_table(table)))
-    if not np.allclose(header.get_qform(), labels.source.affine, atol=1e-3):
-        log.warning(
-            "%s: axes at odd angles, which a qform cannot express: it holds the nearest, the sform is exact", path
-        )
     _write(path, header, labels.restore().astype(np.uint8, copy=False))
 
 
@@ -140,26 +149,24 @@ def write_ct_nifti(path: str | Path, volume: Volume) -> None:
     if array.dtype != np.int16:
         limits = np.iinfo(np.int16)
         array = np.clip(np.rint(array), limits.min, limits.max).astype(np.int16)
-    _write(path, _header(volume.source, np.int16), array)
+    header, _ = _header(volume.source, np.int16)
+    _write(path, header, array)
 
 
 def write_scaled_nifti(path: str | Path, array: np.ndarray, scan: Scan, slope: float) -> None:
     """Writes a map on the grid of the scan's file: uint8 `array` (x, y, z) as RAS+, to be read as value x slope."""
-    header = _header(scan.source, np.uint8)
+    header, _ = _header(scan.source, np.uint8)
     header.set_slope_inter(slope, 0)
     _write(path, header, Volume(array, scan.grid, scan.source).restore())
 
 
-def _header(grid: Grid, dtype: type[np.integer]) -> nib.Nifti1Header:
+def _header(grid: Grid, dtype: type[np.integer]) -> tuple[nib.Nifti1Header, str | None]:
+    """The header of a file on `grid`, and a warning where its qform is not exact."""
     header = nib.Nifti1Header()
     header.set_data_dtype(dtype)
     header.set_data_shape(grid.shape)
     header.set_slope_inter(1, 0)
-    header.set_sform(grid.affine, code=1)
-    header.set_qform(grid.affine, code=1, strip_shears=True)
-    header["pixdim"][1:4] = grid.spacing_mm
-    header.set_xyzt_units("mm")
-    return header
+    return header, place(header, grid)
 
 
 def _write(path: str | Path, header: nib.Nifti1Header, array: np.ndarray) -> None:

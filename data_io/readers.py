@@ -21,11 +21,14 @@ import numpy as np
 
 from data_io import dicom, dicom_series, itk_images, nifti
 from data_io.errors import InputError
+from data_io.grid_limits import check_ct_grid
 from data_io.labels import class_numbers
+from data_io.nifti_placement import GridForm
 from data_io.scan import Scan, checked
 from data_io.volume import Volume
 
-_READERS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], Volume | Scan]]] = {}
+_READERS: dict[str, tuple[Callable[[Path], bool], Callable[[Path, GridForm], Volume | Scan]]] = {}
+"""By name: whether a path is of this format, and the reader, which also gets the form of NIfTI headers that counts."""
 
 # What a reader may raise over a bad file.
 READING_ERRORS = (
@@ -40,7 +43,7 @@ def register_reader(name: str, recognises: Callable[[Path], bool], read: Callabl
     What `read` raises over a file becomes an InputError that names the file, as do NaN and infinite voxels.
     """
     _READERS.pop(name, None)
-    _READERS[name] = (recognises, lambda path: _checked(read(path), path))
+    _READERS[name] = (recognises, lambda path, grid: _checked(read(path), path))
 
 
 def is_readable(path: str | Path) -> bool:
@@ -49,33 +52,38 @@ def is_readable(path: str | Path) -> bool:
     return not path.name.startswith(".") and any(recognises(path) for recognises, _ in _READERS.values())
 
 
-def open_scan(path: str | Path) -> Scan:
-    """Opens a CT (HU) by the reader that recognises it. Raises InputError where none does or the file is bad."""
-    found = _read(Path(path))
+def open_scan(path: str | Path, *, grid: GridForm = "sform") -> Scan:
+    """Opens a CT (HU) by the reader that recognises it.
+
+    `grid`: which form of a NIfTI header counts where both are set (see `data_io.nifti_placement`). Raises InputError
+    where no reader recognises the file, where it is bad, and for a grid that no CT has (`grid_limits.check_ct_grid`).
+    """
+    found = _read(Path(path), grid)
     return found if isinstance(found, Scan) else Scan.from_volume(found)
 
 
-def read_volume(path: str | Path) -> Volume:
-    """Reads a CT volume (HU) by the reader that recognises it. Raises InputError where none does or the file is bad."""
-    found = _read(Path(path))
+def read_volume(path: str | Path, *, grid: GridForm = "sform") -> Volume:
+    """Reads a CT volume (HU) by the reader that recognises it; `grid` and errors as `open_scan`."""
+    found = _read(Path(path), grid)
     if isinstance(found, Volume):
         return found
     with _named(Path(path)):
         return found.read()
 
 
-def read_labels(path: str | Path, classes: int) -> Volume:
+def read_labels(path: str | Path, classes: int, *, grid: GridForm = "sform") -> Volume:
     """Reads a mask as uint8 class numbers 0 .. classes - 1. Raises InputError for any other value."""
-    volume = read_volume(path)
+    volume = read_volume(path, grid=grid)
     rule, remedy = f"{path}: labels must be 0..{classes - 1}", "relabel the mask or declare the class"
     return volume.with_array(class_numbers(volume.array, range(classes), rule, remedy))
 
 
-def _read(path: Path) -> Volume | Scan:
+def _read(path: Path, grid: GridForm) -> Volume | Scan:
     for recognises, read in reversed(_READERS.values()):
         if recognises(path):
             with _named(path):
-                found = read(path)
+                found = read(path, grid)
+                check_ct_grid(found.source)
             return _named_scan(found, path) if isinstance(found, Scan) else found
     raise InputError(f"{path}: no reader for this file; readable formats: {', '.join(_READERS)}")
 
@@ -112,5 +120,5 @@ def _checked(found: Volume | Scan, path: Path) -> Volume | Scan:
 
 
 _READERS["nifti"] = (nifti.is_nifti, nifti.open_nifti)
-_READERS["nrrd or metaimage"] = (itk_images.is_itk_image, itk_images.open_itk_image)
-_READERS["dicom"] = (dicom_series.is_dicom, dicom.open_dicom)
+_READERS["nrrd or metaimage"] = (itk_images.is_itk_image, lambda path, grid: itk_images.open_itk_image(path))
+_READERS["dicom"] = (dicom_series.is_dicom, lambda path, grid: dicom.open_dicom(path))

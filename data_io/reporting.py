@@ -77,22 +77,25 @@ def listed(names: Sequence[str], limit: int = 5) -> str:
 
 
 @contextmanager
-def warnings_of_this_thread() -> Iterator[list[str]]:
-    """Yields a list that collects the warnings of this thread, as `public` gives them."""
+def warnings_of_this_thread(hold_back: bool = False) -> Iterator[list[str]]:
+    """Yields a list that collects the warnings of this thread, as `public` gives them.
+
+    With `hold_back` they go nowhere else: the caller reports them.
+    """
     collected: list[str] = []
     thread = threading.get_ident()
 
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == thread:
-                collected.append(public(record))
+    def collect(record: logging.LogRecord) -> bool:
+        if record.thread != thread or record.levelno < logging.WARNING:
+            return True
+        collected.append(public(record))
+        return not hold_back
 
-    handler = Collector(logging.WARNING)
-    log.addHandler(handler)
+    log.filters.insert(0, collect)  # what an inner one holds back, an outer one does not see
     try:
         yield collected
     finally:
-        log.removeHandler(handler)
+        log.removeFilter(collect)
 
 
 def track(items: Iterable, description: str, total: int | None = None) -> Iterator:

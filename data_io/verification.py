@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import nibabel as nib
 import numpy as np
 
 from data_io import nifti, readers
 from data_io.dataset import Case, Dataset
 from data_io.errors import InputError
 from data_io.intensities import UNIT_VALUES, is_hu, is_unit, is_windowed
-from data_io.reporting import track
+from data_io.reporting import track, warnings_of_this_thread
 from data_io.volume import Grid, Volume, on_grid_of
 
 THICK_SLICE_MM = 5.0
@@ -37,9 +36,10 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
     """Reads every case and tells what is wrong, ordered by case; the masks' labels must be 0 .. classes - 1.
 
     Errors: unreadable or truncated, not 3D, NaN or infinite voxels, values scaled to 0..1, labels outside the set,
-    image and mask on different grids. Warnings: intensities that are not HU, NIfTI orientation codes missing, header
-    units other than millimetres, slices thicker than 5 mm, fewer than 10 slices, axes not orthogonal, no mask where
-    other cases have one, a class without voxels, one scan under two names.
+    image and mask on different grids. Warnings: all that the readers warn of (such as qform and sform that differ, or
+    lengths that are not in mm), intensities that are not HU, NIfTI orientation codes missing, slices thicker than 5 mm,
+    fewer than 10 slices, axes not orthogonal, no mask where other cases have one, a class without voxels, one scan
+    under two names.
     """
     annotated = any(case.mask is not None for case in dataset)
     findings: list[Finding] = []
@@ -50,7 +50,9 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
             extremes = float(image.array.min()), float(image.array.max())
             if is_unit(*extremes):
                 findings.append(Finding("error", case.name, UNIT_VALUES.format(*extremes)))
-            warnings = [*_header_warnings(case.image), *_grid_warnings(image.grid), *_intensity_warnings(*extremes)]
+            warnings = [*_grid_warnings(image.grid), *_intensity_warnings(*extremes)]
+            if nifti.is_nifti(case.image) and nifti.lacks_qform(case.image):
+                warnings.append("no qform (qform_code 0): programs that read only the qform place the scan elsewhere")
             first = scans.setdefault(_voxel_hash(image), case)
             if first is not case:
                 warnings.append(_same_scan(first, case))
@@ -71,45 +73,27 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
 
 
 def _read(case: Case, path: Path, findings: list[Finding], classes: int | None = None) -> Volume | None:
-    """The image, or the mask where `classes` is given; None, and an error among `findings`, where it cannot be read."""
-    try:
-        return readers.read_volume(path) if classes is None else readers.read_labels(path, classes)
-    except (InputError, MemoryError) as error:
-        message = " ".join(str(error).split()) or type(error).__name__
-        findings.append(Finding("error", case.name, message if str(path) in message else f"{path}: {message}"))
-        return None
+    """The image, or the mask where `classes` is given; None, and an error among `findings`, where it cannot be read.
+    What the reader warns of becomes a finding as well."""
+    with warnings_of_this_thread(hold_back=True) as warnings:
+        try:
+            if classes is None:
+                return readers.read_volume(path, grid=case.grid)
+            return readers.read_labels(path, classes, grid=case.grid)
+        except (InputError, MemoryError) as error:
+            message = " ".join(str(error).split()) or type(error).__name__
+            findings.append(Finding("error", case.name, message if str(path) in message else f"{path}: {message}"))
+            return None
+        finally:
+            findings += [Finding("warning", case.name, warning) for warning in warnings]
 
 
 def _pair_errors(image: Volume, mask: Volume) -> list[str]:
     try:
         on_grid_of(image, mask, "image and mask")
-    except InputError:
-        ours, theirs = image.source, mask.source
-        if ours.shape != theirs.shape:
-            return [f"image and mask must have one shape, found {ours.shape} and {theirs.shape}"]
-        return [
-            "image and mask must lie in the same place, but their affines differ: "
-            f"spacing {_rounded(ours.spacing_mm)} and {_rounded(theirs.spacing_mm)} mm, "
-            f"orientation {ours.axis_codes} and {theirs.axis_codes}, "
-            f"origin {_rounded(ours.affine[:3, 3])} and {_rounded(theirs.affine[:3, 3])} mm"
-        ]
+    except InputError as error:
+        return [str(error)]
     return []
-
-
-def _header_warnings(path: Path) -> list[str]:
-    """What only a NIfTI header tells; `path` was read before, so it opens."""
-    if not nifti.is_nifti(path):
-        return []
-    header = nib.Nifti1Header.from_header(nib.load(path).header)
-    warnings = []
-    if not nifti.says_where(header):
-        warnings.append(nifti.NOWHERE)
-    elif not header["qform_code"]:
-        warnings.append("no qform (qform_code 0): programs that read only the qform place the scan elsewhere")
-    unit = header.get_xyzt_units()[0]
-    if unit not in ("mm", "unknown"):
-        warnings.append(f"the header gives lengths in {unit}; they are read as mm here")
-    return warnings
 
 
 def _grid_warnings(grid: Grid) -> list[str]:
@@ -148,7 +132,3 @@ def _voxel_hash(volume: Volume) -> str:
     for z in range(volume.array.shape[2]):
         digest.update(volume.array[:, :, z].astype(np.float32).tobytes())
     return digest.hexdigest()
-
-
-def _rounded(values) -> tuple[float, ...]:
-    return tuple(round(float(value), 3) for value in values)

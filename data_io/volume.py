@@ -10,16 +10,23 @@ from data_io.errors import InputError
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 """From the axes of DICOM and ITK (to the left, the back, up) to those used here (to the right, the front, up)."""
 
+SAME_PLACE_VOXELS = 0.05
+"""Two grids lie in one place where no corner is farther apart than this share of a voxel: headers round (an affine in
+float32, spacings to four decimals), and what they round adds up towards the last voxel."""
+
 
 @dataclass(frozen=True, eq=False)
 class Grid:
     """Where voxels lie: `shape` (x, y, z) and the 4x4 `affine` from voxel indices to RAS+ millimetres.
 
-    Raises InputError for an affine of another shape, and for one that is not finite and invertible.
+    `placement`: how the file that the grid was read from says so (a `nifti_placement.NiftiPlacement`), for writers of
+    the same format; None elsewhere. Raises InputError for an affine of another shape, and for one that is not finite
+    and invertible.
     """
 
     shape: tuple[int, int, int]
     affine: np.ndarray
+    placement: object = None
 
     def __post_init__(self):
         affine = np.asarray(self.affine, dtype=np.float64)
@@ -51,13 +58,41 @@ class Grid:
         """Nearest anatomical direction of each axis, for instance "LPS"."""
         return "".join(nib.aff2axcodes(self.affine))
 
-    def matches(self, other: "Grid", tolerance_mm: float = 1e-3) -> bool:
-        """Whether both have the same shape and no corner is apart by more than `tolerance_mm`."""
+    def distance_mm(self, other: "Grid") -> float:
+        """The largest distance between corresponding corners of two grids of one shape."""
+        return float(np.linalg.norm(((self.affine - other.affine) @ self._corners)[:3], axis=0).max())
+
+    def matches(self, other: "Grid", tolerance_voxels: float = SAME_PLACE_VOXELS) -> bool:
+        """Whether both have the same shape and no corner is apart by more than `tolerance_voxels` along an axis.
+
+        >>> spacing_rounded = Grid((512, 512, 100), np.diag([0.7031, 0.7031, 2.0, 1.0]))
+        >>> Grid((512, 512, 100), np.diag([0.703125, 0.703125, 2.0, 1.0])).matches(spacing_rounded)
+        True
+        """
         if self.shape != other.shape:
             return False
+        apart = np.linalg.solve(self.affine, (other.affine - self.affine) @ self._corners)[:3]
+        return bool(np.abs(apart).max() <= tolerance_voxels)
+
+    def difference(self, other: "Grid") -> str:
+        """What differs between two grids of one shape, for a message: distance, axes, spacing, origin, directions."""
+        parts = [f"corners up to {self.distance_mm(other):.4g} mm apart"]
+        directions = [grid.affine[:3, :3] / grid.spacing_mm for grid in (self, other)]
+        for name, one, two in (
+            ("axes", self.axis_codes, other.axis_codes),
+            ("spacing in mm", _digits(self.spacing_mm), _digits(other.spacing_mm)),
+            ("origin in mm", _digits(self.affine[:3, 3]), _digits(other.affine[:3, 3])),
+            ("direction cosines", _digits(directions[0].T.ravel()), _digits(directions[1].T.ravel())),
+        ):
+            if one != two:
+                parts.append(f"{name} {one} and {two}")
+        return "; ".join(parts)
+
+    @property
+    def _corners(self) -> np.ndarray:
+        """Voxel indices of the eight corners in homogeneous coordinates, (4, 8)."""
         corners = np.array(np.meshgrid(*[(0, size - 1) for size in self.shape], indexing="ij")).reshape(3, -1)
-        corners = np.vstack([corners, np.ones(corners.shape[1])])
-        return bool(np.abs((self.affine - other.affine) @ corners).max() <= tolerance_mm)
+        return np.vstack([corners, np.ones(corners.shape[1])])
 
     def canonical(self) -> "Grid":
         """The grid with axes permuted and flipped to the nearest RAS+."""
@@ -126,9 +161,17 @@ def on_grid_of(target: Volume, other: Volume, names: str) -> Volume:
             "one to the other's grid"
         )
     affine = other.grid.affine @ nib.orientations.inv_ornt_aff(turn, other.array.shape)
-    if not target.grid.matches(Grid(array.shape, affine)):
+    turned = Grid(array.shape, affine)
+    if not target.grid.matches(turned):
+        stored = (target.source.axis_codes, other.source.axis_codes)
+        axes = f"; orientation in the files {stored[0]} and {stored[1]}" if stored[0] != stored[1] else ""
         raise InputError(
-            f"{names} must lie in the same place, but their affines differ by more than 0.001 mm; resample one to the "
-            "other's grid or correct its header"
+            f"{names} must lie in the same place (to {SAME_PLACE_VOXELS:g} of a voxel at every corner), but differ: "
+            f"{target.grid.difference(turned)}{axes}; resample one to the other's grid or correct its header"
         )
     return target.with_array(array)
+
+
+def _digits(values) -> str:
+    """Numbers for a message, so precise that a difference of a micrometre shows."""
+    return f"({', '.join(f'{float(value) + 0.0:.6g}' for value in values)})"

@@ -244,7 +244,7 @@ def _read(case: Case, run: RunFolder, fold: int, labels: LabelTable) -> tuple[Vo
     """Image, reference and prediction on one grid; the prediction from its file: measured is what users find there."""
     image, reference = case.read_pair(len(labels))
     with named(case.name):
-        prediction = read_labels(run.prediction(fold, case.name), len(labels))
+        prediction = read_labels(run.prediction(fold, case.name), len(labels), grid=case.grid)
         return image, reference, on_grid_of(reference, prediction, "reference and prediction")
 
 

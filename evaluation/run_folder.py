@@ -107,8 +107,8 @@ def open_run(
     return run
 
 
-def open_finished(root: str | Path, dataset: Dataset) -> RunFolder:
-    """Opens a run to measure it again. Raises InputError where it is no run folder or was made with other data."""
+def open_finished(root: str | Path) -> RunFolder:
+    """Opens a run to measure it again. Raises InputError where it is no run folder."""
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"{root}: no such run folder")
@@ -116,13 +116,17 @@ def open_finished(root: str | Path, dataset: Dataset) -> RunFolder:
     run = RunFolder(root)
     if not (root / "settings.yaml").is_file():
         raise InputError(f"{root}: not a run folder; it is empty")
+    return run
+
+
+def check_same_data(run: RunFolder, dataset: Dataset) -> None:
+    """Raises InputError where the run was made with other data than `dataset`, or with the same read otherwise."""
     found = fingerprints_of(dataset)
     changed = sorted(case for case, print_ in run.environment["data"].items() if found.get(case) != print_)
     if changed:
         raise InputError(
-            f"{dataset.root}: not the data that {root} was made with, missing or changed: {', '.join(changed)}"
+            f"{dataset.root}: not the data that {run.root} was made with, missing or changed: {', '.join(changed)}"
         )
-    return run
 
 
 def check_flags(resume: bool, overwrite: bool) -> None:

@@ -17,10 +17,11 @@ import numpy as np
 from data_io.atomic import PARTIAL_PREFIX
 from data_io.dataset import Case, named
 from data_io.errors import InputError
+from data_io.reporting import warnings_of_this_thread
 from pipeline import plugins
 from pipeline.preprocessing import Preprocessor
 
-FORMAT = 3
+FORMAT = 4
 FOREGROUND_VOXELS = 20_000
 
 
@@ -44,8 +45,8 @@ class StoredCase:
     @cached_property
     def facts(self) -> dict:
         """mean and sd of the image in 0..1 (0 and 1 without normalisation); air on the same scale; extremes of the
-        source's values, HU or, where `windowed`, 0..255; spacing_mm of image and labels; slices of the source; voxels
-        per class."""
+        source's values, HU or, where `windowed`, 0..255; spacing_mm of image and labels; slices of the source; warnings
+        of the readers; voxels per class."""
         return json.loads((self.folder / "case.json").read_text(encoding="utf-8"))
 
     @property
@@ -95,9 +96,10 @@ class CaseStore:
         return f"{case.name}-{hashlib.sha256(content.encode()).hexdigest()[:24]}"
 
     def _make(self, case: Case, entry: Path) -> None:
-        image, mask = case.read_pair(self.classes)
-        with named(case.name):
-            prepared = self.preprocessor.apply(image, mask)
+        with warnings_of_this_thread(hold_back=True) as warnings:  # kept, as the files are not read the next time
+            image, mask = case.read_pair(self.classes)
+            with named(case.name):
+                prepared = self.preprocessor.apply(image, mask)
         if prepared.labels is None:
             raise InputError(f"case {case.name}: training needs a mask")
         entry.parent.mkdir(parents=True, exist_ok=True)
@@ -120,6 +122,7 @@ class CaseStore:
                 "extremes": prepared.extremes,
                 "air": prepared.air,
                 "slices": image.array.shape[2],
+                "warnings": warnings,
                 "voxels": [prepared.labels.size - sum(counts), *counts],
             }
             (aside / "case.json").write_text(json.dumps(facts), encoding="utf-8")

@@ -7,20 +7,28 @@ A step of one's own is a function from (array in 0..1, float32, (x, y, z); spaci
         return skimage.exposure.equalize_adapthist(array).astype("float32")
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from data_io.errors import InputError
+from data_io.grid_limits import check_ct_grid
 from data_io.intensities import AIR_HU, UNIT_VALUES, is_hu, is_unit, scan_is_windowed
 from data_io.reporting import log
 from data_io.scan import Scan
 from data_io.verification import FEW_SLICES
 from data_io.volume import Grid, Volume
-from pipeline import plugins, resampling
+from pipeline import hardware, plugins, resampling
 from pipeline.equalisation import equalise_slices
 from pipeline.settings import PreprocessingSettings
+
+BYTES_PER_VOXEL = 4
+"""Of a volume on its own grid: its HU and its mask."""
+
+BYTES_PER_NETWORK_VOXEL = 8
+"""Of a volume on the network's grid: the image in float32, and as much while it is made."""
 
 Slabs = Iterator[tuple[tuple[slice, ...], np.ndarray]]
 """Parts of a volume and where they lie in it."""
@@ -66,15 +74,15 @@ class Preprocessor:
 
         A Scan is read slab by slab and never is in memory as a whole on its own grid, unless own `steps` want it so or
         the network's grid is that of the scan. Raises InputError for such a step that does not exist, changes the shape
-        or gives values that are not finite.
+        or gives values that are not finite, and as `grid` does, before any voxel is read.
         """
         scan = image if isinstance(image, Scan) else Scan.from_volume(image)
+        source, grid = scan.grid, self.grid(scan.grid)
         windowed = scan_is_windowed(scan)
         extremes: list[float] = []
         slabs = self._unit_slabs(scan, windowed, extremes)
         if self.settings.steps:
             slabs = self._own_steps(slabs, scan)
-        source, grid = scan.grid, self.grid(scan.grid)
         array = resampling.resample_slabs(slabs, source.shape, grid.shape, scan.axis, self.settings.image_order)
         np.clip(array, 0.0, 1.0, out=array)
         if is_unit(min(extremes), max(extremes)):
@@ -102,8 +110,32 @@ class Preprocessor:
         yield (slice(None),) * scan.axis + (slice(0, scan.grid.shape[scan.axis]),), array
 
     def grid(self, grid: Grid) -> Grid:
-        """The network's grid for a volume on `grid`."""
-        return grid if self.settings.spacing_mm is None else resampling.resampled_grid(grid, self.settings.spacing_mm)
+        """The network's grid for a volume on `grid`.
+
+        Raises InputError where either is a grid that no CT has, or the memory would not suffice for both.
+        """
+        check_ct_grid(grid)
+        if self.settings.spacing_mm is None:
+            return grid
+        resampled = resampling.resampled_grid(grid, self.settings.spacing_mm)
+        try:
+            check_ct_grid(resampled)
+        except InputError as error:
+            raise InputError(f"at the network's spacing, preprocessing.spacing_mm: {error}") from error
+        _require_memory(grid, resampled)
+        return resampled
+
+
+def _require_memory(grid: Grid, network_grid: Grid) -> None:
+    bytes_needed = math.prod(grid.shape) * BYTES_PER_VOXEL + math.prod(network_grid.shape) * BYTES_PER_NETWORK_VOXEL
+    available_gb = hardware.memory_gb()
+    if bytes_needed / 1e9 > available_gb:
+        spacings = [[round(size, 3) for size in one.spacing_mm] for one in (grid, network_grid)]
+        raise InputError(
+            f"a volume of {list(grid.shape)} voxels of {spacings[0]} mm would take about {bytes_needed / 1e9:.1f} GB "
+            f"of memory at the network's spacing of {spacings[1]} mm, this process may use {available_gb:.1f}; correct "
+            "the spacing in the header or crop the volume"
+        )
 
 
 def _checked(array: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:

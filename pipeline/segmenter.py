@@ -10,7 +10,7 @@ import numpy as np
 from data_io.dataset import Case, Dataset
 from data_io.errors import InputError
 from data_io.labels import LabelTable
-from data_io.reporting import track
+from data_io.reporting import log, track
 from data_io.user_cache import cache_folder
 from data_io.volume import Volume
 from pipeline import losses, plugins, prediction, training
@@ -90,6 +90,8 @@ class Segmenter:
         stored = self._stored(cases)
         for case in stored:
             facts = case.facts
+            for warning in facts["warnings"]:
+                log.warning("case %s: %s", case.name, warning)
             warn_if_odd(case.name, facts["windowed"], facts["extremes"], facts["slices"], self.settings.preprocessing)
         return stored
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from data_io.labels import LUNG_LABELS, LabelTable
+from data_io.nifti_placement import GridForm
 from pipeline.setting_types import Count, Group, NotNegativeRange, Positive, PositiveRange, Share, Window
 
 
@@ -28,6 +29,13 @@ class LabelSettings(Group):
     def _is_a_table(self):
         LabelTable(self.names, self.colours, self.mirror_pairs)
         return self
+
+
+class DataSettings(Group):
+    """How files are read. `grid`: which form of a NIfTI header says where the voxels lie, where it has both; see
+    data_io/nifti_placement.py."""
+
+    grid: GridForm = "sform"
 
 
 class PreprocessingSettings(Group):
@@ -241,6 +249,7 @@ class Settings(Group):
     """An experiment's settings; see the groups for their fields."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    data: DataSettings = DataSettings()
     labels: LabelSettings = LabelSettings()
     preprocessing: PreprocessingSettings = PreprocessingSettings()
     patches: PatchSettings = PatchSettings()

@@ -39,6 +39,12 @@ Tolerances = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of splits, patches and initial weights.")]
+Grid = Annotated[
+    str | None,
+    typer.Option(
+        "--grid", help="Which form of a NIfTI header counts where both are set: sform or qform.", show_default="sform"
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show settings and an estimate of the cost; do nothing.")]
@@ -102,11 +108,13 @@ def use_device(device: str, threads: int | None) -> None:
             raise InputError("--device gpu: the backend sees no GPU; use --device cpu or pip install 'pneumoseg[gpu]'")
 
 
-def settings_of(preset: str, changes: list[str] | None, seed: int | None, splits: str | None = None):
-    """The settings that the flags `--preset`, `--set`, `--seed` and `--splits` describe."""
+def settings_of(
+    preset: str, changes: list[str] | None, seed: int | None, splits: str | None = None, grid: str | None = None
+):
+    """The settings that the flags `--preset`, `--set`, `--seed`, `--splits` and `--grid` describe."""
     from pipeline.configuration import load_settings
 
-    flags = {"evaluation.splits": splits, "seed": seed}
+    flags = {"evaluation.splits": splits, "seed": seed, "data.grid": grid}
     given = [f"{key}={value}" for key, value in flags.items() if value is not None]
     return load_settings(preset, [*(changes or []), *given])
 

@@ -11,7 +11,7 @@ def print_estimate(settings, dataset, folds: int, json: bool) -> None:
     from pipeline.configuration import settings_yaml
     from pipeline.cost import estimate
 
-    cost = estimate(settings, [open_scan(case.image).grid for case in dataset], folds)
+    cost = estimate(settings, [open_scan(case.image, grid=case.grid).grid for case in dataset], folds)
     if json:
         print_json({"settings": settings.model_dump(mode="json"), "estimate": dataclasses.asdict(cost)})
         return

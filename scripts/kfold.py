@@ -10,6 +10,7 @@ from scripts.command_line import (
     Device,
     DryRun,
     Folds,
+    Grid,
     Json,
     Output,
     Overwrite,
@@ -47,6 +48,7 @@ def kfold(
         ),
     ] = None,
     trust_plugins: TrustPlugins = False,
+    grid: Grid = None,
     seed: Seed = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -65,8 +67,8 @@ def kfold(
     from data_io.layouts import open_dataset
     from evaluation.cross_validation import check_folds, cross_validate
 
-    settings = settings_of(preset, set_, seed, splits)
-    dataset = open_dataset(data)
+    settings = settings_of(preset, set_, seed, splits, grid)
+    dataset = open_dataset(data, grid=settings.data.grid)
     chosen = splits_of(settings, dataset)
     check_folds(fold, len(chosen))
     if dry_run:

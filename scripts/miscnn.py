@@ -8,6 +8,7 @@ import typer
 from scripts.command_line import (
     DataFolder,
     Folds,
+    Grid,
     Json,
     Output,
     Overwrite,
@@ -36,6 +37,7 @@ def miscnn(
     set_: Set = None,
     splits: Splits = None,
     fold: Folds = None,
+    grid: Grid = None,
     seed: Seed = None,
     environment: Annotated[
         Path | None,
@@ -66,9 +68,9 @@ def miscnn(
     from pipeline.miscnn.environment import default_folder
     from pipeline.miscnn.method import MiscnnReference
 
-    settings = settings_of(preset, set_, seed, splits)
+    settings = settings_of(preset, set_, seed, splits, grid)
     method = MiscnnReference(settings, environment or default_folder())
-    dataset = open_dataset(data)
+    dataset = open_dataset(data, grid=settings.data.grid)
     chosen = splits_of(settings, dataset)
     tolerances_mm = dict(settings.evaluation.tolerances_mm)
     results = cross_validate(dataset, chosen, method, output, fold, resume, overwrite, tolerances_mm=tolerances_mm)

@@ -29,13 +29,14 @@ def report(
     """
     from data_io.layouts import open_dataset
     from evaluation.cross_validation import score_again
-    from evaluation.run_folder import open_finished
+    from evaluation.run_folder import check_same_data, open_finished
     from evaluation.splits import from_file
     from pipeline.configuration import load_settings
 
-    dataset = open_dataset(data)
-    finished = open_finished(run_folder, dataset)
+    finished = open_finished(run_folder)
     settings = load_settings(str(run_folder / "settings.yaml"))
+    dataset = open_dataset(data, grid=settings.data.grid)
+    check_same_data(finished, dataset)
     chosen = from_file(run_folder / "splits.json", dataset)
     trained_here = any(run_folder.glob("fold_*/model.keras"))  # those who vote, and MIScnn, leave other files
     choice = finished.summary.get("model choice", settings.model_choice if trained_here else "not recorded")

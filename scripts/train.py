@@ -9,6 +9,7 @@ from scripts.command_line import (
     DataFolder,
     Device,
     DryRun,
+    Grid,
     Json,
     Output,
     Overwrite,
@@ -38,6 +39,7 @@ def train(
         Path | None, typer.Option("--start-from", help="Begin with the weights of this model file (fine-tuning).")
     ] = None,
     trust_plugins: TrustPlugins = False,
+    grid: Grid = None,
     seed: Seed = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -57,8 +59,8 @@ def train(
     use_device(device, threads)
     from data_io.layouts import open_dataset
 
-    settings = settings_of(preset, set_, seed)
-    dataset = open_dataset(data)
+    settings = settings_of(preset, set_, seed, grid=grid)
+    dataset = open_dataset(data, grid=settings.data.grid)
     if dry_run:
         from scripts.dry_run import print_estimate
 

@@ -2,13 +2,14 @@
 
 import typer
 
-from scripts.command_line import Classes, DataFolder, Json, Quiet, Verbose, command, print_json, run
+from scripts.command_line import Classes, DataFolder, Grid, Json, Quiet, Verbose, command, print_json, run
 
 
 @command
 def verify(
     data: DataFolder,
     classes: Classes = 4,
+    grid: Grid = None,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -20,9 +21,10 @@ def verify(
     from dataclasses import asdict
 
     from data_io.layouts import open_dataset
+    from data_io.nifti_placement import grid_form
     from data_io.verification import verify_dataset
 
-    dataset = open_dataset(data, need_masks=False)
+    dataset = open_dataset(data, need_masks=False, grid=grid_form(grid or "sform"))
     findings = verify_dataset(dataset, classes)
     errors = sum(finding.level == "error" for finding in findings)
     counts = {"cases": len(dataset), "errors": errors, "warnings": len(findings) - errors}

@@ -52,10 +52,11 @@ def vote(
     from evaluation.splits import from_file
     from pipeline.voting import Voting, check_same_splits
 
-    dataset = open_dataset(data)
-    chosen = from_file(check_same_splits(model), dataset)
-    check_folds(fold, len(chosen))
+    splits = check_same_splits(model)
     method = Voting(tuple(model), tuple(changes or ()), trust_plugins, threads)
+    dataset = open_dataset(data, grid=method.settings.data.grid)
+    chosen = from_file(splits, dataset)
+    check_folds(fold, len(chosen))
     method.check_trained(range(len(chosen)) if fold is None else fold)
     if not overwrite:
         method.check_unchanged(output)

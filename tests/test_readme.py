@@ -29,9 +29,19 @@ def test_the_example_is_under_20_lines():
     assert len([line for line in example().splitlines() if line.strip()]) < 20
 
 
-def test_every_named_file_exists():
-    for path in re.findall(
-        r"`((?:pipeline|data_io|data)/[\w/]+\.\w+)`|\((data/[\w/]+\.png)\)", README.read_text("utf-8")
-    ):
-        name = next(filter(None, path))
+DOCUMENTS = [README, *sorted((README.parent / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_named_file_exists(document):
+    text = document.read_text("utf-8")
+    for name in re.findall(r"`((?:pipeline|data_io|data|scripts)/[\w/]+\.\w+)`", text):
         assert (README.parent / name).is_file(), name
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    assert links or document != README
+    for link in links:
+        assert (document.parent / link).exists(), link
+
+
+def test_the_readme_is_short():
+    assert len(README.read_text("utf-8").splitlines()) <= 150

@@ -61,7 +61,9 @@ def test_sound_dataset_has_no_findings(root):
 
 def test_other_shape(root, mask):
     save(mask, labels((6, 6, 13)))
-    assert only(root) == Finding("error", "b", "image and mask must have one shape, found (6, 6, 12) and (6, 6, 13)")
+    finding = only(root)
+    assert finding.level == "error"
+    assert finding.message.startswith("image and mask must have one shape, found (6, 6, 12) and (6, 6, 13)")
 
 
 def test_other_place(root, mask):
@@ -69,7 +71,9 @@ def test_other_place(root, mask):
     finding = only(root)
     assert finding.level == "error"
     assert "same place" in finding.message
-    assert "orientation RAS and LAS" in finding.message
+    assert "corners up to 3.5 mm apart" in finding.message  # the first voxel at x = 0, and at 5 voxels of -0.7 mm
+    assert "origin in mm (0, 0, 0) and (-3.5, 0, 0)" in finding.message
+    assert "orientation in the files RAS and LAS" in finding.message
 
 
 def test_not_finite(root, image):
@@ -151,8 +155,26 @@ def test_missing_codes(root, image, mask, codes, message):
 
 
 def test_header_in_metres(root, image):
+    save(image, ct(1), np.diag([0.0007, 0.0007, 0.0025, 1.0]), unit="meter")
+    finding = only(root)
+    assert finding.level == "warning"
+    assert "lengths in meter; converted to mm" in finding.message
+
+
+def test_millimetres_called_metres_are_refused(root, image):
     save(image, ct(1), unit="meter")
-    assert "lengths in meter" in only(root).message
+    assert {finding.level for finding in verify_dataset(open_dataset(root))} == {"error", "warning"}
+    assert any("a spacing of 700 x 700 x 2500 mm" in one.message for one in verify_dataset(open_dataset(root)))
+
+
+def test_forms_that_differ(root, image):
+    save(image, ct(1))
+    header = nib.load(image)
+    header.set_qform(np.diag([-0.7, 0.7, 2.5, 1.0]), 1)
+    nib.save(header, image)
+    finding = only(root)
+    assert finding.level == "warning"
+    assert "7 mm apart, mirrored" in finding.message  # x runs to 3.5 mm by one form, to -3.5 mm by the other
 
 
 def test_thick_slices(root, image, mask):
@@ -186,9 +208,10 @@ def test_tilted_axes(root, image, mask):
     tilted[1, 2] = 0.5
     for path, array in ((image, ct(1)), (mask, labels())):
         save(path, array, tilted)
-    finding = only(root)
-    assert finding.level == "warning"
-    assert "not orthogonal: two meet at 78.7 degrees" in finding.message
+    findings = verify_dataset(open_dataset(root))
+    assert {finding.level for finding in findings} == {"warning"}
+    assert any("not orthogonal: two meet at 78.7 degrees" in finding.message for finding in findings)
+    assert sum("not mirrored" in finding.message for finding in findings) == 2  # no qform can express the axes
 
 
 def test_empty_class(root, mask):

@@ -90,15 +90,30 @@ def test_turning_copies_no_voxels():
     assert np.shares_memory(Volume.from_source(array, np.diag([-1.0, 1, 1, 1])).array, array)
 
 
-def test_matches_to_a_thousandth_of_a_millimetre():
+def test_matches_to_a_share_of_a_voxel_at_the_far_corner():
     affine = np.diag([0.7, 0.7, 5.0, 1.0])
-    moved, stretched = affine.copy(), affine.copy()
-    moved[0, 3] = 0.0005
-    stretched[2, 2] = 5.0001  # 0.1 mm at the far end of 1000 slices
+    moved, rounded, stretched, shifted = (affine.copy() for _ in range(4))
+    moved[:3, 3] = 0.003  # what a header in float32 rounds
+    rounded[2, 2] = 5.0001  # 0.1 mm at the far end of 1000 slices: 0.02 of a voxel
+    stretched[2, 2] = 5.001  # 1 mm there
+    shifted[0, 3] = 0.05  # 0.07 of a voxel
     grid = Grid((8, 8, 1000), affine)
     assert grid.matches(Grid((8, 8, 1000), moved))
+    assert grid.matches(Grid((8, 8, 1000), rounded))
     assert not grid.matches(Grid((8, 8, 1000), stretched))
+    assert not grid.matches(Grid((8, 8, 1000), shifted))
     assert not grid.matches(Grid((8, 8, 999), affine))
+    assert grid.distance_mm(Grid((8, 8, 1000), stretched)) == pytest.approx(0.999)
+
+
+def test_a_difference_never_prints_two_equal_values():
+    affine = np.diag([0.703125, 0.703125, 2.0, 1.0])
+    affine[:3, 3] = (-180, -170, 1204.5)
+    other = affine.copy()
+    other[0, 3] += 0.04
+    assert Grid((512, 512, 9), affine).difference(Grid((512, 512, 9), other)) == (
+        "corners up to 0.04 mm apart; origin in mm (-180, -170, 1204.5) and (-179.96, -170, 1204.5)"
+    )
 
 
 def test_with_array_keeps_the_place():
@@ -148,7 +163,7 @@ def test_a_tie_at_45_degrees_is_turned_to_the_target():
     ("shape", "affine", "message"),
     [
         ((2, 3, 5), np.eye(4), r"CT and mask must have one shape, found \(2, 3, 4\) and \(2, 3, 5\)"),
-        ((2, 3, 4), np.diag([1.0, 1.0, 1.001, 1.0]), "CT and mask must lie in the same place"),
+        ((2, 3, 4), np.diag([1.0, 1.0, 1.02, 1.0]), "CT and mask must lie in the same place"),
         ((2, 3, 4), np.diag([-1.0, 1.0, 1.0, 1.0]), "CT and mask must lie in the same place"),
     ],
 )

@@ -176,7 +176,7 @@ def test_a_run_folder_that_is_a_file(dataset, tmp_path):
 def test_a_run_folder_may_have_any_name(dataset, tmp_path, without_pictures, name):
     run(dataset, tmp_path / name)
     assert run(dataset, tmp_path / name, resume=True).complete
-    assert open_finished(tmp_path / name, dataset).root == tmp_path / name
+    assert open_finished(tmp_path / name).root == tmp_path / name
     run(dataset, tmp_path / name, folds=[1], overwrite=True)
     run(dataset, tmp_path / name, overwrite=True)
 

@@ -3,8 +3,9 @@ import pytest
 
 from data_io.errors import InputError
 from data_io.reporting import warnings_of_this_thread
-from data_io.volume import Volume
-from pipeline import plugins
+from data_io.scan import Scan
+from data_io.volume import Grid, Volume
+from pipeline import hardware, plugins
 from pipeline.equalisation import equalise_slices
 from pipeline.preprocessing import Preprocessor, warn_if_odd
 from pipeline.settings import PreprocessingSettings
@@ -136,3 +137,28 @@ def test_few_slices_are_told_without_a_guess_at_what_is_done_about_them():
     with warnings_of_this_thread() as warnings:
         warn_if_odd("one", False, (-1000.0, 400.0), 3, OWN_GRID)
     assert warnings == ["one: few slices (3)"]
+
+
+@pytest.mark.parametrize(
+    ("spacing", "network_spacing", "message"),
+    [
+        (100.0, (1.58, 1.58, 2.7), "found a spacing of 100 x 100 x 100 mm"),
+        (1.0, (0.001, 0.001, 0.001), "found a spacing of 0.001 x 0.001 x 0.001 mm"),
+        (50.0, (0.05, 0.05, 0.05), "at most 4096 voxels along an axis"),
+    ],
+)
+def test_grids_that_no_ct_has_are_refused_before_a_voxel_is_read(spacing, network_spacing, message):
+    def never():
+        raise AssertionError("voxels were read")
+
+    scan = Scan(Grid((8, 8, 8), np.diag([spacing] * 3 + [1.0])), never)
+    with pytest.raises(InputError, match=message):
+        Preprocessor(PreprocessingSettings(spacing_mm=network_spacing)).apply(scan)
+
+
+def test_a_volume_larger_than_the_memory_is_refused(monkeypatch):
+    monkeypatch.setattr(hardware, "memory_gb", lambda: 1.0)
+    preprocessor = Preprocessor(PreprocessingSettings(spacing_mm=(1.0, 1.0, 1.0)))
+    grid = Grid((400, 400, 400), np.diag([2.0, 2.0, 2.0, 1.0]))  # 0.064 G voxels, at 1 mm eight times as many
+    with pytest.raises(InputError, match=r"about 4\.4 GB of memory .* may use 1\.0"):
+        preprocessor.grid(grid)
