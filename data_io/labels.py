@@ -68,7 +68,7 @@ def class_numbers(array: np.ndarray, values: Sequence[int | None], rule: str, re
     class_of = {value: number for number, value in enumerate(values) if value is not None}
     allowed = np.array(sorted(class_of))
     found = np.empty(0, array.dtype)
-    unknown: list[np.generic] = []
+    unknown: list = []
     for z in range(array.shape[2]):  # one plane at a time: places of the whole volume would be int64
         present = np.unique(array[:, :, z])
         fits = np.isin(_whole(present), allowed) & _is_whole(present)
