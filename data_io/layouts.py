@@ -18,6 +18,7 @@ from data_io.label_names import Names
 from data_io.nifti_placement import GridForm
 from data_io.readers import is_readable
 from data_io.reporting import listed, log
+from data_io.seg_nrrd import is_seg_nrrd
 
 IMAGE_STEM = "imaging"
 MASK_STEM = "segmentation"
@@ -129,7 +130,8 @@ def _folder_per_case(root: Path) -> _Found | None:
 
 
 def _called(stem: str, folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if label_name(path) == stem and is_readable(path)]
+    found = [path for path in _visible(folder) if label_name(path) == stem and is_readable(path)]
+    return found if stem == MASK_STEM else [path for path in found if not is_seg_nrrd(path)]
 
 
 def _nnunet(root: Path) -> _Found | None:

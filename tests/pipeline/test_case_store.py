@@ -61,14 +61,14 @@ def test_a_damaged_entry_is_made_anew(tmp_path, name, fault):
 
 def test_other_names_of_classes_or_of_labels_are_another_entry(tmp_path):
     """Labels are read by their names: what is called otherwise may be numbered otherwise."""
-    case = write_case(tmp_path / "one")
+    case = write_case(tmp_path / "one", value=2)
     exchanged = LabelTable(("background", "lung_right", "lung_left", "infection"), LUNG_LABELS.colours)
     cases = (case, replace(case, label_names=(("Left lung", (1,)), ("Right lung", (2,)))))
     stores = [CaseStore(tmp_path / "store", store(tmp_path).preprocessor, table) for table in (LUNG_LABELS, exchanged)]
     found = {(table.labels.names[1], number): table.get(one) for table in stores for number, one in enumerate(cases)}
     assert len({stored.folder for stored in found.values()}) == 4
     left, right = found["lung_left", 0].labels, found["lung_right", 0].labels
-    assert (left == 1).any()
+    assert (left == 2).any()
     np.testing.assert_array_equal(np.array([0, 2, 1, 3])[left], right)
 
 
