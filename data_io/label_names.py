@@ -66,7 +66,9 @@ def _known(declared: Names, names: Sequence[str]) -> tuple[dict[int, int], dict[
     class_at: dict[int, int] = {}
     for name, numbers in declared:
         if len(numbers) != 1:
-            raise InputError(f"{name} is a region of the labels {list(numbers)}; each class needs one label of its own")
+            raise InputError(
+                f"{name} is a region of the labels {list(numbers)} in dataset.json; each class needs one label"
+            )
         found = _class_of(name, names)
         if found is None:
             continue

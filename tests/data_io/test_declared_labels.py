@@ -144,7 +144,7 @@ def test_regions_of_nnunet_are_refused_where_a_mask_is_read(tmp_path):
     dataset = open_dataset(nnunet(tmp_path, {"background": 0, "lungs": [1, 2, 3], "infection": [3]}))
     case = dataset.case("a")
     np.testing.assert_array_equal(case.read_image().restore(), STORED)
-    with pytest.raises(InputError, match=r"case a: .*lungs is a region of the labels \[1, 2, 3\]"):
+    with pytest.raises(InputError, match=r"case a: .*lungs is a region of the labels \[1, 2, 3\] in dataset"):
         case.read_mask(LUNG_LABELS)
 
 
