@@ -9,6 +9,8 @@ from pathlib import Path
 from data_io import readers
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
+from data_io.label_names import Names
+from data_io.labels import LabelTable
 from data_io.nifti_placement import GridForm
 from data_io.volume import Volume, on_grid_of
 
@@ -17,7 +19,7 @@ from data_io.volume import Volume, on_grid_of
 class Case:
     """One scan. `patient`: scans that share it must never be split between training and test; `source`: where it came
     from, for stratified splits; `mask` is None where the case has no annotation. `grid`: which form of NIfTI headers
-    counts where both are set."""
+    counts where both are set. `label_names`: those that the dataset gives the numbers in its masks."""
 
     name: str
     image: Path
@@ -25,22 +27,26 @@ class Case:
     patient: str
     source: str = ""
     grid: GridForm = "sform"
+    label_names: Names = ()
 
     def read_image(self) -> Volume:
         """The CT volume, RAS+."""
         with named(self.name):
             return readers.read_volume(self.image, grid=self.grid)
 
-    def read_mask(self, classes: int) -> Volume:
-        """The mask as uint8 class numbers, RAS+. Raises InputError where the case has none or its labels are wrong."""
+    def read_mask(self, labels: int | LabelTable) -> Volume:
+        """The mask as uint8 class numbers of `labels`, RAS+; a table's names are compared with those of the mask.
+
+        Raises InputError where the case has none or its labels are wrong.
+        """
         if self.mask is None:
             raise InputError(f"case {self.name}: a mask is needed, but the case has none beside {self.image}")
         with named(self.name):
-            return readers.read_labels(self.mask, classes, grid=self.grid)
+            return readers.read_labels(self.mask, labels, label_names=self.label_names, grid=self.grid)
 
-    def read_pair(self, classes: int) -> tuple[Volume, Volume]:
+    def read_pair(self, labels: int | LabelTable) -> tuple[Volume, Volume]:
         """Image and mask, the mask turned to the image's grid. Raises InputError where they lie in different places."""
-        image, mask = self.read_image(), self.read_mask(classes)
+        image, mask = self.read_image(), self.read_mask(labels)
         with named(self.name):
             return image, on_grid_of(image, mask, f"image {self.image} and mask {self.mask}")
 
@@ -48,6 +54,7 @@ class Case:
         """SHA-256 of the content of image and mask, be they files or folders of slices, and of how they are read."""
         hashes = [sha256_of(path) for path in (self.image, self.mask) if path is not None]
         hashes += [] if self.grid == "sform" else [self.grid]
+        hashes += [repr(self.label_names)] if self.label_names else []
         return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from data_io.voxel_files import voxel_files
+from data_io.itk_images import voxel_files
 
 
 def sha256_of(path: str | Path) -> str:

@@ -1,125 +1,76 @@
-"""NRRD and MetaImage files (.nrrd, .nhdr, .mha, .mhd) to scans, through SimpleITK.
+"""NRRD and MetaImage files (.nrrd, .nhdr, .mha, .mhd) to scans.
 
-ITK places voxels in LPS millimetres (x to the patient's left, y to the back, z up); here they lie in RAS+.
+Both place voxels in LPS millimetres unless they say otherwise (x to the patient's left, y to the back, z up), as ITK
+does; here they lie in RAS+. Header and voxels are read here and not by ITK, which a damaged header can crash and which
+gives memory that no file filled where voxels are missing.
 """
 
-import math
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
+from data_io import metaimage_header, nrrd_header
 from data_io.errors import InputError
-from data_io.nifti import DEFLATE_MOST
+from data_io.image_header import ImageHeader
 from data_io.scan import Scan, checked, slab_thickness, three_axes
-from data_io.volume import LPS_TO_RAS, Grid
+from data_io.volume import Grid
+from data_io.voxel_files import beside
 
-READERS = {".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO", ".mha": "MetaImageIO", ".mhd": "MetaImageIO"}
-COMPRESSED = re.compile(rb"^\s*CompressedData\s*=\s*[Tt1]", re.MULTILINE)
+HEADERS: dict[str, Callable[[Path], ImageHeader]] = {
+    ".nrrd": nrrd_header.read_nrrd_header, ".nhdr": nrrd_header.read_nrrd_header,
+    ".mha": metaimage_header.read_metaimage_header, ".mhd": metaimage_header.read_metaimage_header,
+}  # fmt: skip
+SUFFIXES = tuple(HEADERS)
+NRRD_SUFFIXES = (".nrrd", ".nhdr")
 
 
 def is_itk_image(path: str | Path) -> bool:
     """Whether the name of `path` is that of a NRRD or MetaImage file."""
-    return Path(path).suffix.lower() in READERS
+    return Path(path).suffix.lower() in HEADERS
 
 
 def open_itk_image(path: str | Path) -> Scan:
     """Opens a 3D NRRD or MetaImage; the header is read at once, the voxels when the scan's slabs are asked for.
 
-    Stored order is ITK's index order. Integers keep their own data type; floats become float32. An uncompressed
-    MetaImage is read slab by slab; compressed ones and NRRD, which ITK decodes from the start for every slab, are
-    decoded once as a whole, beside the slabs that leave this function.
+    Stored order is ITK's index order. Integers keep their own data type; floats become float32. Slabs are read from the
+    files as they are asked for, compressed ones too.
 
     Raises InputError, at once or when the voxels are read, for a file that is missing, truncated, of another format,
-    not 3D, colour, vector or complex, without an invertible finite geometry, or that holds NaN or infinite voxels.
+    not 3D, colour, vector or complex, without an invertible finite geometry, or that holds NaN or infinite voxels; and
+    for a header whose data files are too few, too short, no regular files or outside its folder.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    header = _reader(path)
+    header = HEADERS[path.suffix.lower()](path)
+    shape = three_axes(header.shape, path)
+    header.voxels.check()
+    return Scan(Grid(shape, header.affine), lambda: _stored_slabs(header, shape))
+
+
+def voxel_files(path: str | Path) -> list[Path]:
+    """The files beside the header `path` that hold its voxels, in its order; none where they follow the header itself,
+    where the header cannot be understood, or where `path` is of another format.
+
+    Files that do not exist are left out, and those that are not read: outside the header's folder, no regular files.
+    """
+    path = Path(path)
+    if not is_itk_image(path):
+        return []
+    read_text = nrrd_header.read_text if path.suffix.lower() in NRRD_SUFFIXES else metaimage_header.read_text
+    found = []
     try:
-        header.ReadImageInformation()
-    except RuntimeError as error:
-        raise InputError(f"{path}: not a readable NRRD or MetaImage file ({_reason(error)})") from error
-    shape = three_axes(header.GetSize(), path)
-    if header.GetNumberOfComponents() != 1:
-        kind = sitk.GetPixelIDValueAsString(header.GetPixelID())
-        raise InputError(f"{path}: voxels must be plain numbers, found {header.GetNumberOfComponents()} each ({kind})")
-    _check_size(path, shape)
-    grid = Grid(shape, affine_of(header.GetSpacing(), header.GetDirection(), header.GetOrigin()))
-    return Scan(grid, lambda: _stored_slabs(path, header.GetSize()))
+        named = read_text(path).files()
+        for name in named.names if named else ():
+            found.append(beside(path, name))
+    except InputError:
+        return []
+    return [file for file in found if file.is_file()]
 
 
-def affine_of(spacing_mm: tuple[float, ...], direction: tuple[float, ...], origin_mm: tuple[float, ...]) -> np.ndarray:
-    """ITK's geometry (LPS) as a 4x4 affine to RAS+ millimetres; a fourth axis is left out."""
-    axes = math.isqrt(len(direction))
-    affine = np.eye(4)
-    affine[:3, :3] = LPS_TO_RAS @ np.reshape(direction, (axes, axes))[:3, :3] * spacing_mm[:3]
-    affine[:3, 3] = LPS_TO_RAS @ origin_mm[:3]
-    return affine
-
-
-def place(image: sitk.Image, grid: Grid) -> None:
-    """Gives a 3D SimpleITK image the geometry of `grid`, sheared grids included; the inverse of `affine_of`."""
-    axes = LPS_TO_RAS @ grid.affine[:3, :3]
-    image.SetSpacing(grid.spacing_mm)
-    image.SetDirection((axes / grid.spacing_mm).ravel().tolist())
-    image.SetOrigin((LPS_TO_RAS @ grid.affine[:3, 3]).tolist())
-
-
-def _reader(path: Path) -> sitk.ImageFileReader:
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK's warnings would go to stderr, past the log
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO(READERS[path.suffix.lower()])
-    reader.SetFileName(str(path))
-    return reader
-
-
-def _reason(error: RuntimeError) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if not line.startswith("Reason:")]
-    return next((line for line in reversed(lines) if line), "no reason given")
-
-
-def _check_size(path: Path, shape: tuple[int, int, int]) -> None:
-    """Refuses a damaged size before ITK asks for as much memory; the voxels of .nhdr and .mhd lie elsewhere."""
-    most = path.stat().st_size * DEFLATE_MOST
-    if path.suffix.lower() in (".nrrd", ".mha") and math.prod(shape) > most:
-        raise InputError(
-            f"{path}: the file is truncated or its header damaged: {shape} voxels of one byte or more, the file holds "
-            f"at most {most}; copy or download it again"
-        )
-
-
-def _stored_slabs(path: Path, size: tuple[int, ...]) -> Iterator[np.ndarray]:
-    thickness = slab_thickness(size[:3], itemsize=4)
-    at_once = thickness if _streams(path) else size[2]
-    for first in range(0, size[2], at_once):
-        image = _read(path, size, first, min(at_once, size[2] - first))
-        planes = sitk.GetArrayViewFromImage(image)
-        planes = planes.reshape(planes.shape[-3:])
-        for start in range(0, len(planes), thickness):
-            # A copy: the view dies with the image.
-            yield checked(planes[start : start + thickness].copy().T, path)
-
-
-def _streams(path: Path) -> bool:
-    if READERS[path.suffix.lower()] != "MetaImageIO":
-        return False
-    with path.open("rb") as file:
-        return COMPRESSED.search(file.read(4096)) is None
-
-
-def _read(path: Path, size: tuple[int, ...], first: int, count: int) -> sitk.Image:
-    reader = _reader(path)
-    if count < size[2]:
-        reader.SetExtractIndex([0, 0, first] + [0] * (len(size) - 3))
-        reader.SetExtractSize([size[0], size[1], count] + [1] * (len(size) - 3))
-    try:
-        return reader.Execute()
-    except RuntimeError as error:
-        raise InputError(
-            f"{path}: the voxels cannot be read, the file is truncated or damaged or the data file it names is missing "
-            f"({_reason(error)}); copy it again"
-        ) from error
+def _stored_slabs(header: ImageHeader, shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
+    plane = shape[0] * shape[1]
+    thickness = slab_thickness(shape, header.voxels.dtype.itemsize)
+    for values in header.voxels.slabs(thickness * plane):
+        yield checked(values.reshape((*shape[:2], -1), order="F"), header.voxels.path)

@@ -1,4 +1,4 @@
-"""Masks to files, in the format that the file's name asks for."""
+"""Names of masks' files, and masks to files in the format that the name asks for."""
 
 from pathlib import Path
 
@@ -19,9 +19,9 @@ def is_label_file(path: str | Path) -> bool:
 
 
 def label_name(path: str | Path) -> str:
-    """The file's name without folder and without the suffix of a mask's format (the whole name where it has none)."""
+    """The file's name without folder and without the suffix of its format, such as .seg.nrrd, .nii.gz or .mha."""
     name, suffix = Path(path).name, _suffix(path)
-    return name[: -len(suffix)] if suffix else name
+    return name[: -len(suffix)] if suffix else Path(path).stem
 
 
 def write_labels(path: str | Path, labels: Volume, table: LabelTable) -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_io.errors import InputError
-from data_io.labels import LUNG_LABELS, LabelTable, class_numbers
-from data_io.readers import read_volume
+from data_io.label_names import Names
+from data_io.labels import LUNG_LABELS, LabelTable
+from data_io.readers import read_labels
 from data_io.volume import Volume
 
 BACKGROUND = "background"
@@ -20,12 +21,12 @@ class LabelMapping:
     values: tuple[int, ...]
     table: LabelTable
 
-    def read(self, path: str | Path) -> Volume:
-        """Reads a mask as uint8 class numbers of the table. Raises InputError for a value that no class has."""
-        volume = read_volume(path)
-        declared = ", ".join(f"{value}={name}" for value, name in zip(self.values, self.table.names, strict=True))
-        rule, remedy = f"{path}: labels must be among {declared}", "name every label with --labels"
-        return volume.with_array(class_numbers(volume.array, self.values, rule, remedy))
+    def read(self, path: str | Path, label_names: Names = ()) -> Volume:
+        """Reads a mask as uint8 class numbers of the table, by the names in it and in `label_names` where there are
+        any; see `readers.read_labels`. Raises InputError for a value that no class has."""
+        return read_labels(
+            path, self.table, values=self.values, label_names=label_names, remedy="name every label with --labels"
+        )
 
 
 LUNG_MAPPING = LabelMapping((0, 1, 2, 3), LUNG_LABELS)

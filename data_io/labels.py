@@ -7,6 +7,11 @@ import numpy as np
 
 from data_io.errors import InputError
 
+MOST_CLASSES = 256
+ROUNDING = 1e-3
+"""How far from a class number a value in a file may be: that of a mask stored with a scale, or as floats."""
+VALUES_NAMED = 5
+
 
 @dataclass(frozen=True)
 class LabelTable:
@@ -51,25 +56,49 @@ class LabelTable:
         return tuple(swapped)
 
 
-def class_numbers(array: np.ndarray, values: Sequence[int], rule: str, remedy: str) -> np.ndarray:
-    """A mask (x, y, z) of any type as uint8, of the same shape: class k where its value is `values[k]`.
+def class_numbers(array: np.ndarray, values: Sequence[int | None], rule: str, remedy: str) -> np.ndarray:
+    """A mask (x, y, z) of any type as uint8, of the same shape: class k where its value is `values[k]`, within
+    ROUNDING; None for a class that the mask does not have.
 
     Raises InputError for a value that no class has, found between `rule` and `remedy`, the start and the end of the
-    sentence.
+    sentence, and for more classes than uint8 can number.
     """
-    planes = range(array.shape[2])  # one at a time: places of the whole volume would be int64
-    found = np.unique(np.concatenate([np.unique(array[:, :, z]) for z in planes]))
-    unknown = np.setdiff1d(found, values)
-    if unknown.size:
-        raise InputError(f"{rule}, found {', '.join(f'{value:g}' for value in unknown[:5])}; {remedy}")
-    order = np.argsort(values)
-    classes = order[np.searchsorted(np.asarray(values)[order], found)].astype(np.uint8)
-    if np.array_equal(classes, found):  # as in masks of this program: nothing to look up, twice as fast
+    if len(values) > MOST_CLASSES:
+        raise InputError(f"a mask has at most {MOST_CLASSES} classes, found {len(values)}")
+    class_of = {value: number for number, value in enumerate(values) if value is not None}
+    allowed = np.array(sorted(class_of))
+    found = np.empty(0, array.dtype)
+    unknown: list = []
+    for z in range(array.shape[2]):  # one plane at a time: places of the whole volume would be int64
+        present = np.unique(array[:, :, z])
+        fits = np.isin(_whole(present), allowed) & _is_whole(present)
+        unknown += [value for value in present[~fits] if value not in unknown]
+        if len(unknown) >= VALUES_NAMED:
+            break
+        found = np.union1d(found, _whole(present[fits]))
+    if unknown:
+        texts = [str(value).removesuffix(".0") for value in sorted(unknown)[:VALUES_NAMED]]
+        raise InputError(f"{rule}, found {', '.join(texts)}; {remedy}")
+    classes = np.array([class_of[int(value)] for value in found], np.uint8)
+    same = np.array_equal(classes, found)  # as in masks of this program: nothing to look up, twice as fast
+    if same and array.dtype.kind != "f":
         return array.astype(np.uint8)
     numbers = np.empty_like(array, dtype=np.uint8)
-    for z in planes:
-        numbers[:, :, z] = classes[np.searchsorted(found, array[:, :, z])]
+    for z in range(array.shape[2]):
+        plane = _whole(array[:, :, z])
+        numbers[:, :, z] = plane if same else classes[np.searchsorted(found, plane)]
     return numbers
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    return np.rint(values) if values.dtype.kind == "f" else values
+
+
+def _is_whole(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind != "f":
+        return np.ones(values.shape, bool)
+    with np.errstate(invalid="ignore"):  # infinity minus itself: not a number, and so not within
+        return np.abs(values - np.rint(values)) <= ROUNDING
 
 
 LUNG_LABELS = LabelTable(

@@ -5,18 +5,20 @@ Zenodo record 3757476. A file counts where a registered reader recognises it, so
 """
 
 import csv
-import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_io.dataset import Case, Dataset
+from data_io.declared_labels import DATASET_JSON, names_of_dataset, read_dataset_json
 from data_io.errors import InputError
-from data_io.nifti import case_name
+from data_io.label_files import label_name
+from data_io.label_names import Names
 from data_io.nifti_placement import GridForm
 from data_io.readers import is_readable
 from data_io.reporting import listed, log
+from data_io.seg_nrrd import is_seg_nrrd
 
 IMAGE_STEM = "imaging"
 MASK_STEM = "segmentation"
@@ -31,12 +33,13 @@ NNUNET_IMAGE = re.compile(r"(.+)_(\d{4})")
 @dataclass(frozen=True)
 class _Found:
     """The files of each case name: images and masks, any number of each until they are checked. `no_cases`: folders
-    beside those of the cases."""
+    beside those of the cases. `label_names`: of the masks' numbers, where the dataset gives them."""
 
     layout: str
     images: dict[str, list[Path]]
     masks: dict[str, list[Path]]
     no_cases: tuple[str, ...] = ()
+    label_names: Names = ()
 
 
 def is_dataset(root: str | Path) -> bool:
@@ -75,7 +78,15 @@ def open_dataset(root: str | Path, need_masks: bool = True, *, grid: GridForm = 
     _check(root, found, need_masks)
     patients = _patients(root, found.images)
     cases = tuple(
-        Case(name, images[0], found.masks.get(name, [None])[0], patients[name], source_of(name), grid)
+        Case(
+            name,
+            images[0],
+            found.masks.get(name, [None])[0],
+            patients[name],
+            source_of(name),
+            grid,
+            label_names=found.label_names,
+        )
         for name, images in sorted(found.images.items())
     )
     return Dataset(root, cases, found.layout)
@@ -119,13 +130,16 @@ def _folder_per_case(root: Path) -> _Found | None:
 
 
 def _called(stem: str, folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if case_name(path) == stem and is_readable(path)]
+    found = [path for path in _visible(folder) if label_name(path) == stem and is_readable(path)]
+    return found if stem == MASK_STEM else [path for path in found if not is_seg_nrrd(path)]
 
 
 def _nnunet(root: Path) -> _Found | None:
     if not (root / "imagesTr").is_dir():
         return None
-    ending = _nnunet_file_ending(root / "dataset.json")
+    described = root / DATASET_JSON
+    content = read_dataset_json(described) if described.is_file() else {}
+    ending = _nnunet_file_ending(content, described)
     images: dict[str, list[Path]] = {}
     for path in _files(root / "imagesTr", ending):
         match = NNUNET_IMAGE.fullmatch(_without(path, ending))
@@ -139,19 +153,11 @@ def _nnunet(root: Path) -> _Found | None:
         masks.setdefault(_without(path, ending), []).append(path)
     if not images and not masks:
         raise InputError(f"{root / 'imagesTr'}: no file CASE_0000{ending} that a reader here knows")
-    return _Found("nnU-Net", images, masks)
+    return _Found("nnU-Net", images, masks, label_names=names_of_dataset(content, described))
 
 
-def _nnunet_file_ending(path: Path) -> str:
+def _nnunet_file_ending(content: Mapping[str, object], path: Path) -> str:
     """`file_ending` of nnU-Net's dataset.json; its version 1 knew only .nii.gz."""
-    if not path.is_file():
-        return ".nii.gz"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not readable as JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: a JSON object was expected, found {type(content).__name__}")
     channels = content.get("channel_names") or content.get("modality")
     if isinstance(channels, dict | list) and len(channels) > 1:
         raise InputError(f"{path}: one channel per case is read here, found {len(channels)}: {channels}; keep the CT")
@@ -231,7 +237,7 @@ def _unnested(folder: Path) -> Path:
 def _by_name(folder: Path) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     for path in _files(folder, ""):
-        files.setdefault(case_name(path), []).append(path)
+        files.setdefault(label_name(path), []).append(path)
     return files
 
 

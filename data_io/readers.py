@@ -12,7 +12,7 @@ the test that recognises its files:
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from zipfile import BadZipFile
@@ -20,10 +20,13 @@ from zipfile import BadZipFile
 import numpy as np
 
 from data_io import dicom, dicom_series, itk_images, nifti
+from data_io.declared_labels import names_in
 from data_io.errors import InputError
 from data_io.grid_limits import check_ct_grid
-from data_io.labels import class_numbers
+from data_io.label_names import Names, unlike, values_by_name
+from data_io.labels import LabelTable, class_numbers
 from data_io.nifti_placement import GridForm
+from data_io.reporting import log
 from data_io.scan import Scan, checked
 from data_io.volume import Volume
 
@@ -71,11 +74,48 @@ def read_volume(path: str | Path, *, grid: GridForm = "sform") -> Volume:
         return found.read()
 
 
-def read_labels(path: str | Path, classes: int, *, grid: GridForm = "sform") -> Volume:
-    """Reads a mask as uint8 class numbers 0 .. classes - 1. Raises InputError for any other value."""
+def read_labels(
+    path: str | Path,
+    labels: int | LabelTable,
+    *,
+    values: Sequence[int] | None = None,
+    label_names: Names = (),
+    grid: GridForm = "sform",
+    remedy: str = "relabel the mask or declare the class",
+) -> Volume:
+    """Reads a mask as uint8 class numbers 0, 1, 2, ... of `labels`, a table or the number of classes.
+
+    `values`: the number in the file of each class, by default its class number. With a table, names in the file
+    (`declared_labels.names_in`) and `label_names`, those that its dataset gives, count more than these: a class at
+    another number is read from there, with a warning. `remedy`: the end of the error about a value of no class.
+
+    Raises InputError for any other value, and for names that contradict each other.
+    """
+    path, classes = Path(path), labels if isinstance(labels, int) else len(labels)
+    numbers: Sequence[int | None] = values or range(classes)
+    rule = f"0..{classes - 1}"
+    if not isinstance(labels, int):
+        with _named(path):
+            numbers = _values_by_name(path, labels.names, values or range(classes), label_names)
+        if values or numbers != tuple(range(classes)):
+            pairs = zip(numbers, labels.names, strict=True)
+            rule = f"among {', '.join(f'{number}={name}' for number, name in pairs if number is not None)}"
     volume = read_volume(path, grid=grid)
-    rule, remedy = f"{path}: labels must be 0..{classes - 1}", "relabel the mask or declare the class"
-    return volume.with_array(class_numbers(volume.array, range(classes), rule, remedy))
+    return volume.with_array(class_numbers(volume.array, numbers, f"{path}: labels must be {rule}", remedy))
+
+
+def _values_by_name(
+    path: Path, names: Sequence[str], values: Sequence[int], label_names: Names
+) -> tuple[int | None, ...]:
+    declared = (*names_in(path), *label_names)
+    found = values_by_name(declared, names, values)
+    if found != tuple(values):
+        pairs = zip(found, names, strict=True)
+        moved = ", ".join(f"{number} is {name}" for number, name in pairs if number is not None)
+        log.warning("%s: its labels have other numbers than here and are read by their names: %s", path, moved)
+    for number, name, read_as in unlike(declared, names, found):
+        log.warning("%s: label %d is called %s and read as %s; is it that?", path, number, name, read_as)
+    return found
 
 
 def _read(path: Path, grid: GridForm) -> Volume | Scan:

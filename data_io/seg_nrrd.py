@@ -7,9 +7,8 @@ import SimpleITK as sitk
 
 from data_io.atomic import write_aside
 from data_io.errors import InputError
-from data_io.itk_images import place
 from data_io.labels import LabelTable
-from data_io.volume import Volume
+from data_io.volume import LPS_TO_RAS, Grid, Volume
 
 SUFFIX = ".seg.nrrd"
 
@@ -45,6 +44,14 @@ def write_seg_nrrd(path: str | Path, labels: Volume, table: LabelTable) -> None:
     with write_aside(path) as aside:
         writer.SetFileName(str(aside))
         writer.Execute(image)
+
+
+def place(image: sitk.Image, grid: Grid) -> None:
+    """Gives a 3D SimpleITK image the geometry of `grid`, sheared grids included; the inverse of `affine_of`."""
+    axes = LPS_TO_RAS @ grid.affine[:3, :3]
+    image.SetSpacing(grid.spacing_mm)
+    image.SetDirection((axes / grid.spacing_mm).ravel().tolist())
+    image.SetOrigin((LPS_TO_RAS @ grid.affine[:3, 3]).tolist())
 
 
 def _header(table: LabelTable, shape: tuple[int, ...]) -> dict[str, str]:

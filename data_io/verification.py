@@ -14,6 +14,7 @@ from data_io import nifti, readers
 from data_io.dataset import Case, Dataset
 from data_io.errors import InputError
 from data_io.intensities import UNIT_VALUES, is_hu, is_unit, is_windowed
+from data_io.labels import LUNG_LABELS
 from data_io.reporting import track, warnings_of_this_thread
 from data_io.volume import Grid, Volume, on_grid_of
 
@@ -33,7 +34,8 @@ class Finding:
 
 
 def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
-    """Reads every case and tells what is wrong, ordered by case; the masks' labels must be 0 .. classes - 1.
+    """Reads every case and tells what is wrong, ordered by case; the masks' labels must be 0 .. classes - 1. Names of
+    labels are compared with those of LUNG_LABELS where there are as many classes.
 
     Errors: unreadable or truncated, not 3D, NaN or infinite voxels, values scaled to 0..1, labels outside the set,
     image and mask on different grids. Warnings: all that the readers warn of (such as qform and sform that differ, or
@@ -79,7 +81,8 @@ def _read(case: Case, path: Path, findings: list[Finding], classes: int | None =
         try:
             if classes is None:
                 return readers.read_volume(path, grid=case.grid)
-            return readers.read_labels(path, classes, grid=case.grid)
+            labels = LUNG_LABELS if classes == len(LUNG_LABELS) else classes
+            return readers.read_labels(path, labels, label_names=case.label_names, grid=case.grid)
         except (InputError, MemoryError) as error:
             message = " ".join(str(error).split()) or type(error).__name__
             findings.append(Finding("error", case.name, message if str(path) in message else f"{path}: {message}"))

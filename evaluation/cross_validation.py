@@ -242,9 +242,9 @@ def _draw_fold(cases: Dataset, run: RunFolder, fold: int, labels: LabelTable) ->
 
 def _read(case: Case, run: RunFolder, fold: int, labels: LabelTable) -> tuple[Volume, Volume, Volume]:
     """Image, reference and prediction on one grid; the prediction from its file: measured is what users find there."""
-    image, reference = case.read_pair(len(labels))
+    image, reference = case.read_pair(labels)
     with named(case.name):
-        prediction = read_labels(run.prediction(fold, case.name), len(labels), grid=case.grid)
+        prediction = read_labels(run.prediction(fold, case.name), labels, grid=case.grid)
         return image, reference, on_grid_of(reference, prediction, "reference and prediction")
 
 

@@ -30,7 +30,7 @@ def explore(dataset: Dataset, labels: LabelTable = LUNG_LABELS, visit: Visitor |
         raise InputError(f"{dataset.root}: no cases to explore")
     rows = []
     for case in track(dataset, "exploring", total=len(dataset)):
-        image, mask = (case.read_image(), None) if case.mask is None else case.read_pair(len(labels))
+        image, mask = (case.read_image(), None) if case.mask is None else case.read_pair(labels)
         rows.append(describe_case(case, image, mask, labels))
         if visit is not None:
             visit(case, image, mask)

@@ -1,5 +1,6 @@
 """Scores of anyone's masks: tables, figures and a report, without a run."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from data_io.atomic import write_json
 from data_io.dataset import named
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
+from data_io.itk_images import SUFFIXES as ITK_SUFFIXES
 from data_io.label_mapping import LabelMapping
+from data_io.nifti import SUFFIXES as NIFTI_SUFFIXES
 from data_io.readers import read_volume
 from data_io.reporting import track, warnings_of_this_thread
 from data_io.volume import Volume, on_grid_of
@@ -21,6 +24,7 @@ from evaluation.report.run import case_sheets, draw_results, extreme_cases, grou
 from evaluation.run_folder import is_fold, is_run
 from evaluation.scores import CaseScores, check_tolerances, score_case
 
+MAP_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
 REPORT, SUMMARY = "report.html", "summary.json"
 RESULTS = (REPORT, SUMMARY, score_files.METRICS)
 """What says that results lie in a folder: written last, in this order."""
@@ -51,8 +55,9 @@ def evaluate_masks(
     cases count as fold 0. Nothing is written, and nothing of before removed, until every case has been read and scored.
 
     `tolerances_mm`: of the surface Dice by class or group, on top of `surface.TOLERANCES_MM`. `probabilities`: folder
-    of maps CASE.CLASS.nii.gz. Raises InputError as `find_pairs`, for masks with other labels, masks and CTs that lie
-    elsewhere, for a tolerance of a class that there is not, and for a folder of maps that lacks a case.
+    of maps CASE.CLASS.nii.gz, or in another format. Raises InputError as `find_pairs`, for masks with other labels,
+    masks and CTs that lie elsewhere, for a tolerance of a class that there is not, and for a folder of maps that lacks
+    a case.
     """
     check_tolerances(tolerances_mm, mapping.table)
     with warnings_of_this_thread() as warnings:
@@ -72,7 +77,7 @@ def evaluate_masks(
     names = zip(mapping.values, mapping.table.names, strict=True)
     write_report(
         output / REPORT,
-        f"Evaluation: {output.resolve().name}",
+        f"Evaluation: {Path(os.path.abspath(output)).name}",
         {"labels": [f"{value} = {name}" for value, name in names], **summarise(final)},
         "",
         [],
@@ -104,8 +109,9 @@ def _scored(
 def _masks(pair: Pair, mapping: LabelMapping) -> tuple[Volume, Volume]:
     """Reference and prediction, both on the reference's grid."""
     with named(pair.case):
-        reference = mapping.read(pair.reference)
-        return reference, on_grid_of(reference, mapping.read(pair.prediction), "reference and prediction")
+        reference = mapping.read(pair.reference, pair.reference_names)
+        prediction = mapping.read(pair.prediction, pair.prediction_names)
+        return reference, on_grid_of(reference, prediction, "reference and prediction")
 
 
 def _ct(path: Path, reference: Volume) -> Volume:
@@ -113,8 +119,13 @@ def _ct(path: Path, reference: Volume) -> Volume:
 
 
 def _probability_maps(folder: Path, case: str, names: Sequence[str]) -> dict[str, Volume]:
-    paths = {name: folder / f"{case}.{name}.nii.gz" for name in names}
-    found = {name: path for name, path in paths.items() if path.is_file()}
+    found: dict[str, Path] = {}
+    for name in names:
+        paths = [path for suffix in MAP_SUFFIXES if (path := folder / f"{case}.{name}{suffix}").is_file()]
+        if len(paths) > 1:
+            raise InputError(f"{folder}: two maps of one class, {paths[0].name} and {paths[1].name}; keep one")
+        if paths:
+            found[name] = paths[0]
     if not found:
         raise InputError(f"{folder} needs a map {case}.CLASS.nii.gz, such as {case}.{names[-1]}.nii.gz")
     return {name: read_volume(path) for name, path in found.items()}

@@ -17,6 +17,7 @@ import numpy as np
 from data_io.atomic import PARTIAL_PREFIX
 from data_io.dataset import Case, named
 from data_io.errors import InputError
+from data_io.labels import LabelTable
 from data_io.reporting import warnings_of_this_thread
 from pipeline import plugins
 from pipeline.preprocessing import Preprocessor
@@ -64,11 +65,11 @@ class StoredCase:
 
 @dataclass(frozen=True)
 class CaseStore:
-    """Prepared cases under `folder`, made by `preprocessor`, with masks of `classes` classes."""
+    """Prepared cases under `folder`, made by `preprocessor`, with masks of the classes of `labels`."""
 
     folder: Path
     preprocessor: Preprocessor
-    classes: int
+    labels: LabelTable
 
     def get(self, case: Case) -> StoredCase:
         """The prepared case; preprocesses it if it is not there yet. Safe when several processes ask at once."""
@@ -83,7 +84,7 @@ class CaseStore:
         """Whether all files are there at their full length."""
         try:
             json.loads((stored.folder / "case.json").read_text(encoding="utf-8"))
-            for name in ("image", "labels", *(f"foreground_{label}" for label in range(1, self.classes))):
+            for name in ("image", "labels", *(f"foreground_{label}" for label in range(1, len(self.labels)))):
                 np.load(stored.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return False
@@ -92,12 +93,12 @@ class CaseStore:
     def _key(self, case: Case) -> str:
         settings = self.preprocessor.settings.model_dump_json()
         steps = [plugins.source_hash(name) for name in self.preprocessor.settings.steps]
-        content = f"{FORMAT} {self.classes} {settings} {steps} {case.fingerprint()}"
+        content = f"{FORMAT} {self.labels.names} {settings} {steps} {case.fingerprint()}"
         return f"{case.name}-{hashlib.sha256(content.encode()).hexdigest()[:24]}"
 
     def _make(self, case: Case, entry: Path) -> None:
         with warnings_of_this_thread(hold_back=True) as warnings:  # kept, as the files are not read the next time
-            image, mask = case.read_pair(self.classes)
+            image, mask = case.read_pair(self.labels)
             with named(case.name):
                 prepared = self.preprocessor.apply(image, mask)
         if prepared.labels is None:
@@ -109,7 +110,7 @@ class CaseStore:
             np.save(aside / "image.npy", prepared.image.astype(np.float16))
             np.save(aside / "labels.npy", prepared.labels)
             counts = []
-            for label in range(1, self.classes):
+            for label in range(1, len(self.labels)):
                 voxels = np.argwhere(prepared.labels == label)
                 counts.append(len(voxels))
                 step = max(1, -(-len(voxels) // FOREGROUND_VOXELS))

@@ -96,7 +96,7 @@ class Segmenter:
         return stored
 
     def _stored(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:
-        store = CaseStore(self.store, Preprocessor(self.settings.preprocessing), len(self.settings.labels.names))
+        store = CaseStore(self.store, Preprocessor(self.settings.preprocessing), self.settings.labels.table)
         return [store.get(case) for case in track(list(cases), "Preprocessing", len(cases))]
 
     def _validation_names(self, cases: Dataset) -> set[str]:

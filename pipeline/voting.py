@@ -73,7 +73,7 @@ class Voting:
     def prepare(self, cases: Dataset) -> None:
         """Reads every case once, so that a bad one is told at once."""
         for case in cases:
-            case.read_pair(len(self.labels))
+            case.read_pair(self.labels)
 
     def fit(
         self, cases: Dataset, folder: Path, resume: bool = False, start_from: TrainedModel | None = None

@@ -20,17 +20,22 @@ from scripts.command_line import (
 
 Reference = Annotated[
     Path,
-    typer.Option("--reference", help="Folder of reference masks CASE.nii.gz, or of a dataset.", show_default=False),
+    typer.Option(
+        "--reference",
+        help="Folder of reference masks (CASE.nii.gz, .nii, .seg.nrrd, .nrrd, .nhdr, .mha, .mhd), or of a dataset.",
+        show_default=False,
+    ),
 ]
 Prediction = Annotated[
-    Path, typer.Option("--prediction", help="Folder of predicted masks CASE.nii.gz.", show_default=False)
+    Path, typer.Option("--prediction", help="Folder of predicted masks, as the reference's.", show_default=False)
 ]
 Labels = Annotated[
     list[str] | None,
     typer.Option(
         "--labels",
         metavar="NUMBER=NAME",
-        help="Classes of the masks; may be repeated. By default 1=lung_left,2=lung_right,3=infection.",
+        help="Classes of the masks; may be repeated. By default 1=lung_left,2=lung_right,3=infection. Names that a "
+        "mask's file (.seg.nrrd, NIfTI with a label table) or dataset.json gives count more.",
         show_default=False,
     ),
 ]

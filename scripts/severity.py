@@ -10,7 +10,7 @@ from scripts.command_line import Json, Output, Overwrite, Quiet, Verbose, comman
 Masks = Annotated[
     Path,
     typer.Argument(
-        metavar="MASKS", help="A mask (.nii.gz, .nii, .seg.nrrd), a folder of masks, or a dataset.", show_default=False
+        metavar="MASKS", help="A mask (NIfTI, NRRD, MetaImage), a folder of masks, or a dataset.", show_default=False
     ),
 ]
 Images = Annotated[
@@ -55,26 +55,31 @@ def severity(
     from evaluation.figures.severity import severity_figure
     from evaluation.measures.severity import DEFINITIONS, LOBES, RESEARCH_ONLY
     from evaluation.measures.severity import severity as grade
+    from evaluation.pairing import files_of, find_masks, masks_given
     from evaluation.tables import write_csv
 
     table_path = output / "severity.csv"
     if table_path.exists() and not overwrite:
         raise InputError(f"{table_path}: exists already; choose another folder or give --overwrite")
-    mask_of, image_of = _masks_and_images(masks)
+    mask_of = find_masks(masks)
+    image_of = {case: mask.image for case, mask in mask_of.items() if mask.image is not None}
     if images is not None:
-        image_of |= _of_cases(mask_of, images, find_inputs([images]), "CT")
-    lobes_of = {} if lobes is None else _of_cases(mask_of, lobes, _label_files(lobes), "lobe mask")
+        image_of |= files_of(mask_of, images, find_inputs([images]), "CT")
+    lobes_of: dict[str, Path] = {}
+    if lobes is not None:
+        lobe_masks = {case: mask.path for case, mask in masks_given(lobes).items()}
+        lobes_of = files_of(mask_of, lobes, lobe_masks, "lobe mask")
     rows = []
-    for case, path in track(mask_of.items(), "grading", total=len(mask_of)):
-        mask = read_labels(path, len(LUNG_LABELS))
+    for case, given in track(mask_of.items(), "grading", total=len(mask_of)):
+        mask = read_labels(given.path, LUNG_LABELS, label_names=given.label_names)
         image = read_volume(image_of[case]) if case in image_of else None
         lobe_mask = read_labels(lobes_of[case], LOBES + 1) if case in lobes_of else None
         with named(case):
             row = grade(mask, image, LUNG_LABELS, lobes=lobe_mask)
         missing = [
             f"no {what} of this name"
-            for what, given, files in (("CT", images, image_of), ("lobe mask", lobes, lobes_of))
-            if given is not None and case not in files
+            for what, option, files in (("CT", images, image_of), ("lobe mask", lobes, lobes_of))
+            if option is not None and case not in files
         ]
         remarks = "; ".join(filter(None, [str(row["remarks"]), *missing]))
         rows.append({"case": case, **row, "remarks": remarks})
@@ -111,55 +116,6 @@ def _readable(rows: list[dict]) -> str:
     text = aligned(lines)
     text += [f"{', '.join(cases)}: {remark}" for remark, cases in remarked.items()]
     return "\n".join([*text, RESEARCH_ONLY])
-
-
-def _masks_and_images(masks: Path) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Masks by case name and, of a dataset, its CTs."""
-    from data_io.layouts import open_dataset
-
-    if found := _label_files(masks):
-        return found, {}
-    dataset = open_dataset(masks, need_masks=True)
-    return {case.name: case.mask for case in dataset if case.mask}, {case.name: case.image for case in dataset}
-
-
-def _label_files(given: Path) -> dict[str, Path]:
-    """The mask that is given, or those in the folder, by case name.
-
-    A given file called `segmentation` is named by its folder. Raises InputError for what is neither mask nor folder.
-    """
-    from data_io.errors import InputError
-    from data_io.label_files import is_label_file, label_name
-    from data_io.layouts import MASK_STEM
-    from evaluation.pairing import masks_in
-
-    if given.is_dir():
-        return masks_in(given)
-    if not given.is_file():
-        raise InputError(f"{given}: no such file or folder")
-    if not is_label_file(given):
-        raise InputError(f"{given}: a mask is a file .nii.gz, .nii or .seg.nrrd; convert it")
-    name = label_name(given)
-    return {given.resolve().parent.name if name == MASK_STEM else name: given}
-
-
-def _of_cases(masks: dict[str, Path], given: Path, found: dict[str, Path], what: str) -> dict[str, Path]:
-    """Of the files `found` at `given`, those with the name of a mask; one file given with one mask belongs to it.
-
-    Raises InputError where no name matches.
-    """
-    from data_io.dicom_series import is_dicom
-    from data_io.errors import InputError
-
-    if len(masks) == len(found) == 1 and (given.is_file() or is_dicom(given)):
-        return dict(zip(masks, found.values(), strict=True))
-    matching = {case: found[case] for case in masks if case in found}
-    if not matching:
-        raise InputError(
-            f"{given}: a {what} bears the name of its mask, such as {min(masks)}; "
-            f"found {', '.join(sorted(found)[:5]) or 'none'}"
-        )
-    return matching
 
 
 if __name__ == "__main__":

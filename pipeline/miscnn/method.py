@@ -72,7 +72,7 @@ class MiscnnReference:
     def prepare(self, cases: Dataset) -> Path:
         """Reads every case once, so that a bad one is told at once, and makes the environment where there is none."""
         for case in track(list(cases), "Reading the cases", len(cases)):
-            image, _ = case.read_pair(len(self.labels))
+            image, _ = case.read_pair(self.labels)
             _check_case(case.name, image)
         return environment(self.environment_folder)
 
@@ -93,7 +93,7 @@ class MiscnnReference:
             (folder / "miscnn.log").unlink()
         with _work_folder(folder) as work:
             for case in track(list(cases), "Writing the cases for MIScnn", len(cases)):
-                _write_case(work / "data" / case.name, *case.read_pair(len(self.labels)))
+                _write_case(work / "data" / case.name, *case.read_pair(self.labels))
             self._run(folder, work, "train", [case.name for case in cases], work / weights.name)
             self._write_history(work / "history.csv", folder / "history.csv")
             os.replace(work / weights.name, weights)

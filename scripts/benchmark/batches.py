@@ -112,7 +112,7 @@ def prepared_cases(work: Path, settings):
     from pipeline.case_store import CaseStore
     from pipeline.preprocessing import Preprocessor
 
-    store = CaseStore(work / "batches_store", Preprocessor(settings.preprocessing), len(settings.labels.names))
+    store = CaseStore(work / "batches_store", Preprocessor(settings.preprocessing), settings.labels.table)
     folders = sorted(cts_with_masks(work).iterdir())
     return [
         store.get(Case(folder.name, folder / "imaging.nii.gz", folder / "segmentation.nii.gz", folder.name))

@@ -52,9 +52,10 @@ def benchmark(
 def _write_masks(path: Path, work: Path) -> None:
     from scipy import ndimage
 
+    from data_io.labels import LUNG_LABELS
     from data_io.readers import read_labels
 
-    mask = read_labels(path, 4).array
+    mask = read_labels(path, LUNG_LABELS).array
     places = [np.arange(size) * old // size for size, old in zip(SHAPE, mask.shape, strict=True)]
     reference = np.asfortranarray(mask[np.ix_(*places)])
     prediction = np.roll(reference, (3, -2, 1), axis=(0, 1, 2))

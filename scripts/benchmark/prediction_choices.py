@@ -78,7 +78,7 @@ def measure(
 
 def _measure_case(case, fold: int, base: Predictor, others: dict[str, Predictor]) -> list[dict]:
     table = base.settings.labels.table
-    image, reference = case.read_pair(len(table))
+    image, reference = case.read_pair(table)
     rows: list[dict] = []
 
     def record(choice: str, array: np.ndarray, standard: np.ndarray, seconds: float) -> None:

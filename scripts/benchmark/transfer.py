@@ -39,9 +39,10 @@ def transfer(
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
 ) -> None:
     """Measures one mask."""
+    from data_io.labels import LUNG_LABELS
     from data_io.readers import open_scan, read_labels, read_volume
 
-    predicted = read_labels(mask, 4)
+    predicted = read_labels(mask, LUNG_LABELS)
     figures: dict = {}
     if lungs is not None:
         drawn = read_volume(lungs)

@@ -10,8 +10,10 @@ from scipy.spatial.transform import Rotation
 
 from data_io import scan
 from data_io.errors import InputError
-from data_io.itk_images import affine_of, is_itk_image, open_itk_image, place
+from data_io.image_header import affine_of
+from data_io.itk_images import is_itk_image, open_itk_image
 from data_io.readers import read_volume
+from data_io.seg_nrrd import place
 from data_io.volume import Grid
 
 SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
@@ -69,7 +71,7 @@ def test_place_is_the_inverse_of_affine_of():
 def test_slabs_fill_the_volume_in_order(tmp_path, monkeypatch, suffix, compressed, thickness):
     path = tmp_path / f"scan{suffix}"
     sitk.WriteImage(an_image(), str(path), compressed)
-    monkeypatch.setattr(scan, "SLAB_BYTES", thickness * 3 * 4 * 4)
+    monkeypatch.setattr(scan, "SLAB_BYTES", thickness * 3 * 4 * 2)
     slabs = list(open_itk_image(path).read_stored())
     assert [slab.shape[2] for slab in slabs] == {1: [1] * 5, 2: [2, 2, 1], 5: [5]}[thickness]
     np.testing.assert_array_equal(np.concatenate(slabs, axis=2), STORED)
@@ -91,7 +93,7 @@ def test_integers_keep_their_type_and_floats_become_float32(tmp_path, suffix, st
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
 def test_a_fourth_axis_of_one_is_dropped(tmp_path, monkeypatch, suffix):
     path = tmp_path / f"scan{suffix}"
-    monkeypatch.setattr(scan, "SLAB_BYTES", 3 * 4 * 4)
+    monkeypatch.setattr(scan, "SLAB_BYTES", 3 * 4 * 2)
     sitk.WriteImage(sitk.JoinSeries([an_image()]), str(path))
     volume = open_itk_image(path).read()
     np.testing.assert_array_equal(volume.restore(), STORED)
@@ -203,8 +205,8 @@ def other_format(path):
         (empty, "not a readable NRRD or MetaImage"),
         (text, "not a readable NRRD or MetaImage"),
         (other_format, "not a readable NRRD or MetaImage"),
-        (truncated, "truncated or damaged"),
-        (truncated_compressed, "truncated or damaged"),
+        (truncated, "truncated or its header damaged"),
+        (truncated_compressed, "truncated or its header damaged"),
         (two_axes, r"3 axes, found shape \(5, 4\)"),
         (four_axes, r"3 axes, found shape \(3, 4, 5, 2\)"),
         (colour, "plain numbers, found 3 each"),
@@ -213,7 +215,7 @@ def other_format(path):
         (infinite, "found 64 NaN or infinite"),
         (beyond_float32, "found 64 NaN or infinite"),
         (singular, "invertible"),
-        (no_spacing, "invertible"),
+        (no_spacing, "invertible|ElementSpacing must be above 0"),
         (damaged_size, "truncated or its header damaged"),
     ],
 )

@@ -45,7 +45,12 @@ def test_other_names_are_refused_and_the_formats_listed(tmp_path, labels, name):
         ("a/lung.1.nii.gz", "lung.1"),
         ("a/lung.1.nii", "lung.1"),
         ("a/lung.1.SEG.NRRD", "lung.1"),
-        ("a/lung.1.nrrd", "lung.1.nrrd"),
+        ("a/lung.1.nrrd", "lung.1"),
+        ("a/lung.1.mha", "lung.1"),
+        ("a/lung.1.MHD", "lung.1"),
+        ("a/lung.1.nhdr", "lung.1"),
+        ("a/lung.1.npz", "lung.1"),
+        ("a/lung", "lung"),
     ],
 )
 def test_label_name(path, name):

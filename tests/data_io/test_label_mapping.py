@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from data_io import label_mapping
+from data_io import readers
 from data_io.errors import InputError
 from data_io.label_mapping import LUNG_MAPPING, parse_labels
 from data_io.labels import LUNG_LABELS
@@ -34,7 +34,7 @@ def test_masks_are_read_as_class_numbers(tmp_path):
 
 def test_reading_takes_little_more_memory_than_the_masks(monkeypatch):
     array = (np.arange(64**3, dtype=np.int16) % 4).reshape(64, 64, 64)
-    monkeypatch.setattr(label_mapping, "read_volume", lambda path: Volume.from_source(array, np.eye(4)))
+    monkeypatch.setattr(readers, "read_volume", lambda path, grid: Volume.from_source(array, np.eye(4)))
     tracemalloc.start()
     try:
         read = LUNG_MAPPING.read("mask.nii.gz")

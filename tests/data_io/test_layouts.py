@@ -71,6 +71,14 @@ def test_nnunet_file_ending_is_honoured(tmp_path):
     assert names(open_dataset(tmp_path)) == ["a"]
 
 
+def test_a_mask_may_be_a_segmentation_of_slicer(tmp_path):
+    touch(
+        tmp_path / "a" / "imaging.nrrd", tmp_path / "a" / "segmentation.seg.nrrd", tmp_path / "a" / "imaging.seg.nrrd"
+    )
+    (case,) = open_dataset(tmp_path)
+    assert (case.image.name, case.mask.name) == ("imaging.nrrd", "segmentation.seg.nrrd")
+
+
 def test_nnunet_without_dataset_json(tmp_path):
     assert names(open_dataset(nnunet(tmp_path, "a"))) == ["a"]
 

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from data_io.dataset import Case
 from data_io.errors import InputError
-from data_io.labels import LUNG_LABELS
+from data_io.labels import LUNG_LABELS, LabelTable
 from data_io.nifti import write_label_nifti
 from data_io.volume import Volume
 from pipeline.case_store import CaseStore, StoredCase
@@ -22,7 +24,7 @@ def write_case(folder, name="one", value=3) -> Case:
 
 
 def store(folder, **settings) -> CaseStore:
-    return CaseStore(folder, Preprocessor(PreprocessingSettings(spacing_mm=None, **settings)), 4)
+    return CaseStore(folder, Preprocessor(PreprocessingSettings(spacing_mm=None, **settings)), LUNG_LABELS)
 
 
 def test_a_stored_case_holds_what_the_preprocessor_gives(tmp_path):
@@ -55,6 +57,19 @@ def test_a_damaged_entry_is_made_anew(tmp_path, name, fault):
     again = store(tmp_path / "store").get(case)
     assert again == stored
     assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == whole
+
+
+def test_other_names_of_classes_or_of_labels_are_another_entry(tmp_path):
+    """Labels are read by their names: what is called otherwise may be numbered otherwise."""
+    case = write_case(tmp_path / "one", value=2)
+    exchanged = LabelTable(("background", "lung_right", "lung_left", "infection"), LUNG_LABELS.colours)
+    cases = (case, replace(case, label_names=(("Left lung", (1,)), ("Right lung", (2,)))))
+    stores = [CaseStore(tmp_path / "store", store(tmp_path).preprocessor, table) for table in (LUNG_LABELS, exchanged)]
+    found = {(table.labels.names[1], number): table.get(one) for table in stores for number, one in enumerate(cases)}
+    assert len({stored.folder for stored in found.values()}) == 4
+    left, right = found["lung_left", 0].labels, found["lung_right", 0].labels
+    assert (left == 2).any()
+    np.testing.assert_array_equal(np.array([0, 2, 1, 3])[left], right)
 
 
 def test_a_changed_file_or_setting_is_another_entry(tmp_path):

@@ -6,9 +6,12 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 import typer
 
-from data_io.labels import LUNG_LABELS
+from data_io import nifti
+from data_io.label_files import write_labels
+from data_io.labels import LUNG_LABELS, LabelTable
 from data_io.nifti import write_label_nifti
 from data_io.volume import Volume
 from evaluation.scores import COLUMNS
@@ -78,11 +81,53 @@ def test_a_dataset_as_reference_gives_pictures_of_the_cases(folders, tmp_path):
 
 
 def test_labels_of_other_programs(folders):
-    """Here 1 is the right lung; the numbers of the files, not of the table, are what the user gives."""
+    """Here 1 is the right lung, and the files have no names; their numbers, not the table's, are given."""
+    for path in [*folders["reference"].iterdir(), *folders["prediction"].iterdir()]:
+        unnamed = np.asarray(nib.load(path).dataobj)
+        nib.save(nib.Nifti1Image(unnamed, np.eye(4)), path)
     evaluate(**folders, labels=["1=lung_right,2=lung_left", "3=lesion"], quiet=True)
     detailed = read_detailed(folders["output"] / "metrics.csv").set_index(["case", "class"])
     assert detailed.loc[("two", "lung_right"), "dice"] == pytest.approx(0.8)
     assert "lesion" in detailed.index.get_level_values("class")
+
+
+@pytest.mark.parametrize("suffix", [".seg.nrrd", ".nii.gz"])
+@pytest.mark.parametrize(
+    "labels", [None, ["1=lung_left,2=lung_right,3=infection"], ["1=lung_right,2=lung_left,3=infection"]]
+)
+def test_sides_are_those_that_the_files_name_whatever_their_numbers(folders, suffix, labels):
+    """The references keep 1 for the left lung; of the predictions, whose right lung is 1, each file says so."""
+    exchanged = LabelTable(("background", "lung_right", "lung_left", "infection"), LUNG_LABELS.colours)
+    for path in list(folders["prediction"].iterdir()):
+        volume = nifti.read_nifti(path)
+        path.unlink()
+        renumbered = volume.with_array(np.array([0, 2, 1, 3], np.uint8)[volume.array])
+        write_labels(path.with_name(path.name.replace(".nii.gz", suffix)), renumbered, exchanged)
+    evaluate(**folders, labels=labels, quiet=True)
+    dice = read_detailed(folders["output"] / "metrics.csv").set_index(["case", "class"])["dice"]
+    assert (dice["one", "lung_left"], dice["one", "lung_right"]) == (1, 1)
+    assert (dice["two", "lung_left"], dice["two", "lung_right"]) == (pytest.approx(0.8), 1)
+    assert "read by their names" in (folders["output"] / "report.html").read_text()
+
+
+def test_maps_of_other_formats_count_as_well(folders, tmp_path):
+    for name in ("one", "two"):
+        for suffix, number in ((".nii", 1), (".nrrd", 2), (".mha", 3)):
+            probabilities = (mask().array == number).astype(np.float32)
+            image = sitk.GetImageFromArray(probabilities.T)
+            image.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))
+            (tmp_path / "maps").mkdir(exist_ok=True)
+            sitk.WriteImage(image, str(tmp_path / "maps" / f"{name}.{LUNG_LABELS.names[number]}{suffix}"))
+    evaluate(**folders, probabilities=tmp_path / "maps", quiet=True)
+    detailed = read_detailed(folders["output"] / "metrics.csv").set_index(["case", "class"])
+    assert detailed.loc[[("one", name) for name in LUNG_LABELS.names[1:]], "auc"].tolist() == [1, 1, 1]
+
+
+def test_results_are_titled_by_the_folder_as_it_is_given(folders, tmp_path):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "given").symlink_to("target", target_is_directory=True)
+    evaluate(**(folders | {"output": tmp_path / "given"}), quiet=True)
+    assert "Evaluation: given" in (tmp_path / "target" / "report.html").read_text()
 
 
 def test_a_label_without_a_name_is_refused(folders, capsys):

@@ -6,11 +6,12 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 import typer
 from typer.testing import CliRunner
 
 from data_io.label_files import write_labels
-from data_io.labels import LUNG_LABELS
+from data_io.labels import LUNG_LABELS, LabelTable
 from data_io.volume import Volume
 from evaluation.measures.severity import DEFINITIONS
 from scripts.severity import severity
@@ -180,6 +181,35 @@ def test_the_mask_of_a_case_folder_is_named_by_it(save_pair, out, tmp_path):
     save_pair(tmp_path / "data" / "a", ct(), mask(4))
     assert run(tmp_path / "data" / "a" / "segmentation.nii.gz", "-o", out).exit_code == 0
     assert list(rows_of(out)) == ["a"]
+
+
+@pytest.mark.parametrize("name", ["one.nrrd", "one.mha", "one.mhd", "one.nhdr", "one.nii"])
+def test_masks_and_lobes_of_every_format(out, tmp_path, name):
+    for folder, array in (("masks", mask(4)), ("lobes", lobes())):
+        (tmp_path / folder).mkdir()
+        image = sitk.GetImageFromArray(array.T)
+        image.SetSpacing((10.0, 10.0, 10.0))
+        sitk.WriteImage(image, str(tmp_path / folder / name))
+    for given, others in (
+        (tmp_path / "masks", tmp_path / "lobes"),
+        (tmp_path / "masks" / name, tmp_path / "lobes" / name),
+    ):
+        assert run(given, "-o", out, "--lobes", others, "--overwrite").exit_code == 0
+        row = rows_of(out)["one"]
+        assert (row["infected_percent"], row["infection_ml"], row["ctsi"]) == (20, pytest.approx(4), 2)
+
+
+def test_sides_are_those_that_the_file_names(out, tmp_path):
+    exchanged = LabelTable(("background", "lung_right", "lung_left", "infection"), LUNG_LABELS.colours)
+    array = np.array([0, 2, 1, 3], np.uint8)[mask(4)]  # right lung 1, left lung 2, as the names say
+    for name in ("slicer.seg.nrrd", "nifti.nii.gz"):
+        write_labels(tmp_path / "masks" / name, Volume.from_source(array, AFFINE), exchanged)
+    save(tmp_path / "labelsTr" / "unnamed.nii.gz", array)
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": {"Right lung": 1, "Left lung": 2, "covid": 3}}))
+    for given in (tmp_path / "masks", tmp_path / "labelsTr", tmp_path / "labelsTr" / "unnamed.nii.gz"):
+        assert run(given, "-o", out, "--overwrite").exit_code == 0
+        for row in rows_of(out).values():
+            assert (row["infected_percent_left"], row["infected_percent_right"]) == (40, 0)
 
 
 def test_a_mask_without_lungs_is_a_row_with_empty_scores(out, tmp_path):
