@@ -43,12 +43,9 @@ def film_strip(folder: Path, case: str, caption: str) -> FilmStrip | None:
     if not (path.is_file() and facts.is_file()):
         return None
     shown = read_json(facts, "what a film strip shows", dict)
-    slices, numbers = shown.get("slices"), (shown.get("total_slices"), shown.get("first"))
-    if not (isinstance(slices, list) and all(type(one) is int for one in (*slices, *numbers))):
-        raise InputError(
-            f'{facts}: "slices", "total_slices" and "first" are whole numbers; draw the case again (report)'
-        )
-    total, first = numbers
-    if not (0 <= first < len(slices) and all(0 <= one < total for one in slices)):
-        raise InputError(f"{facts}: slices are 0..{total - 1} and first is one of them; draw the case again (report)")
+    slices, total, first = (shown.get(name) for name in ("slices", "total_slices", "first"))
+    if not (isinstance(slices, list) and isinstance(total, int) and isinstance(first, int)):
+        raise InputError(f"{facts}: slices, total_slices and first of a film strip are needed; draw it again (report)")
+    if not (0 <= first < len(slices) and all(type(one) is int and 0 <= one < total for one in slices)):
+        raise InputError(f"{facts}: slices are numbers below {total} and first is the place of one; draw it again")
     return FilmStrip(case, caption, path, tuple(slices), total, first)
