@@ -1,33 +1,125 @@
-"""Files that are whole or absent: write aside in the same folder, then rename."""
+"""Files and folders that are whole or absent: made under a hidden name in the same folder, then renamed.
 
+A writer locks what it makes, and the system releases the lock when the process dies. So the next writer of the same
+name tells what a killed process left behind, which it removes, from what another is still making, on this machine or on
+another that shares the folder.
+"""
+
+import ctypes
 import json
 import os
+import re
+import secrets
+import shutil
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be removed anyway
+    fcntl = None  # type: ignore[assignment]
+
 PARTIAL_PREFIX = ".partial-"
+LOCK_NAME = ".lock"
+LEFT_AFTER_S = 86_400.0
+"""Age from which a partial file counts as left behind where the file system has no locks."""
+RENAME_EXCHANGE = 2
+AT_FDCWD = -100
 
 
 @contextmanager
 def write_aside(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; on success it takes that name, on any failure it is removed.
 
-    The temporary name keeps the suffix (writers choose a format by it), starts with `.partial-` (every reader here
-    passes over hidden files) and bears the process id, so that two writers do not meet.
+    The temporary name starts with `.partial-` (every reader here passes over hidden files) and a random number, and
+    keeps the suffix (writers choose a format by it). What killed processes left of the same file is removed. The file
+    exists already and is locked: write into it, do not replace it. A path that is itself a temporary one is yielded as
+    it is.
 
     Example: `with write_aside("scores.csv") as path: table.to_csv(path)`
     """
     path = Path(path)
+    if path.name.startswith(PARTIAL_PREFIX):
+        yield path
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{PARTIAL_PREFIX}{os.getpid()}-{path.name}")
-    try:
-        yield aside
-        with open(aside, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    remove_leftovers(path)
+    with _locked_aside(path, folder=False) as aside:
+        try:
+            yield aside
+            with open(aside, "rb") as written:
+                os.fsync(written.fileno())
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_aside(path: str | Path) -> Iterator[Path]:
+    """Yields an empty hidden folder beside `path`, to make things in and rename them from; it is removed in the end.
+
+    What killed processes left of such folders for the same path is removed. Parents of `path` that had to be made are
+    removed again where they stay empty.
+    """
+    path = Path(path)
+    new_parents = [parent for parent in path.parents if not parent.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path)
+    with _locked_aside(path, folder=True) as aside:
+        try:
+            yield aside
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+            with suppress(OSError):  # not empty
+                for parent in new_parents:
+                    parent.rmdir()
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Removes what killed processes left beside `path` when they made it; what a living one is making stays."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        return
+    left = re.compile(rf"(?:{re.escape(PARTIAL_PREFIX)}\d+-)+{re.escape(path.name)}")
+    for name in os.listdir(path.parent):
+        if name.startswith(PARTIAL_PREFIX) and left.fullmatch(name):
+            _remove_if_left(path.with_name(name))
+
+
+def remove_folder(path: str | Path) -> None:
+    """Removes a folder: its name is free at once, so that no process ever finds half of it."""
+    path = Path(path)
+    with folder_aside(path) as aside:
+        os.rename(path, aside / path.name)
+
+
+def replace_folder(made: Path, path: Path) -> None:
+    """The folder `made` takes the name `path`; what had that name, if anything, gets the name `made`.
+
+    At once where the system can exchange two names. Elsewhere `path` is absent for a moment, in which a kill leaves
+    its former content as `.replaced-NAME`; `restore_replaced` gives it its name back.
+    """
+    if not path.exists():
+        os.rename(made, path)
+        return
+    if _exchange(made, path):
+        return
+    former = _replaced(path)
+    os.rename(path, former)
+    os.rename(made, path)
+    os.rename(former, made)
+
+
+def restore_replaced(path: Path) -> None:
+    """Ends what a kill within `replace_folder` interrupted: `path` is what it was, or what it was to become."""
+    former = _replaced(path)
+    if former.is_dir() and not path.exists():
+        os.rename(former, path)
+    elif former.is_dir():
+        shutil.rmtree(former)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -39,3 +131,73 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, content: object) -> None:
     """Writes `content` as indented JSON (NaN is refused: it is not JSON), whole or not at all."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def _locked_aside(path: Path, folder: bool) -> Iterator[Path]:
+    """A new hidden file or folder beside `path`, locked."""
+    while True:
+        aside = path.with_name(f"{PARTIAL_PREFIX}{secrets.randbelow(10**9):09d}-{path.name}")
+        with suppress(FileNotFoundError):  # another took it for left behind before it was locked
+            if folder:
+                aside.mkdir()
+            handle = _open_lock(aside, folder)
+            _lock(handle)
+            if aside.exists():
+                break
+            os.close(handle)
+    if fcntl is None:  # an open file could not be renamed
+        os.close(handle)
+    try:
+        yield aside
+    finally:
+        if fcntl is not None:
+            os.close(handle)
+
+
+def _open_lock(aside: Path, folder: bool) -> int:
+    """Opens what is locked: the file itself, or a file in the folder."""
+    return os.open(aside / LOCK_NAME if folder else aside, os.O_RDWR | os.O_CREAT, 0o666)
+
+
+def _remove_if_left(left: Path) -> None:
+    folder = left.is_dir() and not left.is_symlink()
+    try:
+        age_s = time.time() - left.stat().st_mtime
+        handle = _open_lock(left, folder)
+    except OSError:  # gone meanwhile, or another user's
+        return
+    try:
+        if _lock(handle, wait=False, otherwise=age_s > LEFT_AFTER_S):
+            if folder:
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, wait: bool = True, otherwise: bool = True) -> bool:
+    """Whether the lock of an open file is this process's now; `otherwise` where the file system has no locks."""
+    if fcntl is None:
+        return otherwise
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return otherwise
+    return True
+
+
+def _replaced(path: Path) -> Path:
+    return path.with_name(f".replaced-{path.name}")
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchanges two names in one step; False where the system or the file system cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    paths = [os.fsencode(path) for path in (one, other)]
+    return rename is not None and rename(AT_FDCWD, paths[0], AT_FDCWD, paths[1], RENAME_EXCHANGE) == 0

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from data_io.atomic import PARTIAL_PREFIX
+from data_io.atomic import PARTIAL_PREFIX, folder_aside, replace_folder, restore_replaced
 from data_io.dataset import Dataset
 from data_io.errors import InputError
 from data_io.layouts import ZENODO_IMAGES, ZENODO_MASKS, open_dataset
@@ -128,12 +128,13 @@ def unpack_zip(path: str | Path, folder: str | Path, overwrite: bool = False) ->
     path, folder = Path(path), Path(folder)
     if folder.exists() and not overwrite:
         raise InputError(f"{folder}: exists already; remove it, or ask to overwrite it")
-    aside = folder.with_name(f"{PARTIAL_PREFIX}{os.getpid()}-{folder.name}")
+    restore_replaced(folder)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path) as archive, folder_aside(folder) as place:
             entries = archive.infolist()
             _check_entries(path, entries)
-            aside.mkdir(parents=True)
+            aside = place / folder.name
+            aside.mkdir()
             for entry in track(entries, f"unpacking {path.name}", total=len(entries)):
                 target = aside / entry.filename
                 if entry.is_dir():
@@ -142,15 +143,11 @@ def unpack_zip(path: str | Path, folder: str | Path, overwrite: bool = False) ->
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as source, open(target, "wb") as file:
                     shutil.copyfileobj(source, file, BLOCK_BYTES)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(aside, folder)
+            replace_folder(aside, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: not a readable zip archive ({error}); remove it and download it again") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _transfer(url: str, partial: Path) -> None:

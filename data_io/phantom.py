@@ -4,9 +4,7 @@ They serve tests, demonstrations and rehearsals of a pipeline where no real CT m
 about real lungs: never report a score on phantoms as a score on patients.
 """
 
-import os
 import re
-import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -15,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from data_io import phantom_lesions, phantom_tissue
-from data_io.atomic import PARTIAL_PREFIX
+from data_io.atomic import folder_aside, remove_folder, replace_folder, restore_replaced
 from data_io.errors import InputError
 from data_io.labels import LUNG_LABELS
 from data_io.nifti import write_ct_nifti, write_label_nifti
@@ -93,20 +91,17 @@ def write_phantoms(
     written = []
     for index in track(range(cases), "phantoms", total=cases):
         target = folder / f"phantom_{index + 1:03d}"
-        aside = folder / f"{PARTIAL_PREFIX}{os.getpid()}-{target.name}"
-        try:
+        restore_replaced(target)
+        with folder_aside(target) as aside:
             ct, labels = make_phantom(seed, index, shape)
-            write_ct_nifti(aside / IMAGE_NAME, ct)
-            write_label_nifti(aside / MASK_NAME, labels, LUNG_LABELS)
-            if target.exists():
-                shutil.rmtree(target)
-            aside.rename(target)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            made = aside / target.name
+            write_ct_nifti(made / IMAGE_NAME, ct)
+            write_label_nifti(made / MASK_NAME, labels, LUNG_LABELS)
+            replace_folder(made, target)
         written.append(target)
     for path in visible:
         if CASE_NAME.fullmatch(path.name) and path.is_dir() and path not in written:
-            shutil.rmtree(path)
+            remove_folder(path)
     return written
 
 

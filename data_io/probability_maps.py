@@ -1,13 +1,12 @@
 """Probabilities of classes as files, written plane by plane: one NIfTI per class, a byte a voxel."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from data_io.atomic import PARTIAL_PREFIX
+from data_io.atomic import folder_aside
 from data_io.nifti import write_scaled_nifti
 from data_io.scan import Scan
 
@@ -22,10 +21,8 @@ def probability_maps(paths: Sequence[Path], scan: Scan) -> Iterator[Callable[[in
     Once all planes were given, the maps appear at `paths`, one per class, on the grid of the scan's file: uint8 with a
     scaling of 1/255. Until then they lie in a hidden folder on disk, not in memory.
     """
-    folder = paths[0].parent
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{PARTIAL_PREFIX}{paths[0].name}-", dir=folder) as place:
-        raw = [Path(place) / f"{number}.raw" for number in range(len(paths))]
+    with folder_aside(paths[0]) as place:
+        raw = [place / f"{number}.raw" for number in range(len(paths))]
         with ExitStack() as stack:
             files = [stack.enter_context(open(one, "wb")) for one in raw]
 

@@ -1,9 +1,10 @@
 """The pictures of one scored case: a sheet of its worst slices, a scroll through it, a strip for the viewer."""
 
-import json
 from pathlib import Path
 
 from data_io.atomic import write_json
+from data_io.errors import InputError
+from data_io.json_files import read_json
 from data_io.labels import LabelTable
 from data_io.volume import Volume
 from evaluation.figures.errors import error_sheet
@@ -36,9 +37,15 @@ def draw_case(
 
 
 def film_strip(folder: Path, case: str, caption: str) -> FilmStrip | None:
-    """The strip of a case that `draw_case` drew; None where there is none."""
+    """The strip of a case that `draw_case` drew; None where there is none. Raises InputError where what it shows is
+    not on record."""
     path, facts = folder / f"{case}.webp", folder / f"{case}.strip.json"
     if not (path.is_file() and facts.is_file()):
         return None
-    shown = json.loads(facts.read_text(encoding="utf-8"))
-    return FilmStrip(case, caption, path, tuple(shown["slices"]), shown["total_slices"], shown["first"])
+    shown = read_json(facts, "what a film strip shows", dict)
+    slices, total, first = (shown.get(name) for name in ("slices", "total_slices", "first"))
+    if not (isinstance(slices, list) and isinstance(total, int) and isinstance(first, int)):
+        raise InputError(f"{facts}: slices, total_slices and first of a film strip are needed; draw it again (report)")
+    if not (0 <= first < len(slices) and all(type(one) is int and 0 <= one < total for one in slices)):
+        raise InputError(f"{facts}: slices are numbers below {total} and first is the place of one; draw it again")
+    return FilmStrip(case, caption, path, tuple(slices), total, first)

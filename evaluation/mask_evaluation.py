@@ -21,7 +21,7 @@ from evaluation.case_pictures import draw_case
 from evaluation.pairing import Pair, find_pairs
 from evaluation.report.page import summarise, write_report
 from evaluation.report.run import case_sheets, draw_results, extreme_cases, grouped
-from evaluation.run_folder import is_fold, is_run
+from evaluation.run_marks import is_fold, is_run
 from evaluation.scores import CaseScores, check_tolerances, score_case
 
 MAP_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
@@ -36,10 +36,16 @@ def check_free(output: Path, overwrite: bool = False) -> None:
     if is_run(output) or is_fold(output):
         raise InputError(f"{output}: a run lies there, with results of its own; choose another folder")
     found = [name for name in RESULTS if (output / name).exists()]
-    if found and not overwrite:
+    if found and not overwrite and not _is_unfinished(output):
         raise InputError(
             f"{output}: there are results already ({', '.join(found)}); choose another folder or give --overwrite"
         )
+
+
+def _is_unfinished(output: Path) -> bool:
+    """Whether an evaluation was killed there, after its report and before metrics.csv."""
+    written = [REPORT, score_files.LESIONS, score_files.CONFUSION, "final.csv"]
+    return all((output / name).is_file() for name in written) and not (output / score_files.METRICS).exists()
 
 
 def evaluate_masks(

@@ -5,27 +5,28 @@ metrics.csv, which is written last and says that the fold is finished.
 """
 
 import importlib.metadata
-import json
 import logging
+import os
 import platform
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from filelock import FileLock, Timeout
 
-from data_io.atomic import write_json, write_text
+from data_io.atomic import LOCK_NAME, folder_aside, remove_folder, remove_leftovers, write_json, write_text
 from data_io.dataset import Dataset
 from data_io.errors import InputError
+from data_io.json_files import read_json
 from data_io.reporting import PublicFormatter, listed, log, recent
+from data_io.text_files import read_text
+from data_io.yaml_text import parse_yaml
+from evaluation.run_marks import MARKS, is_begun, is_fold, is_remains, is_run, missing_marks, visible_names
 from pipeline import hardware
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "nibabel", "numba", "openvino", "scikit-learn", "pandas")
-MARKS = ("splits.json", "environment.json", "settings.yaml")
-"""What makes a folder a run, in the order in which it is written."""
+REMOVED = "removed"
 WITHOUT_EFFECT = ("training.workers", "evaluation.splits", "evaluation.folds", "evaluation.stratify_by_source")
 """Settings that may be others when a run goes on: they change no result, or only the splits, which are compared."""
 
@@ -50,19 +51,29 @@ class RunFolder:
 
     @property
     def settings_yaml(self) -> str:
-        """The run's settings as text."""
-        return (self.root / "settings.yaml").read_text(encoding="utf-8")
+        """The run's settings as text. Raises InputError where they are no text."""
+        return read_text(self.root / "settings.yaml", "the settings of a run")
 
     @property
     def environment(self) -> dict:
-        """Versions, hardware, seed and data fingerprints."""
-        return json.loads((self.root / "environment.json").read_text(encoding="utf-8"))
+        """Versions, hardware, seed and data fingerprints. Raises InputError for another content."""
+        path = self.root / "environment.json"
+        content = read_json(path, "the environment of a run", dict)
+        data, start = content.get("data"), content.get("start_from")
+        if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
+            raise InputError(f'{path}: "data" holds the SHA-256 of each case; restore the file, or begin the run again')
+        if start is not None and not isinstance(start, str):
+            raise InputError(f'{path}: "start_from" is the SHA-256 of a model or null; restore the file')
+        return content
 
     @property
     def summary(self) -> dict:
-        """The summary of the results; nothing where there is none yet."""
+        """The summary of the results; nothing where there is none yet. Raises InputError for another content."""
         path = self.root / "summary.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        content = read_json(path, "the summary of a run", dict) if path.is_file() else {}
+        if not isinstance(content.get("model choice", ""), str):
+            raise InputError(f'{path}: "model choice" is text; remove the file, `report` writes it again')
+        return content
 
     @contextmanager
     def writing(self, fold: int | None = None) -> Iterator[None]:
@@ -72,7 +83,8 @@ class RunFolder:
         """
         folder = self.root if fold is None else self.fold(fold)
         folder.mkdir(parents=True, exist_ok=True)
-        with _held(folder / ".lock", timeout_s=60 if fold is None else 0):
+        remove_leftovers(folder)
+        with _held(folder / LOCK_NAME, timeout_s=60 if fold is None else 0):
             yield
 
 
@@ -88,14 +100,15 @@ def open_run(
 ) -> RunFolder:
     """Makes the run folder, or opens it to go on. `start_from`: SHA-256 of the model that training begins with.
 
-    Raises InputError where it exists without `resume` or `overwrite`, is not a run folder, or was made with other
-    settings, splits or data.
+    A process that died while it made the folder, or removed it, is no obstacle to the next. Raises InputError where it
+    exists without `resume` or `overwrite`, is not a run folder, or was made with other settings, splits or data.
     """
     check_output(root, resume, overwrite)
     run = RunFolder(Path(root))
     if overwrite:
         clear(run.root)
     with run.writing():
+        remove_leftovers(run.root / REMOVED)
         if is_run(run.root):  # perhaps only since the check above, by another process
             if not resume:
                 raise _exists_already(run.root)
@@ -141,38 +154,47 @@ def check_output(root: str | Path, resume: bool = False, overwrite: bool = False
     root = Path(root)
     if root.exists() and not root.is_dir():
         raise InputError(f"{root}: the output is a folder, found a file")
-    visible = {entry.name for entry in root.iterdir() if not entry.name.startswith(".")} if root.is_dir() else set()
+    visible = visible_names(root)
     if not visible:
         return
     if not (overwrite or resume):
         raise _exists_already(root)
-    if visible < set(MARKS) and (root / ".lock").is_file():  # whoever holds the lock is making the run
-        with _held(root / ".lock", timeout_s=60):
+    if visible < set(MARKS) and (root / LOCK_NAME).is_file():  # whoever holds the lock is making the run
+        with _held(root / LOCK_NAME, timeout_s=60):
             pass
-    if not is_run(root):
+    if is_run(root) or is_begun(root):
+        return
+    if not is_remains(root):
         raise InputError(f"{root}: not a run folder; choose another output, or remove it yourself")
+    if not overwrite:
+        raise InputError(f"{root}: what is left of a run, without {' and '.join(missing_marks(root))}; use --overwrite")
 
 
 def clear(folder: Path) -> None:
-    """Removes a run or fold folder. Raises InputError where it holds something else or a process writes in it."""
+    """Removes a run or fold folder, so that no process ever finds half of it as a whole one.
+
+    Raises InputError where it holds something else or a process writes in it.
+    """
     if not is_fold(folder):
         check_output(folder, overwrite=True)
-    for lock in sorted(folder.rglob(".lock")):
+    for lock in sorted(folder.rglob(LOCK_NAME)):
         with _held(lock):
             pass
-    if folder.is_dir():
-        shutil.rmtree(folder)
+    if not visible_names(folder):
+        return
+    try:
+        remove_folder(folder)
+    except OSError:  # a mount point cannot be renamed, nor a folder in one that this user must not change
+        _empty(folder)
 
 
-def is_run(folder: Path) -> bool:
-    """Whether a folder is a run's, by the files that mark one."""
-    return all((folder / name).is_file() for name in MARKS)
-
-
-def is_fold(folder: Path) -> bool:
-    """Whether a folder is, or would be, that of a run's fold."""
-    whole = folder.resolve()
-    return whole.name.startswith("fold_") and is_run(whole.parent)  # a run may bear a fold's name, too
+def _empty(folder: Path) -> None:
+    """Removes what is in a run folder but its lock, the marks last."""
+    with folder_aside(folder / REMOVED) as aside:
+        kept = (LOCK_NAME, aside.name)
+        others = [path for path in sorted(folder.iterdir()) if path.name not in (*kept, *MARKS)]
+        for path in (*others, *(folder / name for name in reversed(MARKS) if (folder / name).exists())):
+            os.rename(path, aside / path.name)
 
 
 def _exists_already(root: Path) -> InputError:
@@ -218,7 +240,7 @@ def changed_settings(before: str, now: str) -> list[str]:
 
     Those that change no result do not count.
     """
-    ours, theirs = (_leaves(yaml.safe_load(text)) for text in (before, now))
+    ours, theirs = (_leaves(parse_yaml(text, "settings of the run")) for text in (before, now))
     names = [name for name in {**ours, **theirs} if ours.get(name, ...) != theirs.get(name, ...)]
     remarks, others = ([line for line in text.splitlines() if line.startswith("#")] for text in (before, now))
     return [name for name in names if name not in WITHOUT_EFFECT] + (["remarks"] if remarks != others else [])
@@ -230,7 +252,7 @@ def _leaves(content: object, name: str = "") -> dict[str, object]:
         return {name: content}
     leaves: dict[str, object] = {}
     for key, value in content.items():
-        leaves |= _leaves(value, f"{name}.{key}" if name else key)
+        leaves |= _leaves(value, f"{name}.{key}" if name else f"{key}")
     return leaves
 
 
@@ -253,11 +275,11 @@ def _same_experiment(
     changed = []
     if names := changed_settings(run.settings_yaml, settings_yaml):
         changed.append(f"settings ({listed(names)})")
-    if json.loads((run.root / "splits.json").read_text(encoding="utf-8")) != splits:
+    if read_json(run.root / "splits.json", "the splits of a run", list) != splits:
         changed.append("splits")
     if run.environment["data"] != fingerprints:
         changed.append("data")
-    if run.environment["start_from"] != start_from:
+    if run.environment.get("start_from") != start_from:
         changed.append("start model")
     if changed:
         raise InputError(

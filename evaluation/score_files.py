@@ -41,13 +41,16 @@ def write_counts(folder: Path, scored: Sequence[CaseScores], labels: LabelTable)
 def merge_scores(folders: Sequence[Path], target: Path) -> None:
     """Writes `target`/lesions.csv, all rows of the folders', and `target`/confusion.csv, their sum.
 
-    Folders without such files, from before they were written, leave both out.
+    Folders without such files, from before they were written, leave both out. Raises InputError for other content.
     """
     if not all((folder / name).is_file() for folder in folders for name in (LESIONS, CONFUSION)):
         return
-    rows = [pd.read_csv(folder / LESIONS, dtype=str, keep_default_na=False) for folder in folders]
+    rows = [_read_lesions(folder / LESIONS) for folder in folders]
     tables.write_csv(pd.concat(rows, ignore_index=True), target / LESIONS)
     matrices = [read_confusion(folder / CONFUSION) for folder in folders]
+    for folder, (_, names) in zip(folders, matrices, strict=True):
+        if names != matrices[0][1]:
+            raise InputError(f"{folder / CONFUSION}: the classes of {folders[0] / CONFUSION} are needed, found {names}")
     tables.write_csv(_labelled(np.sum([matrix for matrix, _ in matrices], axis=0), matrices[0][1]), target / CONFUSION)
 
 
@@ -60,8 +63,8 @@ def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
         # Everything as text, the header too: a class may be named "007", "NA" or "reference".
         cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False).to_numpy()
         matrix = cells[1:, 1:].astype(np.int64)
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path}: not a table of voxels by class ({' '.join(str(error).split())})") from error
+    except (ValueError, OverflowError, OSError) as error:
+        raise InputError(f"{path}: not a table of voxels by class ({' '.join(str(error).split())[:200]})") from error
     names, rows = tuple(cells[0, 1:]), tuple(cells[1:, 0])
     if cells[0, 0] != CORNER or rows != names:
         raise InputError(
@@ -69,6 +72,17 @@ def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
             f"found {cells[0, 0]}, {list(rows)} and {list(names)}"
         )
     return matrix, names
+
+
+def _read_lesions(path: Path) -> pd.DataFrame:
+    """The rows of lesions.csv as the text they are."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: not a table of lesions ({' '.join(str(error).split())[:200]})") from error
+    if list(table.columns) != list(lesions.COLUMNS):
+        raise InputError(f"{path}: a table of lesions has the columns {', '.join(lesions.COLUMNS)}; score it again")
+    return table
 
 
 def _labelled(counts: np.ndarray, names: Sequence[str]) -> pd.DataFrame:

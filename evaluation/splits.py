@@ -1,6 +1,5 @@
 """Which cases train and which test, fold by fold; scans of one patient stay together."""
 
-import json
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +10,9 @@ from sklearn.model_selection import GroupShuffleSplit, LeaveOneGroupOut, Stratif
 
 from data_io.dataset import Dataset
 from data_io.errors import InputError
-from data_io.reporting import log
+from data_io.json_files import read_json
+from data_io.reporting import listed, log
+from pipeline.configuration import FROM_FILE
 
 PUBLISHED_FOLDS: tuple[tuple[str, ...], ...] = (
     ("coronacases_007", "coronacases_008", "radiopaedia_36_86526_0", "radiopaedia_4_85506_1"),
@@ -131,8 +132,8 @@ def from_file(path: str | Path, dataset: Dataset) -> tuple[Split, ...]:
     A patient with scans on both sides is said aloud. Raises InputError for a file of another form, an empty side, a
     name given twice or on both sides, and for names that the dataset does not have.
     """
-    content = _read_json(path)
-    if not isinstance(content, list) or not content:
+    content = read_json(path, "a file of splits", list)
+    if not content:
         raise InputError(f'{path}: splits are a list of {{"train": [...], "val": [...]}} with at least one entry')
     order = {case.name: position for position, case in enumerate(dataset)}
     patients = {case.name: case.patient for case in dataset}
@@ -141,10 +142,10 @@ def from_file(path: str | Path, dataset: Dataset) -> tuple[Split, ...]:
         sides = [_side(path, fold, entry, key) for key in ("train", "val")]
         unknown = [name for side in sides for name in side if name not in order]
         if unknown:
-            raise InputError(f"{path}: fold {fold} names {', '.join(unknown)}, which {dataset.root} does not have")
+            raise InputError(f"{path}: fold {fold} names {listed(unknown)}, which {dataset.root} does not have")
         both = sorted(set(sides[0]) & set(sides[1]))
         if both:
-            raise InputError(f"{path}: fold {fold} has {', '.join(both)} in train and in val; keep one of the two")
+            raise InputError(f"{path}: fold {fold} has {listed(both)} in train and in val; keep one of the two")
         shared = sorted({patients[name] for name in sides[0]} & {patients[name] for name in sides[1]})
         if shared:
             log.warning("%s: fold %d has scans of %s in train and in val.", path, fold, ", ".join(shared))
@@ -181,6 +182,8 @@ def make_splits(
         return published(dataset)
     if name_or_path == "leave-one-out":
         return leave_one_out(dataset)
+    if name_or_path == FROM_FILE:
+        raise InputError("the splits came from a file, whose name is not on record; give it, or the run's splits.json")
     raise InputError(f"splits must be {SPLIT_NAMES}, found {name_or_path}")
 
 
@@ -208,20 +211,11 @@ def _at_least_two_patients(dataset: Dataset) -> int:
     return patients
 
 
-def _read_json(path: str | Path) -> object:
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file of splits")
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not readable as JSON ({error})") from error
-
-
 def _side(path: str | Path, fold: int, entry: object, key: str) -> list[str]:
     names = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise InputError(f'{path}: fold {fold} needs "{key}" with a list of at least one case name')
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise InputError(f"{path}: fold {fold} has {', '.join(twice)} twice in {key}")
+        raise InputError(f"{path}: fold {fold} has {listed(twice)} twice in {key}")
     return names

@@ -4,6 +4,7 @@ So the number of workers changes nothing, and a resumed run goes on with the ver
 """
 
 import functools
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pipeline import augmentation, hardware, interpolation, patches
 from pipeline.case_store import StoredCase
 from pipeline.own_transforms import apply_transforms
 from pipeline.settings import Settings
+from pipeline.worker_processes import end_with_parent
 
 TRAINING, VALIDATION = 0, 1
 # Workers share the cores with each other and with the network.
@@ -134,7 +136,9 @@ def training_batches(
     # again, so that no script needs a main guard.
     from loky import BrokenProcessPool, get_reusable_executor
 
-    executor = get_reusable_executor(max_workers=workers, timeout=60, env=ONE_THREAD)
+    executor = get_reusable_executor(
+        max_workers=workers, timeout=60, env=ONE_THREAD, initializer=end_with_parent, initargs=(os.getpid(),)
+    )
     try:
         ahead = deque(
             executor.submit(make_batch, cases, settings, epoch, step) for step in range(min(2 * workers, steps))

@@ -18,8 +18,8 @@ def bundled_models() -> dict[str, Path]:
     except ModuleNotFoundError:  # a clone that was not installed
         root = Path(__file__).parents[1] / "data" / "models"
     folders = [path.parent for path in root.glob("*/model.keras")]
-    folders += [path.parent.parent for path in root.glob("*/fold_0/model.keras")]
-    return {folder.name: folder for folder in sorted(folders)}
+    folders += [path.parent.parent for path in root.glob("*/fold_*/model.keras")]
+    return {folder.name: folder for folder in sorted(set(folders))}
 
 
 def model_path(name: str | Path) -> Path:

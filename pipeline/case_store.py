@@ -6,17 +6,16 @@ setting means another entry, so that a stale one cannot be used.
 
 import hashlib
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from data_io.atomic import PARTIAL_PREFIX
+from data_io.atomic import folder_aside, remove_folder
 from data_io.dataset import Case, named
 from data_io.errors import InputError
+from data_io.json_files import read_json
 from data_io.labels import LabelTable
 from data_io.reporting import warnings_of_this_thread
 from pipeline import plugins
@@ -24,6 +23,7 @@ from pipeline.preprocessing import Preprocessor
 
 FORMAT = 4
 FOREGROUND_VOXELS = 20_000
+FACTS = {"mean", "sd", "spacing_mm", "windowed", "extremes", "air", "slices", "warnings", "voxels"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class StoredCase:
         """mean and sd of the image in 0..1 (0 and 1 without normalisation); air on the same scale; extremes of the
         source's values, HU or, where `windowed`, 0..255; spacing_mm of image and labels; slices of the source; warnings
         of the readers; voxels per class."""
-        return json.loads((self.folder / "case.json").read_text(encoding="utf-8"))
+        return read_json(self.folder / "case.json", "the facts of a prepared case", dict)
 
     @property
     def air(self) -> float:
@@ -75,7 +75,7 @@ class CaseStore:
         """The prepared case; preprocesses it if it is not there yet. Safe when several processes ask at once."""
         stored = StoredCase(case.name, self.folder / "cases" / self._key(case))
         if stored.folder.is_dir() and not self._is_whole(stored):
-            shutil.rmtree(stored.folder)  # entries appear whole: this one was cut short by a cleaner of caches, say
+            remove_folder(stored.folder)  # entries appear whole: this one was cut short by a cleaner of caches, say
         if not stored.folder.is_dir():
             self._make(case, stored.folder)
         return stored
@@ -83,10 +83,11 @@ class CaseStore:
     def _is_whole(self, stored: StoredCase) -> bool:
         """Whether all files are there at their full length."""
         try:
-            json.loads((stored.folder / "case.json").read_text(encoding="utf-8"))
+            if not stored.facts.keys() >= FACTS or len(stored.facts["voxels"]) != len(self.labels):
+                return False
             for name in ("image", "labels", *(f"foreground_{label}" for label in range(1, len(self.labels)))):
                 np.load(stored.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+        except (OSError, ValueError, TypeError, EOFError):
             return False
         return True
 
@@ -104,9 +105,9 @@ class CaseStore:
         if prepared.labels is None:
             raise InputError(f"case {case.name}: training needs a mask")
         entry.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=entry.parent) as place:
-            aside = Path(place) / entry.name
-            aside.mkdir()  # for all whom the umask lets in; the folder around it is for this user alone
+        with folder_aside(entry) as place:
+            aside = place / entry.name
+            aside.mkdir()
             np.save(aside / "image.npy", prepared.image.astype(np.float16))
             np.save(aside / "labels.npy", prepared.labels)
             counts = []

@@ -5,6 +5,7 @@ A NumPy archive of plain arrays, written aside and renamed: after a crash at any
 
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +51,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 group: tuple(archive[name] for name in sorted(_members(archive, group), key=_number))
                 for group in ("model", "optimizer", "best")
             }
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            history, fingerprint = facts["history"], facts["fingerprint"]
+            if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
+                raise ValueError("no history of epochs")
+    except (OSError, ValueError, LookupError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: a damaged checkpoint ({error}); {begin_again(path.parent.parent)}") from error
-    return Checkpoint(**groups, history=tuple(facts["history"]), fingerprint=facts["fingerprint"])
+    return Checkpoint(**groups, history=tuple(history), fingerprint=fingerprint)
 
 
 def begin_again(folder: Path) -> str:

@@ -1,5 +1,7 @@
 """What an experiment will cost, before it is begun: time, memory and disk, each a rough estimate."""
 
+import itertools
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ import numpy as np
 
 from data_io.errors import InputError
 from data_io.volume import Grid
-from pipeline import batches, patches
+from pipeline import batches, hardware, patches
 from pipeline.keras_backend import keras
 from pipeline.networks.registry import build_network
 from pipeline.preprocessing import Preprocessor
@@ -18,6 +20,8 @@ from pipeline.settings import Settings
 # read off runs of the standard U-Net on two processor cores (peaks of 10.0 and 2.5 GB; the estimates are 10.8 and 2.3).
 CONVOLUTION_EFFICIENCY = 0.8
 ACTIVATION_COPIES = 1.1
+SHARE_AT_ONCE = 0.3
+"""Of what all layers put out, so much is in memory together in prediction."""
 BASE_GB = 1.0
 BYTES = 4.0
 
@@ -37,6 +41,7 @@ class Cost:
 def estimate(settings: Settings, grids: Sequence[Grid], folds: int) -> Cost:
     """The cost of `folds` trainings on this machine's processor, each as if on all volumes (on `grids`), and of
     predicting each volume once."""
+    require_settings_memory(settings, hardware.training_memory_gb())
     network = build_network(settings)
     preprocessor = Preprocessor(settings.preprocessing)
     prepared = [preprocessor.grid(grid).shape for grid in grids]
@@ -66,6 +71,37 @@ def require_memory(network: keras.Model, shape: tuple[int, ...], batch: int, ava
             f"training on {batch} patches of {list(shape)} at once would take about {needed:.1f} GB of memory, this "
             f"process may use {available_gb:.1f}: lower patches.batch (training.accumulated_steps makes up for it), "
             "patches.shape or network.filters"
+        )
+
+
+def require_settings_memory(settings: Settings, available_gb: float) -> None:
+    """Raises InputError where training would surely need more than `available_gb`, by the settings alone: before the
+    network is built. Sums what no network of this width and no batch of these patches does without."""
+    axes, widths = settings.dimensions, settings.network.filters
+    own = ":" in settings.network.name  # a network of somebody's own may read its width otherwise
+    weights = 0.0 if own else 0.5 * sum(3.0**axes * one * next_ for one, next_ in itertools.pairwise(widths))
+    shown = settings.training.validation_patches if settings.training.monitor == "validation" else 0
+    voxels = 0.0 if settings.patches.shape is None else math.prod(settings.patches.shape)  # else known when trained
+    batch = settings.patches.batch
+    activations = 0.0 if own else voxels * batch * widths[0] * BYTES
+    needed = (4.0 * BYTES * weights + activations + voxels * (batch + shown) * (BYTES + 1.0)) / 1e9
+    if needed > available_gb:
+        raise InputError(
+            f"training would take {needed:.3g} GB of memory or more, this process may use {available_gb:.1f}: lower "
+            f"patches.batch ({batch}), patches.shape ({list(settings.patches.shape or ())}), network.filters "
+            f"({list(widths)}) or training.validation_patches ({shown})"
+        )
+
+
+def require_prediction_memory(
+    network: keras.Model, shape: tuple[int, ...], batch: int, available_gb: float, origin: str
+) -> None:
+    """Raises InputError where a network would need more than `available_gb` for `batch` tiles of that shape."""
+    needed = forward_operations(network, shape)[1] * SHARE_AT_ONCE * batch * BYTES / 1e9
+    if needed > available_gb:
+        raise InputError(
+            f"{origin}: segmenting {batch} tiles of {list(shape)} at once would take about {needed:.3g} GB of memory, "
+            f"this process may use {available_gb:.1f}; lower prediction.batch, or use a smaller model"
         )
 
 

@@ -57,7 +57,7 @@ def open_engine(
             if name == "openvino":
                 raise InputError(f"engine openvino: {error}") from error
             log.warning("OpenVINO cannot be used (%s); going on with Keras, slower", " ".join(str(error).split()))
-    return _keras(files, precision, trust_plugins)
+    return _keras(files, settings, precision, trust_plugins)
 
 
 def convert_ahead(files: Sequence[Path], name: str = "auto", trust_plugins: bool = False) -> None:
@@ -86,13 +86,19 @@ def _openvino(
     return Engine("openvino", precision, openvino_network.compiled(folders, shape, batch, precision, threads))
 
 
-def _keras(files: Sequence[Path], wanted: str, trust_plugins: bool) -> Engine:
+def _keras(files: Sequence[Path], settings: Settings, wanted: str, trust_plugins: bool) -> Engine:
     from pipeline.networks.rebuilding import rebuild
 
     policy = hardware.choose_precision({"bfloat16": "mixed_bfloat16"}.get(wanted, wanted))
     networks = [rebuild(load_model(file, trust_plugins).network, policy) for file in files]
-    network = prediction.ensemble([keras_network(network) for network in networks])
-    return Engine("keras", policy.removeprefix("mixed_"), network)
+    if settings.patches.shape is not None and not hardware.gpu_present():
+        from pipeline.cost import require_prediction_memory
+
+        for file, network in zip(files, networks, strict=True):
+            shape, batch = settings.patches.shape, settings.prediction.batch
+            require_prediction_memory(network, shape, batch, hardware.memory_gb(), str(file))
+    ensemble = prediction.ensemble([keras_network(network) for network in networks])
+    return Engine("keras", policy.removeprefix("mixed_"), ensemble)
 
 
 def keras_network(network: "keras.Model") -> prediction.Network:

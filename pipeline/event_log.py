@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+import time
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,30 +11,30 @@ from pathlib import Path
 # TensorBoard takes its file system from TensorFlow where that is installed, and imports it for that, unless this
 # (empty) module exists.
 sys.modules.setdefault("tensorboard.compat.notf", types.ModuleType("tensorboard.compat.notf"))
-from tensorboard.summary import Writer  # noqa: E402
+from tensorboard.compat.proto.event_pb2 import Event  # noqa: E402
+from tensorboard.compat.proto.summary_pb2 import Summary  # noqa: E402
+from tensorboard.summary.writer.record_writer import RecordWriter  # noqa: E402
 
 
 @contextmanager
-def event_log(folder: Path) -> Iterator[Writer]:
-    """A writer of events into `folder`.
+def event_log(folder: Path) -> Iterator[RecordWriter]:
+    """A writer of events into a new file of `folder`, events.out.tfevents.TIME.NUMBER.
 
-    TensorBoard names its files events.out.tfevents.TIME.HOST.PROCESS.0; a run folder names no machine, so that they
-    are renamed in the end to events.out.tfevents.TIME.NUMBER.
+    TensorBoard's own writers would put the host name into the file's name; a run folder names no machine.
     """
-    writer = Writer(str(folder))
-    try:
+    folder.mkdir(parents=True, exist_ok=True)
+    begins = f"events.out.tfevents.{int(time.time()):010d}"
+    path = next(free for number in itertools.count() if not (free := folder / f"{begins}.{number}").exists())
+    with open(path, "xb") as file:
+        writer = RecordWriter(file)
+        writer.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
+        writer.flush()
         yield writer
-    finally:
-        writer.close()
-        named = sorted(path for path in folder.glob("events.out.tfevents.*") if len(path.name.split(".")) > 5)
-        for path in named:
-            stem = ".".join(path.name.split(".")[:4])
-            path.rename(next(free for n in itertools.count() if not (free := path.with_name(f"{stem}.{n}")).exists()))
 
 
-def log_scalars(writer: Writer, row: dict) -> None:
+def log_scalars(writer: RecordWriter, row: dict) -> None:
     """Adds one epoch's row of the history."""
-    for name, value in row.items():
-        if name != "epoch":
-            writer.add_scalar(name, value, row["epoch"])
+    values = [Summary.Value(tag=name, simple_value=value) for name, value in row.items() if name != "epoch"]
+    event = Event(wall_time=time.time(), step=row["epoch"], summary=Summary(value=values))
+    writer.write(event.SerializeToString())
     writer.flush()

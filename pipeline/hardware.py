@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
+LARGEST_GPU_GB = 300.0
 OWN_GROUP = Path("/proc/self/cgroup")
 
 
@@ -65,6 +66,11 @@ def memory_gb() -> float:
         except (OSError, ValueError):  # no such group, or "max"
             continue
     return min(limits) / 1e9
+
+
+def training_memory_gb() -> float:
+    """The memory that training may surely not exceed: this process's, or with a GPU what the largest have at least."""
+    return max(memory_gb(), LARGEST_GPU_GB) if gpu_available() else memory_gb()
 
 
 def _memory_limits() -> list[Path]:

@@ -4,7 +4,6 @@ The file is Keras's own `.keras` zip with one more entry. Code that the file bri
 only where that is trusted.
 """
 
-import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,12 @@ from data_io.atomic import write_aside
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
 from pipeline import plugins
-from pipeline.configuration import settings_from
+from pipeline.configuration import recorded, settings_from
+from pipeline.model_archive import SETTINGS_ENTRY, read_checked
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.keras_backend import keras
-
-SETTINGS_ENTRY = "pneumoseg.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +35,7 @@ def save_model(path: str | Path, model: TrainedModel) -> None:
     with write_aside(path) as aside:
         model.network.save(aside)
         with zipfile.ZipFile(aside, "a") as archive:
-            archive.writestr(SETTINGS_ENTRY, model.settings.model_dump_json(indent=2))
+            archive.writestr(SETTINGS_ENTRY, recorded(model.settings).model_dump_json(indent=2))
 
 
 def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
@@ -54,7 +52,7 @@ def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
     missing = _import_network(settings.network.name, trust_plugins) if ":" in settings.network.name else ""
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError, OSError, zipfile.BadZipFile) as error:
         # After these words Keras says what is wrong, before them it shows the whole configuration.
         reason = " ".join(str(error).rpartition("Exception encountered: ")[2].split())[:300]
         raise InputError(f"{path}: the network cannot be loaded ({reason}){missing}") from error
@@ -76,19 +74,11 @@ def _import_network(name: str, trust_plugins: bool) -> str:
 def read_settings(path: str | Path, trust_plugins: bool = False) -> Settings:
     """The settings in a model file, without loading the network (and Keras with it).
 
-    Raises InputError where the file is missing, damaged or not one of this program's. A file whose preprocessing names
-    functions of somebody's own ("module:function") is refused unless `trust_plugins`: prediction would run them.
+    Raises InputError as `model_archive.read_checked`. A file whose preprocessing names functions of somebody's own
+    ("module:function") is refused unless `trust_plugins`: prediction would run them.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such model file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            content = json.loads(archive.read(SETTINGS_ENTRY))
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable model file ({error})") from error
-    except KeyError as error:
-        raise InputError(f"{path}: no {SETTINGS_ENTRY} in it; give a model.keras of a run folder") from error
+    content = read_checked(path)
     settings = settings_from(content, str(path))
     if settings.preprocessing.steps and not trust_plugins:
         raise InputError(

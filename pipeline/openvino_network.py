@@ -7,6 +7,7 @@ the converted network alone and import neither Keras nor TensorFlow.
 
 import functools
 import json
+import math
 import os
 import shutil
 import sys
@@ -20,10 +21,13 @@ from filelock import FileLock
 from data_io.atomic import PARTIAL_PREFIX
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
+from data_io.json_files import read_json
 from data_io.reporting import log
 from data_io.user_cache import cache_folder
 from pipeline import hardware
+from pipeline.forward_memory import require_tile_memory
 from pipeline.model_file import load_model
+from pipeline.worker_processes import end_with_parent
 
 # On import, OpenVINO would write an identifier into the user's home and report to its makers over the network. A module
 # that cannot be imported is what it takes for "no telemetry installed".
@@ -48,7 +52,8 @@ def convert_ahead(paths: Sequence[Path], trust_plugins: bool = False) -> None:
     from loky import ProcessPoolExecutor
 
     log.info("converting %d networks once", len(waiting))
-    with ProcessPoolExecutor(min(len(waiting), hardware.usable_cores())) as pool:
+    workers = min(len(waiting), hardware.usable_cores())
+    with ProcessPoolExecutor(workers, initializer=end_with_parent, initargs=(os.getpid(),)) as pool:
         for conversion in [pool.submit(converted, path, trust_plugins) for path in waiting]:
             conversion.exception()
 
@@ -89,7 +94,8 @@ def compiled(
     """The mean of the converted networks: from up to `batch` tiles (n, x, y[, z], 1), float32, to probabilities.
 
     Several networks become one graph that shares its working memory. It is compiled for tiles of `shape`, at once
-    unless that is None, and again whenever another size comes. `precision`: "float32" or "bfloat16".
+    unless that is None, and again whenever another size comes; InputError where the memory would not do. `precision`:
+    "float32" or "bfloat16".
     """
     core = openvino.Core()
     properties = {
@@ -102,7 +108,9 @@ def compiled(
     @functools.lru_cache(maxsize=1)
     def for_shape(tiles_shape: tuple[int, ...]) -> openvino.CompiledModel:
         models = [core.read_model(folder / NETWORK_FILES[0]) for folder in folders]
-        return core.compile_model(_joined(models, tiles_shape), "CPU", properties)
+        joined = _joined(models, tiles_shape)
+        _require_memory(joined)
+        return core.compile_model(joined, "CPU", properties)
 
     def probabilities(tiles: np.ndarray) -> np.ndarray:
         missing = batch - len(tiles)
@@ -139,6 +147,23 @@ def _joined(models: Sequence[openvino.Model], shape: tuple[int, ...]) -> openvin
     return openvino.Model([ops.result(mean)], [tiles], "ensemble")
 
 
+def _require_memory(model: openvino.Model) -> None:
+    """Raises InputError where what one operation takes and gives would not fit into memory twice over."""
+    ports = [[*operation.inputs(), *operation.outputs()] for operation in model.get_ops()]
+    largest = max(sum(map(_value_count, together)) for together in ports)
+    needed, available = 2.0 * largest * 4.0 / 1e9, hardware.memory_gb()
+    if needed > available:
+        raise InputError(
+            f"the network would take about {needed:.3g} GB of memory for tiles of {model.inputs[0].partial_shape}; "
+            f"this process may use {available:.1f}: lower prediction.batch, or use a smaller model"
+        )
+
+
+def _value_count(port) -> float:
+    shape = port.get_partial_shape()
+    return 0.0 if shape.is_dynamic else math.prod(float(size.get_length()) for size in shape)
+
+
 def _convert(path: Path, place: Path, trust_plugins: bool) -> None:
     """Writes the network's files and, last, their hashes to `place`, whole or not at all."""
     aside = place.with_name(PARTIAL_PREFIX + place.name)
@@ -162,13 +187,14 @@ def _export(path: Path, folder: Path, trust_plugins: bool) -> None:
     from pipeline.networks.rebuilding import rebuild
 
     model = load_model(path, trust_plugins)
+    shape = (2 * model.settings.divisor,) * model.settings.dimensions
+    require_tile_memory(model.settings, shape, str(path))
     network = rebuild(model.network, "float32", plain=True)
     # Through a file: openvino.convert_model would report to its makers over the network.
     network.export(folder / "exported", format="tf_saved_model", verbose=False)
     graph = openvino.Core().read_model(folder / "exported")
     openvino.save_model(graph, folder / NETWORK_FILES[0], compress_to_fp16=False)
     shutil.rmtree(folder / "exported")
-    shape = (2 * model.settings.divisor,) * model.settings.dimensions
     tile = np.random.default_rng(0).normal(size=(1, *shape, 1)).astype(np.float32)
     difference = np.abs(compiled([folder], shape)(tile) - network.predict_on_batch(tile)).max()
     if not difference < LARGEST_DIFFERENCE:
@@ -179,7 +205,7 @@ def _export(path: Path, folder: Path, trust_plugins: bool) -> None:
 
 def _is_whole(place: Path) -> bool:
     try:
-        hashes = json.loads((place / "hashes.json").read_text(encoding="utf-8"))
+        hashes = read_json(place / "hashes.json", "the hashes of a converted network", dict)
         return all(sha256_of(place / file) == hashes[file] for file in NETWORK_FILES)
     except (OSError, ValueError, KeyError, TypeError):
         return False

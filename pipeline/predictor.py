@@ -1,19 +1,21 @@
 """A trained model, or the folds of a run together, ready to segment."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
+from data_io.json_files import read_json
 from data_io.reporting import log
 from data_io.scan import Scan
 from data_io.volume import Volume
-from pipeline import prediction
+from pipeline import patches, prediction
+from pipeline.bundle_card import CARD, check_members
 from pipeline.bundled import model_path
 from pipeline.configuration import change_settings, settings_from
 from pipeline.engines import Engine, convert_ahead, open_engine
+from pipeline.forward_memory import fitting_batch, require_tile_memory, require_volume_memory, with_fitting_batch
 from pipeline.model_file import read_settings
 from pipeline.preprocessing import PreparedVolume, Preprocessor
 from pipeline.settings import LabelSettings, Settings
@@ -58,6 +60,9 @@ class Predictor:
         For one member it is read slab by slab; for several the whole CT is in memory, so that it is decoded once.
         """
         with timed({} if seconds is None else seconds, "prepare"):
+            for member in self.members:
+                on_grid = Preprocessor(member.settings.preprocessing).grid(scan.grid).shape
+                require_volume_memory(member.settings, on_grid, "the CT")
             if len(self.members) > 1:
                 scan = Scan.from_volume(scan.read())
             return tuple(Preprocessor(member.settings.preprocessing).apply(scan) for member in self.members)
@@ -71,8 +76,11 @@ class Predictor:
     ) -> Volume:
         """Segments a prepared scan; see `prediction.predict_labels` for `sink` and `seconds`."""
         seconds = {} if seconds is None else seconds
+        for own, member in zip(prepared, self.members, strict=True):
+            shape = patches.patch_shape(member.settings, own.image.shape)
+            require_tile_memory(member.settings, shape, "the CT")
         voters = [
-            prediction.Voter(own, member.engine.network, member.settings, member.count)
+            prediction.Voter(own, member.engine.network, with_fitting_batch(member.settings), member.count)
             for own, member in zip(prepared, self.members, strict=True)
         ]
         with timed(seconds, "segment"):
@@ -93,8 +101,10 @@ def open_predictor(
     bundled models; all networks found vote together.
 
     `changes`: settings as `change_trained` takes them, such as "prediction.overlap=0.25".
-    Raises InputError where there is no model, where `folds` are wanted of a single one, where the models' labels differ
-    or one cannot predict as the first is set, and as `open_engine`.
+    A batch of tiles that would take too much memory is made smaller, with a warning. Raises InputError where there is
+    no model, where a bundle is not what its card says, where one tile would take too much memory, where `folds` are
+    wanted of a single model, where the models' labels differ or one cannot predict as the first is set, and as
+    `open_engine`.
     """
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     files: dict[str, Path] = {}
@@ -107,6 +117,8 @@ def open_predictor(
         for file in files.values()
     }
     check_same_labels({file: own.labels for file, own in every.items()})
+    for file, own in every.items():
+        require_tile_memory(own, own.patches.shape or (1,), str(file))
     first_file, first = next(iter(every.items()))
     shared = {"prediction": first.prediction, "postprocessing": first.postprocessing}
     voting: dict[Path, Settings] = {}
@@ -120,7 +132,14 @@ def open_predictor(
     members = []
     for together in alike.values():
         settings = voting[together[0]]
-        opened = open_engine(together, settings, engine, precision, threads, trust_plugins)
+        if (batch := fitting_batch(settings)) < settings.prediction.batch and settings.patches.shape is not None:
+            log.warning(
+                "%s: %d tiles at a time (prediction.batch) would take too much memory; %d give the same result",
+                together[0],
+                settings.prediction.batch,
+                batch,
+            )
+        opened = open_engine(together, with_fitting_batch(settings), engine, precision, threads, trust_plugins)
         members.append(Member(opened, settings, len(together)))
     return Predictor(tuple(members), {name: sha256_of(file) for name, file in files.items()})
 
@@ -157,6 +176,8 @@ def _model_files(path: Path, folds: Sequence[int] | None) -> list[Path]:
         if folds is not None:
             raise InputError(f"{path}: --fold is for the folds of a run folder, found a single model; leave it away")
         return [single]
+    if (path / CARD).is_file():
+        check_members(path)
     found = {
         int(folder.name.removeprefix("fold_")): folder / "model.keras"
         for folder in path.glob("fold_*")
@@ -174,9 +195,8 @@ def _model_files(path: Path, folds: Sequence[int] | None) -> list[Path]:
 
 
 def _warn_of_absent_folds(run: Path, found: set[int]) -> None:
-    try:
-        count = len(json.loads((run / "splits.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    if not (run / "splits.json").is_file():
         return
+    count = len(read_json(run / "splits.json", "a file of splits", list))
     if absent := sorted(set(range(count)) - found):
         log.warning("%s: folds %s have no model yet and do not vote", run, ", ".join(map(str, absent)))

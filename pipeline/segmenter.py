@@ -13,10 +13,11 @@ from data_io.labels import LabelTable
 from data_io.reporting import log, track
 from data_io.user_cache import cache_folder
 from data_io.volume import Volume
-from pipeline import losses, plugins, prediction, training
+from pipeline import cost, hardware, losses, plugins, prediction, training
 from pipeline.case_store import CaseStore, StoredCase
 from pipeline.configuration import settings_yaml
 from pipeline.engines import keras_network
+from pipeline.forward_memory import with_fitting_batch
 from pipeline.model_file import TrainedModel, load_model, save_model
 from pipeline.networks.registry import NETWORKS
 from pipeline.own_transforms import make_transform
@@ -84,9 +85,11 @@ class Segmenter:
     def prepare(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:
         """The cases preprocessed and memory-mapped, what is odd about them said once; quick the second time.
 
-        Raises InputError for a bad case, and for a network, loss, metric or step that does not exist.
+        Raises InputError for a bad case, for settings whose training would take too much memory, and for a network,
+        loss, metric or step that does not exist.
         """
         check_names(self.settings)
+        cost.require_settings_memory(self.settings, hardware.training_memory_gb())
         stored = self._stored(cases)
         for case in stored:
             facts = case.facts
@@ -128,4 +131,4 @@ def check_names(settings: Settings) -> None:
 
 def predict(model: TrainedModel, image: Volume) -> Volume:
     """Segments one CT volume (HU) on its own grid with a trained model."""
-    return prediction.predict_volume(image, keras_network(model.network), model.settings)
+    return prediction.predict_volume(image, keras_network(model.network), with_fitting_batch(model.settings))

@@ -4,22 +4,30 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Window = tuple[float, float]
+LARGEST = 1e6
+"""No number but a seed need be larger: this keeps products of settings far from the limits of their types."""
+
+Level = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+Window = tuple[Level, Level]
 Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(ge=1e-12, le=LARGEST)]
+Count = Annotated[int, Field(ge=1, le=int(LARGEST))]
+NotNegative = Annotated[float, Field(ge=0, le=LARGEST)]
+NotNegativeCount = Annotated[int, Field(ge=0, le=int(LARGEST))]
+Spacing = Annotated[float, Field(ge=0.05, le=50)]
+ClassNumber = Annotated[int, Field(ge=0, le=255)]
+Name = Annotated[str, Field(max_length=200)]
 PositiveRange = tuple[Positive, Positive]
 NotNegativeRange = tuple[NotNegative, NotNegative]
 
 
 class Group(BaseModel):
-    """Settings that belong together: they cannot be changed, and no others can be added.
+    """Settings that belong together: they cannot be changed, no others can be added, and all numbers are finite.
 
     The ends of a `Window` differ; those of other ranges may be equal.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _ranges_ascend(self):

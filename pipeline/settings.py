@@ -10,15 +10,36 @@ from pydantic import Field, model_validator
 
 from data_io.labels import LUNG_LABELS, LabelTable
 from data_io.nifti_placement import GridForm
-from pipeline.setting_types import Count, Group, NotNegativeRange, Positive, PositiveRange, Share, Window
+from pipeline.setting_types import (
+    ClassNumber,
+    Count,
+    Group,
+    Name,
+    NotNegative,
+    NotNegativeCount,
+    NotNegativeRange,
+    Positive,
+    PositiveRange,
+    Share,
+    Spacing,
+    Window,
+)
+
+Labels = Annotated[tuple[Annotated[int, Field(ge=1, le=255)], ...], Field(max_length=255)]
+Plugins = Annotated[tuple[Name, ...], Field(max_length=100)]
+Axes = Annotated[tuple[Literal[0, 1, 2], ...], Field(max_length=3)]
 
 
 class LabelSettings(Group):
     """The classes, in the order of their numbers in the masks; 0 is the background."""
 
-    names: tuple[str, ...] = LUNG_LABELS.names
-    colours: tuple[tuple[int, int, int], ...] = LUNG_LABELS.colours
-    mirror_pairs: tuple[tuple[int, int], ...] = LUNG_LABELS.mirror_pairs
+    names: Annotated[tuple[Name, ...], Field(max_length=256)] = LUNG_LABELS.names
+    colours: Annotated[tuple[tuple[ClassNumber, ClassNumber, ClassNumber], ...], Field(max_length=256)] = (
+        LUNG_LABELS.colours
+    )
+    mirror_pairs: Annotated[tuple[tuple[ClassNumber, ClassNumber], ...], Field(max_length=128)] = (
+        LUNG_LABELS.mirror_pairs
+    )
 
     @property
     def table(self) -> LabelTable:
@@ -50,10 +71,10 @@ class PreprocessingSettings(Group):
 
     window_hu: Window = (-1250.0, 250.0)
     windowed_source_hu: Window = (-1250.0, 250.0)
-    spacing_mm: tuple[Positive, Positive, Positive] | None = (1.58, 1.58, 2.70)
+    spacing_mm: tuple[Spacing, Spacing, Spacing] | None = (1.58, 1.58, 2.70)
     image_order: Literal[0, 1, 3] = 3
     normalisation: Literal["z-score", "none"] = "z-score"
-    steps: tuple[str, ...] = ()
+    steps: Plugins = ()
     equalise: Literal["never", "hu", "always"] = "never"
 
 
@@ -65,11 +86,11 @@ class PatchSettings(Group):
     others, is centred on a voxel of `foreground_labels`.
     """
 
-    shape: tuple[Count, ...] | None = (160, 160, 80)
+    shape: Annotated[tuple[Count, ...], Field(max_length=10)] | None = (160, 160, 80)
     batch: Count = 2
     sampling: Literal["random", "grid"] = "random"
     foreground_share: Share = 0.0
-    foreground_labels: tuple[Count, ...] = (3,)
+    foreground_labels: Labels = (3,)
 
     @model_validator(mode="after")
     def _two_or_three_axes(self):
@@ -101,10 +122,10 @@ class AugmentationSettings(Group):
     noise_variance: NotNegativeRange = (0.0, 0.05)
     blur_sigma: NotNegativeRange = (0.0, 0.0)
     low_resolution: PositiveRange = (1.0, 1.0)
-    mirror_axes: tuple[Literal[0, 1, 2], ...] = (0, 1, 2)
+    mirror_axes: Axes = (0, 1, 2)
     mirror_probability: Share = 0.5
     image_order: Literal[0, 1, 3] = 3
-    transforms: tuple[str, ...] = ()
+    transforms: Plugins = ()
 
 
 class NetworkSettings(Group):
@@ -116,8 +137,8 @@ class NetworkSettings(Group):
     behind the weights.
     """
 
-    name: str = "standard-unet"
-    filters: Annotated[tuple[Count, ...], Field(min_length=2)] = (32, 64, 128, 256, 512)
+    name: Name = "standard-unet"
+    filters: Annotated[tuple[Count, ...], Field(min_length=2, max_length=16)] = (32, 64, 128, 256, 512)
     batch_norm: bool = True
     batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
 
@@ -129,12 +150,12 @@ class LossSettings(Group):
     `focus`: the exponent of the focal losses, null for each one's usual. `class_weights`: one for each class (Dice and
     focal). `balance`: the cross-entropy's share of combo and unified focal loss, the rest is Dice's or Tversky's."""
 
-    name: str = "tversky-crossentropy"
+    name: Name = "tversky-crossentropy"
     alpha: Positive = 0.5
     beta: Positive = 0.5
     smooth: Positive = 1e-6
     focus: Positive | None = None
-    class_weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    class_weights: Annotated[tuple[NotNegative, ...], Field(max_length=256)] | None = None
     balance: Share = 0.5
 
 
@@ -143,9 +164,9 @@ class PlateauSettings(Group):
 
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     patience: Count = 15
-    min_delta: Annotated[float, Field(ge=0)] = 1e-4
-    cooldown: Annotated[int, Field(ge=0)] = 1
-    min_learning_rate: Annotated[float, Field(ge=0)] = 1e-5
+    min_delta: NotNegative = 1e-4
+    cooldown: NotNegativeCount = 1
+    min_learning_rate: NotNegative = 1e-5
 
 
 class TrainingSettings(Group):
@@ -175,14 +196,14 @@ class TrainingSettings(Group):
     gradient_clip_norm: Positive | None = None
     accumulated_steps: Count = 1
     average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
-    deep_supervision: Annotated[int, Field(ge=0)] = 0
+    deep_supervision: NotNegativeCount = 0
     deterministic: bool = False
     monitor: Literal["validation", "training", "none"] = "validation"
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     validation_patches: Count = 16
-    metrics: tuple[str, ...] = ("tversky", "soft-dice", "dice-crossentropy")
+    metrics: Plugins = ("tversky", "soft-dice", "dice-crossentropy")
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
-    workers: Annotated[int, Field(ge=0)] | None = None
+    workers: Annotated[int, Field(ge=0, le=256)] | None = None
 
     @model_validator(mode="after")
     def _monitors_something(self):
@@ -202,10 +223,10 @@ class PredictionSettings(Group):
     lies outside the body is background, see pipeline/body.py.
     """
 
-    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    overlap: Annotated[float, Field(ge=0, le=0.95)] = 0.5
     weights: Literal["gaussian", "uniform"] = "gaussian"
     batch: Count = 1
-    mirror_axes: tuple[Literal[0, 1, 2], ...] = ()
+    mirror_axes: Axes = ()
     skip_air: bool = True
     inside_body: bool = False
 
@@ -218,11 +239,11 @@ class PostprocessingSettings(Group):
     background enclosed by a lung becomes lung. `lungs` and `infection`: the classes that play these parts.
     """
 
-    smallest_infection_ml: Annotated[float, Field(ge=0)] = 0.0
+    smallest_infection_ml: NotNegative = 0.0
     largest_component: bool = False
     infection_in_lungs_only: bool = False
     fill_holes: bool = False
-    lungs: tuple[Count, ...] = (1, 2)
+    lungs: Labels = (1, 2)
     infection: Count = 3
 
     @property
@@ -239,10 +260,10 @@ class EvaluationSettings(Group):
     "kfold"; patients are never split. `tolerances_mm`: of the surface Dice, for classes other than lungs (1 mm) and
     infection (3 mm), or instead of these; pairs such as [[infection, 2]]."""
 
-    splits: str = "kfold"
-    folds: Annotated[int, Field(ge=2)] = 5
+    splits: Annotated[str, Field(max_length=4096)] = "kfold"
+    folds: Annotated[int, Field(ge=2, le=10_000)] = 5
     stratify_by_source: bool = True
-    tolerances_mm: tuple[tuple[str, Annotated[float, Field(ge=0)]], ...] = ()
+    tolerances_mm: Annotated[tuple[tuple[Name, NotNegative], ...], Field(max_length=256)] = ()
 
 
 class Settings(Group):

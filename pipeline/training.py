@@ -40,6 +40,7 @@ def train(
     if settings.training.monitor == "validation" and not validation:
         raise InputError("training.monitor is validation, but no validation cases were given")
     folder.mkdir(parents=True, exist_ok=True)
+    cost.require_settings_memory(settings, hardware.training_memory_gb())
     trainer = make_trainer(settings, start_from.network if start_from else None)
     if not hardware.gpu_available():
         largest = max((patches.patch_shape(settings, case.image.shape) for case in cases), key=np.prod)

@@ -9,9 +9,11 @@ from data_io.atomic import write_json
 from data_io.dataset import Dataset
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
+from data_io.json_files import read_json
 from data_io.labels import LabelTable
+from data_io.text_files import read_text
 from data_io.volume import Volume
-from pipeline.configuration import settings_yaml
+from pipeline.configuration import recorded, settings_yaml
 from pipeline.model_file import TrainedModel, read_settings
 from pipeline.predictor import Predictor, change_trained, open_predictor
 from pipeline.settings import Settings
@@ -42,7 +44,7 @@ class Voting:
         models = sorted(run.glob("fold_*/model.keras"))
         if not models:
             raise InputError(f"{run}: no fold has a model (fold_K/model.keras); finish a fold with `kfold --resume`")
-        return change_trained(read_settings(models[0], self.trust_plugins), self.changes, "--set")
+        return recorded(change_trained(read_settings(models[0], self.trust_plugins), self.changes, "--set"))
 
     @property
     def labels(self) -> LabelTable:
@@ -96,8 +98,8 @@ class Voting:
 
     def check_unchanged(self, output: Path) -> None:
         """Raises InputError where models that voted in the run folder `output` are no longer those of the runs."""
-        for record in sorted(output.glob(f"fold_*/{MODELS}")):
-            if json.loads(record.read_text(encoding="utf-8")) != self._models(_fold_of(record.parent)):
+        for record in sorted(output.glob(f"fold_[0-9]*/{MODELS}")):
+            if read_json(record, "which models voted", dict) != self._models(_fold_of(record.parent)):
                 raise InputError(
                     f"{record.parent}: its models have been trained again since they voted; vote on it again with "
                     "--overwrite, alone with --fold"
@@ -146,7 +148,7 @@ def check_same_splits(runs: Sequence[Path]) -> Path:
         path = run / "splits.json"
         if not path.is_file():
             raise InputError(f"{run}: no run folder of a cross-validation (no splits.json)")
-        texts.append(path.read_text(encoding="utf-8"))
+        texts.append(read_text(path, "a file of splits"))
         if texts[-1] != texts[0]:
             raise InputError(
                 f"{run} and {runs[0]}: their folds have other cases, so that a model would vote on cases it was "

@@ -22,36 +22,42 @@ def bundle(
     """Copies models into one folder whose networks vote together (`predict --model FOLDER`), with their weights in half
     precision, which halves the size; `--set` changes how they predict (prediction, postprocessing, equalisation).
 
-    With --overwrite the models of a bundle give way to the new ones; a run folder is refused.
+    The folder's bundle.json says which models belong to it; `predict` refuses a bundle that lacks one. With --overwrite
+    the models of a bundle give way to the new ones at once, and what else lies in its folder stays; a run folder is
+    refused.
 
     Example: pneumoseg bundle runs/a/model.keras runs/b/model.keras -o data/models/mine
     """
-    from tempfile import TemporaryDirectory
-
-    from data_io.atomic import PARTIAL_PREFIX
+    from data_io.atomic import folder_aside, replace_folder, restore_replaced
     from data_io.errors import InputError
+    from pipeline.bundle_card import CARD, write_card
     from pipeline.model_file import TrainedModel, load_model, save_model
     from pipeline.networks.rebuilding import rebuild
     from pipeline.predictor import change_trained, check_same_labels
 
+    place = output.resolve()
+    restore_replaced(place)
     earlier = _models_of_bundle(output)
     if earlier and not overwrite:
         raise InputError(f"{output}: holds models already; choose another folder, or add --overwrite")
     loaded = [load_model(path, trust_plugins) for path in models]
     check_same_labels({path: model.settings.labels for path, model in zip(models, loaded, strict=True)})
     settings = [change_trained(model.settings, changes or (), "--set") for model in loaded]
-    beside = output.resolve().parent
-    beside.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=beside) as aside:
-        made = [Path(aside) / f"fold_{number}" for number in range(len(models))]
-        for folder, model, own in zip(made, loaded, settings, strict=True):
-            save_model(folder / "model.keras", TrainedModel(rebuild(model.network, "float16"), own))
-        megabytes = sum((folder / "model.keras").stat().st_size for folder in made) / 1e6
-        output.mkdir(exist_ok=True)
-        for folder in earlier:
-            folder.rename(Path(aside) / f"earlier_{folder.name}")
-        for folder in made:
-            folder.rename(output / folder.name)
+    with folder_aside(place) as aside:
+        made = aside / place.name
+        made.mkdir()
+        for number, (model, own) in enumerate(zip(loaded, settings, strict=True)):
+            save_model(made / f"fold_{number}" / "model.keras", TrainedModel(rebuild(model.network, "float16"), own))
+        write_card(made)
+        megabytes = sum(path.stat().st_size for path in made.glob("fold_*/model.keras")) / 1e6
+        beside = [path for path in _content(place) if path not in earlier and path.name != CARD]
+        if earlier or not beside:
+            for path in beside:  # what describes the bundle, such as a README
+                _copy(path, made / path.name)
+            replace_folder(made, place)
+        else:  # a folder of other things; the card comes first, so that a part is never taken for the whole
+            for path in sorted(made.iterdir()):
+                path.rename(place / path.name)
     if json:
         print_json({"folder": str(output), "models": len(models), "megabytes": round(megabytes, 1)})
     elif not quiet:
@@ -68,7 +74,7 @@ def _models_of_bundle(folder: Path) -> list[Path]:
     for name in ("splits.json", "settings.yaml", "model.keras"):
         if (folder / name).exists():
             raise InputError(f"{folder}: a run or a trained model, found {name}; choose another folder for the bundle")
-    found = sorted(folder.glob("fold_*"))
+    found = sorted(folder.resolve().glob("fold_*"))
     for fold in found:
         names = {path.name for path in fold.iterdir()} if fold.is_dir() else set()
         strange = sorted(name for name in names if name != "model.keras" and not name.startswith((".", "openvino-")))
@@ -76,6 +82,19 @@ def _models_of_bundle(folder: Path) -> list[Path]:
             content = ", ".join(strange[:3]) or "no model.keras"
             raise InputError(f"{fold}: a bundle has model.keras alone there, found {content}; choose another folder")
     return found
+
+
+def _content(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _copy(path: Path, target: Path) -> None:
+    import shutil
+
+    if path.is_dir() and not path.is_symlink():
+        shutil.copytree(path, target, symlinks=True)
+    else:
+        shutil.copy2(path, target, follow_symlinks=False)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def compare(
         output is not None
         and not overwrite
         and any((output / name).exists() for name in ("comparison.csv", "cases.csv"))
+        and not _is_unfinished(output)
     ):
         raise InputError(f"{output}: there is a comparison already; choose another folder or give --overwrite")
     named = _named(runs)
@@ -70,6 +71,12 @@ def compare(
         print(comparison.readable(found))
     if output is not None:
         log.info("Written to %s", output)
+
+
+def _is_unfinished(output: Path) -> bool:
+    """Whether a comparison was killed there, before its last file."""
+    drawn = any((output / "figures").glob("differences_*.png"))
+    return drawn and (output / "cases.csv").is_file() and not (output / "comparison.csv").exists()
 
 
 def _named(runs: list[Path]) -> dict[str, Path]:

@@ -23,10 +23,9 @@ def explore(
 
     Example: pneumoseg explore data/ -o exploration/
     """
-    import shutil
-    from tempfile import TemporaryDirectory
+    import os
 
-    from data_io.atomic import write_aside, write_json
+    from data_io.atomic import folder_aside, write_aside, write_json
     from data_io.errors import InputError
     from data_io.label_mapping import parse_labels
     from data_io.labels import LUNG_LABELS
@@ -37,7 +36,7 @@ def explore(
     from evaluation.figures.saving import save_figure
     from evaluation.report.exploration import remarkable_cases, write_exploration_report
 
-    if output.exists() and (not output.is_dir() or any(output.iterdir())) and not overwrite:
+    if not (overwrite or _is_free(output)):
         raise InputError(f"{output}: exists already and is not an empty folder; choose another, or add --overwrite")
     labels = LUNG_LABELS
     if classes != len(LUNG_LABELS):
@@ -48,17 +47,17 @@ def explore(
         overviews.append((caption, output / "figures" / f"{name}.png"))
         save_figure(figure, overviews[-1][1])
 
-    with TemporaryDirectory() as drawn:
+    with folder_aside(output / "cases") as drawn:
 
         def draw(case, image, mask):
             histograms.append(figures.count_intensities(case.name, case.source, image))
             sheets.append((case.name, output / "figures" / "cases" / f"{case.name}.png"))
-            save_figure(figures.montage(image, mask, labels, title=case.name), Path(drawn) / f"{case.name}.png")
+            save_figure(figures.montage(image, mask, labels, title=case.name), drawn / f"{case.name}.png")
 
         table = exploration.explore(open_dataset(data, need_masks=False), labels, draw)
         (output / "figures" / "cases").mkdir(parents=True, exist_ok=True)
         for _, sheet in sheets:
-            shutil.move(Path(drawn) / sheet.name, sheet)
+            os.replace(drawn / sheet.name, sheet)
     summary = exploration.summary(table, labels)
     with write_aside(output / "exploration.csv") as aside:
         table.to_csv(aside, index=False)
@@ -87,6 +86,15 @@ def explore(
         for name, content in summary.items():
             values = content.items() if isinstance(content, dict) else [("", content)]
             print(f"{name}:", ", ".join(f"{key} {value:.6g}".strip() for key, value in values if value is not None))
+
+
+def _is_free(output: Path) -> bool:
+    """Whether nothing lies there but hidden files, or what an exploration leaves that was killed before its report."""
+    if not output.is_dir():
+        return not output.exists()
+    visible = {path.name for path in output.iterdir() if not path.name.startswith(".")}
+    begun = (output / "figures" / "cases").is_dir() and visible <= {"figures", "exploration.csv", "summary.json"}
+    return begun or not visible
 
 
 if __name__ == "__main__":
