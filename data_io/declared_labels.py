@@ -1,6 +1,5 @@
 """Names that files give the labels of masks: 3D Slicer's segmentations, NIfTI label tables, nnU-Net's dataset.json."""
 
-import json
 import re
 import zlib
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from nibabel.spatialimages import HeaderDataError
 from data_io import nrrd_header
 from data_io.errors import InputError
 from data_io.itk_images import NRRD_SUFFIXES
+from data_io.json_files import read_json
 from data_io.label_names import Names
 from data_io.nifti import EXTENSION_CARET, is_nifti
 
@@ -44,14 +44,8 @@ def names_beside(folder: Path) -> Names:
 
 
 def read_dataset_json(path: Path) -> dict:
-    """nnU-Net's description of a dataset. Raises InputError where it is no JSON object."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not readable as JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: a JSON object was expected, found {type(content).__name__}")
-    return content
+    """nnU-Net's description of a dataset. Raises InputError as `read_json`."""
+    return read_json(path, "nnU-Net's description of a dataset", dict)
 
 
 def names_of_dataset(content: Mapping[str, object], path: Path) -> Names:

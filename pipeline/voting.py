@@ -9,6 +9,7 @@ from data_io.atomic import write_json
 from data_io.dataset import Dataset
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
+from data_io.folders import visible_name
 from data_io.json_files import read_json
 from data_io.labels import LabelTable
 from data_io.text_files import read_text
@@ -59,13 +60,13 @@ class Voting:
     @property
     def model_choice(self) -> str:
         """How the model that counts is chosen, in words."""
-        names = ", ".join(run.resolve().name for run in self.runs)
+        names = ", ".join(visible_name(run) for run in self.runs)
         return f"none: in each fold the models of that fold in all runs vote ({names}); for each run see its own report"
 
     def describe(self) -> str:
         """The first run's settings as YAML, under comments that say who votes: the runs, and where their settings
         differ from the first run's. Which models they were is said in each fold's models.json."""
-        names = [run.resolve().name for run in self.runs]
+        names = [visible_name(run) for run in self.runs]
         lines = [f"Models that vote: those of each fold of the runs {', '.join(names)}"]
         for name, run in zip(names, self.runs, strict=True):
             differences = _differences(self.settings, self._settings_of(run))
@@ -107,7 +108,7 @@ class Voting:
 
     def _models(self, fold: int) -> dict[str, str]:
         """SHA-256 of the fold's model in each run, by the run's number (from 1) and name."""
-        names = [f"{number} {run.resolve().name}" for number, run in enumerate(self.runs, start=1)]
+        names = [f"{number} {visible_name(run)}" for number, run in enumerate(self.runs, start=1)]
         return dict(zip(names, map(sha256_of, self._model_files(fold)), strict=True))
 
     def _model_files(self, fold: int) -> list[Path]:

@@ -1,5 +1,6 @@
 """pneumoseg compare: finished runs against the first of them, case by case."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -83,7 +84,7 @@ def _named(runs: list[Path]) -> dict[str, Path]:
     """Runs by the name of their folder, of a CSV of another name by that; the second "a" becomes "a (2)"."""
     named: dict[str, Path] = {}
     for path in runs:
-        whole = path.resolve()
+        whole = Path(os.path.abspath(path))
         plain = whole.parent.name if whole.name in TABLES else whole.stem if whole.suffix == ".csv" else whole.name
         name, number = plain, 1
         while name in named:

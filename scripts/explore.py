@@ -27,6 +27,7 @@ def explore(
 
     from data_io.atomic import folder_aside, write_aside, write_json
     from data_io.errors import InputError
+    from data_io.folders import visible_name
     from data_io.label_mapping import parse_labels
     from data_io.labels import LUNG_LABELS
     from data_io.layouts import open_dataset
@@ -69,7 +70,7 @@ def explore(
         overview(figure, "class_frequencies", "Share of the voxels per class: mean, and each case")
     write_exploration_report(
         output / "report.html",
-        f"Dataset: {data.resolve().name}",
+        f"Dataset: {visible_name(data)}",
         table,
         summary,
         overviews,
