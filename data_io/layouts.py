@@ -5,7 +5,6 @@ Zenodo record 3757476. A file counts where a registered reader recognises it, so
 """
 
 import csv
-import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from data_io.dataset import Case, Dataset
 from data_io.errors import InputError
+from data_io.json_files import read_json
 from data_io.nifti import case_name
 from data_io.readers import is_readable
 from data_io.reporting import listed, log
@@ -145,12 +145,7 @@ def _nnunet_file_ending(path: Path) -> str:
     """`file_ending` of nnU-Net's dataset.json; its version 1 knew only .nii.gz."""
     if not path.is_file():
         return ".nii.gz"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not readable as JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: a JSON object was expected, found {type(content).__name__}")
+    content = read_json(path, "the description of an nnU-Net dataset", dict)
     channels = content.get("channel_names") or content.get("modality")
     if isinstance(channels, dict | list) and len(channels) > 1:
         raise InputError(f"{path}: one channel per case is read here, found {len(channels)}: {channels}; keep the CT")
