@@ -27,6 +27,7 @@ RECORD = "3757476"
 ARCHIVES = (ZENODO_IMAGES, ZENODO_MASKS)
 
 BLOCK_BYTES = 1 << 20
+LARGEST_RECORD_BYTES = 10_000_000
 TIMEOUT_S = 60.0
 ATTEMPTS = 5
 PAUSE_S = 2.0
@@ -73,9 +74,9 @@ def published_md5(url_base: str = URL_BASE) -> dict[str, str]:
     url = f"{url_base}/api/records/{RECORD}"
     try:
         with urllib.request.urlopen(_request(url), timeout=TIMEOUT_S) as response:
-            files = json.load(response)["files"]
+            files = json.loads(response.read(LARGEST_RECORD_BYTES))["files"]
             checksums = {file["key"]: file["checksum"] for file in files}
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, RecursionError) as error:
         log.warning("%s: no published checksums (%s); the transfer cannot be verified", url, error)
         return {}
     return {name: text.removeprefix("md5:") for name, text in checksums.items() if str(text).startswith("md5:")}

@@ -64,7 +64,7 @@ class Output:
                 differing.append("mask itself")
         except FileNotFoundError as error:
             raise InputError(f"{self.mask}: no manifest says how it was made; {remedy}") from error
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise InputError(f"{self.manifest}: not the manifest of a mask; {remedy}") from error
         if differing:
             raise InputError(f"{self.mask}: made otherwise, or changed since: {', '.join(differing)}; {remedy}")

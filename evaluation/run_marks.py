@@ -37,11 +37,13 @@ def is_begun(folder: Path) -> bool:
 
 
 def is_remains(folder: Path) -> bool:
-    """Whether a folder holds what is left of a run and nothing else: its lock, and files and folds by their names."""
+    """Whether a folder holds what is left of a run and nothing else: its lock, files by their names, and of these two
+    marks or a fold with a lock of its own."""
     visible = visible_names(folder)
     ours = {name for name in visible if WRITTEN.fullmatch(name)}
     folds = {name for name in ours if name.startswith("fold_") and (folder / name / LOCK_NAME).is_file()}
-    return (folder / LOCK_NAME).is_file() and visible == ours and bool(folds | (visible & set(MARKS)))
+    known = bool(folds) or len(visible & set(MARKS)) > 1
+    return (folder / LOCK_NAME).is_file() and visible == ours and known
 
 
 def is_fold(folder: Path) -> bool:

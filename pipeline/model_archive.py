@@ -46,7 +46,7 @@ def read_checked(path: Path) -> dict:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: not a readable model file ({' '.join(str(error).split())[:200]})") from error
-    return parse_json(settings, f"{path}", "the settings of a model", dict)
+    return parse_json(settings, f"{path}", "the record of a model's settings", dict)
 
 
 def _check_sizes(path: Path, entries: list[zipfile.ZipInfo]) -> None:

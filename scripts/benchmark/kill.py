@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -91,8 +91,8 @@ COMMANDS: dict[str, Command] = {
         before=_copy_of("bundle"),
     ),
 }
-WITHOUT_NETWORKS = ("phantom", "explore", "severity", "evaluate", "compare")
-"""Commands whose inputs need no training."""
+FROM_PHANTOMS = ("phantom", "explore", "severity", "evaluate")
+"""Commands that read phantoms alone, and "compare" their scores; the others read runs."""
 
 
 @dataclass
@@ -114,7 +114,7 @@ def benchmark(
     """Kills commands and prints how often something was wrong afterwards."""
     chosen = command or list(COMMANDS)
     with tempfile.TemporaryDirectory() as place:
-        make_inputs(Path(place), trained=any(name not in WITHOUT_NETWORKS for name in chosen))
+        make_inputs(Path(place), chosen)
         made = kill_commands(Path(place), chosen, rounds, seed)
     report(figures(made), json_file)
     if any(one.faults for one in made):
@@ -137,17 +137,17 @@ def figures(made: list[Round]) -> dict:
     }
 
 
-def make_inputs(place: Path, trained: bool = True) -> None:
-    """Makes what the commands read in `place`/inputs: phantoms and masks, and with `trained` runs and a bundle."""
+def make_inputs(place: Path, names: Sequence[str] = tuple(COMMANDS)) -> None:
+    """Makes what these commands read in `place`/inputs: phantoms and masks, scores, runs and a bundle."""
     inputs = place / "inputs"
     _finish(place, ["phantom", inputs / "data", "--cases", 4, "--shape", 32, 32, 24, "--seed", 1])
     (inputs / "masks").mkdir()
     for case in sorted((inputs / "data").glob("phantom_*")):
         shutil.copy(case / "segmentation.nii.gz", inputs / "masks" / f"{case.name}.nii.gz")
-    for name in ("scores_a", "scores_b"):
+    for name in ("scores_a", "scores_b") if "compare" in names else ():
         masks = ["--reference", inputs / "data", "--prediction", inputs / "masks"]
         _finish(place, ["evaluate", *masks, "-o", inputs / name])
-    if trained:
+    if any(name not in (*FROM_PHANTOMS, "compare") for name in names):
         _finish(place, ["kfold", inputs / "data", "-o", inputs / "run_a", *TRAINING])
         splits = ["--splits", inputs / "run_a" / "splits.json"]
         _finish(place, ["kfold", inputs / "data", "-o", inputs / "run_b", *TRAINING, "--seed", 1, *splits])
@@ -155,7 +155,7 @@ def make_inputs(place: Path, trained: bool = True) -> None:
         (inputs / "bundle" / "README.md").write_text("a model card\n", encoding="utf-8")
 
 
-def kill_commands(place: Path, names: list[str], rounds: int, seed: int = 0) -> list[Round]:
+def kill_commands(place: Path, names: Sequence[str], rounds: int, seed: int = 0) -> list[Round]:
     """Kills the commands by turns, each after a first run that is left alone."""
     rng = random.Random(seed)
     expected: dict[str, tuple[dict[str, str], int, float]] = {}
@@ -260,7 +260,7 @@ def _start(place: Path, work: Path, name: str) -> subprocess.Popen:
         )
 
 
-def _changes(process: subprocess.Popen, work: Path):
+def _changes(process: subprocess.Popen, work: Path) -> Iterator[bool]:
     """While the process lives, every few milliseconds: whether files came or went in `work` since the last time."""
     before = _names(work)
     while process.poll() is None:

@@ -6,8 +6,8 @@ import re
 import zipfile
 from pathlib import Path
 
-NEVER_ALIKE = re.compile(r"log\.txt|.*tfevents.*|report\.html")
-"""Names of files that tell of the times or interruptions of a run."""
+NEVER_ALIKE = re.compile(r"log\.txt|.*tfevents.*|report\.html|bundle\.json")
+"""Names of files that tell of the times or interruptions of a run, or hold hashes of files with times in them."""
 HIDDEN_LEFT = (".partial-*", ".replaced-*")
 
 
@@ -45,7 +45,8 @@ def contents(folder: Path) -> dict[str, str]:
 def content(path: Path) -> str:
     """SHA-256 of what a file says, without times. Raises whatever its reader raises where it is not whole."""
     kind = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix
-    said = _READERS.get(kind, Path.read_bytes)(path)
+    read = _events if "tfevents" in path.name else _READERS.get(kind, Path.read_bytes)
+    said = read(path)
     return hashlib.sha256(said).hexdigest()
 
 

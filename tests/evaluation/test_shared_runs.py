@@ -68,13 +68,15 @@ def test_a_run_that_another_process_is_making_is_waited_for(dataset, tmp_path, w
         assert run(dataset, half, folds=[1]).detailed["fold"].unique().tolist() == [1]
 
 
-def test_a_run_that_was_never_finished_being_made_is_no_run(dataset, tmp_path, without_pictures):
+@pytest.mark.parametrize("marks", [("settings.yaml",), ("settings.yaml", "environment.json")])
+def test_a_run_that_a_process_died_over_while_it_made_it_is_made_by_the_next(
+    dataset, tmp_path, without_pictures, marks
+):
     made = run(dataset, tmp_path / "made", folds=[0]).run.root
-    (made / "settings.yaml").unlink()
+    for name in (*marks, "log.txt"):
+        (made / name).unlink()
     shutil.rmtree(made / "fold_0")
-    (made / "log.txt").unlink()
-    with pytest.raises(InputError, match="not a run folder"):
-        run(dataset, made, folds=[0])
+    assert run(dataset, made, folds=[0]).detailed["fold"].unique().tolist() == [0]
 
 
 def test_a_run_made_meanwhile_is_not_joined_unasked(dataset, tmp_path, without_pictures, monkeypatch):

@@ -193,7 +193,7 @@ def test_a_patient_on_both_sides_of_a_file_is_said_aloud(tmp_path, said):
     [
         ("{", "not readable as JSON"),
         ("[]", "splits are a list"),
-        ('{"train": ["a"], "val": ["b"]}', "splits are a list"),
+        ('{"train": ["a"], "val": ["b"]}', "a file of splits is a list"),
         ("[3]", 'fold 0 needs "train"'),
         ('[{"train": ["a"]}]', 'fold 0 needs "val"'),
         ('[{"train": [], "val": ["b"]}]', 'fold 0 needs "train"'),

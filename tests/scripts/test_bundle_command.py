@@ -1,5 +1,9 @@
 import json
 import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -112,7 +116,7 @@ def test_a_bundle_may_replace_itself_and_keeps_what_describes_it(models, tmp_pat
     (bundle / "fold_1" / "openvino-1-abc").mkdir()
     code, output = invoke("bundle", bundle / "fold_1" / "model.keras", "-o", bundle, "--overwrite")
     assert code == 0, output
-    assert sorted(everything_in(bundle)) == ["README.md", "fold_0/model.keras"]
+    assert sorted(everything_in(bundle)) == ["README.md", "bundle.json", "fold_0/model.keras"]
     assert not (bundle / "fold_1").exists()
     assert not list(tmp_path.glob(".partial-*"))
 
@@ -158,3 +162,65 @@ def test_other_settings_and_files_are_refused(models, tmp_path):
         assert code == 2
         assert message in output
         assert not (tmp_path / "bundle").exists()
+
+
+KILLED = """
+import os, signal, sys
+from data_io import atomic
+from scripts.cli import app
+left, rename, exchange = int(sys.argv.pop(1)), os.rename, atomic._exchange
+def counted(function):
+    def call(*paths):
+        global left
+        done = function(*paths)
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+    return call
+os.rename, atomic._exchange = counted(rename), counted(exchange)
+app()
+"""
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_kill_among_the_renames_leaves_one_bundle_or_the_other(models, tmp_path, moment):
+    """Killed right after the first and the second change of names: never one network of two."""
+    from pipeline.bundle_card import check_members
+
+    bundle = tmp_path / "bundle"
+    assert invoke("bundle", *models, "-o", bundle)[0] == 0
+    (bundle / "README.md").write_text("a model card")
+    arguments = ["bundle", models[1], models[0], "-o", bundle, "--overwrite", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(moment), *map(str, arguments)],
+        check=False,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+    )
+    assert done.returncode in (-signal.SIGKILL, 0), done.stderr
+    check_members(bundle)
+    assert (bundle / "README.md").read_text() == "a model card"
+    assert invoke(*arguments)[0] == 0
+    assert sorted(everything_in(bundle)) == ["README.md", "bundle.json", "fold_0/model.keras", "fold_1/model.keras"]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_folder_of_other_things_keeps_them_and_gets_the_card_first(models, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    rename = Path.rename
+
+    def dies(self, target):
+        if self.name == "fold_1":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", dies)
+    invoke("bundle", *models, "-o", tmp_path / "mine")
+    monkeypatch.undo()
+    code, output = invoke("predict", models[0], "-o", tmp_path / "masks", "--model", tmp_path / "mine")
+    assert code == 2
+    assert "a bundle of 2 models, without fold_1/model.keras" in " ".join(output.split())
+    assert invoke("bundle", *models, "-o", tmp_path / "mine", "--overwrite")[0] == 0
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
