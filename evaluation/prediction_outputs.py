@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from filelock import FileLock
 
-from data_io.atomic import PARTIAL_PREFIX, write_aside
+from data_io.atomic import PARTIAL_PREFIX
+from data_io.csv_files import read_table, write_table
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
 from data_io.label_files import is_label_file, label_name
@@ -111,25 +113,27 @@ def place_outputs(
 def write_volumetry(path: str | Path, facts: Mapping[str, dict | None]) -> None:
     """Writes the facts of `measures.volumetry` as CSV, one row per case, by name; None for a case without a mask.
 
-    Rows of other cases that are in the file already stay, those of the same cases are replaced. Without any row there
-    is no file. Raises InputError where the file that is there is no such table.
+    Rows of other cases that are in the file already stay, those of the same cases are replaced; several processes may
+    do so at a time, as each holds a lock beside the file meanwhile. Without any row there is no file. Raises InputError
+    where the file that is there is no such table.
     """
     path = Path(path)
-    rows = [row for row in _read_volumetry(path) if row["case"] not in facts] if path.exists() else []
-    rows += [{"case": name, **row} for name, row in facts.items() if row is not None]
-    if not rows:
-        path.unlink(missing_ok=True)
-        return
-    with write_aside(path) as aside:
-        pd.DataFrame(rows).to_csv(aside, index=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        rows = [row for row in _read_volumetry(path) if row["case"] not in facts] if path.exists() else []
+        rows += [{"case": name, **row} for name, row in facts.items() if row is not None]
+        if rows:
+            write_table(pd.DataFrame(rows), path, digits=None)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _read_volumetry(path: Path) -> list[dict]:
-    """The rows of an earlier call, as the text they are."""
+    """The rows of an earlier call."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
-        raise InputError(f"{path}: not readable as CSV ({' '.join(str(error).split())}); move it elsewhere") from error
+        table = read_table(path)
+    except InputError as error:
+        raise InputError(f"{error}; move it elsewhere") from error
     if "case" not in table:
         found = ", ".join(map(str, table.columns))
         raise InputError(f"{path}: a table of volumes has a column case, found {found}; move it elsewhere")

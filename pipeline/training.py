@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data_io.atomic import write_aside
+from data_io.csv_files import write_table
 from data_io.errors import InputError
 from data_io.reporting import log, track
 from pipeline import batches, cost, hardware, patches, plugins, schedules
@@ -82,8 +82,7 @@ def train(
 
 def write_history(path: Path, history: Sequence[dict]) -> None:
     """Writes one row per epoch as CSV: epoch, loss, learning_rate, seconds, metrics, and val_* of the same."""
-    with write_aside(path) as aside:
-        pd.DataFrame(history).to_csv(aside, index=False, float_format="%.6g")
+    write_table(pd.DataFrame(history), path)
 
 
 def _run_epoch(trainer: Trainer, cases, settings: Settings, epoch: int, monitored) -> dict:
