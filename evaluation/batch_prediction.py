@@ -10,6 +10,7 @@ from pathlib import Path
 
 from data_io.atomic import write_aside, write_json
 from data_io.errors import InputError
+from data_io.file_names import name_as_text
 from data_io.fingerprint import sha256_of
 from data_io.inputs import open_input
 from data_io.label_files import write_labels
@@ -202,9 +203,9 @@ def _write_files(
                 log.warning("%s: %s", source.name, sentence)
         manifest = {
             "pneumoseg": importlib.metadata.version("pneumoseg"),
-            "source": source.name,
+            "source": name_as_text(source.name),
             "source_sha256": case.sha256,
-            "mask": output.mask.name,
+            "mask": name_as_text(output.mask.name),
             "mask_sha256": sha256_of(aside),
             **_recipe(predictor, wanted),
             "engine": _all_or_one([member.engine.name for member in predictor.members]),

@@ -13,8 +13,10 @@ from filelock import FileLock
 from data_io.atomic import PARTIAL_PREFIX
 from data_io.csv_files import read_table, write_table
 from data_io.errors import InputError
+from data_io.file_names import is_utf8, name_as_text
 from data_io.fingerprint import sha256_of
 from data_io.label_files import is_label_file, label_name
+from data_io.seg_nrrd import is_seg_nrrd
 from evaluation.run_folder import check_flags
 
 IMAGE_SUFFIXES = (".gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".img", ".hdr", ".png")
@@ -83,7 +85,8 @@ def place_outputs(
     """For each CT of `files` (as of `find_inputs`) where its results go: `output`/NAME.`mask_format` (nii.gz unless
     given), or for a single CT `output` itself where that is the name of a mask. Writes nothing.
 
-    Raises InputError where an output exists without `resume` or `overwrite`, is a CT, or cannot be a mask or folder.
+    Raises InputError where an output exists without `resume` or `overwrite`, is a CT, cannot be a mask or folder, or is
+    to be seg.nrrd and has a name that is not UTF-8.
     """
     check_flags(resume, overwrite)
     output = Path(output)
@@ -102,6 +105,9 @@ def place_outputs(
         raise InputError(f"{output}: the output is a folder, or a mask that ends in .nii.gz, .nii or .seg.nrrd")
     else:
         masks = [output / f"{name}{ending}" for name in files]
+    for mask in masks:
+        if is_seg_nrrd(mask) and not is_utf8(mask):
+            raise InputError(f"{mask}: a mask as seg.nrrd needs names in UTF-8; rename file or folder, or use nii.gz")
     for source, mask in zip(files.values(), masks, strict=True):
         if mask.exists() and mask.samefile(source):
             raise InputError(f"{mask}: the mask would replace the CT itself; give another output")
@@ -117,7 +123,7 @@ def write_volumetry(path: str | Path, facts: Mapping[str, dict | None]) -> None:
     do so at a time, as each holds a lock beside the file meanwhile. Without any row there is no file. Raises InputError
     where the file that is there is no such table.
     """
-    path = Path(path)
+    path, facts = Path(path), {name_as_text(name): row for name, row in facts.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
         rows = [row for row in _read_volumetry(path) if row["case"] not in facts] if path.exists() else []

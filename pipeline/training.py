@@ -16,6 +16,7 @@ from pipeline.case_store import StoredCase
 from pipeline.checkpoint import Arrays, Checkpoint, begin_again, load_checkpoint, save_checkpoint
 from pipeline.event_log import event_log, log_scalars
 from pipeline.model_file import TrainedModel
+from pipeline.processes import begin_to_compute
 from pipeline.settings import EvaluationSettings, Settings
 from pipeline.trainer import Trainer, make_trainer
 
@@ -39,6 +40,7 @@ def train(
     """
     if settings.training.monitor == "validation" and not validation:
         raise InputError("training.monitor is validation, but no validation cases were given")
+    begin_to_compute()
     folder.mkdir(parents=True, exist_ok=True)
     trainer = make_trainer(settings, start_from.network if start_from else None)
     if not hardware.gpu_available():
