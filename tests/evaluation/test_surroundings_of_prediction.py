@@ -1,6 +1,7 @@
 """What a batch writes whatever the files are called, and what of names and places reaches its files."""
 
 import json
+import logging
 import os
 import stat
 
@@ -78,7 +79,8 @@ def test_implausible_masks_are_warned_of_in_manifest_and_at_the_terminal(
     assert result.manifest["statistics"]["lungs_touch_lowest_slice"] is False
 
 
-def test_names_that_are_not_utf_8_come_through(save, predictor, tmp_path):
+def test_names_that_are_not_utf_8_come_through(save, predictor, tmp_path, caplog):
+    caplog.set_level(logging.ERROR, logger="pneumoseg")  # pytest's workers cannot report such names to each other
     names = [b"caf\xe9.nii.gz", "café.nii.gz".encode(), b"=1+1.nii.gz", b"a\nb.nii.gz"]
     inputs = [save(name) for name in names]
     wanted = Wanted(probabilities=True, statistics=True, preview=True)
