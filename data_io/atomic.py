@@ -39,7 +39,7 @@ def write_aside(path: str | Path) -> Iterator[Path]:
     exists already and is locked: write into it, do not replace it. A path that is itself a temporary one is yielded as
     it is.
 
-    Example: `with write_aside("scores.csv") as path: table.to_csv(path)`
+    Example: `with write_aside("scores.csv") as path: path.write_text(text)`
     """
     path = Path(path)
     if path.name.startswith(PARTIAL_PREFIX):
@@ -123,9 +123,9 @@ def restore_replaced(path: Path) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes `text` as UTF-8, whole or not at all."""
+    """Writes `text` as UTF-8, whole or not at all; bytes of a file name that are not UTF-8 as \\udcXX, as JSON does."""
     with write_aside(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: str | Path, content: object) -> None:

@@ -4,9 +4,12 @@ The terminal shows messages whole. Files that leave the machine (manifests, repo
 paths by their last part, `Private` text withheld.
 """
 
+import contextlib
 import copy
+import itertools
 import logging
 import logging.handlers
+import os
 import re
 import sys
 import threading
@@ -14,19 +17,45 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-FOLDERS = re.compile(r"(?<![\w./:])(?:~|[A-Za-z]:)?[/\\](?:[^/\\\s:;,'\"()<>|]+[/\\])+")
-"""The folders of an absolute path within a sentence, of a path without blanks."""
+PATH_START = re.compile(r"(?<![\w./:])(?:~|[A-Za-z]:)?[/\\]")
+"""Where an absolute path begins within a sentence."""
+
+FOLDERS = re.compile(r"(?:[^/\\\s:;,'\"()<>|]+[/\\])*")
+"""Folders of a path, as far as none has a blank in its name."""
+
+HIDDEN_NAME = re.compile(r"(?:\.partial-\d+-)+")
+"""What `atomic.write_aside` puts before the name of a file that is not whole yet."""
 
 
 class Private(str):
     """Text that may identify a person, such as the description of a DICOM series."""
 
 
+class AboutFiles(str):
+    """Text that names `paths`, or files beside or below them, as the reason of an error does."""
+
+    paths: Sequence[Path]
+
+    def __new__(cls, text: str, paths: Iterable[Path]) -> "AboutFiles":
+        """The text with its paths."""
+        self = super().__new__(cls, text)
+        self.paths = tuple(paths)
+        return self
+
+    @property
+    def without_folders(self) -> str:
+        """The text with the last parts of the paths alone."""
+        folders = {f"{folder}/" for path in self.paths for folder in (path, *path.parents) if folder.name}
+        longest_first = "|".join(map(re.escape, sorted(folders, key=len, reverse=True)))
+        return re.sub(rf"(?<![\w./-])(?:{longest_first})", "", str(self)) if folders else str(self)
+
+
 class PublicFormatter(logging.Formatter):
     """Formats messages for files that may be handed on.
 
-    Arguments of a message that are paths become their last part, `Private` ones "(withheld)", and of absolute paths
-    within its text (as in the reason of an error) the folders are left out.
+    Arguments of a message that are paths become their last part, `Private` ones "(withheld)", `AboutFiles` lose the
+    folders of their paths; and of absolute paths within its text (as in the reason of an error) the folders are left
+    out: those that exist here, whatever their names, and what looks like folders.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -34,7 +63,7 @@ class PublicFormatter(logging.Formatter):
         record = copy.copy(record)
         if isinstance(record.args, tuple):
             record.args = tuple(map(_public_argument, record.args))
-        return FOLDERS.sub("", super().format(record))
+        return _without_folders(visible(super().format(record)))
 
 
 def public(record: logging.LogRecord) -> str:
@@ -42,17 +71,40 @@ def public(record: logging.LogRecord) -> str:
     return PublicFormatter("%(message)s").format(record)
 
 
+def visible(text: str) -> str:
+    """The text with the final names of files in place of the hidden ones that they have until they are whole."""
+    return HIDDEN_NAME.sub("", text)
+
+
 def _public_argument(value: object) -> object:
     if isinstance(value, Path):
         return value.name or "."
+    if isinstance(value, AboutFiles):
+        return value.without_folders
     return "(withheld)" if isinstance(value, Private) else value
+
+
+def _without_folders(text: str) -> str:
+    kept, done = "", 0
+    while start := PATH_START.search(text, done):
+        first = start.end()
+        slashes = [place for place in range(first, len(text)) if text[place] in "/\\"]
+        existing = (place for place in reversed(slashes) if os.path.isdir(text[start.start() : place]))
+        folders = FOLDERS.match(text, max([first, *(place + 1 for place in itertools.islice(existing, 1))]))
+        end = folders.end() if folders else first
+        # A lone slash, as in "1 / 2", is no folder.
+        kept += text[done : start.start()] + (text[start.start() : first] if end == first else "")
+        done = end
+    return kept + text[done:]
 
 
 class _Terminal(logging.Handler):
     """Prints on whatever standard error is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)
+        # A terminal that is gone is no reason to end a training.
+        with contextlib.suppress(OSError):
+            print(visible(self.format(record)), file=sys.stderr)
 
 
 log = logging.getLogger("pneumoseg")

@@ -1,22 +1,24 @@
 """Segmenting many CTs: while one is computed, the next is read and the last is written."""
 
+import hashlib
 import importlib.metadata
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_io.atomic import PARTIAL_PREFIX, write_json
+from data_io.atomic import write_aside, write_json
 from data_io.errors import InputError
+from data_io.file_names import name_as_text
 from data_io.fingerprint import sha256_of
 from data_io.inputs import open_input
 from data_io.label_files import write_labels
 from data_io.probability_maps import probability_maps
-from data_io.reporting import log, track, warnings_of_this_thread
+from data_io.reporting import AboutFiles, log, track, visible, warnings_of_this_thread
 from data_io.scan import Scan
 from data_io.volume import Volume
+from evaluation.measures.plausibility import implausible
 from evaluation.measures.volumetry import volumetry
 from evaluation.prediction_outputs import Output
 from pipeline import plugins
@@ -33,8 +35,9 @@ FAILURES = (ValueError, OSError, RuntimeError, MemoryError)
 class Wanted:
     """What is written for each CT besides its mask and manifest, and how DICOM folders are read.
 
-    `probabilities`: a map per class, before postprocessing; `statistics`: volumes and mean HU in the manifest;
-    `preview`: a picture. `series`, `allow_gaps`: see `dicom.open_dicom`. `keep_going`: a bad CT does not end the batch.
+    `probabilities`: a map per class, before postprocessing; `statistics`: volumes and mean HU in the manifest, where
+    those of lungs are in any case; `preview`: a picture. `series`, `allow_gaps`: see `dicom.open_dicom`. `keep_going`:
+    a bad CT does not end the batch.
     """
 
     probabilities: bool = False
@@ -103,8 +106,13 @@ def _recipe(predictor: Predictor, wanted: Wanted) -> dict:
             "prediction": predictor.settings.prediction.model_dump(mode="json"),
             "postprocessing": predictor.settings.postprocessing.model_dump(mode="json"),
         },
-        "dicom": {"series": wanted.series, "allow_gaps": wanted.allow_gaps},
+        "dicom": {"series": _hashed(wanted.series), "allow_gaps": wanted.allow_gaps},
     }
+
+
+def _hashed(series: str | None) -> str | None:
+    """SHA-256 of what chooses a DICOM series: its description or UID may say who the patient is."""
+    return None if series is None else hashlib.sha256(series.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _is_complete(output: Output, manifest: dict, predictor: Predictor, wanted: Wanted) -> bool:
@@ -168,11 +176,11 @@ def _write(source: Path, output: Output, case: _Case, labels: Volume, predictor:
 
 
 def _failed(source: Path, output: Output, error: Exception, wanted: Wanted) -> Result:
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = visible(" ".join(str(error).split())) or type(error).__name__
     reason = reason if str(source) in reason else f"{source}: {reason}"
     if not wanted.keep_going:
         raise InputError(reason) from error
-    log.error("%s", reason)
+    log.error("%s", AboutFiles(reason, (source, output.mask)))
     return Result(source, output, error=reason)
 
 
@@ -180,24 +188,25 @@ def _write_files(
     source: Path, output: Output, case: _Case, labels: Volume, predictor: Predictor, wanted: Wanted
 ) -> dict:
     table = predictor.settings.labels.table
+    lungs, infection = predictor.settings.lung_labels, predictor.settings.postprocessing.infection
     statistics = None
-    if wanted.statistics:
+    if wanted.statistics or lungs:
         with timed(case.seconds, "statistics"):
-            lungs, infection = predictor.settings.lung_labels, predictor.settings.postprocessing.infection
             statistics = volumetry(case.scan, labels, table, lungs, infection, case.in_hu)
     if wanted.preview:
         with timed(case.seconds, "preview"):
             _draw(case.scan, labels, predictor, output)
-    hidden = output.mask.with_name(f"{PARTIAL_PREFIX}{os.getpid()}-{output.mask.name}")
-    try:
+    with write_aside(output.mask) as aside:  # takes its name last, as that says that all is there
         with timed(case.seconds, "write"), warnings_of_this_thread() as warnings:
-            write_labels(hidden, labels, table)
+            write_labels(aside, labels, table)
+            for sentence in implausible(statistics or {}, table, lungs, infection):
+                log.warning("%s: %s", source.name, sentence)
         manifest = {
             "pneumoseg": importlib.metadata.version("pneumoseg"),
-            "source": source.name,
+            "source": name_as_text(source.name),
             "source_sha256": case.sha256,
-            "mask": output.mask.name,
-            "mask_sha256": sha256_of(hidden),
+            "mask": name_as_text(output.mask.name),
+            "mask_sha256": sha256_of(aside),
             **_recipe(predictor, wanted),
             "engine": _all_or_one([member.engine.name for member in predictor.members]),
             "precision": _all_or_one([member.engine.precision for member in predictor.members]),
@@ -214,9 +223,6 @@ def _write_files(
             "warnings": [*case.warnings, *warnings],
         }
         write_json(output.manifest, manifest)
-        os.replace(hidden, output.mask)
-    finally:
-        hidden.unlink(missing_ok=True)
     return manifest
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from data_io.atomic import write_json
+from data_io.csv_files import write_table
 from data_io.dataset import named
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
@@ -77,7 +78,7 @@ def evaluate_masks(
         draw_case(output / "figures", pair.case, _ct(path, true), true, found, mapping.table, pair.case)
     detailed = score_files.write_counts(output, scored, mapping.table)
     final = tables.final_table(detailed)
-    tables.write_csv(final, output / "final.csv")
+    write_table(final, output / "final.csv")
     # What an earlier call drew lies there too, and may show other masks.
     folders = {(0, pair.case): output / "figures" for pair in shown}
     names = zip(mapping.values, mapping.table.names, strict=True)
@@ -95,7 +96,7 @@ def evaluate_masks(
         strips=extreme_cases(detailed, folders),
     )
     write_json(output / SUMMARY, summarise(final))
-    tables.write_csv(detailed, output / score_files.METRICS)  # last: its presence says that all the rest is there
+    write_table(detailed, output / score_files.METRICS)  # last: its presence says that all the rest is there
     return final
 
 

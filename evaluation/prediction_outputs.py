@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from filelock import FileLock
 
-from data_io.atomic import PARTIAL_PREFIX, write_aside
+from data_io.atomic import PARTIAL_PREFIX
+from data_io.csv_files import read_table, write_table
 from data_io.errors import InputError
+from data_io.file_names import is_utf8, name_as_text
 from data_io.fingerprint import sha256_of
 from data_io.label_files import is_label_file, label_name
+from data_io.seg_nrrd import is_seg_nrrd
 from evaluation.run_folder import check_flags
 
 IMAGE_SUFFIXES = (".gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".img", ".hdr", ".png")
@@ -81,7 +85,8 @@ def place_outputs(
     """For each CT of `files` (as of `find_inputs`) where its results go: `output`/NAME.`mask_format` (nii.gz unless
     given), or for a single CT `output` itself where that is the name of a mask. Writes nothing.
 
-    Raises InputError where an output exists without `resume` or `overwrite`, is a CT, or cannot be a mask or folder.
+    Raises InputError where an output exists without `resume` or `overwrite`, is a CT, cannot be a mask or folder, or is
+    to be seg.nrrd and has a name that is not UTF-8.
     """
     check_flags(resume, overwrite)
     output = Path(output)
@@ -100,6 +105,9 @@ def place_outputs(
         raise InputError(f"{output}: the output is a folder, or a mask that ends in .nii.gz, .nii or .seg.nrrd")
     else:
         masks = [output / f"{name}{ending}" for name in files]
+    for mask in masks:
+        if is_seg_nrrd(mask) and not is_utf8(mask):
+            raise InputError(f"{mask}: a mask as seg.nrrd needs names in UTF-8; rename file or folder, or use nii.gz")
     for source, mask in zip(files.values(), masks, strict=True):
         if mask.exists() and mask.samefile(source):
             raise InputError(f"{mask}: the mask would replace the CT itself; give another output")
@@ -111,25 +119,27 @@ def place_outputs(
 def write_volumetry(path: str | Path, facts: Mapping[str, dict | None]) -> None:
     """Writes the facts of `measures.volumetry` as CSV, one row per case, by name; None for a case without a mask.
 
-    Rows of other cases that are in the file already stay, those of the same cases are replaced. Without any row there
-    is no file. Raises InputError where the file that is there is no such table.
+    Rows of other cases that are in the file already stay, those of the same cases are replaced; several processes may
+    do so at a time, as each holds a lock beside the file meanwhile. Without any row there is no file. Raises InputError
+    where the file that is there is no such table.
     """
-    path = Path(path)
-    rows = [row for row in _read_volumetry(path) if row["case"] not in facts] if path.exists() else []
-    rows += [{"case": name, **row} for name, row in facts.items() if row is not None]
-    if not rows:
-        path.unlink(missing_ok=True)
-        return
-    with write_aside(path) as aside:
-        pd.DataFrame(rows).to_csv(aside, index=False)
+    path, facts = Path(path), {name_as_text(name): row for name, row in facts.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        rows = [row for row in _read_volumetry(path) if row["case"] not in facts] if path.exists() else []
+        rows += [{"case": name, **row} for name, row in facts.items() if row is not None]
+        if rows:
+            write_table(pd.DataFrame(rows), path, digits=None)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _read_volumetry(path: Path) -> list[dict]:
-    """The rows of an earlier call, as the text they are."""
+    """The rows of an earlier call."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
-        raise InputError(f"{path}: not readable as CSV ({' '.join(str(error).split())}); move it elsewhere") from error
+        table = read_table(path)
+    except InputError as error:
+        raise InputError(f"{error}; move it elsewhere") from error
     if "case" not in table:
         found = ", ".join(map(str, table.columns))
         raise InputError(f"{path}: a table of volumes has a column case, found {found}; move it elsewhere")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from data_io.csv_files import read_cells, write_table
 from data_io.errors import InputError
 from data_io.labels import LabelTable
 from evaluation import tables
@@ -21,7 +22,7 @@ CORNER = "reference"
 def write_scores(folder: Path, scored: Sequence[CaseScores], labels: LabelTable) -> None:
     """Writes the three files. metrics.csv comes last: it says that all is there."""
     detailed = write_counts(folder, scored, labels)
-    tables.write_csv(detailed, folder / METRICS)
+    write_table(detailed, folder / METRICS)
 
 
 def write_counts(folder: Path, scored: Sequence[CaseScores], labels: LabelTable) -> pd.DataFrame:
@@ -33,8 +34,8 @@ def write_counts(folder: Path, scored: Sequence[CaseScores], labels: LabelTable)
     detailed = tables.detailed_table([row for one in scored for row in one.rows])
     pieces = pd.DataFrame([row for one in scored for row in one.lesions], columns=list(lesions.COLUMNS))
     counts = np.sum([one.confusion for one in scored], axis=0)
-    tables.write_csv(pieces, folder / LESIONS)
-    tables.write_csv(_labelled(counts, labels.names), folder / CONFUSION)
+    write_table(pieces, folder / LESIONS)
+    write_table(_labelled(counts, labels.names), folder / CONFUSION)
     return detailed
 
 
@@ -46,12 +47,12 @@ def merge_scores(folders: Sequence[Path], target: Path) -> None:
     if not all((folder / name).is_file() for folder in folders for name in (LESIONS, CONFUSION)):
         return
     rows = [_read_lesions(folder / LESIONS) for folder in folders]
-    tables.write_csv(pd.concat(rows, ignore_index=True), target / LESIONS)
+    write_table(pd.concat(rows, ignore_index=True), target / LESIONS)
     matrices = [read_confusion(folder / CONFUSION) for folder in folders]
     for folder, (_, names) in zip(folders, matrices, strict=True):
         if names != matrices[0][1]:
             raise InputError(f"{folder / CONFUSION}: the classes of {folders[0] / CONFUSION} are needed, found {names}")
-    tables.write_csv(_labelled(np.sum([matrix for matrix, _ in matrices], axis=0), matrices[0][1]), target / CONFUSION)
+    write_table(_labelled(np.sum([matrix for matrix, _ in matrices], axis=0), matrices[0][1]), target / CONFUSION)
 
 
 def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -61,7 +62,7 @@ def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     """
     try:
         # Everything as text, the header too: a class may be named "007", "NA" or "reference".
-        cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False).to_numpy()
+        cells = np.array(read_cells(path), dtype=object)
         matrix = cells[1:, 1:].astype(np.int64)
     except (ValueError, OverflowError, OSError) as error:
         raise InputError(f"{path}: not a table of voxels by class ({' '.join(str(error).split())[:200]})") from error
@@ -77,7 +78,7 @@ def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
 def _read_lesions(path: Path) -> pd.DataFrame:
     """The rows of lesions.csv as the text they are."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = read_table(path)
     except (ValueError, OSError) as error:
         raise InputError(f"{path}: not a table of lesions ({' '.join(str(error).split())[:200]})") from error
     if list(table.columns) != list(lesions.COLUMNS):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from data_io.atomic import write_aside
+from data_io.csv_files import read_cells
 from data_io.errors import InputError
 from evaluation.measures.lesions import LESION_COUNTS
 from evaluation.measures.statistics import bootstrap_interval
@@ -38,11 +38,9 @@ def read_detailed(path: str | Path) -> pd.DataFrame:
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file of scores")
-    try:
-        # Everything as text first: a case may be named "007" or "NA".
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
-        raise InputError(f"{path}: not readable as CSV ({' '.join(str(error).split())})") from error
+    # Everything as text first: a case may be named "007" or "NA".
+    header, *rows = read_cells(path)
+    table = pd.DataFrame(rows, columns=header, dtype=str)
     for column in ("fold", *NUMBERS):
         if column in table:
             text = table[column].str.strip()
@@ -79,12 +77,6 @@ def per_case(detailed: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """The columns of a detailed table by case and class: a case that several folds tested counts once, with its mean
     over the folds where it is defined (NaN where it is in none)."""
     return detailed.groupby(["case", "class"], sort=False)[list(columns)].mean()
-
-
-def write_csv(table: pd.DataFrame, path: str | Path) -> None:
-    """Writes a table as CSV, whole or not at all: six significant digits, NaN as an empty cell, newline "\\n"."""
-    with write_aside(path) as aside:
-        table.to_csv(aside, index=False, float_format="%.6g", na_rep="", lineterminator="\n", encoding="utf-8")
 
 
 def result_lines(final: pd.DataFrame) -> str:

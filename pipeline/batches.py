@@ -15,6 +15,7 @@ from data_io.errors import InputError
 from pipeline import augmentation, hardware, interpolation, patches
 from pipeline.case_store import StoredCase
 from pipeline.own_transforms import apply_transforms
+from pipeline.processes import may_start_processes
 from pipeline.settings import Settings
 from pipeline.worker_processes import end_with_parent
 
@@ -122,13 +123,14 @@ def normalise(image: np.ndarray, case: StoredCase) -> np.ndarray:
 def training_batches(
     cases: Sequence[StoredCase], settings: Settings, epoch: int, workers: int | None = None
 ) -> Iterator[Batch]:
-    """The batches of one epoch, in order, made ahead by `workers` processes (0: in this one).
+    """The batches of one epoch, in order, made ahead by `workers` processes (0: in this one, as
+    where none may be started).
 
     Raises InputError where one of the processes was killed.
     """
     steps = steps_in_epoch([case.image.shape for case in cases], settings)
     workers = default_workers() if workers is None else workers
-    if workers == 0:
+    if workers == 0 or not may_start_processes():
         for step in range(steps):
             yield make_batch(cases, settings, epoch, step)
         return

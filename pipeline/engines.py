@@ -11,6 +11,7 @@ from data_io.errors import InputError
 from data_io.reporting import log
 from pipeline import hardware, prediction
 from pipeline.model_file import load_model
+from pipeline.processes import begin_to_compute
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:  # a converted network needs no Keras
@@ -105,6 +106,7 @@ def keras_network(network: "keras.Model") -> prediction.Network:
     """Keras's own prediction. Raises InputError where the GPU's memory does not do."""
 
     def predict(tiles: np.ndarray) -> np.ndarray:
+        begin_to_compute()
         try:
             return network.predict_on_batch(tiles)
         except hardware.out_of_memory() as error:

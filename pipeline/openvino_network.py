@@ -27,6 +27,7 @@ from data_io.user_cache import cache_folder
 from pipeline import hardware
 from pipeline.forward_memory import require_tile_memory
 from pipeline.model_file import load_model
+from pipeline.processes import begin_to_compute, may_start_processes
 from pipeline.worker_processes import end_with_parent
 
 # On import, OpenVINO would write an identifier into the user's home and report to its makers over the network. A module
@@ -47,7 +48,7 @@ def convert_ahead(paths: Sequence[Path], trust_plugins: bool = False) -> None:
     """
     # Whether a conversion is whole is told where it is used: that reads it through.
     waiting = [path for path in paths if not any(place.is_dir() for place in _places(path))]
-    if len(waiting) < 2 or hardware.usable_cores() < 2:
+    if len(waiting) < 2 or hardware.usable_cores() < 2 or not may_start_processes():
         return
     from loky import ProcessPoolExecutor
 
@@ -97,6 +98,7 @@ def compiled(
     unless that is None, and again whenever another size comes; InputError where the memory would not do. `precision`:
     "float32" or "bfloat16".
     """
+    begin_to_compute()
     core = openvino.Core()
     properties = {
         "PERFORMANCE_HINT": "LATENCY",
@@ -113,6 +115,7 @@ def compiled(
         return core.compile_model(joined, "CPU", properties)
 
     def probabilities(tiles: np.ndarray) -> np.ndarray:
+        begin_to_compute()
         missing = batch - len(tiles)
         full = np.concatenate([tiles, np.zeros((missing, *tiles.shape[1:]), np.float32)]) if missing else tiles
         return for_shape(full.shape)(np.ascontiguousarray(full, dtype=np.float32))[0][: len(tiles)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data_io.atomic import write_aside
+from data_io.csv_files import write_table
 from data_io.errors import InputError
 from data_io.reporting import log, track
 from pipeline import batches, cost, hardware, patches, plugins, schedules
@@ -16,6 +16,7 @@ from pipeline.case_store import StoredCase
 from pipeline.checkpoint import Arrays, Checkpoint, begin_again, load_checkpoint, save_checkpoint
 from pipeline.event_log import event_log, log_scalars
 from pipeline.model_file import TrainedModel
+from pipeline.processes import begin_to_compute
 from pipeline.settings import EvaluationSettings, Settings
 from pipeline.trainer import Trainer, make_trainer
 
@@ -39,6 +40,7 @@ def train(
     """
     if settings.training.monitor == "validation" and not validation:
         raise InputError("training.monitor is validation, but no validation cases were given")
+    begin_to_compute()
     folder.mkdir(parents=True, exist_ok=True)
     cost.require_settings_memory(settings, hardware.training_memory_gb())
     trainer = make_trainer(settings, start_from.network if start_from else None)
@@ -83,8 +85,7 @@ def train(
 
 def write_history(path: Path, history: Sequence[dict]) -> None:
     """Writes one row per epoch as CSV: epoch, loss, learning_rate, seconds, metrics, and val_* of the same."""
-    with write_aside(path) as aside:
-        pd.DataFrame(history).to_csv(aside, index=False, float_format="%.6g")
+    write_table(pd.DataFrame(history), path)
 
 
 def _run_epoch(trainer: Trainer, cases, settings: Settings, epoch: int, monitored) -> dict:

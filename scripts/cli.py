@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from scripts.streams import run_with_streams
+
 COMMANDS = (
     *("phantom", "download", "verify", "explore", "kfold", "train", "predict", "bundle"),
     *("vote", "evaluate", "compare", "severity", "report", "miscnn", "info"),
@@ -41,7 +43,7 @@ for _name in COMMANDS:
 
 def main() -> None:
     """Runs the command that the arguments name."""
-    app()
+    run_with_streams(app)
 
 
 if __name__ == "__main__":

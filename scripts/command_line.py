@@ -3,9 +3,11 @@
 This file imports no heavy package, so that `--help` answers at once.
 """
 
+import contextlib
 import functools
 import json as json_format
 import logging
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable
@@ -15,7 +17,9 @@ from typing import Annotated
 import typer
 
 from data_io.errors import InputError
-from data_io.reporting import terminal
+from data_io.reporting import terminal, visible
+from data_io.user_cache import give_home
+from scripts.streams import BROKEN_PIPE, discard_output, nobody_reads, run_with_streams
 
 DataFolder = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the dataset.", show_default=False)]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Where the results go.", show_default=False)]
@@ -55,12 +59,16 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and er
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show the traceback of an error.")]
 
+INTERRUPTED = 130
+"""The exit code of a program that a person interrupts: 128 + SIGINT."""
+
 
 def command(function: Callable) -> Callable:
     """Makes `function` end as every command does.
 
-    An InputError or a failing file system becomes one line on standard error and exit code 2; with `--verbose` the
-    traceback is shown. `--quiet` (implied by `--json`) silences all but warnings.
+    An InputError, a failing file system or a lack of memory becomes one line on standard error and exit code 2; with
+    `--verbose` the traceback is shown. An interruption ends with code 130; standard output that nobody reads any more
+    ends the command with code 141 and no words. `--quiet` (implied by `--json`) silences all but warnings.
     """
 
     @functools.wraps(function)
@@ -68,14 +76,40 @@ def command(function: Callable) -> Callable:
         quiet = arguments.get("quiet", False) or arguments.get("json", False)
         terminal.setLevel(logging.WARNING if quiet else logging.INFO)
         try:
-            return function(**arguments)
-        except (InputError, OSError) as error:
+            give_home()
+            try:
+                return function(**arguments)
+            finally:
+                sys.stdout.flush()
+        except KeyboardInterrupt as interruption:
+            _print_error("interrupted")
+            for worker in multiprocessing.active_children():
+                worker.terminate()  # one that was interrupted as well may never end, and would be waited for
+            raise typer.Exit(INTERRUPTED) from interruption
+        except (InputError, OSError, MemoryError, RecursionError) as error:
+            if isinstance(error, BrokenPipeError) and nobody_reads():
+                discard_output()
+                raise typer.Exit(BROKEN_PIPE) from error
             if arguments.get("verbose", False):
                 raise
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            _print_error(_in_words(error))
             raise typer.Exit(2) from error
 
     return ended
+
+
+def _in_words(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        found = str(error) or "the system gave none"
+        return f"there is not enough memory ({found}); close other programs, or use a machine with more"
+    if isinstance(error, RecursionError):
+        return f"something is nested too deeply ({error}); is a JSON or YAML file damaged?"
+    return str(error)
+
+
+def _print_error(words: str) -> None:
+    with contextlib.suppress(OSError):  # nobody listens
+        print(f"error: {visible(' '.join(words.split()))}", file=sys.stderr)
 
 
 def print_json(content: object) -> None:
@@ -145,4 +179,4 @@ def run(function: Callable) -> None:
     """Runs one command as a program of its own: the last line of every file of this folder."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command()(function)
-    app()
+    run_with_streams(app)

@@ -39,12 +39,13 @@ def compare(
 
     Example: pneumoseg compare runs/baseline runs/wider -o comparison
     """
+    from data_io.csv_files import write_table
     from data_io.errors import InputError
     from data_io.reporting import log
     from evaluation import comparison
     from evaluation.figures.differences import difference_plot
     from evaluation.figures.saving import save_figure
-    from evaluation.tables import read_detailed, write_csv
+    from evaluation.tables import read_detailed
 
     if (
         output is not None
@@ -63,8 +64,8 @@ def compare(
             old.unlink()  # of a comparison that had other scores
         for compared in found.summary["score"].unique():
             save_figure(difference_plot(found, compared), output / "figures" / f"differences_{compared}.png")
-        write_csv(found.cases, output / "cases.csv")
-        write_csv(found.summary, output / "comparison.csv")  # last: its presence says that all the rest is there
+        write_table(found.cases, output / "cases.csv")
+        write_table(found.summary, output / "comparison.csv")  # last: its presence says that all the rest is there
     if json:
         contents = {"summary": _records(found.summary), "cases": _records(found.cases)}
         print_json({"runs": {name: str(path) for name, path in named.items()}, **contents})

@@ -25,7 +25,8 @@ def explore(
     """
     import os
 
-    from data_io.atomic import folder_aside, write_aside, write_json
+    from data_io.atomic import folder_aside, write_json
+    from data_io.csv_files import write_table
     from data_io.errors import InputError
     from data_io.folders import visible_name
     from data_io.label_mapping import parse_labels
@@ -60,8 +61,7 @@ def explore(
         for _, sheet in sheets:
             os.replace(drawn / sheet.name, sheet)
     summary = exploration.summary(table, labels)
-    with write_aside(output / "exploration.csv") as aside:
-        table.to_csv(aside, index=False)
+    write_table(table, output / "exploration.csv", digits=None)
     write_json(output / "summary.json", summary)
     overview(figures.shapes_and_spacings(table), "shapes_and_spacings", "Voxels, spacing and extent of each case")
     overview(figures.intensity_histograms(histograms), "intensities", "Intensities of each case")

@@ -45,6 +45,7 @@ def severity(
     import pandas as pd
 
     from data_io.atomic import write_json
+    from data_io.csv_files import write_table
     from data_io.dataset import named
     from data_io.errors import InputError
     from data_io.inputs import find_inputs
@@ -56,7 +57,6 @@ def severity(
     from evaluation.measures.severity import DEFINITIONS, LOBES, RESEARCH_ONLY
     from evaluation.measures.severity import severity as grade
     from evaluation.pairing import files_of, find_masks, masks_given
-    from evaluation.tables import write_csv
 
     table_path = output / "severity.csv"
     if table_path.exists() and not overwrite:
@@ -88,7 +88,7 @@ def severity(
     content = {"use": RESEARCH_ONLY, "definitions": DEFINITIONS, "cases": rows}
     write_json(output / "severity.json", content)
     save_figure(severity_figure(table), output / "figures" / "severity.png")
-    write_csv(table, table_path)  # last: its presence says that all the rest is there
+    write_table(table, table_path)  # last: its presence says that all the rest is there
     if json:
         print_json(content)
     elif not quiet:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from data_io.csv_files import read_table
 from data_io.errors import InputError
 from evaluation.figures.log_axis import log_axis
 from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
@@ -26,10 +27,7 @@ def read_history(path: str | Path) -> pd.DataFrame:
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such training history")
-    try:
-        history = pd.read_csv(path)
-    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
-        raise InputError(f"{path}: not readable as CSV ({' '.join(str(error).split())})") from error
+    history = read_table(path)
     if "epoch" not in history or not len(history):
         raise InputError(f"{path}: a training history has a column epoch and at least one row")
     text = [column for column in history if not pd.api.types.is_numeric_dtype(history[column])]

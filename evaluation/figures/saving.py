@@ -29,9 +29,19 @@ def new_figure(
 def save_figure(figure: Figure, path: str | Path, dpi: int = 150) -> None:
     """Writes the figure in the format of the path's suffix (.png, .pdf, .svg), whole or not at all.
 
-    No text is read as a formula: cases and classes may have dollar signs in their names.
+    No text is read as a formula: cases and classes may have dollar signs in their names. Names of files that are not
+    UTF-8 are drawn with backslashes.
     """
     for text in figure.findobj(Text):
         text.set_parse_math(False)
+        text.set_text(drawable(text.get_text()))
     with write_aside(path) as aside:
         figure.savefig(aside, dpi=dpi, facecolor=figure.get_facecolor())
+
+
+def drawable(name: str) -> str:
+    """A name of a case as text that a font can draw: bytes of file names that are not UTF-8 become \\udcXX.
+
+    `save_figure` sees to that but in tick labels, which axes make anew.
+    """
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from data_io.errors import InputError
-from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
+from evaluation.figures.saving import COLOURS, FONT_POINTS, drawable, new_figure
 from evaluation.measures.severity import CATEGORIES, RESEARCH_ONLY
 
 CASE_IN = 0.34
@@ -94,5 +94,6 @@ def _say(axes: Axes, height: float, text: str) -> None:
 
 def _short(name: str) -> str:
     """A name that leaves room for the bars: its middle left out where it is too long."""
+    name = drawable(name)
     half = LONGEST_NAME // 2
     return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"

@@ -8,33 +8,50 @@ from data_io.labels import LabelTable
 from data_io.scan import Scan
 from data_io.volume import Volume
 
+Facts = dict[str, float | bool | None]
+
 
 def volumetry(
     scan: Scan, mask: Volume, table: LabelTable, lungs: Sequence[int], infection: int, in_hu: bool = True
-) -> dict:
+) -> Facts:
     """Facts about a segmented CT, for one row of a table. Reads the scan slab by slab.
 
     For each class NAME but the background: `NAME_ml`, and `NAME_mean_hu` (None where the class is absent, or where the
-    scan is not `in_hu`). `lungs_ml`: `lungs` and `infection` together, as infection overwrites lung in the masks.
-    `infected_percent`: infection / lungs_ml * 100; None where no voxel is lung, be there infection or not. Without
-    `lungs`, as of a model of other organs, these two are left out.
+    scan is not `in_hu`). `lungs_ml` and `lungs_mean_hu`: `lungs` and `infection` together, as infection overwrites lung
+    in the masks. `infected_percent`: infection / lungs_ml * 100; None where no voxel is lung, be there infection or
+    not. `lungs_touch_lowest_slice`, `lungs_touch_highest_slice` and `lungs_touch_sides`: whether the lungs reach that
+    end of the scan, and so may go on beyond it. Without `lungs`, as of a model of other organs, these are left out.
     """
     counts = np.zeros(len(table), np.int64)
     sums = np.zeros(len(table))
     for place, slab in scan.slabs():
-        labels = mask.array[place].ravel(order="F")
-        counts += np.bincount(labels, minlength=len(table))
-        sums += np.bincount(labels, weights=slab.ravel(order="F"), minlength=len(table))
+        labels = mask.array[place]
+        inside = labels > 0  # most voxels are background, of which nothing is asked
+        classes = labels[inside]
+        counts += np.bincount(classes, minlength=len(table))
+        sums += np.bincount(classes, weights=slab[inside], minlength=len(table))
     volumes_ml = counts * scan.grid.voxel_volume_ml
-    facts: dict[str, float | None] = {}
+    facts: Facts = {}
     for label, name in enumerate(table.names[1:], start=1):
         facts[f"{name}_ml"] = round(float(volumes_ml[label]), 3)
         facts[f"{name}_mean_hu"] = round(float(sums[label] / counts[label]), 1) if in_hu and counts[label] else None
     if not lungs:
         return facts
-    every = {label for label in (*lungs, infection) if label < len(table)}
-    total_ml = float(sum(volumes_ml[label] for label in every))
+    every = sorted({label for label in (*lungs, infection) if label < len(table)})
+    total_ml, voxels = float(volumes_ml[every].sum()), int(counts[every].sum())
     facts["lungs_ml"] = round(total_ml, 3)
-    graded = infection in every and any(counts[label] for label in every - {infection})
+    facts["lungs_mean_hu"] = round(float(sums[every].sum() / voxels), 1) if in_hu and voxels else None
+    graded = infection in every and any(counts[label] for label in every if label != infection)
     facts["infected_percent"] = round(100.0 * float(volumes_ml[infection]) / total_ml, 2) if graded else None
+    facts |= {f"lungs_touch_{end}": touched for end, touched in _touched(mask.array, every).items()}
     return facts
+
+
+def _touched(array: np.ndarray, classes: Sequence[int]) -> dict[str, bool]:
+    """Which ends of a mask (x, y, z), axes as RAS+, hold any of the classes."""
+    sides = (array[0], array[-1], array[:, 0], array[:, -1])
+    return {
+        "lowest_slice": bool(np.isin(array[:, :, 0], classes).any()),
+        "highest_slice": bool(np.isin(array[:, :, -1], classes).any()),
+        "sides": any(bool(np.isin(side, classes).any()) for side in sides),
+    }

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from data_io.atomic import write_json
-from evaluation import score_files, tables
+from data_io.csv_files import write_table
+from evaluation import score_files
 from evaluation.case_pictures import film_strip
 from evaluation.figures.box_plots import box_plots
 from evaluation.figures.confusion import confusion_figure
@@ -44,8 +45,8 @@ def write_results(
 
     `model_choice`: how the method chose each fold's model, in words. `show_cases`: whether the report shows CTs.
     """
-    tables.write_csv(detailed, run.root / "cv_results.detailed.csv")
-    tables.write_csv(final, run.root / "cv_results.final.csv")
+    write_table(detailed, run.root / "cv_results.detailed.csv")
+    write_table(final, run.root / "cv_results.final.csv")
     score_files.merge_scores([run.fold(fold) for fold in range(len(splits))], run.root)
     summary = {"model choice": model_choice, **summarise(final)}
     write_json(run.root / "summary.json", summary)

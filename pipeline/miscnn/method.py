@@ -11,9 +11,8 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 
-from data_io.atomic import write_aside
+from data_io.csv_files import read_table, write_table
 from data_io.dataset import Dataset
 from data_io.errors import InputError
 from data_io.labels import LabelTable
@@ -146,11 +145,9 @@ class MiscnnReference:
             raise InputError(f"MIScnn failed (exit {process.returncode}): {last}; all that it printed is in {path}")
 
     def _write_history(self, source: Path, target: Path) -> None:
-        history = pd.read_csv(source).rename(columns=COLUMNS)
+        history = read_table(source).rename(columns=COLUMNS)
         metrics = [name.replace("-", "_") for name in self.settings.training.metrics]
-        with write_aside(target) as aside:
-            columns = ["epoch", "loss", "learning_rate", "seconds", *metrics]
-            history[columns].to_csv(aside, index=False, float_format="%.6g")
+        write_table(history[["epoch", "loss", "learning_rate", "seconds", *metrics]], target)
 
 
 def _check_case(name: str, image: Volume) -> None:

@@ -17,6 +17,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from data_io.csv_files import read_table
+
 RECIPE = "recipe"
 CLASSES = ("lung_left", "lung_right", "lungs", "infection")
 
@@ -41,7 +43,7 @@ def ablation(
         which = [part for number in folds for part in ("--fold", number)]
         command = ["-m", "scripts.kfold", data, "-o", run, "--preset", preset, *settings, *which, "--resume"]
         subprocess.run([sys.executable, *map(str, command)], check=True)
-        scores = [pd.read_csv(run / f"fold_{number}" / "metrics.csv") for number in folds]
+        scores = [read_table(run / f"fold_{number}" / "metrics.csv") for number in folds]
         tables[name] = pd.concat(scores)
     table = compare(tables)
     table.to_csv(output / "ablation.csv", index=False, float_format="%.4f")

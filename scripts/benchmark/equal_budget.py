@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
+from data_io.csv_files import read_table
 from pipeline.configuration import load_settings
 from scripts.benchmark.ablation import CLASSES, folder_name, parse_variant
 from scripts.benchmark.machine import report
@@ -60,8 +60,8 @@ def equal_budget(
 
 def measure(run: Path, fold: int) -> dict[str, float]:
     """Steps and minutes of the training of a fold, and the mean Dice of each class over its test cases."""
-    history = pd.read_csv(run / f"fold_{fold}" / "history.csv")
-    dice = pd.read_csv(run / f"fold_{fold}" / "metrics.csv").groupby("class")["dice"].mean()
+    history = read_table(run / f"fold_{fold}" / "history.csv")
+    dice = read_table(run / f"fold_{fold}" / "metrics.csv").groupby("class")["dice"].mean()
     return {
         "steps": len(history) * load_settings(str(run / "settings.yaml")).training.steps_per_epoch,
         "minutes": round(float(history["seconds"].sum()) / 60, 2),

@@ -181,7 +181,11 @@ def test_statistics_probabilities_and_preview(cts, predictor, tmp_path):
         "infection_ml": pytest.approx(60 * voxel_ml),
         "infection_mean_hu": -100,
         "lungs_ml": pytest.approx(5 * 60 * voxel_ml),
+        "lungs_mean_hu": -660,
         "infected_percent": 20,
+        "lungs_touch_lowest_slice": True,
+        "lungs_touch_highest_slice": True,
+        "lungs_touch_sides": True,
     }
     infection = nib.load(tmp_path / "out" / "probabilities" / "a.infection.nii.gz")
     np.testing.assert_allclose(infection.get_fdata()[:, 0, 0], [0, 0, 0, 0, 0, 1], atol=1e-6)

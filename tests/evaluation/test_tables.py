@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data_io.csv_files import write_table
 from data_io.errors import InputError
 from evaluation.scores import COLUMNS, REQUIRED_COLUMNS, SCORES
 from evaluation.tables import (
@@ -13,7 +14,6 @@ from evaluation.tables import (
     mean_and_sd,
     read_detailed,
     result_lines,
-    write_csv,
 )
 
 
@@ -69,7 +69,7 @@ def test_the_final_table_has_each_fold_and_all():
 
 
 def test_a_written_table_comes_back(tmp_path):
-    write_csv(four_cases(), tmp_path / "metrics.csv")
+    write_table(four_cases(), tmp_path / "metrics.csv")
     text = (tmp_path / "metrics.csv").read_text()
     assert text.splitlines()[0] == ",".join(COLUMNS)
     assert "1234.57" in text  # six digits
@@ -80,32 +80,32 @@ def test_a_written_table_comes_back(tmp_path):
 
 
 def test_names_that_look_like_numbers_stay_names(tmp_path):
-    write_csv(detailed_table([row(0, "007", "x", 1.0), row(0, "NA", "x", 1.0)]), tmp_path / "metrics.csv")
+    write_table(detailed_table([row(0, "007", "x", 1.0), row(0, "NA", "x", 1.0)]), tmp_path / "metrics.csv")
     assert read_detailed(tmp_path / "metrics.csv")["case"].tolist() == ["007", "NA"]
 
 
 def test_a_missing_column_is_refused(tmp_path):
-    write_csv(four_cases().drop(columns=["dice", "status"]), tmp_path / "metrics.csv")
+    write_table(four_cases().drop(columns=["dice", "status"]), tmp_path / "metrics.csv")
     with pytest.raises(InputError, match="columns missing: dice, status"):
         read_detailed(tmp_path / "metrics.csv")
 
 
 @pytest.mark.parametrize("wrong", ["high", "-", "0,5"])
 def test_text_for_a_score_is_refused(tmp_path, wrong):
-    write_csv(four_cases().astype({"dice": object}).assign(dice=wrong), tmp_path / "metrics.csv")
+    write_table(four_cases().astype({"dice": object}).assign(dice=wrong), tmp_path / "metrics.csv")
     with pytest.raises(InputError, match=f"column dice must hold numbers, found '{wrong}'"):
         read_detailed(tmp_path / "metrics.csv")
 
 
 def test_a_row_without_fold_is_refused(tmp_path):
-    write_csv(four_cases().assign(fold=""), tmp_path / "metrics.csv")
+    write_table(four_cases().assign(fold=""), tmp_path / "metrics.csv")
     with pytest.raises(InputError, match="column fold must hold whole numbers, found an empty cell"):
         read_detailed(tmp_path / "metrics.csv")
 
 
 @pytest.mark.parametrize("fold", ["inf", "1.5", "-inf", "1e300", "nan", "x"])
 def test_a_fold_that_is_no_whole_number_is_refused(tmp_path, fold):
-    write_csv(four_cases().assign(fold=fold), tmp_path / "metrics.csv")
+    write_table(four_cases().assign(fold=fold), tmp_path / "metrics.csv")
     with pytest.raises(InputError, match=rf"metrics\.csv: column fold must hold whole numbers, found '{fold}'"):
         read_detailed(tmp_path / "metrics.csv")
 

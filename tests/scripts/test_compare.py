@@ -8,8 +8,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from data_io.csv_files import write_table
 from evaluation.scores import SCORES
-from evaluation.tables import detailed_table, write_csv
+from evaluation.tables import detailed_table
 from scripts.compare import compare
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -44,9 +45,9 @@ def table(drop: float = 0.0) -> pd.DataFrame:
 @pytest.fixture
 def runs(tmp_path):
     """A run folder, the folder of `evaluate` and a CSV."""
-    write_csv(table(), tmp_path / "base" / "cv_results.detailed.csv")
-    write_csv(table(0.05), tmp_path / "worse" / "metrics.csv")
-    write_csv(table(), tmp_path / "others" / "same.csv")
+    write_table(table(), tmp_path / "base" / "cv_results.detailed.csv")
+    write_table(table(0.05), tmp_path / "worse" / "metrics.csv")
+    write_table(table(), tmp_path / "others" / "same.csv")
     return [tmp_path / "base", tmp_path / "worse", tmp_path / "others" / "same.csv"]
 
 
@@ -134,7 +135,7 @@ def test_results_are_replaced_only_when_asked(runs, tmp_path, name):
 
 
 def unfinished(tmp_path):
-    write_csv(table(), tmp_path / "half" / "fold_1" / "metrics.csv")
+    write_table(table(), tmp_path / "half" / "fold_1" / "metrics.csv")
     return tmp_path / "half"
 
 

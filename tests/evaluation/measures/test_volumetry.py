@@ -29,7 +29,11 @@ def test_volumes_share_and_mean_hu(flips):
         "infection_ml": 0.08,
         "infection_mean_hu": -300,
         "lungs_ml": 0.72,
+        "lungs_mean_hu": pytest.approx((16 * -850 + 16 * -800 + 4 * -300) / 36, abs=0.05),
         "infected_percent": pytest.approx(100 * 4 / 36, abs=0.01),
+        "lungs_touch_lowest_slice": True,
+        "lungs_touch_highest_slice": True,
+        "lungs_touch_sides": True,
     }
 
 
@@ -47,6 +51,7 @@ def test_classes_that_are_no_lungs_have_volumes_alone():
 def test_infection_without_lungs_has_no_share_of_them():
     alone = facts(np.where(LABELS == 3, LABELS, 0), HU)
     assert (alone["infection_ml"], alone["lungs_ml"]) == (0.08, 0.08)
+    assert alone["lungs_mean_hu"] == -300
     assert alone["infected_percent"] is None
 
 
@@ -55,6 +60,32 @@ def test_nothing_there_and_no_hu():
     assert empty["lungs_ml"] == 0
     assert empty["infected_percent"] is None
     assert empty["lung_left_mean_hu"] is None
+    assert empty["lungs_mean_hu"] is None
     grey = facts(LABELS, HU, in_hu=False)
-    assert grey["lung_left_mean_hu"] is None
+    assert grey["lung_left_mean_hu"] is grey["lungs_mean_hu"] is None
     assert grey["lung_left_ml"] == 0.32
+
+
+@pytest.mark.parametrize(
+    ("place", "touched"),
+    [
+        ((2, 2, 2), set()),
+        ((2, 2, 0), {"lowest_slice"}),
+        ((2, 2, 4), {"highest_slice"}),
+        ((0, 2, 2), {"sides"}),
+        ((4, 2, 2), {"sides"}),
+        ((2, 0, 2), {"sides"}),
+        ((2, 4, 4), {"sides", "highest_slice"}),
+    ],
+)
+@pytest.mark.parametrize("axes", ["RAS", "LPS", "SPL", "LIA"])
+@pytest.mark.parametrize("label", [2, 3])
+def test_the_ends_of_the_scan_that_the_lungs_touch(place, touched, axes, label):
+    labels = np.zeros((5, 5, 5), np.uint8)
+    labels[2, 2, 2], labels[place] = 1, label
+    turn = nib.orientations.ornt_transform(*map(nib.orientations.axcodes2ornt, ("RAS", axes)))
+    stored = nib.Nifti1Image(labels, np.eye(4)).as_reoriented(turn)
+    mask = Volume.from_source(np.asarray(stored.dataobj), stored.affine)
+    found = volumetry(Scan.from_volume(mask.with_array(mask.array.astype(np.int16))), mask, LUNG_LABELS, (1, 2), 3)
+    ends = ("lowest_slice", "highest_slice", "sides")
+    assert {end for end in ends if found[f"lungs_touch_{end}"]} == touched

@@ -1,0 +1,116 @@
+"""Whether a segmentation can be that of lungs: volumes, densities and sides against what the literature reports.
+
+The limits are wide: what lies outside is hardly ever right, but what lies inside may still be wrong.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from data_io.labels import LabelTable
+
+STATIC_VOLUMES = (
+    "Hall et al., Official ERS technical standard: GLI reference values for static lung volumes, Eur Respir J 57 "
+    "(2021) 2000289; by its equations a boy of 5 years and 1 m has a total lung capacity of 1.4 l, a man of 25 years "
+    "and 2.1 m one of 9.5 l"
+)
+AERATION = (
+    "Gattinoni et al., What has computed tomography taught us about the acute respiratory distress syndrome?, "
+    "Am J Respir Crit Care Med 164 (2001) 1701-1711; lung is aerated normally from -900 to -500 HU, poorly from -500 "
+    "to -100 HU, and not at all from -100 to 100 HU"
+)
+EMPHYSEMA = (
+    "Gevenois et al., Comparison of computed density and microscopic morphometry in pulmonary emphysema, "
+    "Am J Respir Crit Care Med 154 (1996) 187-192; emphysema lies below -950 HU"
+)
+LUNG_WEIGHTS = (
+    "Gray, Anatomy of the Human Body, 20th ed. (1918); the right lung is two ounces heavier than the left, of 42 ounces"
+)
+OTHER_REGION = "is this a CT of the chest?"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a fact about the lungs may be, `lowest` to `highest` in `unit`, and where that is from (`source`).
+
+    `message`: what a value outside may come from. `whole_lungs_only`: the limit does not hold where the lungs reach an
+    end of the scan, as in series of central slices.
+    """
+
+    fact: str
+    lowest: float
+    highest: float
+    unit: str
+    source: str
+    message: str
+    whole_lungs_only: bool = False
+
+
+LIMITS = (
+    Limit("lungs_ml", 300, inf, "ml", STATIC_VOLUMES, OTHER_REGION, whole_lungs_only=True),
+    Limit("lungs_ml", 0, 12_000, "ml", STATIC_VOLUMES, "are spacings right, and is air around the patient left out?"),
+    Limit("smaller_lung_percent", 25, 100, "%", LUNG_WEIGHTS, "was a lung removed by surgery, or is one missed?"),
+    Limit("lung_mean_hu", -950, inf, "HU", EMPHYSEMA, "is air outside the lungs, as in the bowel, taken for lung?"),
+    Limit("lung_mean_hu", -inf, -200, "HU", AERATION, OTHER_REGION),
+    Limit("infection_mean_hu", -900, inf, "HU", AERATION, "is emphysema taken for infection?"),
+    Limit("infection_mean_hu", -inf, 200, "HU", AERATION, "is bone or metal taken for infection?"),
+)
+"""A volume below a quarter of a small child's, or above that of any healthy adult and a quarter more, is implausible,
+and so is a lung with the mean of air or of tissue without air, and an infection without tissue or denser than it."""
+
+
+def implausible(facts: Mapping, table: LabelTable, lungs: Sequence[int], infection: int) -> Iterator[str]:
+    """Yields a sentence for each of the facts, as of `volumetry`, that lies outside its limits.
+
+    None is checked where there are no `lungs`, as with a model of other organs; mean HU are not where they are None, as
+    those of a CT that is not in HU.
+    """
+    lungs = [label for label in lungs if label < len(table)]
+    if not lungs:
+        return
+    if not sum(facts[f"{table.names[label]}_ml"] for label in lungs):
+        yield f"no lung was found; {OTHER_REGION}"
+        return
+    cut = any(facts[f"lungs_touch_{end}"] for end in ("lowest_slice", "highest_slice", "sides"))
+    measured = _measured(facts, table, lungs, infection)
+    for limit in LIMITS:
+        if limit.whole_lungs_only and cut:
+            continue
+        for words, value in measured[limit.fact]:
+            if value is not None and not limit.lowest <= value <= limit.highest:
+                yield f"{words} is {value:g} {limit.unit}, {_expected(limit)}; {limit.message}"
+
+
+def _measured(
+    facts: Mapping, table: LabelTable, lungs: Sequence[int], infection: int
+) -> dict[str, list[tuple[str, float | None]]]:
+    """What the limits are for, in words, and its value, by the limits' facts.
+
+    The smaller of two lungs is measured with all infection as part of it, as it may be; in percent of the larger.
+    """
+    names = [table.names[label] for label in lungs]
+    measured: dict[str, list[tuple[str, float | None]]] = {
+        "lungs_ml": [("the volume of the lungs", facts["lungs_ml"])],
+        "lung_mean_hu": [(f"the mean of {name}", facts[f"{name}_mean_hu"]) for name in names],
+        "smaller_lung_percent": [],
+        "infection_mean_hu": [],
+    }
+    infection_ml = 0.0
+    if infection < len(table):
+        name = table.names[infection]
+        infection_ml = facts[f"{name}_ml"]
+        measured["infection_mean_hu"] = [(f"the mean of {name}", facts[f"{name}_mean_hu"])]
+    if len(names) == 2:
+        smaller, larger = sorted(names, key=lambda name: facts[f"{name}_ml"])
+        percent = 100 * (facts[f"{smaller}_ml"] + infection_ml) / facts[f"{larger}_ml"]
+        words = f"the volume of {smaller} (with all infection) against that of {larger}"
+        measured["smaller_lung_percent"] = [(words, min(round(percent, 1), 100.0))]
+    return measured
+
+
+def _expected(limit: Limit) -> str:
+    if limit.highest == inf:
+        return f"expected at least {limit.lowest:g}"
+    if limit.lowest in (-inf, 0):
+        return f"expected at most {limit.highest:g}"
+    return f"expected {limit.lowest:g} to {limit.highest:g}"

@@ -1,0 +1,41 @@
+"""What a process may do, by how it was started: share work with others, compute a network."""
+
+import functools
+import multiprocessing
+import os
+
+from data_io.errors import InputError
+from data_io.reporting import log
+
+_computing: set[int] = set()
+"""The process that computes networks; in a process forked from it, that one's number."""
+
+
+@functools.cache
+def may_start_processes() -> bool:
+    """Whether this process may start others that it shares work with; where not, warns of it once.
+
+    A daemonic process, such as a worker of `multiprocessing.Pool`, may have no children. Without semaphores, as where
+    /dev/shm is missing or cannot be written, processes cannot share work.
+    """
+    if multiprocessing.current_process().daemon:
+        reason = "this is a daemonic process, as of multiprocessing.Pool, which may start no others"
+    else:
+        try:
+            multiprocessing.Lock()
+            return True
+        except (ImportError, OSError) as error:
+            reason = f"the system has no semaphores ({error}); mount /dev/shm so that it can be written"
+    log.warning("all work is done in one process, slower: %s", reason)
+    return False
+
+
+def begin_to_compute() -> None:
+    """To be called before a network is computed. Raises InputError in a process that was forked from one that has
+    computed a network: the threads of TensorFlow, JAX and OpenVINO are missing in it, so that it would wait forever."""
+    _computing.add(os.getpid())
+    if len(_computing) > 1:
+        raise InputError(
+            "this process was forked from one that has computed a network, which no network survives; start processes "
+            'afresh, by multiprocessing.get_context("spawn"), or compute in them alone'
+        )
