@@ -7,6 +7,7 @@ from pathlib import Path
 from data_io.errors import InputError
 from data_io.label_names import Names
 from data_io.labels import LUNG_LABELS, LabelTable
+from data_io.nifti_placement import GridForm
 from data_io.readers import read_labels
 from data_io.volume import Volume
 
@@ -16,16 +17,23 @@ COLOURS = ((213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180
 
 @dataclass(frozen=True)
 class LabelMapping:
-    """`values`: the number in the files of each class of `table`."""
+    """`values`: the number in the files of each class of `table`. `grid`: which form of NIfTI headers counts, see
+    `data_io.nifti_placement`."""
 
     values: tuple[int, ...]
     table: LabelTable
+    grid: GridForm = "sform"
 
     def read(self, path: str | Path, label_names: Names = ()) -> Volume:
         """Reads a mask as uint8 class numbers of the table, by the names in it and in `label_names` where there are
         any; see `readers.read_labels`. Raises InputError for a value that no class has."""
         return read_labels(
-            path, self.table, values=self.values, label_names=label_names, remedy="name every label with --labels"
+            path,
+            self.table,
+            values=self.values,
+            label_names=label_names,
+            grid=self.grid,
+            remedy="name every label with --labels",
         )
 
 

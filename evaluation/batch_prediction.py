@@ -14,6 +14,7 @@ from data_io.file_names import name_as_text
 from data_io.fingerprint import sha256_of
 from data_io.inputs import open_input
 from data_io.label_files import write_labels
+from data_io.nifti_placement import GridForm
 from data_io.probability_maps import probability_maps
 from data_io.reporting import AboutFiles, log, track, visible, warnings_of_this_thread
 from data_io.scan import Scan
@@ -33,11 +34,11 @@ FAILURES = (ValueError, OSError, RuntimeError, MemoryError)
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is written for each CT besides its mask and manifest, and how DICOM folders are read.
+    """What is written for each CT besides its mask and manifest, and how CTs are read.
 
     `probabilities`: a map per class, before postprocessing; `statistics`: volumes and mean HU in the manifest, where
     those of lungs are in any case; `preview`: a picture. `series`, `allow_gaps`: see `dicom.open_dicom`. `keep_going`:
-    a bad CT does not end the batch.
+    a bad CT does not end the batch. `grid`: which form of NIfTI headers counts, see `data_io.nifti_placement`.
     """
 
     probabilities: bool = False
@@ -46,6 +47,7 @@ class Wanted:
     series: str | None = None
     allow_gaps: bool = False
     keep_going: bool = False
+    grid: GridForm = "sform"
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def _recipe(predictor: Predictor, wanted: Wanted) -> dict:
             "prediction": predictor.settings.prediction.model_dump(mode="json"),
             "postprocessing": predictor.settings.postprocessing.model_dump(mode="json"),
         },
+        "nifti": {"grid": wanted.grid},
         "dicom": {"series": _hashed(wanted.series), "allow_gaps": wanted.allow_gaps},
     }
 
@@ -146,7 +149,7 @@ def _read(source: Path, predictor: Predictor, wanted: Wanted) -> _Read | Excepti
     seconds: dict[str, float] = {}
     with warnings_of_this_thread() as warnings:
         try:
-            scan = open_input(source, wanted.series, wanted.allow_gaps)
+            scan = open_input(source, wanted.series, wanted.allow_gaps, grid=wanted.grid)
             prepared = predictor.prepare(scan, seconds)
             fingerprint = sha256_of(source)
         except FAILURES as error:

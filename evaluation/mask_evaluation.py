@@ -1,7 +1,7 @@
 """Scores of anyone's masks: tables, figures and a report, without a run."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +14,7 @@ from data_io.fingerprint import sha256_of
 from data_io.itk_images import SUFFIXES as ITK_SUFFIXES
 from data_io.label_mapping import LabelMapping
 from data_io.nifti import SUFFIXES as NIFTI_SUFFIXES
+from data_io.nifti_placement import GridForm
 from data_io.readers import read_volume
 from data_io.reporting import track, warnings_of_this_thread
 from data_io.volume import Volume, on_grid_of
@@ -75,7 +76,7 @@ def evaluate_masks(
     shown = {pair: pair.image for pair in pairs if pair.image is not None}
     for pair, path in track(shown.items(), "drawing", len(shown)):
         true, found = _masks(pair, mapping)
-        draw_case(output / "figures", pair.case, _ct(path, true), true, found, mapping.table, pair.case)
+        draw_case(output / "figures", pair.case, _ct(path, true, mapping.grid), true, found, mapping.table, pair.case)
     detailed = score_files.write_counts(output, scored, mapping.table)
     final = tables.final_table(detailed)
     write_table(final, output / "final.csv")
@@ -106,8 +107,10 @@ def _scored(
     reference, prediction = _masks(pair, mapping)
     with named(pair.case):
         if pair.image is not None:
-            _ct(pair.image, reference)  # read for its faults alone: all are told before anything is written
-        maps = _probability_maps(probabilities, pair.case, mapping.table.names) if probabilities else None
+            _ct(
+                pair.image, reference, mapping.grid
+            )  # read for its faults alone, before anything is written
+        maps = _probability_maps(probabilities, pair.case, mapping) if probabilities else None
     return score_case(
         pair.case, 0, reference, prediction, mapping.table, tolerances_mm=tolerances_mm, probabilities=maps
     )
@@ -121,18 +124,18 @@ def _masks(pair: Pair, mapping: LabelMapping) -> tuple[Volume, Volume]:
         return reference, on_grid_of(reference, prediction, "reference and prediction")
 
 
-def _ct(path: Path, reference: Volume) -> Volume:
-    return on_grid_of(reference, read_volume(path), "reference and CT")
+def _ct(path: Path, reference: Volume, grid: GridForm) -> Volume:
+    return on_grid_of(reference, read_volume(path, grid=grid), "reference and CT")
 
 
-def _probability_maps(folder: Path, case: str, names: Sequence[str]) -> dict[str, Volume]:
+def _probability_maps(folder: Path, case: str, mapping: LabelMapping) -> dict[str, Volume]:
     found: dict[str, Path] = {}
-    for name in names:
+    for name in mapping.table.names:
         paths = [path for suffix in MAP_SUFFIXES if (path := folder / f"{case}.{name}{suffix}").is_file()]
         if len(paths) > 1:
             raise InputError(f"{folder}: two maps of one class, {paths[0].name} and {paths[1].name}; keep one")
         if paths:
             found[name] = paths[0]
     if not found:
-        raise InputError(f"{folder} needs a map {case}.CLASS.nii.gz, such as {case}.{names[-1]}.nii.gz")
-    return {name: read_volume(path) for name, path in found.items()}
+        raise InputError(f"{folder} needs a map {case}.CLASS.nii.gz, such as {case}.{mapping.table.names[-1]}.nii.gz")
+    return {name: read_volume(path, grid=mapping.grid) for name, path in found.items()}

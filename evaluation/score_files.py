@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data_io.csv_files import read_cells, write_table
+from data_io.csv_files import read_cells, read_table, write_table
 from data_io.errors import InputError
 from data_io.labels import LabelTable
 from evaluation import tables

@@ -15,9 +15,8 @@ from data_io.errors import InputError
 from pipeline import augmentation, hardware, interpolation, patches
 from pipeline.case_store import StoredCase
 from pipeline.own_transforms import apply_transforms
-from pipeline.processes import may_start_processes
+from pipeline.processes import end_with_parent, may_start_processes
 from pipeline.settings import Settings
-from pipeline.worker_processes import end_with_parent
 
 TRAINING, VALIDATION = 0, 1
 # Workers share the cores with each other and with the network.

@@ -27,8 +27,7 @@ from data_io.user_cache import cache_folder
 from pipeline import hardware
 from pipeline.forward_memory import require_tile_memory
 from pipeline.model_file import load_model
-from pipeline.processes import begin_to_compute, may_start_processes
-from pipeline.worker_processes import end_with_parent
+from pipeline.processes import begin_to_compute, end_with_parent, may_start_processes
 
 # On import, OpenVINO would write an identifier into the user's home and report to its makers over the network. A module
 # that cannot be imported is what it takes for "no telemetry installed".

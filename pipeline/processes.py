@@ -1,11 +1,15 @@
-"""What a process may do, by how it was started: share work with others, compute a network."""
+"""What a process may do, by how it was started: share work with others, compute a network, outlive its parent."""
 
 import functools
 import multiprocessing
 import os
+import threading
+import time
 
 from data_io.errors import InputError
 from data_io.reporting import log
+
+CHECK_EVERY_S = 0.5
 
 _computing: set[int] = set()
 """The process that computes networks; in a process forked from it, that one's number."""
@@ -39,3 +43,18 @@ def begin_to_compute() -> None:
             "this process was forked from one that has computed a network, which no network survives; start processes "
             'afresh, by multiprocessing.get_context("spawn"), or compute in them alone'
         )
+
+
+def end_with_parent(parent: int) -> None:
+    """Ends this process soon after the process `parent`, which started it, is gone; to be called first of all.
+
+    The initializer of every pool: `ProcessPoolExecutor(initializer=end_with_parent, initargs=(os.getpid(),))`. Without
+    it the workers of a killed process wait for its next order.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:  # an orphan has another parent
+            time.sleep(CHECK_EVERY_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

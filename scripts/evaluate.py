@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from scripts.command_line import (
+    Grid,
     Json,
     Output,
     Overwrite,
@@ -57,6 +58,7 @@ def evaluate(
     labels: Labels = None,
     tolerance: Tolerances = None,
     probabilities: Probabilities = None,
+    grid: Grid = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -70,14 +72,17 @@ def evaluate(
 
     Example: pneumoseg evaluate --reference data/covid --prediction masks -o scores
     """
+    from dataclasses import replace
+
     from data_io.label_mapping import LUNG_MAPPING, parse_labels
+    from data_io.nifti_placement import grid_form
     from data_io.reporting import log
     from evaluation.mask_evaluation import check_free, evaluate_masks
     from evaluation.report.page import summarise
     from evaluation.tables import result_lines
 
     check_free(output, overwrite)
-    mapping = parse_labels(labels) if labels else LUNG_MAPPING
+    mapping = replace(parse_labels(labels) if labels else LUNG_MAPPING, grid=grid_form(grid or "sform"))
     final = evaluate_masks(reference, prediction, mapping, output, tolerances_of(tolerance), probabilities)
     if json:
         print_json(summarise(final))

@@ -2,7 +2,19 @@
 
 from pathlib import Path
 
-from scripts.command_line import Classes, DataFolder, Json, Output, Overwrite, Quiet, Verbose, command, print_json, run
+from scripts.command_line import (
+    Classes,
+    DataFolder,
+    Grid,
+    Json,
+    Output,
+    Overwrite,
+    Quiet,
+    Verbose,
+    command,
+    print_json,
+    run,
+)
 
 
 @command
@@ -10,6 +22,7 @@ def explore(
     data: DataFolder,
     output: Output,
     classes: Classes = 4,
+    grid: Grid = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -32,6 +45,7 @@ def explore(
     from data_io.label_mapping import parse_labels
     from data_io.labels import LUNG_LABELS
     from data_io.layouts import open_dataset
+    from data_io.nifti_placement import grid_form
     from data_io.reporting import log
     from evaluation import exploration
     from evaluation.figures import exploration as figures
@@ -56,7 +70,7 @@ def explore(
             sheets.append((case.name, output / "figures" / "cases" / f"{case.name}.png"))
             save_figure(figures.montage(image, mask, labels, title=case.name), drawn / f"{case.name}.png")
 
-        table = exploration.explore(open_dataset(data, need_masks=False), labels, draw)
+        table = exploration.explore(open_dataset(data, need_masks=False, grid=grid_form(grid or "sform")), labels, draw)
         (output / "figures" / "cases").mkdir(parents=True, exist_ok=True)
         for _, sheet in sheets:
             os.replace(drawn / sheet.name, sheet)

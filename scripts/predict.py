@@ -8,6 +8,7 @@ import typer
 from pipeline.bundled import DEFAULT_MODEL, bundled_model
 from scripts.command_line import (
     Device,
+    Grid,
     Json,
     Output,
     Overwrite,
@@ -57,6 +58,7 @@ def predict(
     ] = False,
     preview: Annotated[bool, typer.Option("--preview", help="A picture of each mask, too.")] = False,
     series: Annotated[str | None, typer.Option("--series", help="Which DICOM series: UID, number or name.")] = None,
+    grid: Grid = None,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Read DICOM series with missing slices.")] = False,
     part: Annotated[str | None, typer.Option("--part", metavar="I/N", help="Every N-th CT from the I-th on.")] = None,
     keep_going: Annotated[
@@ -79,10 +81,12 @@ def predict(
     """
     use_device(device, threads)
     from data_io.inputs import find_inputs, one_part
+    from data_io.nifti_placement import grid_form
     from evaluation.batch_prediction import Wanted, predict_files
     from evaluation.prediction_outputs import place_outputs, write_volumetry
     from pipeline.predictor import open_predictor
 
+    form = grid_form(grid or "sform")
     files = find_inputs(inputs)
     if part is not None:
         files = one_part(files, part)
@@ -93,7 +97,7 @@ def predict(
     if device == "gpu" and engine == "auto":
         engine = "keras"
     predictor = open_predictor(model or bundled_model(), fold, changes or (), trust_plugins, engine, precision, threads)
-    wanted = Wanted(probabilities, statistics, preview, series, allow_gaps, keep_going)
+    wanted = Wanted(probabilities, statistics, preview, series, allow_gaps, keep_going, form)
     results = predict_files(outputs, predictor, wanted, resume)
     done = [result for result in results if result.manifest is not None]
     failed = [result for result in results if result.error is not None]

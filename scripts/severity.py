@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import Json, Output, Overwrite, Quiet, Verbose, command, print_json, run
+from scripts.command_line import Grid, Json, Output, Overwrite, Quiet, Verbose, command, print_json, run
 
 Masks = Annotated[
     Path,
@@ -30,6 +30,7 @@ def severity(
     output: Output,
     images: Images = None,
     lobes: Lobes = None,
+    grid: Grid = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -50,6 +51,7 @@ def severity(
     from data_io.errors import InputError
     from data_io.inputs import find_inputs
     from data_io.labels import LUNG_LABELS
+    from data_io.nifti_placement import grid_form
     from data_io.readers import read_labels, read_volume
     from data_io.reporting import log, track
     from evaluation.figures.saving import save_figure
@@ -58,6 +60,7 @@ def severity(
     from evaluation.measures.severity import severity as grade
     from evaluation.pairing import files_of, find_masks, masks_given
 
+    form = grid_form(grid or "sform")
     table_path = output / "severity.csv"
     if table_path.exists() and not overwrite:
         raise InputError(f"{table_path}: exists already; choose another folder or give --overwrite")
@@ -71,9 +74,9 @@ def severity(
         lobes_of = files_of(mask_of, lobes, lobe_masks, "lobe mask")
     rows = []
     for case, given in track(mask_of.items(), "grading", total=len(mask_of)):
-        mask = read_labels(given.path, LUNG_LABELS, label_names=given.label_names)
-        image = read_volume(image_of[case]) if case in image_of else None
-        lobe_mask = read_labels(lobes_of[case], LOBES + 1) if case in lobes_of else None
+        mask = read_labels(given.path, LUNG_LABELS, label_names=given.label_names, grid=form)
+        image = read_volume(image_of[case], grid=form) if case in image_of else None
+        lobe_mask = read_labels(lobes_of[case], LOBES + 1, grid=form) if case in lobes_of else None
         with named(case):
             row = grade(mask, image, LUNG_LABELS, lobes=lobe_mask)
         missing = [

@@ -12,7 +12,7 @@ import pytest
 POOL = """
 import os, sys, time
 from {module} import {executor}
-from pipeline.worker_processes import end_with_parent
+from pipeline.processes import end_with_parent
 pool = {executor}(2, initializer=end_with_parent, initargs=(os.getpid(),))
 print(*sorted(set(pool.map(lambda _: (time.sleep(0.5), os.getpid())[1], range(2)))), flush=True)
 pool.submit(time.sleep, 60) if sys.argv[1] == "busy" else None
