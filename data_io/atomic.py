@@ -50,7 +50,7 @@ def write_aside(path: str | Path) -> Iterator[Path]:
     with _locked_aside(path, folder=False) as aside:
         try:
             yield aside
-            with open(aside, "rb") as written:
+            with open(aside, "r+b") as written:
                 os.fsync(written.fileno())
             os.replace(aside, path)
         finally:

@@ -55,9 +55,7 @@ def read_table(path: str | Path, names: Sequence[str] = NAMES) -> pd.DataFrame:
         scores = read_table("runs/first/cv_results.detailed.csv")
         print(scores[scores["class"] == "infection"].nsmallest(3, "dice")[["case", "dice"]])
     """
-    header, *rows = read_cells(path)
-    if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise InputError(f"{path}: each column has a name of its own, found {', '.join(twice)} more than once")
+    header, *rows = read_cells(path, unique_columns=True)
     table = pd.DataFrame(rows, columns=header, dtype=object)
     for name in header:
         if name not in names:
@@ -65,10 +63,11 @@ def read_table(path: str | Path, names: Sequence[str] = NAMES) -> pd.DataFrame:
     return table
 
 
-def read_cells(path: str | Path) -> list[list[str]]:
+def read_cells(path: str | Path, unique_columns: bool = False) -> list[list[str]]:
     """The cells of a CSV file as text, row by row, the header first; all rows are of one length.
 
-    Escaped text is given as it was (see `write_table`). Raises InputError for a file that is missing, empty or not CSV.
+    Escaped text is given as it was (see `write_table`). Raises InputError for a file that is missing, empty or not CSV,
+    and with `unique_columns` for one that names a column twice.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -84,7 +83,10 @@ def read_cells(path: str | Path) -> list[list[str]]:
             raise InputError(
                 f"{path}: not readable as CSV (row {number} has {len(row)} cells, the header has {len(rows[0])})"
             )
-    return [[_text(cell) for cell in row] for row in rows]
+    cells = [[_text(cell) for cell in row] for row in rows]
+    if unique_columns and (twice := sorted({name for name in cells[0] if cells[0].count(name) > 1})):
+        raise InputError(f"{path}: column names must be unique, found {', '.join(twice)} more than once")
+    return cells
 
 
 def _cell(value: Any, digits: int | None) -> str:

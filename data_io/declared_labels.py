@@ -19,15 +19,17 @@ from data_io.nifti import EXTENSION_CARET, is_nifti
 
 DATASET_JSON = "dataset.json"
 NNUNET_MASKS = ("labelsTr", "labelsTs")
+NNUNET_KEYS = {"channel_names", "file_ending", "modality", "numTraining"}
 SEGMENT = re.compile(r"Segment(\d+)_(Name|LabelValue|Layer)")
 REPRESENTATIONS = ("Segmentation_SourceRepresentation", "Segmentation_MasterRepresentation")
 MOST_LABELS = 65_536
 
 
 def names_in(path: Path) -> Names:
-    """The names in the file of a mask; none where it has no names, or where it cannot be read at all.
+    """The names in the file of a mask; none where it has no names.
 
-    Raises InputError for 3D Slicer's segmentations whose segments overlap or are fractional.
+    Raises InputError for a damaged NRRD header, and for 3D Slicer's segmentations whose segments overlap or are
+    fractional. Other files that cannot be read have no names here: their reader raises the error.
     """
     if is_nifti(path):
         return _names_in_nifti(path)
@@ -37,10 +39,19 @@ def names_in(path: Path) -> Names:
 
 
 def names_beside(folder: Path) -> Names:
-    """The names in nnU-Net's dataset.json of a folder with masks: in it, or beside a folder called labelsTr."""
+    """The names in nnU-Net's dataset.json of a folder with masks: in it, or beside a folder called labelsTr. A file of
+    that name which is not nnU-Net's does not count."""
     places = [folder, folder.parent] if folder.name in NNUNET_MASKS else [folder]
-    found = next((place / DATASET_JSON for place in places if (place / DATASET_JSON).is_file()), None)
-    return () if found is None else names_of_dataset(read_dataset_json(found), found)
+    path = next((place / DATASET_JSON for place in places if (place / DATASET_JSON).is_file()), None)
+    if path is None:
+        return ()
+    content = read_dataset_json(path)
+    try:
+        return names_of_dataset(content, path)
+    except InputError:
+        if folder.name in NNUNET_MASKS or NNUNET_KEYS & content.keys():
+            raise
+        return ()
 
 
 def read_dataset_json(path: Path) -> dict:

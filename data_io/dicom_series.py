@@ -124,7 +124,7 @@ def read_files(path: str | Path) -> DicomFiles:
     if path.is_file():
         one = read_slice(path)
         if one is None and named_dicom(path):
-            raise InputError(f"{path}: the file is no DICOM file, or damaged; copy or export it again")
+            raise InputError(f"{path}: the file is not a DICOM file, or is damaged; copy or export it again")
         return _sorted_out([] if one is None else [one])
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder; give a folder with the slices of a DICOM series")

@@ -1,5 +1,6 @@
 """Names of files as text."""
 
+import os
 from pathlib import Path
 
 
@@ -8,9 +9,13 @@ def name_as_text(name: str) -> str:
 
     Bytes that are not UTF-8 stay what Python makes of them, lone surrogates; JSON and CSV files show them as \\udcXX.
     """
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def is_utf8(path: Path) -> bool:
     """Whether the bytes of a path are UTF-8, as ITK needs them: it ends the process where they are not."""
-    return str(path) == str(path).encode("utf-8", "replace").decode("utf-8")
+    try:
+        os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Folders as a person sees them: below one another, through the links that were placed there, and by name."""
+"""Listing folders: hidden ones are skipped, links are followed once."""
 
 import os
 from pathlib import Path

@@ -30,7 +30,7 @@ def check_ct_grid(grid: Grid) -> None:
     extent_mm = [size * spacing for size, spacing in zip(canonical.shape, canonical.spacing_mm, strict=True)]
     if any(size > limit for size, limit in zip(extent_mm, LARGEST_EXTENT_MM, strict=True)):
         raise InputError(
-            f"a CT reaches at most {_listed(LARGEST_EXTENT_MM)} mm along x, y and z, found {_listed(extent_mm)} mm: "
+            f"a CT extends at most {_listed(LARGEST_EXTENT_MM)} mm along x, y and z, found {_listed(extent_mm)} mm: "
             f"{sizes} voxels of {_listed(canonical.spacing_mm)} mm; correct the header or crop the volume"
         )
 

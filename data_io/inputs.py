@@ -1,4 +1,4 @@
-"""The CTs that a person means by files, folders and lists: each with the name that its results will bear."""
+"""The CTs that files, folders and lists refer to, and the names of their results."""
 
 import os
 from collections import Counter
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_io import readers
-from data_io.dicom import open_dicom
 from data_io.dicom_folders import check_whole
 from data_io.dicom_series import DicomFiles, is_dicom, read_files
 from data_io.errors import InputError
@@ -43,7 +42,7 @@ def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
         raise InputError(f"{together[0]}: several of its DICOM slices were given; give the folder instead")
     twice = sorted(name for name, count in Counter(name for name, _ in meant.cts).items() if count > 1)
     if twice:
-        raise InputError(f"two inputs would be written to one mask: {listed(twice)}; give them apart")
+        raise InputError(f"several inputs have one output name: {listed(twice)}; predict them in separate calls")
     return dict(meant.cts)
 
 
@@ -63,9 +62,7 @@ def open_input(
 ) -> Scan:
     """Opens a CT. `series` and `allow_gaps` are for DICOM, see `dicom.open_dicom`, `grid` for NIfTI, see
     `data_io.nifti_placement`. Raises InputError as readers do."""
-    if (series or allow_gaps) and is_dicom(path):
-        return open_dicom(path, series, allow_gaps)
-    return readers.open_scan(path, grid=grid)
+    return readers.open_scan(path, grid=grid, series=series, allow_gaps=allow_gaps)
 
 
 @dataclass(frozen=True)

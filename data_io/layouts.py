@@ -74,7 +74,7 @@ def open_dataset(root: str | Path, need_masks: bool = True, *, grid: GridForm = 
             f"{ZENODO_MASKS}/CASE.nii.gz"
         )
     if found.no_cases:
-        log.warning("%s: no case of the dataset, without %s.nii.gz: %s", root, IMAGE_STEM, listed(found.no_cases))
+        log.warning("%s: ignored folders without %s.nii.gz: %s", root, IMAGE_STEM, listed(found.no_cases))
     _check(root, found, need_masks)
     patients = _patients(root, found.images)
     cases = tuple(

@@ -19,14 +19,19 @@ from data_io.volume import Grid
 GridForm = Literal["sform", "qform"]
 FORMS: tuple[GridForm, GridForm] = ("sform", "qform")
 
+UNITS = {1: "meter", 2: "mm", 3: "micron"}
+SPATIAL_BITS = 0b111  # of xyzt_units; the others are the unit of time
 MM_PER_UNIT = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
-NOWHERE = "neither qform nor sform is set: left and right are a guess; copy them from the original scan"
+NOWHERE = (
+    "neither qform nor sform is set: the orientation is unknown, left and right may be exchanged; copy it from the "
+    "original scan"
+)
 FIELDS = (
     *("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
     *("srow_x", "srow_y", "srow_z", "xyzt_units"),
 )
 EXACT_MM = 1e-3
-SHEARED = "axes that are not orthogonal, which a qform cannot express"
+SHEARED = "the axes are not orthogonal, which a qform cannot represent"
 
 
 def grid_form(text: str) -> GridForm:
@@ -65,12 +70,12 @@ class NiftiPlacement:
     @property
     def unit(self) -> str:
         """The unit of lengths: mm, meter, micron or unknown."""
-        return str(self.header.get_xyzt_units()[0])
+        return UNITS.get(int(self.header["xyzt_units"]) & SPATIAL_BITS, "unknown")
 
     @property
     def mm_per_unit(self) -> float:
         """Millimetres per unit of length; lengths of unknown unit are mm."""
-        return MM_PER_UNIT.get(self.unit, 1.0)
+        return MM_PER_UNIT[self.unit]
 
     def grid(self, shape: tuple[int, int, int], grid: GridForm) -> Grid:
         """The grid that counts, with this placement; where neither form is set, nibabel's guess.
@@ -145,7 +150,9 @@ def place(header: nib.Nifti1Header, grid: Grid) -> str | None:
             affine = _scaled(grid.affine, 1.0 / placement.mm_per_unit)
             header.set_qform(affine, code=max(code, 1), strip_shears=True)
             return f"{SHEARED if sheared else 'the qform of the source is damaged'}: replaced by the nearest rigid one"
-    return f"{SHEARED}: it holds the nearest, the sform is exact" if sheared else None
+        if code > 0:
+            return None  # kept as it is; where it differs from the sform, the reader has warned
+    return f"{SHEARED}: it holds the nearest rigid one, the sform is exact" if sheared else None
 
 
 def _scaled(affine: np.ndarray, factor: float) -> np.ndarray:

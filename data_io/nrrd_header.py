@@ -47,7 +47,10 @@ TO_LPS = {
     "left-anterior-superior": (1, -1, 1), "las": (1, -1, 1),
 }  # fmt: skip
 SCANNER_SPACES = ("scanner-xyz", "3d-right-handed", "3d-left-handed")
-NOWHERE = "the header has no space directions: left and right are a guess; copy them from the original scan"
+NOWHERE = (
+    "the header has no space directions: the orientation is unknown, left and right may be exchanged; copy them from "
+    "the original scan"
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def read_text(path: Path) -> NrrdText:
             if not separator:
                 raise unreadable(path, f"a line must be FIELD: VALUE, found {shown(line)}")
             if key not in FIELDS:
-                raise unreadable(path, f"the format knows no field {shown(name)}")
+                raise unreadable(path, f"unknown field {shown(name)}")
             if key in fields:
                 raise unreadable(path, f"{name} is given twice")
             fields[key] = value.strip()

@@ -14,6 +14,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -30,8 +31,18 @@ from data_io.reporting import log
 from data_io.scan import Scan, checked
 from data_io.volume import Volume
 
-_READERS: dict[str, tuple[Callable[[Path], bool], Callable[[Path, GridForm], Volume | Scan]]] = {}
-"""By name: whether a path is of this format, and the reader, which also gets the form of NIfTI headers that counts."""
+
+@dataclass(frozen=True)
+class _Choices:
+    """What the built-in readers may be asked: `grid` for NIfTI, `series` and `allow_gaps` for DICOM."""
+
+    grid: GridForm = "sform"
+    series: str | None = None
+    allow_gaps: bool = False
+
+
+_READERS: dict[str, tuple[Callable[[Path], bool], Callable[[Path, _Choices], Volume | Scan]]] = {}
+"""By name: whether a path is of this format, and the reader."""
 
 # What a reader may raise over a bad file.
 READING_ERRORS = (
@@ -46,7 +57,7 @@ def register_reader(name: str, recognises: Callable[[Path], bool], read: Callabl
     What `read` raises over a file becomes an InputError that names the file, as do NaN and infinite voxels.
     """
     _READERS.pop(name, None)
-    _READERS[name] = (recognises, lambda path, grid: _checked(read(path), path))
+    _READERS[name] = (recognises, lambda path, choices: _checked(read(path), path))
 
 
 def is_readable(path: str | Path) -> bool:
@@ -55,19 +66,22 @@ def is_readable(path: str | Path) -> bool:
     return not path.name.startswith(".") and any(recognises(path) for recognises, _ in _READERS.values())
 
 
-def open_scan(path: str | Path, *, grid: GridForm = "sform") -> Scan:
+def open_scan(
+    path: str | Path, *, grid: GridForm = "sform", series: str | None = None, allow_gaps: bool = False
+) -> Scan:
     """Opens a CT (HU) by the reader that recognises it.
 
-    `grid`: which form of a NIfTI header counts where both are set (see `data_io.nifti_placement`). Raises InputError
-    where no reader recognises the file, where it is bad, and for a grid that no CT has (`grid_limits.check_ct_grid`).
+    `grid`: which form of a NIfTI header counts where both are set (see `data_io.nifti_placement`); `series`,
+    `allow_gaps`: for DICOM, see `dicom.open_dicom`. Raises InputError where no reader recognises the file, where it is
+    bad, and for a grid that no CT has (`grid_limits.check_ct_grid`).
     """
-    found = _read(Path(path), grid)
+    found = _read(Path(path), _Choices(grid, series, allow_gaps))
     return found if isinstance(found, Scan) else Scan.from_volume(found)
 
 
 def read_volume(path: str | Path, *, grid: GridForm = "sform") -> Volume:
     """Reads a CT volume (HU) by the reader that recognises it; `grid` and errors as `open_scan`."""
-    found = _read(Path(path), grid)
+    found = _read(Path(path), _Choices(grid))
     if isinstance(found, Volume):
         return found
     with _named(Path(path)):
@@ -112,17 +126,17 @@ def _values_by_name(
     if found != tuple(values):
         pairs = zip(found, names, strict=True)
         moved = ", ".join(f"{number} is {name}" for number, name in pairs if number is not None)
-        log.warning("%s: its labels have other numbers than here and are read by their names: %s", path, moved)
+        log.warning("%s: the labels are numbered otherwise than here; classes are assigned by name: %s", path, moved)
     for number, name, read_as in unlike(declared, names, found):
-        log.warning("%s: label %d is called %s and read as %s; is it that?", path, number, name, read_as)
+        log.warning("%s: label %d is named %s but read as %s; check the labels", path, number, name, read_as)
     return found
 
 
-def _read(path: Path, grid: GridForm) -> Volume | Scan:
+def _read(path: Path, choices: _Choices) -> Volume | Scan:
     for recognises, read in reversed(_READERS.values()):
         if recognises(path):
             with _named(path):
-                found = read(path, grid)
+                found = read(path, choices)
                 check_ct_grid(found.source)
             return _named_scan(found, path) if isinstance(found, Scan) else found
     raise InputError(f"{path}: no reader for this file; readable formats: {', '.join(_READERS)}")
@@ -146,7 +160,7 @@ def _named(path: Path) -> Iterator[None]:
             raise
         reason = " ".join(str(error).split())
         if not isinstance(error, InputError):
-            reason = f"the file cannot be read ({type(error).__name__}: {reason}); copy it again, or mend its reader"
+            reason = f"the file cannot be read ({type(error).__name__}: {reason}); copy it again, or fix its reader"
         raise InputError(f"{path}: {reason}") from error
 
 
@@ -159,6 +173,9 @@ def _checked(found: Volume | Scan, path: Path) -> Volume | Scan:
     raise TypeError(f"a reader returns a Volume or a Scan, found {type(found).__name__}")
 
 
-_READERS["nifti"] = (nifti.is_nifti, nifti.open_nifti)
-_READERS["nrrd or metaimage"] = (itk_images.is_itk_image, lambda path, grid: itk_images.open_itk_image(path))
-_READERS["dicom"] = (dicom_series.is_dicom, lambda path, grid: dicom.open_dicom(path))
+_READERS["nifti"] = (nifti.is_nifti, lambda path, choices: nifti.open_nifti(path, choices.grid))
+_READERS["nrrd or metaimage"] = (itk_images.is_itk_image, lambda path, choices: itk_images.open_itk_image(path))
+_READERS["dicom"] = (
+    dicom_series.is_dicom,
+    lambda path, choices: dicom.open_dicom(path, choices.series, choices.allow_gaps),
+)

@@ -132,22 +132,29 @@ def listed(names: Sequence[str], limit: int = 5) -> str:
 def warnings_of_this_thread(hold_back: bool = False) -> Iterator[list[str]]:
     """Yields a list that collects the warnings of this thread, as `public` gives them.
 
-    With `hold_back` they go nowhere else: the caller reports them.
+    With `hold_back` they go nowhere else: the caller reports them. Where the block raises,
+    they are logged all the same.
     """
     collected: list[str] = []
+    held: list[logging.LogRecord] = []
     thread = threading.get_ident()
 
     def collect(record: logging.LogRecord) -> bool:
         if record.thread != thread or record.levelno < logging.WARNING:
             return True
         collected.append(public(record))
+        if hold_back:
+            held.append(record)
         return not hold_back
 
     log.filters.insert(0, collect)  # what an inner one holds back, an outer one does not see
     try:
         yield collected
+        held.clear()
     finally:
         log.removeFilter(collect)
+        for record in held:
+            log.handle(record)
 
 
 def track(items: Iterable, description: str, total: int | None = None) -> Iterator:

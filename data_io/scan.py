@@ -62,7 +62,7 @@ class Scan:
         if done != size:
             raise InputError(
                 f"a scan must yield the {size} planes of its source grid {self.source.shape}, found {done}; copy the "
-                "file again, or mend its reader"
+                "file again, or fix its reader"
             )
 
     def read(self) -> Volume:

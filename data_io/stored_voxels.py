@@ -150,10 +150,14 @@ def _inflated(file: BinaryIO) -> Iterator[bytes]:
     """Zlib or gzip, one member or several; bytes after the last member are passed over."""
     either = zlib.MAX_WBITS | 32
     stream = zlib.decompressobj(either)
+    begun = b""  # of the next member, where a piece ends within its magic number
     for piece in _pieces(file):
-        left = piece
+        left, begun = begun + piece, b""
         while left:
             if stream.eof:
+                if left == GZIP_MAGIC[:1]:
+                    begun = left
+                    break
                 if not left.startswith(GZIP_MAGIC):
                     return
                 stream = zlib.decompressobj(either)

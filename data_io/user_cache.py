@@ -53,7 +53,7 @@ def give_home() -> None:
 
 def can_be_written(folder: Path) -> bool:
     """Whether files can be written to the folder, or it can be made."""
-    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    existing = next(place for place in (folder, *folder.parents) if os.path.exists(place))
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 

@@ -31,7 +31,9 @@ class Grid:
     def __post_init__(self):
         affine = np.asarray(self.affine, dtype=np.float64)
         if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
-            raise InputError(f"an affine must be 4x4, finite and invertible, found {affine.tolist()}; mend the header")
+            raise InputError(
+                f"an affine must be 4x4, finite and invertible, found {affine.tolist()}; correct the header"
+            )
         object.__setattr__(self, "affine", affine)
         object.__setattr__(self, "shape", tuple(int(size) for size in self.shape))
 

@@ -36,7 +36,7 @@ def check_free(output: Path, overwrite: bool = False) -> None:
     """Raises InputError where results lie in `output` and are not to be replaced, and where it is a run or a fold
     of one, whose own results are never replaced by others."""
     if is_run(output) or is_fold(output):
-        raise InputError(f"{output}: a run lies there, with results of its own; choose another folder")
+        raise InputError(f"{output}: this is a run folder with results; choose another folder")
     found = [name for name in RESULTS if (output / name).exists()]
     if found and not overwrite and not _is_unfinished(output):
         raise InputError(
@@ -107,9 +107,7 @@ def _scored(
     reference, prediction = _masks(pair, mapping)
     with named(pair.case):
         if pair.image is not None:
-            _ct(
-                pair.image, reference, mapping.grid
-            )  # read for its faults alone, before anything is written
+            _ct(pair.image, reference, mapping.grid)  # read for its faults alone, before anything is written
         maps = _probability_maps(probabilities, pair.case, mapping) if probabilities else None
     return score_case(
         pair.case, 0, reference, prediction, mapping.table, tolerances_mm=tolerances_mm, probabilities=maps

@@ -106,7 +106,7 @@ def masks_in(folder: str | Path) -> dict[str, Mask]:
         elif is_label_file(masks[name].path) and not is_label_file(path):
             log.warning("%s: passed over, %s is the mask of that name", path, masks[name].path)
         else:
-            raise InputError(f"{folder}: case {name} lies there twice, {masks[name].path.name} and {path.name}")
+            raise InputError(f"{folder}: case {name} has two masks, {masks[name].path.name} and {path.name}; keep one")
     if MASK_STEM in masks:
         masks.pop(IMAGE_STEM, None)
     return masks
@@ -129,7 +129,7 @@ def files_of(masks: Mapping[str, Mask], given: Path, found: Mapping[str, Path], 
     matching = {case: found[case] for case in masks if case in found}
     if not matching:
         raise InputError(
-            f"{given}: a {what} bears the name of its mask, such as {min(masks)}; "
+            f"{given}: a {what} must have the name of its mask, such as {min(masks)}; "
             f"found {', '.join(sorted(found)[:5]) or 'none'}"
         )
     return matching

@@ -1,8 +1,5 @@
 """Where the results of prediction go, and whether a mask that lies there already is the one that is wanted."""
 
-import json
-import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock
 
-from data_io.atomic import PARTIAL_PREFIX
+from data_io.atomic import remove_leftovers
 from data_io.csv_files import read_table, write_table
 from data_io.errors import InputError
 from data_io.file_names import is_utf8, name_as_text
 from data_io.fingerprint import sha256_of
+from data_io.json_files import read_json
 from data_io.label_files import is_label_file, label_name
 from data_io.seg_nrrd import is_seg_nrrd
 from evaluation.run_folder import check_flags
@@ -51,25 +49,23 @@ class Output:
         """Removes all of them, the mask first, and what a killed process left half-written."""
         for path in (self.mask, self.manifest, self.preview, *self.probabilities(classes)):
             path.unlink(missing_ok=True)
-            for left in path.parent.glob(f"{PARTIAL_PREFIX}*"):
-                if _half_written(path.name).fullmatch(left.name):
-                    shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+            remove_leftovers(path)
 
     def made_with(self, source: Path, recipe: Mapping) -> dict:
         """The manifest of the mask that lies there. Raises InputError unless it says that `source` and `recipe` (all
         that decides what the mask looks like) made the mask, and the mask is unchanged since."""
         remedy = "use --overwrite or another output"
         try:
-            manifest = json.loads(self.manifest.read_text(encoding="utf-8"))
-            differing = [key for key in recipe if manifest[key] != recipe[key]]
-            if manifest["source_sha256"] != sha256_of(source):
-                differing.append("CT")
-            if manifest["mask_sha256"] != sha256_of(self.mask):
-                differing.append("mask itself")
-        except FileNotFoundError as error:
-            raise InputError(f"{self.mask}: no manifest says how it was made; {remedy}") from error
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
-            raise InputError(f"{self.manifest}: not the manifest of a mask; {remedy}") from error
+            manifest = read_json(self.manifest, "the manifest of a mask", dict)
+        except InputError as error:
+            raise InputError(f"{self.mask}: no manifest says how it was made ({error}); {remedy}") from error
+        if "mask_sha256" not in manifest:
+            raise InputError(f"{self.manifest}: not the manifest of a mask; {remedy}")
+        differing = [key for key in recipe if manifest.get(key) != recipe[key]]
+        if manifest.get("source_sha256") != sha256_of(source):
+            differing.append("CT")
+        if manifest["mask_sha256"] != sha256_of(self.mask):
+            differing.append("mask itself")
         if differing:
             raise InputError(f"{self.mask}: made otherwise, or changed since: {', '.join(differing)}; {remedy}")
         return manifest
@@ -144,10 +140,3 @@ def _read_volumetry(path: Path) -> list[dict]:
         found = ", ".join(map(str, table.columns))
         raise InputError(f"{path}: a table of volumes has a column case, found {found}; move it elsewhere")
     return table.to_dict("records")
-
-
-def _half_written(name: str) -> re.Pattern:
-    """What the hidden files and folders are called in which a file `name` is made: `write_aside` puts a process id
-    before the name (for a mask twice, as it is renamed last), `probability_maps` random characters behind it."""
-    prefix, name = re.escape(PARTIAL_PREFIX), re.escape(name)
-    return re.compile(rf"(?:{prefix}\d+-)+{name}|{prefix}{name}-\w+")

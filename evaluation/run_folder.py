@@ -175,6 +175,7 @@ def clear(folder: Path) -> None:
 
     Raises InputError where it holds something else or a process writes in it.
     """
+    folder = folder.resolve()  # a link to a run stays a link
     if not is_fold(folder):
         check_output(folder, overwrite=True)
     for lock in sorted(folder.rglob(LOCK_NAME)):

@@ -39,7 +39,7 @@ def read_detailed(path: str | Path) -> pd.DataFrame:
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file of scores")
     # Everything as text first: a case may be named "007" or "NA".
-    header, *rows = read_cells(path)
+    header, *rows = read_cells(path, unique_columns=True)
     table = pd.DataFrame(rows, columns=header, dtype=str)
     for column in ("fold", *NUMBERS):
         if column in table:

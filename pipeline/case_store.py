@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from data_io.atomic import folder_aside, remove_folder
 from data_io.dataset import Case, named
@@ -73,15 +74,18 @@ class CaseStore:
 
     def get(self, case: Case) -> StoredCase:
         """The prepared case; preprocesses it if it is not there yet. Safe when several processes ask at once."""
-        stored = StoredCase(case.name, self.folder / "cases" / self._key(case))
-        if stored.folder.is_dir() and not self._is_whole(stored):
-            remove_folder(stored.folder)  # entries appear whole: this one was cut short by a cleaner of caches, say
-        if not stored.folder.is_dir():
-            self._make(case, stored.folder)
-        return stored
+        entry = self.folder / "cases" / self._key(case)
+        if entry.is_dir() and not self._is_whole(entry):
+            with FileLock(entry.parent / ".lock"):
+                if entry.is_dir() and not self._is_whole(entry):  # else another process has removed it
+                    remove_folder(entry)  # entries appear whole: this one was damaged later, as by a cache cleaner
+        if not entry.is_dir():
+            self._make(case, entry)
+        return StoredCase(case.name, entry)
 
-    def _is_whole(self, stored: StoredCase) -> bool:
+    def _is_whole(self, entry: Path) -> bool:
         """Whether all files are there at their full length."""
+        stored = StoredCase("", entry)
         try:
             if not stored.facts.keys() >= FACTS or len(stored.facts["voxels"]) != len(self.labels):
                 return False

@@ -111,7 +111,7 @@ def keras_network(network: "keras.Model") -> prediction.Network:
             return network.predict_on_batch(tiles)
         except hardware.out_of_memory() as error:
             raise InputError(
-                f"the GPU's memory does not do for {len(tiles)} tiles of {list(tiles.shape[1:-1])} at once: lower "
+                f"the GPU has not enough memory for {len(tiles)} tiles of {list(tiles.shape[1:-1])} at once: lower "
                 "prediction.batch, or use --device cpu"
             ) from error
 

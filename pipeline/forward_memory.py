@@ -32,16 +32,6 @@ def require_tile_memory(settings: Settings, shape: Sequence[int], origin: str) -
         )
 
 
-def require_volume_memory(settings: Settings, shape: Sequence[int], name: str) -> None:
-    """Raises InputError where a volume of `shape` voxels on the network's grid would not fit into memory."""
-    needed, available = math.prod(shape) * BYTES / 1e9, hardware.memory_gb()
-    if needed > available:
-        raise InputError(
-            f"{name}: at a spacing of {settings.preprocessing.spacing_mm} mm it has {list(shape)} voxels, which take "
-            f"{needed:.3g} GB of memory; this process may use {available:.1f}: use a coarser preprocessing.spacing_mm"
-        )
-
-
 def fitting_batch(settings: Settings) -> int:
     """How many tiles are predicted at a time: prediction.batch, or fewer where a processor's memory would not do.
 

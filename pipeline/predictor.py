@@ -15,7 +15,7 @@ from pipeline.bundle_card import CARD, check_members
 from pipeline.bundled import model_path
 from pipeline.configuration import change_settings, settings_from
 from pipeline.engines import Engine, convert_ahead, open_engine
-from pipeline.forward_memory import fitting_batch, require_tile_memory, require_volume_memory, with_fitting_batch
+from pipeline.forward_memory import fitting_batch, require_tile_memory, with_fitting_batch
 from pipeline.model_file import read_settings
 from pipeline.preprocessing import PreparedVolume, Preprocessor
 from pipeline.settings import LabelSettings, Settings
@@ -60,9 +60,8 @@ class Predictor:
         For one member it is read slab by slab; for several the whole CT is in memory, so that it is decoded once.
         """
         with timed({} if seconds is None else seconds, "prepare"):
-            for member in self.members:
-                on_grid = Preprocessor(member.settings.preprocessing).grid(scan.grid).shape
-                require_volume_memory(member.settings, on_grid, "the CT")
+            for member in self.members:  # refused before the CT is read
+                Preprocessor(member.settings.preprocessing).grid(scan.grid)
             if len(self.members) > 1:
                 scan = Scan.from_volume(scan.read())
             return tuple(Preprocessor(member.settings.preprocessing).apply(scan) for member in self.members)
@@ -134,7 +133,7 @@ def open_predictor(
         settings = voting[together[0]]
         if (batch := fitting_batch(settings)) < settings.prediction.batch and settings.patches.shape is not None:
             log.warning(
-                "%s: %d tiles at a time (prediction.batch) would take too much memory; %d give the same result",
+                "%s: prediction.batch %d would take too much memory; %d is used, with the same result",
                 together[0],
                 settings.prediction.batch,
                 batch,
@@ -174,7 +173,7 @@ def _model_files(path: Path, folds: Sequence[int] | None) -> list[Path]:
     single = path if path.is_file() else path / "model.keras"
     if single.is_file():
         if folds is not None:
-            raise InputError(f"{path}: --fold is for the folds of a run folder, found a single model; leave it away")
+            raise InputError(f"{path}: --fold is for the folds of a run folder, found a single model; omit it")
         return [single]
     if (path / CARD).is_file():
         check_members(path)

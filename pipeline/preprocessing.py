@@ -115,9 +115,8 @@ class Preprocessor:
         Raises InputError where either is a grid that no CT has, or the memory would not suffice for both.
         """
         check_ct_grid(grid)
-        if self.settings.spacing_mm is None:
-            return grid
-        resampled = resampling.resampled_grid(grid, self.settings.spacing_mm)
+        spacing_mm = self.settings.spacing_mm
+        resampled = grid if spacing_mm is None else resampling.resampled_grid(grid, spacing_mm)
         try:
             check_ct_grid(resampled)
         except InputError as error:

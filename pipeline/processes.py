@@ -30,7 +30,7 @@ def may_start_processes() -> bool:
             return True
         except (ImportError, OSError) as error:
             reason = f"the system has no semaphores ({error}); mount /dev/shm so that it can be written"
-    log.warning("all work is done in one process, slower: %s", reason)
+    log.warning("running in a single process, which is slower: %s", reason)
     return False
 
 
@@ -40,8 +40,8 @@ def begin_to_compute() -> None:
     _computing.add(os.getpid())
     if len(_computing) > 1:
         raise InputError(
-            "this process was forked from one that has computed a network, which no network survives; start processes "
-            'afresh, by multiprocessing.get_context("spawn"), or compute in them alone'
+            "networks cannot run in a process that was forked from one that has run a network; start processes with "
+            'multiprocessing.get_context("spawn"), or run networks in the child processes only'
         )
 
 

@@ -38,7 +38,7 @@ class Trainer:
             return self.model.train_on_batch(batch.images, batch.labels, return_dict=True)
         except hardware.out_of_memory() as error:
             raise InputError(
-                f"the GPU's memory does not do for training on {len(batch.images)} patches of "
+                f"the GPU has not enough memory for training on {len(batch.images)} patches of "
                 f"{list(batch.images.shape[1:-1])} at once: lower patches.batch, patches.shape or network.filters"
             ) from error
 

@@ -54,7 +54,7 @@ def predict(
     ] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="A map of 0..1 per class, too.")] = False,
     statistics: Annotated[
-        bool, typer.Option("--statistics", help="Volumes, share infected, mean HU as a CSV, too; other rows are kept.")
+        bool, typer.Option("--statistics", help="Volumes, share infected and mean HU to statistics.csv, too.")
     ] = False,
     preview: Annotated[bool, typer.Option("--preview", help="A picture of each mask, too.")] = False,
     series: Annotated[str | None, typer.Option("--series", help="Which DICOM series: UID, number or name.")] = None,

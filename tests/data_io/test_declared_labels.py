@@ -71,7 +71,7 @@ def test_labels_without_a_segment_of_a_known_name_are_refused_where_others_moved
 def test_a_name_of_something_else_is_reported(tmp_path, said):
     path = slicer(tmp_path / "a.seg.nrrd", [("lung_left", 1, 0), ("lung_right", 2, 0), ("heart", 3, 0)])
     np.testing.assert_array_equal(read_labels(path, LUNG_LABELS).restore(), STORED)
-    assert "label 3 is called heart and read as infection" in said.text
+    assert "label 3 is named heart but read as infection" in said.text
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_files_without_names_or_that_are_none(tmp_path):
 def test_a_case_of_nnunet_is_read_by_the_names_of_its_dataset(tmp_path, said, labels):
     case = open_dataset(nnunet(tmp_path, labels)).case("a")
     np.testing.assert_array_equal(case.read_mask(LUNG_LABELS).restore(), SWAPPED)
-    assert "read by their names" in said.text
+    assert "classes are assigned by name" in said.text
     np.testing.assert_array_equal(case.read_mask(RIGHT_FIRST).restore(), STORED)
     np.testing.assert_array_equal(case.read_pair(LUNG_LABELS)[1].restore(), SWAPPED)
 

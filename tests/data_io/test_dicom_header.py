@@ -87,7 +87,7 @@ def test_other_binary_files_are_no_dicom(tmp_path, content):
 
 def test_a_damaged_file_given_alone_is_named_with_its_reason(tmp_path):
     (tmp_path / "a.dcm").write_bytes(b"no DICOM at all")
-    with pytest.raises(InputError, match=r"a\.dcm: the file is no DICOM file, or damaged"):
+    with pytest.raises(InputError, match=r"a\.dcm: the file is not a DICOM file, or is damaged"):
         open_dicom(tmp_path / "a.dcm")
 
 

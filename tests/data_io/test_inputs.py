@@ -50,7 +50,7 @@ def test_dicom_folders_are_named_by_their_folder(real_data):
     [
         (["absent"], "no such file"),
         (["empty"], "empty"),
-        (["cts/a.nii.gz", "other/a.nii.gz"], "one mask: a"),
+        (["cts/a.nii.gz", "other/a.nii.gz"], "have one output name: a"),
         (["nothing.txt"], "names no input"),
         (["binary.txt"], "plain text"),
         (["nested.txt"], "not other lists"),

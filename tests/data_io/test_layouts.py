@@ -145,7 +145,7 @@ def test_a_folder_that_may_not_be_read_is_no_case(tmp_path, said, monkeypatch):
     monkeypatch.setattr(Path, "iterdir", denied)
     assert is_dataset(tmp_path)
     assert names(open_dataset(tmp_path)) == ["a"]
-    assert "no case of the dataset, without imaging.nii.gz: lost+found (may not be read)" in said.text
+    assert "ignored folders without imaging.nii.gz: lost+found (may not be read)" in said.text
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_nnunet_image_without_channel_number_is_refused(tmp_path):
         ('{"modality": {"0": "CT", "1": "PET"}}', "one channel per case is read here, found 2"),
         ('{"file_ending": "nii"}', "file_ending must be like"),
         ('{"file_ending": ', "not readable as JSON"),
-        ("[]", "a JSON object was expected, found list"),
+        ("[]", "nnU-Net's description of a dataset is an object, found a list"),
     ],
 )
 def test_wrong_dataset_json_is_refused(tmp_path, text, message):

@@ -130,9 +130,7 @@ def test_only_a_qform_that_cannot_express_the_axes_is_replaced(tmp_path, said):
     ct = save(tmp_path / "ct.nii", RIGHT, sheared(), (0, 2))
     mask = mask_of(ct)
     assert (int(mask["qform_code"]), int(mask["sform_code"])) == (1, 2)
-    assert (
-        "mask.nii.gz: axes that are not orthogonal, which a qform cannot express: replaced by the nearest" in said.text
-    )
+    assert "mask.nii.gz: the axes are not orthogonal, which a qform cannot represent: replaced by the" in said.text
     np.testing.assert_allclose(mask.get_sform(), sheared(), atol=1e-6)
     axes = mask.get_qform()[:3, :3] / np.linalg.norm(sheared()[:3, :3], axis=0)
     np.testing.assert_allclose(axes.T @ axes, np.eye(3), atol=1e-6)
@@ -160,3 +158,23 @@ def test_a_damaged_sform_is_refused_and_the_qform_offered(tmp_path):
     with pytest.raises(InputError, match=r"ct\.nii: the header's sform cannot be used: .*; --grid qform reads it"):
         open_nifti(ct)
     np.testing.assert_allclose(open_nifti(ct, "qform").source.affine, RIGHT, atol=1e-6)
+
+
+@pytest.mark.parametrize("code", [2, 10, 66, 5, 7, 255, 0])
+def test_any_code_of_units_is_read(tmp_path, code):
+    """Millimetres with any unit of time; codes that the format does not define are lengths of unknown unit, mm."""
+    ct = save(tmp_path / "ct.nii")
+    raw = bytearray(ct.read_bytes())
+    raw[123] = code
+    ct.write_bytes(raw)
+    np.testing.assert_allclose(open_nifti(ct).source.affine, RIGHT, atol=1e-6)
+    assert int(mask_of(ct)["xyzt_units"]) == code
+
+
+def test_a_qform_that_is_kept_is_not_called_the_nearest(tmp_path, said):
+    ct = save(tmp_path / "ct.nii", LEFT, sheared(), (1, 2))
+    said.clear()
+    mask = mask_of(ct)
+    np.testing.assert_allclose(mask.get_qform(), LEFT, atol=1e-6)
+    assert "mirrored" in said.text
+    assert "nearest" not in said.text

@@ -81,3 +81,13 @@ def test_files_that_are_not_whole_yet_are_called_by_their_final_names(tmp_path, 
     assert warnings == ["m.nii.gz: axes at odd angles", "m.nii.gz: no space left"]
     final = tmp_path / "m.nii.gz"
     assert capsys.readouterr().err == f"{final}: axes at odd angles\n{final}: no space left\n"
+
+
+def test_warnings_that_are_held_back_are_logged_where_the_work_fails(capsys):
+    with warnings_of_this_thread() as outer, warnings_of_this_thread(hold_back=True) as inner:
+        log.warning("odd")
+    assert (inner, outer, capsys.readouterr().err) == (["odd"], [], "")
+    with pytest.raises(ValueError, match="failed"), warnings_of_this_thread(hold_back=True):
+        log.warning("why")
+        raise ValueError("failed")
+    assert capsys.readouterr().err == "why\n"

@@ -7,7 +7,7 @@ import pytest
 from data_io.errors import InputError
 from evaluation import score_files
 from evaluation.case_pictures import film_strip
-from evaluation.run_folder import RunFolder, open_finished, open_run
+from evaluation.run_folder import RunFolder, check_same_data, open_finished, open_run
 from pipeline.voting import Voting, check_same_splits
 from tests.evaluation.threshold import run
 
@@ -35,7 +35,7 @@ def scored(dataset, tmp_path, without_pictures):
 )
 def test_a_damaged_environment(dataset, folder, text):
     (folder / "environment.json").write_text(text, encoding="utf-8")
-    for use in (lambda: opened(folder, resume=True), lambda: open_finished(folder, dataset)):
+    for use in (lambda: opened(folder, resume=True), lambda: check_same_data(open_finished(folder), dataset)):
         with pytest.raises(InputError, match=r"environment\.json: ") as caught:
             use()
         assert len(str(caught.value)) < 600

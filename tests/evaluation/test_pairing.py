@@ -131,5 +131,5 @@ def test_a_folder_without_predictions_is_refused(tmp_path):
 
 def test_a_case_that_lies_there_twice_is_refused(tmp_path):
     write_masks(tmp_path / "a", "one.nii", "one.nii.gz")
-    with pytest.raises(InputError, match="case one lies there twice"):
+    with pytest.raises(InputError, match="case one has two masks"):
         masks_in(tmp_path / "a")

@@ -49,13 +49,13 @@ def test_clearing_removes_what_was_left_half_written_of_this_output_alone(tmp_pa
     own = [
         *(".partial-7-1.nii.gz", ".partial-7-.partial-7-1.nii.gz", ".partial-7-1.nii.gz.json"),
         *("previews/.partial-7-1.png", "probabilities/.partial-7-1.infection.nii.gz"),
-        "probabilities/.partial-1.background.nii.gz-a_b3c4d5/0.raw",
+        "probabilities/.partial-7-1.background.nii.gz/0.raw",
     ]
     others = [
         *(".partial-7-11.nii.gz", ".partial-7-.partial-7-11.nii.gz", ".partial-7-11.nii.gz.json"),
         *(".partial-7-2-1.nii.gz", ".partial-7-1.nii.gz.bak", "previews/.partial-7-11.png"),
         *("probabilities/.partial-7-11.infection.nii.gz", "probabilities/.partial-7-1.vessels.nii.gz"),
-        "probabilities/.partial-11.background.nii.gz-a_b3c4d5/0.raw",
+        "probabilities/.partial-7-11.background.nii.gz/0.raw",
     ]
     for name in (*own, *others):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

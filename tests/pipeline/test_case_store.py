@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -120,3 +121,12 @@ def test_an_entry_lists_voxels_of_every_class_but_the_background(tmp_path):
         "foreground_2.npy",
         "foreground_3.npy",
     ]
+
+
+def test_facts_of_an_entry_made_again_are_the_new_ones(tmp_path):
+    case = write_case(tmp_path / "one")
+    stored = store(tmp_path / "store").get(case)
+    facts = json.loads((stored.folder / "case.json").read_text())
+    del facts["warnings"]
+    (stored.folder / "case.json").write_text(json.dumps(facts))
+    assert store(tmp_path / "store").get(case).facts["warnings"] == []

@@ -107,7 +107,7 @@ def test_sides_are_those_that_the_files_name_whatever_their_numbers(folders, suf
     dice = read_detailed(folders["output"] / "metrics.csv").set_index(["case", "class"])["dice"]
     assert (dice["one", "lung_left"], dice["one", "lung_right"]) == (1, 1)
     assert (dice["two", "lung_left"], dice["two", "lung_right"]) == (pytest.approx(0.8), 1)
-    assert "read by their names" in (folders["output"] / "report.html").read_text()
+    assert "classes are assigned by name" in (folders["output"] / "report.html").read_text()
 
 
 def test_maps_of_other_formats_count_as_well(folders, tmp_path):
@@ -194,7 +194,7 @@ def test_a_run_is_never_written_over(folders, capsys, of_the_run):
     for overwrite in (False, True):
         with pytest.raises(typer.Exit):
             evaluate(**folders | {"output": folders["output"] / of_the_run}, quiet=True, overwrite=overwrite)
-        assert "a run lies there, with results of its own; choose another folder" in capsys.readouterr().err
+        assert "this is a run folder with results; choose another folder" in capsys.readouterr().err
     assert len(list(folders["output"].iterdir())) == 3
 
 

@@ -61,6 +61,23 @@ def test_an_experiment_by_the_qform(data, tiny, tmp_path):
     assert "data.grid" in invoke(*command[:-2], "--fold", "1", code=2)
     assert (run / "fold_0" / "metrics.csv").is_file()
     invoke("report", run, data, "--quiet")
+    _predicted_by_the_form_that_is_given(run / "fold_0" / "model.keras", data / case / "imaging.nii.gz", tmp_path)
+
+
+def _predicted_by_the_form_that_is_given(model, ct, tmp_path):
+    """The CT's placement in each mask, the warning in each manifest; a mask by the other form is not kept."""
+    command = ["predict", ct, "--model", model, "--engine", "keras"]
+    for form, itk in (("sform", "the qform"), ("qform", "too")):
+        mask = tmp_path / f"{form}.nii.gz"
+        invoke(*command, "-o", mask, "--grid", form)
+        assert same_placement(mask, ct)
+        manifest = json.loads(mask.with_name(f"{mask.name}.json").read_text())
+        assert manifest["nifti"] == {"grid": form}
+        (warning,) = [one for one in manifest["warnings"] if "mirrored" in one]
+        assert warning.startswith("imaging.nii.gz: the header's sform (code 2, axes LAS) and qform (code 1, axes RAS)")
+        assert f"here the {form} counts, in ITK and 3D Slicer {itk}" in warning
+        assert manifest["geometry"]["axes"] == {"sform": "LAS", "qform": "RAS"}[form]
+    assert "made otherwise" in invoke(*command, "-o", tmp_path / "qform.nii.gz", "--resume", code=2)
 
 
 def test_verify_reports_the_form_that_counts(data):

@@ -193,7 +193,7 @@ def bad_cases() -> dict:
     holed[1, 1, 1] = np.nan
     return {
         "shape": ((ct(), labels()[:, :, :5]), {}, "one shape"),
-        "affine": ((ct(), labels()), {"mask_affine": shifted}, "affines"),
+        "affine": ((ct(), labels()), {"mask_affine": shifted}, "corners up to 40 mm apart"),
         "label": ((ct(), wrong), {}, "found 7"),
         "nan": ((holed, labels()), {}, "NaN"),
         "4d": ((np.stack([ct(), ct()], axis=-1), labels()), {}, "3 axes"),

@@ -224,7 +224,7 @@ def test_a_mask_without_lungs_is_a_row_with_empty_scores(out, tmp_path):
 def test_a_folder_with_none_that_match_is_refused(masks, out, tmp_path, flag):
     save(tmp_path / "others" / "three.nii.gz", lobes())
     error = refused(run(masks, "-o", out, flag, tmp_path / "others"))
-    assert "bears the name of its mask, such as one; found three" in error
+    assert "must have the name of its mask, such as one; found three" in error
     assert not out.exists()
 
 

@@ -94,7 +94,7 @@ def test_neutral_ranges_switch_a_change_off():
     assert not any(told["augmentation"]["steps"].values())
 
 
-@pytest.mark.parametrize(("share", "voxels"), [(0, [0, 0, 0]), (0.25, [40, 40, 20]), (0.99, [159, 159, 79])])
+@pytest.mark.parametrize(("share", "voxels"), [(0, [0, 0, 0]), (0.25, [40, 40, 20]), (0.95, [152, 152, 76])])
 def test_overlap_is_counted_in_voxels(share, voxels):
     assert configuration(load_settings("miscnn", [f"prediction.overlap={share}"]))["overlap"] == voxels
 
