@@ -280,7 +280,7 @@ def test_nnunet_image_without_channel_number_is_refused(tmp_path):
         ('{"modality": {"0": "CT", "1": "PET"}}', "one channel per case is read here, found 2"),
         ('{"file_ending": "nii"}', "file_ending must be like"),
         ('{"file_ending": ', "not readable as JSON"),
-        ("[]", "a JSON object was expected, found list"),
+        ("[]", "the description of an nnU-Net dataset is an object, found a list"),
     ],
 )
 def test_wrong_dataset_json_is_refused(tmp_path, text, message):
