@@ -14,12 +14,12 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows, where a file that is open cannot be removed anyway
+except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 PARTIAL_PREFIX = ".partial-"
@@ -32,50 +32,45 @@ AT_FDCWD = -100
 
 @contextmanager
 def write_aside(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; on success it takes that name, on any failure it is removed.
+    """Yields a temporary path; on success what was written there takes the name `path`, on any failure it is removed.
 
-    The temporary name starts with `.partial-` (every reader here passes over hidden files) and a random number, and
-    keeps the suffix (writers choose a format by it). What killed processes left of the same file is removed. The file
-    exists already and is locked: write into it, do not replace it. A path that is itself a temporary one is yielded as
-    it is.
+    The temporary path has the same name (writers choose a format by it) in a hidden folder beside `path`, as of
+    `folder_aside`. A path that is a temporary one already is yielded as it is.
 
     Example: `with write_aside("scores.csv") as path: path.write_text(text)`
     """
     path = Path(path)
-    if path.name.startswith(PARTIAL_PREFIX):
-        yield path
-        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(path)
-    with _locked_aside(path, folder=False) as aside:
-        try:
-            yield aside
-            with open(aside, "r+b") as written:
-                os.fsync(written.fileno())
+    nested = path.name.startswith(PARTIAL_PREFIX) or path.parent.name.startswith(PARTIAL_PREFIX)
+    with nullcontext(path.parent) if nested else folder_aside(path) as folder:
+        aside = folder / path.name
+        yield aside
+        with open(aside, "r+b") as written:
+            os.fsync(written.fileno())
+        if not nested:
             os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
 
 
 @contextmanager
 def folder_aside(path: str | Path) -> Iterator[Path]:
-    """Yields an empty hidden folder beside `path`, to make things in and rename them from; it is removed in the end.
+    """Yields a hidden folder beside `path`, to make things in and rename them from; it is removed in the end.
 
-    What killed processes left of such folders for the same path is removed. Parents of `path` that had to be made are
-    removed again where they stay empty.
+    It is called `.partial-NUMBER-NAME` (every reader here passes over what is hidden) and holds a lock, in a file of
+    its own: on some network file systems a file that is locked cannot be written. What killed processes left of such
+    folders for the same path is removed. Parents of `path` that had to be made are removed again where they stay empty.
     """
     path = Path(path)
     new_parents = [parent for parent in path.parents if not parent.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
-    with _locked_aside(path, folder=True) as aside:
-        try:
-            yield aside
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-            with suppress(OSError):  # not empty
-                for parent in new_parents:
-                    parent.rmdir()
+    aside, handle = _new_aside(path)
+    try:
+        yield aside
+    finally:
+        os.close(handle)
+        shutil.rmtree(aside, ignore_errors=True)
+        with suppress(OSError):  # not empty
+            for parent in new_parents:
+                parent.rmdir()
 
 
 def remove_leftovers(path: str | Path) -> None:
@@ -133,46 +128,37 @@ def write_json(path: str | Path, content: object) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-@contextmanager
-def _locked_aside(path: Path, folder: bool) -> Iterator[Path]:
-    """A new hidden file or folder beside `path`, locked."""
+def _new_aside(path: Path) -> tuple[Path, int]:
+    """A new hidden folder beside `path`, and the open file whose lock says that it is in use."""
     while True:
         aside = path.with_name(f"{PARTIAL_PREFIX}{secrets.randbelow(10**9):09d}-{path.name}")
+        path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # another took it for left behind before it was locked
-            if folder:
-                aside.mkdir()
-            handle = _open_lock(aside, folder)
+            aside.mkdir()
+            handle = _open_lock(aside)
             _lock(handle)
             if aside.exists():
-                break
-            os.close(handle)
-    if fcntl is None:  # an open file could not be renamed
-        os.close(handle)
-    try:
-        yield aside
-    finally:
-        if fcntl is not None:
+                return aside, handle
             os.close(handle)
 
 
-def _open_lock(aside: Path, folder: bool) -> int:
-    """Opens what is locked: the file itself, or a file in the folder."""
-    return os.open(aside / LOCK_NAME if folder else aside, os.O_RDWR | os.O_CREAT, 0o666)
+def _open_lock(folder: Path) -> int:
+    return os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o666)
 
 
 def _remove_if_left(left: Path) -> None:
-    folder = left.is_dir() and not left.is_symlink()
+    """Removes a hidden folder that no process holds; a single file, as other writers may leave, where it is old."""
     try:
-        age_s = time.time() - left.stat().st_mtime
-        handle = _open_lock(left, folder)
+        old = time.time() - left.lstat().st_mtime > LEFT_AFTER_S
+        if not left.is_dir() or left.is_symlink():
+            left.unlink() if old else None
+            return
+        handle = _open_lock(left)
     except OSError:  # gone meanwhile, or another user's
         return
     try:
-        if _lock(handle, wait=False, otherwise=age_s > LEFT_AFTER_S):
-            if folder:
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
+        if _lock(handle, wait=False, otherwise=old):
+            shutil.rmtree(left, ignore_errors=True)
     finally:
         os.close(handle)
 

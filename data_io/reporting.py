@@ -23,8 +23,9 @@ PATH_START = re.compile(r"(?<![\w./:])(?:~|[A-Za-z]:)?[/\\]")
 FOLDERS = re.compile(r"(?:[^/\\\s:;,'\"()<>|]+[/\\])*")
 """Folders of a path, as far as none has a blank in its name."""
 
+HIDDEN_PLACE = re.compile(r"\.partial-\d+-([^/\\]+)[/\\](?=\1)")
 HIDDEN_NAME = re.compile(r"(?:\.partial-\d+-)+")
-"""What `atomic.write_aside` puts before the name of a file that is not whole yet."""
+"""Where `atomic.write_aside` has a file that is not whole yet: in a hidden folder of the file's name."""
 
 
 class Private(str):
@@ -73,7 +74,7 @@ def public(record: logging.LogRecord) -> str:
 
 def visible(text: str) -> str:
     """The text with the final names of files in place of the hidden ones that they have until they are whole."""
-    return HIDDEN_NAME.sub("", text)
+    return HIDDEN_NAME.sub("", HIDDEN_PLACE.sub("", text))
 
 
 def _public_argument(value: object) -> object:

@@ -55,10 +55,12 @@ class Output:
         """The manifest of the mask that lies there. Raises InputError unless it says that `source` and `recipe` (all
         that decides what the mask looks like) made the mask, and the mask is unchanged since."""
         remedy = "use --overwrite or another output"
+        if not self.manifest.is_file():
+            raise InputError(f"{self.mask}: no manifest says how it was made; {remedy}")
         try:
             manifest = read_json(self.manifest, "the manifest of a mask", dict)
         except InputError as error:
-            raise InputError(f"{self.mask}: no manifest says how it was made ({error}); {remedy}") from error
+            raise InputError(f"{self.manifest}: not the manifest of a mask ({error}); {remedy}") from error
         if "mask_sha256" not in manifest:
             raise InputError(f"{self.manifest}: not the manifest of a mask; {remedy}")
         differing = [key for key in recipe if manifest.get(key) != recipe[key]]

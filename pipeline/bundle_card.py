@@ -22,12 +22,12 @@ def check_members(folder: Path) -> None:
     members = read_json(path, "the card of a bundle", dict).get("members")
     if not isinstance(members, dict) or not members or not all(isinstance(value, str) for value in members.values()):
         raise InputError(f'{path}: "members" holds the SHA-256 of each fold_K/model.keras; make the bundle again')
-    found = {_name(folder, model): model for model in folder.glob("fold_*/model.keras")}
-    if absent := sorted(members.keys() - found.keys()):
+    models = {_name(folder, model): model for model in folder.glob("fold_*/model.keras")}
+    if absent := sorted(members.keys() - models.keys()):
         raise InputError(f"{folder}: a bundle of {len(members)} models, without {absent[0]}; make the bundle again")
-    if strange := sorted(found.keys() - members.keys()):
+    if strange := sorted(models.keys() - members.keys()):
         raise InputError(f"{folder}: a bundle of {len(members)} models, found also {strange[0]}; remove it")
-    for name, model in sorted(found.items()):
+    for name, model in sorted(models.items()):
         if sha256_of(model) != members[name]:
             raise InputError(f"{model}: not the model that the bundle was made with; make the bundle again")
 

@@ -78,12 +78,12 @@ def require_settings_memory(settings: Settings, available_gb: float) -> None:
     """Raises InputError where training would surely need more than `available_gb`, by the settings alone: before the
     network is built. Sums what no network of this width and no batch of these patches does without."""
     axes, widths = settings.dimensions, settings.network.filters
-    own = ":" in settings.network.name  # a network of somebody's own may read its width otherwise
-    weights = 0.0 if own else 0.5 * sum(3.0**axes * one * next_ for one, next_ in itertools.pairwise(widths))
+    custom = ":" in settings.network.name  # such a network may read its width otherwise
+    weights = 0.0 if custom else 0.5 * sum(3.0**axes * one * next_ for one, next_ in itertools.pairwise(widths))
     shown = settings.training.validation_patches if settings.training.monitor == "validation" else 0
     voxels = 0.0 if settings.patches.shape is None else math.prod(settings.patches.shape)  # else known when trained
     batch = settings.patches.batch
-    activations = 0.0 if own else voxels * batch * widths[0] * BYTES
+    activations = 0.0 if custom else voxels * batch * widths[0] * BYTES
     needed = (4.0 * BYTES * weights + activations + voxels * (batch + shown) * (BYTES + 1.0)) / 1e9
     if needed > available_gb:
         raise InputError(

@@ -125,9 +125,9 @@ def figures(made: list[Round]) -> dict:
     """Rounds per command, faults by kind, and each faulty round."""
     print(f"{'command':12} {'rounds':>6} {'killed':>6} {'faulty':>6}", file=sys.stderr)
     for name in dict.fromkeys(one.command for one in made):
-        own = [one for one in made if one.command == name]
-        killed, faulty = sum(not one.finished_before for one in own), sum(bool(one.faults) for one in own)
-        print(f"{name:12} {len(own):6} {killed:6} {faulty:6}", file=sys.stderr)
+        same = [one for one in made if one.command == name]
+        killed, faulty = sum(not one.finished_before for one in same), sum(bool(one.faults) for one in same)
+        print(f"{name:12} {len(same):6} {killed:6} {faulty:6}", file=sys.stderr)
     return {
         "rounds": len(made),
         "killed": sum(not one.finished_before for one in made),
@@ -179,21 +179,21 @@ def _left_alone(place: Path, name: str) -> tuple[dict[str, str], int, float]:
         events += changed
     if process.wait() != 0:
         raise SystemExit(f"{name} fails without being killed; see {work / 'output.txt'}")
-    found = contents(work / "out")
+    written = contents(work / "out")
     shutil.rmtree(work)
-    return found, events, time.monotonic() - started
+    return written, events, time.monotonic() - started
 
 
 def _kill_once(place: Path, name: str, rng: random.Random, expected: dict, events: int, seconds: float) -> Round:
     work = _new_work(place, name)
     aimed = rng.random() < 0.7
-    wanted, after_s = rng.randint(1, max(events, 1)), rng.uniform(0.3, 1.0) * seconds
-    made = Round(name, f"change {wanted} of {events}" if aimed else f"after {after_s:.1f} of {seconds:.1f} s")
+    target, after_s = rng.randint(1, max(events, 1)), rng.uniform(0.3, 1.0) * seconds
+    made = Round(name, f"change {target} of {events}" if aimed else f"after {after_s:.1f} of {seconds:.1f} s")
     started, seen = time.monotonic(), 0
     process = _start(place, work, name)
     for changed in _changes(process, work):
         seen += changed
-        if (aimed and seen >= wanted) or (not aimed and time.monotonic() - started > after_s):
+        if (aimed and seen >= target) or (not aimed and time.monotonic() - started > after_s):
             break
     made.finished_before = process.poll() is not None
     process.send_signal(signal.SIGKILL)
@@ -216,18 +216,16 @@ def _kill_once(place: Path, name: str, rng: random.Random, expected: dict, event
     return made
 
 
-def _note(made: Round, kind: str, found: list[str]) -> None:
-    if found:
-        made.faults[kind] = found[:5]
+def _note(made: Round, kind: str, faults: list[str]) -> None:
+    if faults:
+        made.faults[kind] = faults[:5]
 
 
-def _differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
-    names = sorted(expected.keys() | found.keys())
-    return [
-        f"{name}: {'other content' if name in expected and name in found else 'absent' if name in expected else 'new'}"
-        for name in names
-        if expected.get(name, ...) != found.get(name, ...)
-    ]
+def _differences(expected: dict[str, str], written: dict[str, str]) -> list[str]:
+    absent = [f"{name}: absent" for name in expected.keys() - written.keys()]
+    new = [f"{name}: new" for name in written.keys() - expected.keys()]
+    both = expected.keys() & written.keys()
+    return sorted([*absent, *new, *(f"{name}: other content" for name in both if expected[name] != written[name])])
 
 
 def _new_work(place: Path, name: str) -> Path:
@@ -285,15 +283,15 @@ def _orphans(session: int) -> list[str]:
 
 
 def _of_session(session: int) -> list[int]:
-    found = []
+    processes = []
     for entry in Path("/proc").iterdir():
         try:
             fields = (entry / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
         except OSError:
             continue
         if entry.name.isdecimal() and fields[3] == str(session) and fields[0] != "Z":
-            found.append(int(entry.name))
-    return found
+            processes.append(int(entry.name))
+    return processes
 
 
 def _finish(place: Path, arguments: list) -> None:

@@ -18,8 +18,8 @@ def left_behind(folder: Path) -> list[str]:
 
 def visible_files(folder: Path) -> dict[str, Path]:
     """All files that are neither hidden nor in a hidden folder, by their path within `folder`."""
-    found = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {name: path for name, path in found.items() if not any(part.startswith(".") for part in Path(name).parts)}
+    files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: path for name, path in files.items() if not any(part.startswith(".") for part in Path(name).parts)}
 
 
 def damaged_files(folder: Path) -> list[str]:

@@ -28,8 +28,8 @@ def names(folder):
 def test_takes_its_name_when_written(tmp_path):
     with write_aside(tmp_path / "new" / "a.nii.gz") as aside:
         aside.write_bytes(b"voxels")
-        assert aside.name.startswith(".partial-")
-        assert aside.name.endswith("a.nii.gz")
+        assert aside.name == "a.nii.gz"
+        assert aside.parent.name.startswith(".partial-")
         assert not (tmp_path / "new" / "a.nii.gz").exists()
     assert (tmp_path / "new" / "a.nii.gz").read_bytes() == b"voxels"
     assert names(tmp_path / "new") == ["a.nii.gz"]
@@ -112,17 +112,20 @@ def test_old_leftovers_go_where_the_file_system_has_no_locks(tmp_path, monkeypat
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr("fcntl.flock", no_locks)
-    old, new = tmp_path / ".partial-1-a", tmp_path / ".partial-2-a"
-    for path in (old, new):
-        path.write_text("half")
-    os.utime(old, (0, 0))
+    for name in (".partial-1-a", ".partial-2-a"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text("half")
+    os.utime(tmp_path / ".partial-1-a", (0, 0))
     write_text(tmp_path / "a", "whole")
     assert names(tmp_path) == [".partial-2-a", "a"]
 
 
 def test_downloads_that_go_on_and_strangers_are_no_leftovers(tmp_path):
-    for name in (".partial-a.zip", ".partial-x1-a.zip", ".partial-1-b-a.zip", "partial-1-a.zip"):
+    for name in (".partial-a.zip", ".partial-x1-a.zip", ".partial-1-b-a.zip", "partial-1-a.zip", ".partial-1-a.zip"):
         (tmp_path / name).write_text("kept")
+    write_text(tmp_path / "a.zip", "whole")
+    assert len(names(tmp_path)) == 6
+    os.utime(tmp_path / ".partial-1-a.zip", (0, 0))  # a file without lock, as earlier versions left them
     write_text(tmp_path / "a.zip", "whole")
     assert len(names(tmp_path)) == 5
 

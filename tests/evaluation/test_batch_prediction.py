@@ -140,7 +140,9 @@ def test_resume_keeps_no_mask_made_by_other_code_of_a_step(cts, predictor, tmp_p
 
 def test_overwriting_leaves_nothing_of_before(cts, predictor, tmp_path):
     predict([cts], tmp_path / "out", predictor, Wanted(probabilities=True, preview=True))
-    (tmp_path / "out" / ".partial-1-a.nii.gz").write_bytes(b"of a process that was killed")
+    left = tmp_path / "out" / ".partial-1-a.nii.gz"
+    left.mkdir()
+    (left / "a.nii.gz").write_bytes(b"of a process that was killed")
     predict([cts], tmp_path / "out", predictor, overwrite=True)
     assert names_in(tmp_path / "out") == ["a.nii.gz", "a.nii.gz.json", "b.nii.gz", "b.nii.gz.json"]
     (cts / "b.nii.gz").write_bytes(b"no CT any more")

@@ -47,15 +47,13 @@ def test_a_file_that_is_no_such_table_is_refused_and_kept(tmp_path, content):
 def test_clearing_removes_what_was_left_half_written_of_this_output_alone(tmp_path):
     output = Output(tmp_path / "1.nii.gz")
     own = [
-        *(".partial-7-1.nii.gz", ".partial-7-.partial-7-1.nii.gz", ".partial-7-1.nii.gz.json"),
-        *("previews/.partial-7-1.png", "probabilities/.partial-7-1.infection.nii.gz"),
-        "probabilities/.partial-7-1.background.nii.gz/0.raw",
+        *(".partial-7-1.nii.gz/1.nii.gz", ".partial-8-1.nii.gz/1.nii.gz", ".partial-7-1.nii.gz.json/1.nii.gz.json"),
+        *("previews/.partial-7-1.png/1.png", "probabilities/.partial-7-1.infection.nii.gz/0.raw"),
     ]
     others = [
-        *(".partial-7-11.nii.gz", ".partial-7-.partial-7-11.nii.gz", ".partial-7-11.nii.gz.json"),
-        *(".partial-7-2-1.nii.gz", ".partial-7-1.nii.gz.bak", "previews/.partial-7-11.png"),
-        *("probabilities/.partial-7-11.infection.nii.gz", "probabilities/.partial-7-1.vessels.nii.gz"),
-        "probabilities/.partial-7-11.background.nii.gz/0.raw",
+        *(".partial-7-11.nii.gz/11.nii.gz", ".partial-7-11.nii.gz.json/11.nii.gz.json"),
+        *(".partial-7-2-1.nii.gz/a", ".partial-7-1.nii.gz.bak/a", "previews/.partial-7-11.png/11.png"),
+        *("probabilities/.partial-7-11.infection.nii.gz/0.raw", "probabilities/.partial-7-1.vessels.nii.gz/0.raw"),
     ]
     for name in (*own, *others):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -126,6 +126,6 @@ def test_a_warning_about_the_mask_names_it_as_it_will_be_called(save, predictor,
     warned = [line for line in result.manifest["warnings"] if "qform" in line]
     assert len(warned) == 1
     assert warned[0].startswith("ct.nii.gz: ")
-    assert f"{result.output.mask}: axes at odd angles" in capsys.readouterr().err
+    assert f"{result.output.mask}: the axes are not orthogonal" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == []
     assert stat.S_ISREG(result.output.mask.stat().st_mode)

@@ -51,6 +51,14 @@ def test_a_model_file_is_read_back(entries, tmp_path):
     assert load_model(path).network.count_params() > 100
 
 
+def test_a_model_file_does_not_say_where_its_splits_lay(tmp_path):
+    settings = load_settings("demo", ["network.filters=[4, 8]", "evaluation.splits=/home/someone/splits.json"])
+    save_model(tmp_path / "model.keras", TrainedModel(build_network(settings), settings))
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        assert all(b"someone" not in archive.read(name) for name in archive.namelist())
+    assert read_settings(tmp_path / "model.keras").evaluation.splits == "file"
+
+
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_an_entry_that_unpacks_to_gigabytes_is_refused(entries, tmp_path, entry):
     path = tmp_path / "model.keras"

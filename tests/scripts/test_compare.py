@@ -170,3 +170,13 @@ def test_one_run_alone_cannot_be_compared(runs):
     end = pneumoseg_compare(runs[0])
     assert end.exit_code == 2
     assert end.stderr == "error: a comparison needs two runs, found base; name another\n"
+
+
+def test_a_comparison_that_was_killed_before_its_last_file_is_no_obstacle(runs, tmp_path):
+    arguments = (tmp_path / "base", tmp_path / "worse", "-o", tmp_path / "out")
+    assert pneumoseg_compare(*arguments).exit_code == 0
+    before = (tmp_path / "out" / "comparison.csv").read_text(encoding="utf-8")
+    (tmp_path / "out" / "comparison.csv").unlink()
+    assert pneumoseg_compare(*arguments).exit_code == 0
+    assert (tmp_path / "out" / "comparison.csv").read_text(encoding="utf-8") == before
+    assert pneumoseg_compare(*arguments).exit_code == 2

@@ -310,3 +310,14 @@ def test_a_mistyped_tolerance_names_the_nearest_class(folders, capsys):
         evaluate(**folders, tolerance=["infecton=2"], quiet=True)
     assert "did you mean infection?" in capsys.readouterr().err
     assert not folders["output"].exists()
+
+
+def test_an_evaluation_that_was_killed_before_its_last_file_is_no_obstacle(folders):
+    metrics = folders["output"] / "metrics.csv"
+    evaluate(**folders, quiet=True)
+    before = metrics.read_text(encoding="utf-8")
+    metrics.unlink()
+    evaluate(**folders, quiet=True)
+    assert metrics.read_text(encoding="utf-8") == before
+    with pytest.raises(typer.Exit):
+        evaluate(**folders, quiet=True)
