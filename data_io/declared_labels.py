@@ -1,5 +1,6 @@
 """Names that files give the labels of masks: 3D Slicer's segmentations, NIfTI label tables, nnU-Net's dataset.json."""
 
+import os
 import re
 import zlib
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from data_io.label_names import Names
 from data_io.nifti import EXTENSION_CARET, is_nifti
 
 DATASET_JSON = "dataset.json"
-NNUNET_MASKS = ("labelsTr", "labelsTs")
+NNUNET_MASKS = ("labelsTr", "labelsTs", "gt_segmentations")
 NNUNET_KEYS = {"channel_names", "file_ending", "modality", "numTraining"}
 SEGMENT = re.compile(r"Segment(\d+)_(Name|LabelValue|Layer)")
 REPRESENTATIONS = ("Segmentation_SourceRepresentation", "Segmentation_MasterRepresentation")
@@ -41,7 +42,9 @@ def names_in(path: Path) -> Names:
 def names_beside(folder: Path) -> Names:
     """The names in nnU-Net's dataset.json of a folder with masks: in it, or beside a folder called labelsTr. A file of
     that name which is not nnU-Net's does not count."""
-    places = [folder, folder.parent] if folder.name in NNUNET_MASKS else [folder]
+    meant = dict.fromkeys(Path(one) for one in (os.path.abspath(folder), os.path.realpath(folder)))
+    masks = [one for one in meant if one.name in NNUNET_MASKS]
+    places = [*meant, *(one.parent for one in masks)]
     path = next((place / DATASET_JSON for place in places if (place / DATASET_JSON).is_file()), None)
     if path is None:
         return ()
@@ -49,7 +52,7 @@ def names_beside(folder: Path) -> Names:
     try:
         return names_of_dataset(content, path)
     except InputError:
-        if folder.name in NNUNET_MASKS or NNUNET_KEYS & content.keys():
+        if masks or NNUNET_KEYS & content.keys():
             raise
         return ()
 

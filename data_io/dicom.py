@@ -150,6 +150,8 @@ def _check_plain_ct(path: str | Path, series: Series) -> None:
                 f"{one.file}: one slice per file is read here, found {one.frames} frames in one (Enhanced CT); convert "
                 "the series to NIfTI or to classic CT slices"
             )
+        if one.slope == 0:
+            raise InputError(f"{one.file}: RescaleSlope must not be 0; export the original series again")
         if not one.photometric.startswith("MONOCHROME"):
             raise InputError(
                 f"{one.file}: CT slices are grey (MONOCHROME2), found {one.photometric}; this is a picture made for "

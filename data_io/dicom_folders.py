@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from data_io.dicom_header import Slice, read_slice
-from data_io.dicom_series import DicomFiles, Series, is_dicom, visible_files
+from data_io.dicom_series import DicomFiles, Series, is_dicom, same_orientation, visible_files
 from data_io.errors import InputError
 from data_io.folders import folders_in
 from data_io.reporting import log
@@ -39,7 +39,8 @@ def check_whole(folders: Mapping[Path, DicomFiles]) -> None:
     for same in holders.values():
         for (folder, series), (other_folder, other) in combinations(same, 2):
             shorter, longer = sorted((series.slices, other.slices), key=len)
-            if folder == other_folder or not _on_one_line(longer, shorter[0]):
+            alike = _alike(shorter[0], longer[0]) and _on_one_line(longer, shorter[0])
+            if folder == other_folder or not alike:
                 continue
             places, other_places = _places(series.slices), _places(other.slices)
             if places != other_places:
@@ -63,7 +64,7 @@ def folder_with_more(path: str | Path, series: Series) -> Path | None:
     places = _places(series.slices)
     for near in _near(folder):
         for one in _samples(near):
-            here = one.is_plain_ct and not one.localizer and _identity(one) == key
+            here = one.is_plain_ct and not one.localizer and _identity(one) == key and _alike(one, first)
             if here and not _places([one]) <= places and _on_one_line(series.slices, one):
                 return near
     return None
@@ -73,8 +74,14 @@ def _identity(one: Slice) -> tuple | None:
     """What slices of one series share, wherever they lie; None where the UID tells nothing."""
     if SERIES_UID.fullmatch(one.uid) is None or one.cosines is None or one.spacing_mm is None:
         return None
-    rounded = tuple(round(value, 2) + 0.0 for value in one.cosines), tuple(round(value, 3) for value in one.spacing_mm)
-    return one.uid, one.patient, one.modality, one.rows, one.columns, *rounded
+    return one.uid, one.patient, one.modality, one.rows, one.columns
+
+
+def _alike(one: Slice, other: Slice) -> bool:
+    """Whether orientation and spacing are the same, as within a folder."""
+    if not (one.cosines and other.cosines and one.spacing_mm and other.spacing_mm):
+        return False
+    return same_orientation(one.cosines, other.cosines) and np.allclose(one.spacing_mm, other.spacing_mm, rtol=1e-3)
 
 
 def _places(slices: Iterable[Slice]) -> set[tuple[float, ...]]:

@@ -204,13 +204,14 @@ def _read(file: Path, stream: BinaryIO, head: bytes) -> Slice:
 
 def _pixels(stream: BinaryIO, header: "Dataset") -> Pixels | None:
     """Where `stream` stands at the element PixelData; None where it does not."""
-    implicit, little = header.original_encoding
+    _, little = header.original_encoding
     order = "<" if little else ">"
     element = stream.read(12)
     if len(element) < 8 or struct.unpack_from(f"{order}HH", element) != (0x7FE0, 0x0010):
         return None
     value_type = element[4:6]
-    explicit = not implicit and value_type in (b"OB", b"OW", b"UN")
+    # Whatever the header declares: a length of implicit elements that begins so would be more than a gigabyte.
+    explicit = value_type in (b"OB", b"OW", b"UN") and element[6:8] == b"\0\0"
     if explicit and len(element) < 12:
         return None
     start = stream.tell() - len(element) + (12 if explicit else 8)

@@ -46,8 +46,8 @@ def check_pixels(path: str | Path, slices: Sequence[Slice]) -> None:
         )
     if unsigned := [one.file.name for one in slices if one.pixels and one.pixels.signed is None]:
         log.warning("%s: no PixelRepresentation in %d slices, taken as unsigned", path, len(unsigned))
-    if odd := [one for one in slices if one.pixels and one.pixels.high_bit != one.pixels.bits_stored - 1]:
-        log.warning("%s: HighBit is not BitsStored - 1 in %d slices; values are taken as stored", path, len(odd))
+    if odd := [one for one in slices if one.pixels and not _names_stored_bits(one.pixels)]:
+        log.warning("%s: HighBit does not fit BitsStored in %d slices; values are taken as stored", path, len(odd))
     if inverse := [one for one in slices if one.photometric == "MONOCHROME1"]:
         log.warning(
             "%s: MONOCHROME1 (shown with bright air) in %d slices; HU are stored values x RescaleSlope + "
@@ -98,6 +98,11 @@ def _check_slice(one: Slice) -> bool:
         raise InputError(
             f"{one.file}: BitsStored must be in 1..BitsAllocated ({pixels.bits_allocated}), found {pixels.bits_stored}"
         )
+    if pixels.length is None and pixels.high_bit != pixels.bits_stored - 1:
+        raise InputError(
+            f"{one.file}: of compressed pixels HighBit must be BitsStored - 1, found {pixels.high_bit} and "
+            f"{pixels.bits_stored}; export the series uncompressed"
+        )
     if pixels.syntax not in UNCOMPRESSED if pixels.length is not None else not _is_compressed(pixels.syntax):
         kind = "compressed" if pixels.length is None else "uncompressed"
         raise InputError(
@@ -131,11 +136,17 @@ def _uncompressed(one: Slice, pixels: Pixels) -> np.ndarray:
     order = "<" if pixels.little_endian else ">"
     size = pixels.bits_allocated // 8
     values = np.frombuffer(content, f"{order}u{size}").astype(f"u{size}").reshape(one.rows, one.columns)
-    if pixels.high_bit == pixels.bits_stored - 1:
-        # Bits above those that are stored may hold anything, such as an overlay; the sign is that of the highest one.
-        unused = pixels.bits_allocated - pixels.bits_stored
-        values = (values << unused).view(f"i{size}" if pixels.signed else f"u{size}") >> unused
-    return values.view(f"i{size}" if pixels.signed else f"u{size}")
+    if not _names_stored_bits(pixels):
+        return values.view(f"i{size}" if pixels.signed else f"u{size}")
+    # Bits above and below those that are stored may hold anything, such as an overlay; the sign is that of the highest.
+    above = pixels.bits_allocated - 1 - pixels.high_bit
+    unused = pixels.bits_allocated - pixels.bits_stored
+    return (values << above).view(f"i{size}" if pixels.signed else f"u{size}") >> unused
+
+
+def _names_stored_bits(pixels: Pixels) -> bool:
+    """Whether HighBit leaves room for the stored bits within those that are allocated."""
+    return pixels.bits_stored - 1 <= pixels.high_bit < pixels.bits_allocated
 
 
 def _decompressed(one: Slice, pixels: Pixels) -> np.ndarray:

@@ -169,7 +169,7 @@ def _groups(slices: Iterable[Slice]) -> list[list[Slice]]:
     for one in slices:
         named = (one.uid,) if one.uid else ("", one.number, one.description)
         groups = alike.setdefault((*named, one.modality, one.rows, one.columns), [])
-        fitting = next((group for group in groups if _same_orientation(group[0].cosines, one.cosines)), None)
+        fitting = next((group for group in groups if same_orientation(group[0].cosines, one.cosines)), None)
         if fitting is None:
             groups.append([one])
         else:
@@ -177,7 +177,8 @@ def _groups(slices: Iterable[Slice]) -> list[list[Slice]]:
     return [group for groups in alike.values() for group in groups]
 
 
-def _same_orientation(here: tuple[float, ...] | None, there: tuple[float, ...] | None) -> bool:
+def same_orientation(here: tuple[float, ...] | None, there: tuple[float, ...] | None) -> bool:
+    """Whether two ImageOrientationPatient are the same but for rounding."""
     if here is None or there is None:
         return here is there
     # Compared number by number: of many orientations, most differ in the first already.

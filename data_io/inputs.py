@@ -143,7 +143,7 @@ def _other_cts(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.is_dir())
+    return sorted(path for path in folder.iterdir() if path.is_file())
 
 
 def _is_ct(path: Path) -> bool:

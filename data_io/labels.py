@@ -1,5 +1,6 @@
 """The classes of a segmentation: their numbers, names, colours and left/right partners."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,8 +29,10 @@ class LabelTable:
     def __post_init__(self):
         if len(self.names) < 2 or len(set(self.names)) != len(self.names):
             raise InputError(f"labels: at least two different class names are needed, found {list(self.names)}")
-        if unfit := [name for name in self.names if not name.strip() or set(name) & set("/\\")]:
-            raise InputError(f"labels: class names also name files and hold no slash, found {unfit}")
+        if unfit := [name for name in self.names if not _names_a_file(name)]:
+            raise InputError(
+                f"labels: class names are also names of files: no slash and no control character, found {unfit}"
+            )
         if len(self.colours) != len(self.names):
             raise InputError(f"labels: one colour per class, found {len(self.colours)} for {len(self.names)} names")
         for colour in self.colours:
@@ -54,6 +57,10 @@ class LabelTable:
         for one, other in self.mirror_pairs:
             swapped[one], swapped[other] = other, one
         return tuple(swapped)
+
+
+def _names_a_file(name: str) -> bool:
+    return bool(name.strip()) and not set(name) & set("/\\") and all(unicodedata.category(one) != "Cc" for one in name)
 
 
 def class_numbers(array: np.ndarray, values: Sequence[int | None], rule: str, remedy: str) -> np.ndarray:

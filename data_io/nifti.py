@@ -1,5 +1,6 @@
 """NIfTI files to volumes; CTs, label masks and maps to NIfTI files."""
 
+import gzip
 import math
 import zlib
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from data_io.volume import Grid, Volume
 SUFFIXES = (".nii.gz", ".nii")
 INTENT_LABEL = 1002
 EXTENSION_CARET = 30
+EXTENSION_FLAG_BYTES = 4  # behind the header
 DEFLATE_MOST = 1032  # what a byte of gzip can expand to (the limit of the deflate format)
 
 
@@ -63,7 +65,7 @@ def open_nifti(path: str | Path, grid: GridForm = "sform") -> Scan:
     if image.get_data_dtype().kind not in "iuf":
         raise InputError(f"{path}: voxels must be plain numbers, found {image.get_data_dtype()} (colour or complex)")
     _check_size(path, image, shape)
-    placement = NiftiPlacement(image.header.copy())
+    placement = NiftiPlacement(_stored_header(path, image))
     for warning in placement.warnings(shape, grid):
         log.warning("%s: %s", path, warning)
     try:
@@ -75,11 +77,21 @@ def open_nifti(path: str | Path, grid: GridForm = "sform") -> Scan:
 
 def lacks_qform(path: str | Path) -> bool:
     """Whether a readable file says where its voxels lie by its sform alone."""
-    placement = NiftiPlacement(_open(Path(path)).header)
+    placement = NiftiPlacement(_stored_header(Path(path), _open(Path(path))))
     return placement.chosen("qform") == "sform"
 
 
+def _stored_header(path: Path, image: nib.Nifti1Image) -> nib.Nifti1Header:
+    """The header as it is in the file: nibabel repairs the one that it hands on, other programs do not."""
+    with Opener(str(path), "rb") as file:
+        content = file.read(image.header.sizeof_hdr)
+    return type(image.header)(content, image.header.endianness, check=False)
+
+
 def _check_size(path: Path, image: nib.Nifti1Image, shape: tuple[int, int, int]) -> None:
+    least = image.header.sizeof_hdr + EXTENSION_FLAG_BYTES
+    if (offset := cast(ArrayProxy, image.dataobj).offset) < least:
+        raise InputError(f"{path}: vox_offset must be at least {least}, found {offset}; correct the header")
     needed = math.prod(shape) * image.get_data_dtype().itemsize
     most = path.stat().st_size * (DEFLATE_MOST if path.name.lower().endswith(".gz") else 1)
     if needed > most:
@@ -101,13 +113,22 @@ def _stored_slabs(path: Path, image: nib.Nifti1Image, shape: tuple[int, int, int
                     file.seek(stored.offset)
                 content = file.read(wanted)
                 if start + count == shape[2]:
-                    file.read(1)  # only beyond its last byte does gzip compare the checksum
+                    _check_end(file)
             except (OSError, EOFError, ValueError, zlib.error) as error:
                 raise InputError(f"{path}: the file is truncated or damaged ({error}); copy it again") from error
             if len(content) < wanted:
                 raise InputError(f"{path}: the file is truncated in slices {start}..{start + count - 1}; copy it again")
             array = np.frombuffer(content, stored.dtype).reshape((*shape[:2], count), order="F")
             yield _scaled(array, stored, path)
+
+
+def _check_end(file: Opener) -> None:
+    """Reads beyond the last byte: only there does gzip compare the checksum. What is no gzip behind it is ignored."""
+    try:
+        file.read(1)
+    except gzip.BadGzipFile as error:
+        if not str(error).startswith("Not a gzipped file"):
+            raise
 
 
 def _scaled(array: np.ndarray, stored: ArrayProxy, path: Path) -> np.ndarray:
@@ -180,6 +201,9 @@ def _write(path: str | Path, header: nib.Nifti1Header, array: np.ndarray) -> Non
 def _open(path: Path) -> nib.Nifti1Image:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
+    name = path.name[-len(".nii.gz") :]
+    if not name.endswith((".nii", ".nii.gz", ".NII", ".NII.GZ", ".nii.GZ", ".NII.gz")):
+        raise InputError(f"{path}: a NIfTI file ends in .nii or .nii.gz, in small letters or capitals; rename the file")
     try:
         image = nib.load(path)
     except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:

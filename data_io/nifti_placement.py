@@ -44,7 +44,10 @@ def grid_form(text: str) -> GridForm:
 
 @dataclass(frozen=True, eq=False)
 class NiftiPlacement:
-    """The fields of a NIfTI header that say where its voxels lie, as they are stored: `header` holds them."""
+    """The fields of a NIfTI header that say where its voxels lie, as they are stored: `header` holds them.
+
+    As in the NIfTI library, the qform's handedness (`pixdim[0]`) is -1 for negative numbers, else 1.
+    """
 
     header: nib.Nifti1Header
 
@@ -56,8 +59,10 @@ class NiftiPlacement:
         """The 4x4 affine to RAS+ mm that the form gives; None where it is not set, or no affine can be made of it."""
         if self.code(form) <= 0:
             return None
+        header = self.header.copy()
+        header["pixdim"][0] = -1 if self.header["pixdim"][0] < 0 else 1
         try:
-            affine = np.asarray(getattr(self.header, f"get_{form}")(), np.float64)
+            affine = np.asarray(getattr(header, f"get_{form}")(), np.float64)
         except (HeaderDataError, ValueError):  # a quaternion longer than 1, a negative spacing
             return None
         return _scaled(affine, self.mm_per_unit) if np.isfinite(affine).all() else None
@@ -83,13 +88,20 @@ class NiftiPlacement:
         Raises InputError where the form that counts is no finite invertible affine.
         """
         form = self.chosen(grid)
-        affine = _scaled(self.header.get_base_affine(), self.mm_per_unit) if form is None else self.affine_mm(form)
+        affine = self._guessed(shape) if form is None else self.affine_mm(form)
         try:
             return Grid(shape, np.full((4, 4), np.nan) if affine is None else affine, self)
         except InputError as error:
             other = next((one for one in FORMS if one != form and self.affine_mm(one) is not None), None)
             remedy = f"; --grid {other} reads it by its {other}" if other and form else ""
             raise InputError(f"the header's {form or 'spacing'} cannot be used: {error}{remedy}") from error
+
+    def _guessed(self, shape: tuple[int, int, int]) -> np.ndarray:
+        """nibabel's guess from the spacings alone: the first axis to the left, the volume centred on the origin."""
+        header = nib.Nifti1Header()
+        header.set_data_shape(shape)
+        header["pixdim"][1:4] = np.abs(self.header["pixdim"][1:4])
+        return _scaled(header.get_base_affine(), self.mm_per_unit)
 
     def warnings(self, shape: tuple[int, int, int], grid: GridForm) -> list[str]:
         """What a reader should know of: no form, forms that differ (by how much, and whether they mirror each other), a

@@ -17,12 +17,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-PATH_START = re.compile(r"(?<![\w./:])(?:~|[A-Za-z]:)?[/\\]")
-"""Where an absolute path begins within a sentence."""
+PATH_START = re.compile(r"(?<![\w./])(?:file://)?(?:~|\b[A-Za-z]:)?[/\\](?![/\\])")
+"""Where an absolute path begins within a sentence; not within a URL of another kind."""
+
+MOST_FOLDERS = 40
+"""So many slashes after the start of a path are looked at."""
 
 FOLDERS = re.compile(r"(?:[^/\\\s:;,'\"()<>|]+[/\\])*")
 """Folders of a path, as far as none has a blank in its name."""
 
+SLASH = re.compile(r"[/\\]")
 HIDDEN_PLACE = re.compile(r"\.partial-\d+-([^/\\]+)[/\\](?=\1)")
 HIDDEN_NAME = re.compile(r"(?:\.partial-\d+-)+")
 """Where `atomic.write_aside` has a file that is not whole yet: in a hidden folder of the file's name."""
@@ -89,7 +93,7 @@ def _without_folders(text: str) -> str:
     kept, done = "", 0
     while start := PATH_START.search(text, done):
         first = start.end()
-        slashes = [place for place in range(first, len(text)) if text[place] in "/\\"]
+        slashes = [place.start() for place in itertools.islice(SLASH.finditer(text, first), MOST_FOLDERS)]
         existing = (place for place in reversed(slashes) if os.path.isdir(text[start.start() : place]))
         folders = FOLDERS.match(text, max([first, *(place + 1 for place in itertools.islice(existing, 1))]))
         end = folders.end() if folders else first

@@ -176,4 +176,4 @@ def on_grid_of(target: Volume, other: Volume, names: str) -> Volume:
 
 def _digits(values) -> str:
     """Numbers for a message, so precise that a difference of a micrometre shows."""
-    return f"({', '.join(f'{float(value) + 0.0:.6g}' for value in values)})"
+    return f"({', '.join(f'{round(float(value), 4) + 0.0:.10g}' for value in values)})"

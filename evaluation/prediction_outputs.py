@@ -17,6 +17,7 @@ from data_io.label_files import is_label_file, label_name
 from data_io.seg_nrrd import is_seg_nrrd
 from evaluation.run_folder import check_flags
 
+Fact = int | float | str | None
 IMAGE_SUFFIXES = (".gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".img", ".hdr", ".png")
 
 
@@ -61,7 +62,9 @@ class Output:
             manifest = read_json(self.manifest, "the manifest of a mask", dict)
         except InputError as error:
             raise InputError(f"{self.manifest}: not the manifest of a mask ({error}); {remedy}") from error
-        if "mask_sha256" not in manifest:
+        statistics = manifest.get("statistics") or {}
+        plain = isinstance(statistics, dict) and all(isinstance(fact, Fact) for fact in statistics.values())
+        if "mask_sha256" not in manifest or not plain:
             raise InputError(f"{self.manifest}: not the manifest of a mask; {remedy}")
         differing = [key for key in recipe if manifest.get(key) != recipe[key]]
         if manifest.get("source_sha256") != sha256_of(source):

@@ -22,7 +22,7 @@ from data_io.json_files import read_json
 from data_io.reporting import PublicFormatter, listed, log, recent
 from data_io.text_files import read_text
 from data_io.yaml_text import parse_yaml
-from evaluation.run_marks import MARKS, is_begun, is_fold, is_remains, is_run, missing_marks, visible_names
+from evaluation.run_marks import MARKS, is_begun, is_fold, is_remains, is_run, missing_marks, others_in, visible_names
 from pipeline import hardware
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "nibabel", "numba", "openvino", "scikit-learn", "pandas")
@@ -163,6 +163,11 @@ def check_output(root: str | Path, resume: bool = False, overwrite: bool = False
         with _held(root / LOCK_NAME, timeout_s=60):
             pass
     if is_run(root) or is_begun(root):
+        if overwrite and (others := others_in(root)):
+            raise InputError(
+                f"{root}: --overwrite removes the whole run folder, found other things in it: {listed(others)}; move "
+                "them elsewhere, or choose another output"
+            )
         return
     if not is_remains(root):
         raise InputError(f"{root}: not a run folder; choose another output, or remove it yourself")
@@ -175,7 +180,7 @@ def clear(folder: Path) -> None:
 
     Raises InputError where it holds something else or a process writes in it.
     """
-    folder = folder.resolve()  # a link to a run stays a link
+    linked, folder = folder.is_symlink(), folder.resolve()
     if not is_fold(folder):
         check_output(folder, overwrite=True)
     for lock in sorted(folder.rglob(LOCK_NAME)):
@@ -184,7 +189,10 @@ def clear(folder: Path) -> None:
     if not visible_names(folder):
         return
     try:
-        remove_folder(folder)
+        if linked or Path.cwd().is_relative_to(folder):  # the link keeps its target, this process its folder
+            _empty(folder)
+        else:
+            remove_folder(folder)
     except OSError:  # a mount point cannot be renamed, nor a folder in one that this user must not change
         _empty(folder)
 
@@ -212,7 +220,7 @@ def logged_to(path: Path) -> Iterator[None]:
     """Copies the log's messages, as `PublicFormatter` writes them, to a file; also those since the last such file was
     closed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(PublicFormatter("%(asctime)s %(levelname)s %(message)s"))
     recent.setTarget(handler)
     recent.flush()

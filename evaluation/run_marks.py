@@ -10,9 +10,11 @@ MARKS = ("splits.json", "environment.json", "settings.yaml")
 WRITTEN = re.compile(
     r"splits\.json|environment\.json|settings\.yaml|log\.txt|fold_\d+|predictions|figures|tensorboard|model\.(keras|hdf5)|"
     r"history\.csv|fitting_curve\.png|miscnn\.log|models\.json|report\.html|summary\.json|lesions\.csv|confusion\.csv|"
-    r"cv_results\.(detailed|final)\.csv"
+    r"cv_results\.(detailed|final)\.csv|openvino-\d+-[0-9a-f]+"
 )
 """Names of all that lies in a run folder."""
+HIDDEN = re.compile(r"\.lock|\.training|\.openvino\.lock|\.(partial|replaced)-.*|\.DS_Store|\.nfs.*")
+"""Names of all that is hidden in one."""
 
 
 def is_run(folder: Path) -> bool:
@@ -28,6 +30,12 @@ def missing_marks(folder: Path) -> list[str]:
 def visible_names(folder: Path) -> set[str]:
     """The names in a folder but the hidden ones; none where there is no folder."""
     return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+
+
+def others_in(folder: Path) -> list[str]:
+    """The names of what lies in a folder but is no part of a run."""
+    names = sorted(path.name for path in folder.iterdir())
+    return [name for name in names if not (WRITTEN.fullmatch(name) or HIDDEN.fullmatch(name))]
 
 
 def is_begun(folder: Path) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from data_io.atomic import write_aside
 from data_io.errors import InputError
 
+DAMAGED = (OSError, ValueError, TypeError, LookupError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 Arrays = tuple[np.ndarray, ...]
 
 
@@ -52,9 +53,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 for group in ("model", "optimizer", "best")
             }
             history, fingerprint = facts["history"], facts["fingerprint"]
-            if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
+            if not isinstance(history, list) or not all(map(_is_epoch, history)):
                 raise ValueError("no history of epochs")
-    except (OSError, ValueError, LookupError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED as error:
         raise InputError(f"{path}: a damaged checkpoint ({error}); {begin_again(path.parent.parent)}") from error
     return Checkpoint(**groups, history=tuple(history), fingerprint=fingerprint)
 
@@ -65,6 +66,11 @@ def begin_again(folder: Path) -> str:
     if begins != "fold":
         return "begin again with --overwrite"
     return f"begin this fold again with --overwrite --fold {number} (--overwrite alone removes all folds)"
+
+
+def _is_epoch(row: object) -> bool:
+    """Whether a row of the history holds numbers by name, the loss among them."""
+    return isinstance(row, dict) and "loss" in row and all(isinstance(value, int | float) for value in row.values())
 
 
 def _members(archive, group: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_io.errors import InputError
-from data_io.reporting import log
+from data_io.reporting import AboutFiles, log
 from pipeline import hardware, prediction
 from pipeline.model_file import load_model
 from pipeline.processes import begin_to_compute
@@ -57,7 +57,8 @@ def open_engine(
         except (InputError, ImportError, OSError, RuntimeError) as error:
             if name == "openvino":
                 raise InputError(f"engine openvino: {error}") from error
-            log.warning("OpenVINO cannot be used (%s); going on with Keras, slower", " ".join(str(error).split()))
+            reason = AboutFiles(" ".join(str(error).split()), files)
+            log.warning("OpenVINO cannot be used (%s); going on with Keras, slower", reason)
     return _keras(files, settings, precision, trust_plugins)
 
 

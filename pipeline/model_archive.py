@@ -4,6 +4,7 @@ A file of a few megabytes may unpack to gigabytes, and a network's description o
 """
 
 import math
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,13 @@ SETTINGS_ENTRY = "pneumoseg.json"
 NETWORK_ENTRY = "config.json"
 WEIGHTS_ENTRY = "model.weights.h5"
 LARGEST_BYTES = {SETTINGS_ENTRY: 1_000_000, NETWORK_ENTRY: 16_000_000, "metadata.json": 1_000_000}
+LAYERS = re.compile(
+    r"InputLayer|(Separable|Depthwise)?Conv[123]D(Transpose)?|(Max|Average)Pooling[123]D|Global(Max|Average)Pooling[123]D|"
+    r"UpSampling[123]D|ZeroPadding[123]D|Cropping[123]D|(Batch|Group|Layer|Unit|Spectral)Normalization|Rescaling|"
+    r"Activation|Softmax|P?ReLU|LeakyReLU|ELU|Add|Subtract|Multiply|Average|Maximum|Minimum|Concatenate|Identity|"
+    r"(Spatial|Gaussian|Alpha)?Dropout([123]D)?|GaussianNoise|ActivityRegularization"
+)
+"""Keras's layers that networks for segmentation are made of."""
 EXPANSION = 20
 """Largest unpacked size, in multiples of the file's: Keras does not compress, weights hardly can be."""
 FREE_BYTES = 16_000_000
@@ -24,11 +32,12 @@ UNREADABLE = (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError, L
 """What zipfile and h5py raise for damaged, encrypted and otherwise odd files."""
 
 
-def read_checked(path: Path) -> dict:
+def read_checked(path: Path, trust_plugins: bool = False) -> dict:
     """The content of pneumoseg.json, once the archive is known to be no larger than it looks.
 
     Raises InputError where the file is missing, damaged or not one of this program's, where it unpacks to more than
-    20 times its size, and where its network needs more weights than it holds.
+    20 times its size, where its network needs more weights than it holds, and, unless `trust_plugins`, for layers
+    that no segmentation network needs: some take memory without end from a few numbers.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such model file")
@@ -42,6 +51,8 @@ def read_checked(path: Path) -> dict:
             if NETWORK_ENTRY in entries and WEIGHTS_ENTRY in entries:
                 network = parse_json(archive.read(NETWORK_ENTRY), f"{path}", "the description of a network", dict)
                 _check_weights(path, archive, entries[WEIGHTS_ENTRY], network)
+                if not trust_plugins:
+                    _check_layers(path, network)
     except UNREADABLE as error:
         if isinstance(error, InputError):
             raise
@@ -77,6 +88,13 @@ def _check_weights(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo,
     needed = max(map(_weight_count, _layers(network)), default=0.0)
     if needed > max(held, 1):
         raise InputError(f"{path}: a layer needs {needed:.3g} weights, found {held:,} in the file")
+
+
+def _check_layers(path: Path, network: dict) -> None:
+    for layer in _layers(network):
+        builtin = str(layer.get("module") or "").startswith("keras.layers")
+        if builtin and not LAYERS.fullmatch(str(layer["class_name"])):
+            raise InputError(f"{path}: a network with {layer['class_name']} layers is loaded with --trust-plugins only")
 
 
 def _layers(content: object) -> Iterator[dict]:

@@ -56,7 +56,19 @@ def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
         # After these words Keras says what is wrong, before them it shows the whole configuration.
         reason = " ".join(str(error).rpartition("Exception encountered: ")[2].split())[:300]
         raise InputError(f"{path}: the network cannot be loaded ({reason}){missing}") from error
+    _check_network(path, network, settings)
     return TrainedModel(network, settings, sha256_of(path))
+
+
+def _check_network(path: Path, network: "keras.Model", settings: Settings) -> None:
+    """Raises InputError where the network is not the one that the settings describe."""
+    needed = (settings.dimensions, 1, len(settings.labels.names))
+    given = (len(network.input_shape) - 2, network.input_shape[-1], network.output_shape[-1])
+    if given != needed:
+        raise InputError(
+            f"{path}: by its settings the network has {needed[0]} dimensions, {needed[1]} channel and {needed[2]} "
+            f"classes, found {given[0]}, {given[1]} and {given[2]}; the file is damaged"
+        )
 
 
 def _import_network(name: str, trust_plugins: bool) -> str:
@@ -78,7 +90,7 @@ def read_settings(path: str | Path, trust_plugins: bool = False) -> Settings:
     ("module:function") is refused unless `trust_plugins`: prediction would run them.
     """
     path = Path(path)
-    content = read_checked(path)
+    content = read_checked(path, trust_plugins)
     settings = settings_from(content, str(path))
     if settings.preprocessing.steps and not trust_plugins:
         raise InputError(

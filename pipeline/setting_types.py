@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 LARGEST = 1e6
 """No number but a seed need be larger: this keeps products of settings far from the limits of their types."""
 
+LEAST_WIDTH = 1e-3
 Level = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 Window = tuple[Level, Level]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -33,8 +34,11 @@ class Group(BaseModel):
     def _ranges_ascend(self):
         for name, value in self:
             kind = type(self).model_fields[name].annotation
-            if kind == Window and value[0] >= value[1]:
-                raise ValueError(f"{name}: a window begins at its lower end, found {list(value)}")
+            if kind == Window and value[1] - value[0] < LEAST_WIDTH:
+                raise ValueError(
+                    f"{name}: a window begins at its lower end and is {LEAST_WIDTH:g} wide or wider, "
+                    f"found {list(value)}"
+                )
             if kind in (PositiveRange, NotNegativeRange) and value[0] > value[1]:
                 raise ValueError(f"{name}: a range ascends, found {list(value)}")
         return self

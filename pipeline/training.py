@@ -140,7 +140,13 @@ def _restore(path: Path, fingerprint: str, trainer: Trainer) -> tuple[tuple[dict
             f"{path.parent.parent}: settings, precision, cases or own code changed since the checkpoint; "
             f"{begin_again(path.parent.parent)}"
         )
-    trainer.restore(checkpoint.model, checkpoint.optimizer)
+    try:
+        if checkpoint.best:
+            trainer.network.set_weights(checkpoint.best)
+        trainer.restore(checkpoint.model, checkpoint.optimizer)
+    except (ValueError, TypeError) as error:  # arrays of other shapes, or too few
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: a damaged checkpoint ({reason}); {begin_again(path.parent.parent)}") from error
     log.info("resumed after epoch %d", len(checkpoint.history))
     return checkpoint.history, checkpoint.best
 

@@ -38,8 +38,8 @@ def bundle(
     place = output.resolve()
     restore_replaced(place)
     earlier = _models_of_bundle(output)
-    if earlier and not overwrite:
-        raise InputError(f"{output}: holds models already; choose another folder, or add --overwrite")
+    if (earlier or (place / CARD).exists()) and not overwrite:
+        raise InputError(f"{output}: holds models, or a {CARD}, already; choose another folder, or add --overwrite")
     loaded = [load_model(path, trust_plugins) for path in models]
     check_same_labels({path: model.settings.labels for path, model in zip(models, loaded, strict=True)})
     settings = [change_trained(model.settings, changes or (), "--set") for model in loaded]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import inf
 
 from data_io.labels import LabelTable
+from evaluation.measures.volumetry import total_name
 
 STATIC_VOLUMES = (
     "Hall et al., Official ERS technical standard: GLI reference values for static lung volumes, Eur Respir J 57 "
@@ -26,6 +27,7 @@ EMPHYSEMA = (
 LUNG_WEIGHTS = (
     "Gray, Anatomy of the Human Body, 20th ed. (1918); the right lung is two ounces heavier than the left, of 42 ounces"
 )
+ONE_LUNG = "was a lung removed by surgery, or is one missed?"
 OTHER_REGION = "is this a CT of the chest?"
 
 
@@ -49,7 +51,8 @@ class Limit:
 LIMITS = (
     Limit("lungs_ml", 300, inf, "ml", STATIC_VOLUMES, OTHER_REGION, whole_lungs_only=True),
     Limit("lungs_ml", 0, 12_000, "ml", STATIC_VOLUMES, "are spacings right, and is air around the patient left out?"),
-    Limit("smaller_lung_percent", 25, 100, "%", LUNG_WEIGHTS, "was a lung removed by surgery, or is one missed?"),
+    Limit("smaller_lung_percent", 25, 100, "%", LUNG_WEIGHTS, ONE_LUNG, whole_lungs_only=True),
+    Limit("smaller_lung_percent", 0.5, 100, "%", LUNG_WEIGHTS, ONE_LUNG),
     Limit("lung_mean_hu", -950, inf, "HU", EMPHYSEMA, "is air outside the lungs, as in the bowel, taken for lung?"),
     Limit("lung_mean_hu", -inf, -200, "HU", AERATION, OTHER_REGION),
     Limit("infection_mean_hu", -900, inf, "HU", AERATION, "is emphysema taken for infection?"),
@@ -73,11 +76,13 @@ def implausible(facts: Mapping, table: LabelTable, lungs: Sequence[int], infecti
         return
     cut = any(facts[f"lungs_touch_{end}"] for end in ("lowest_slice", "highest_slice", "sides"))
     measured = _measured(facts, table, lungs, infection)
+    warned: set[str] = set()  # each fact once
     for limit in LIMITS:
         if limit.whole_lungs_only and cut:
             continue
         for words, value in measured[limit.fact]:
-            if value is not None and not limit.lowest <= value <= limit.highest:
+            if value is not None and not limit.lowest <= value <= limit.highest and words not in warned:
+                warned.add(words)
                 yield f"{words} is {value:g} {limit.unit}, {_expected(limit)}; {limit.message}"
 
 
@@ -90,7 +95,7 @@ def _measured(
     """
     names = [table.names[label] for label in lungs]
     measured: dict[str, list[tuple[str, float | None]]] = {
-        "lungs_ml": [("the volume of the lungs", facts["lungs_ml"])],
+        "lungs_ml": [("the volume of the lungs", facts[f"{total_name(table)}_ml"])],
         "lung_mean_hu": [(f"the mean of {name}", facts[f"{name}_mean_hu"]) for name in names],
         "smaller_lung_percent": [],
         "infection_mean_hu": [],

@@ -39,12 +39,18 @@ def volumetry(
         return facts
     every = sorted({label for label in (*lungs, infection) if label < len(table)})
     total_ml, voxels = float(volumes_ml[every].sum()), int(counts[every].sum())
-    facts["lungs_ml"] = round(total_ml, 3)
-    facts["lungs_mean_hu"] = round(float(sums[every].sum() / voxels), 1) if in_hu and voxels else None
+    total = total_name(table)
+    facts[f"{total}_ml"] = round(total_ml, 3)
+    facts[f"{total}_mean_hu"] = round(float(sums[every].sum() / voxels), 1) if in_hu and voxels else None
     graded = infection in every and any(counts[label] for label in every if label != infection)
     facts["infected_percent"] = round(100.0 * float(volumes_ml[infection]) / total_ml, 2) if graded else None
     facts |= {f"lungs_touch_{end}": touched for end, touched in _touched(mask.array, every).items()}
     return facts
+
+
+def total_name(table: LabelTable) -> str:
+    """What lungs and infection together are called in the facts: "lungs", unless that is the name of a class."""
+    return "lungs" if "lungs" not in table.names else "lungs_and_infection"
 
 
 def _touched(array: np.ndarray, classes: Sequence[int]) -> dict[str, bool]:

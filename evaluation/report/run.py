@@ -142,7 +142,7 @@ def _names(detailed: pd.DataFrame) -> dict[tuple[int, str], str]:
 def _warnings(run: RunFolder) -> list[str]:
     """What was warned of during the run, from its log."""
     path = run.root / "log.txt"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     marked = (line.partition(" WARNING ")[2] for line in lines)
     return grouped(warning for warning in marked if warning)
 

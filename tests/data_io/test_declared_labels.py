@@ -1,6 +1,7 @@
 """Names in the files of masks and beside them, and masks that are read by these."""
 
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -177,3 +178,23 @@ def test_dataset_json_counts_for_the_masks_beside_it_and_below(tmp_path):
     assert dict(names_beside(tmp_path / "labelsTr"))["lung_left"] == (2,)
     assert dict(names_beside(tmp_path))["lung_left"] == (2,)
     assert names_beside(tmp_path / "imagesTr") == ()
+
+
+@pytest.mark.parametrize("folder", ["labelsTr", "gt_segmentations"])
+@pytest.mark.parametrize("way", ["plain", "dot", "link"])
+def test_the_names_of_a_dataset_are_found_however_its_masks_are_named(tmp_path, monkeypatch, folder, way):
+    (tmp_path / "nn" / folder).mkdir(parents=True)
+    (tmp_path / "nn" / "dataset.json").write_text('{"labels": {"lung_right": 1}, "file_ending": ".nii.gz"}')
+    given = tmp_path / "nn" / folder
+    if way == "dot":
+        monkeypatch.chdir(given)
+        given = Path()
+    elif way == "link":
+        (tmp_path / "masks").symlink_to(given)
+        given = tmp_path / "masks"
+    assert names_beside(given) == (("lung_right", (1,)),)
+
+
+def test_another_programs_dataset_json_is_ignored(tmp_path):
+    (tmp_path / "dataset.json").write_text('{"labels": {"CT": "chest"}}')
+    assert names_beside(tmp_path) == ()

@@ -76,6 +76,32 @@ def test_bits_that_are_not_stored_do_not_count(tmp_path, signed, least):
     np.testing.assert_array_equal(hu, rescaled(path))
 
 
+@pytest.mark.parametrize("high_bit", [11, 13, 15])
+def test_stored_bits_lie_where_high_bit_says(tmp_path, high_bit):
+    values = np.tile(STORED[4], (4, 4)).astype(np.uint16)
+    dataset = header((0, 0, 0), BitsStored=12, HighBit=high_bit, PixelRepresentation=0, Rows=24, Columns=32)
+    path = save(dataset, tmp_path / "a.dcm", values << (high_bit - 11))
+    np.testing.assert_array_equal(open_dicom(path).read().restore()[..., 0], values.T)
+    dataset.compress(RLELossless)
+    dataset.HighBit = high_bit
+    dataset.save_as(path, enforce_file_format=True)
+    if high_bit > 11:
+        with pytest.raises(InputError, match=rf"HighBit must be BitsStored - 1, found {high_bit} and 12"):
+            open_dicom(path)
+
+
+def test_a_slope_of_0_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"a\.dcm: RescaleSlope must not be 0"):
+        open_dicom(save(header((0, 0, 0), RescaleSlope=0), tmp_path / "a.dcm", STORED[0]))
+
+
+def test_explicit_elements_under_an_implicit_transfer_syntax(tmp_path):
+    path = save(header((0, 0, 0)), tmp_path / "a.dcm", STORED[0])
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2\0\0\0"))
+    np.testing.assert_array_equal(open_dicom(path).read().restore()[..., 0], STORED[0].T)
+
+
 @pytest.mark.parametrize("rows", [0, 1, 3, 5])
 def test_too_few_pixels_are_refused_by_the_name_of_their_file(tmp_path, rows):
     folder = write_series(tmp_path / "ct")

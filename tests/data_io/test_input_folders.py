@@ -208,8 +208,8 @@ def test_series_are_not_compared_each_with_each(tmp_path, monkeypatch):
     one = read_slice(folder / "a.dcm")
     slices = [replace(one, file=folder / f"{at}.dcm", uid=f"1.2.{at // 2}") for at in range(6000)]
     compared = []
-    same_orientation = dicom_series._same_orientation
-    monkeypatch.setattr(dicom_series, "_same_orientation", lambda *two: compared.append(two) or same_orientation(*two))
+    same_orientation = dicom_series.same_orientation
+    monkeypatch.setattr(dicom_series, "same_orientation", lambda *two: compared.append(two) or same_orientation(*two))
     monkeypatch.setattr(dicom_series, "visible_files", lambda path: ([one.file for one in slices], []))
     monkeypatch.setattr(dicom_series, "read_slice", {one.file: one for one in slices}.get)
     assert [len(series.slices) for series in find_series(folder)] == [2] * 3000

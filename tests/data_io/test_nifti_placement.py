@@ -1,6 +1,8 @@
 """Where NIfTI files lie: qform against sform, units, and masks that lie where their CT lies, in any program."""
 
+import gzip
 import itertools
+import struct
 
 import nibabel as nib
 import numpy as np
@@ -178,3 +180,53 @@ def test_a_qform_that_is_kept_is_not_called_the_nearest(tmp_path, said):
     np.testing.assert_allclose(mask.get_qform(), LEFT, atol=1e-6)
     assert "mirrored" in said.text
     assert "nearest" not in said.text
+
+
+def patched(path, *changes):
+    """The CT with numbers written into its raw header: (offset, format, value)."""
+    raw = bytearray(save(path).read_bytes())
+    for offset, kind, value in changes:
+        struct.pack_into(kind, raw, offset, value)
+    path.write_bytes(raw)
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [(76, "<f", -3.0)],  # pixdim[0]: -1 for other programs
+        [(76, "<f", 0.0)],
+        [(76, "<f", -3.0), (254, "<h", 0)],  # without sform
+        [(252, "<h", 6), (254, "<h", 0)],  # a qform_code that the format does not define
+    ],
+)
+def test_headers_that_nibabel_repairs_are_read_as_other_programs_do(tmp_path, changes):
+    ct = patched(tmp_path / "ct.nii", *changes)
+    mask = mask_of(ct)
+    source = ct.read_bytes()[76:92], ct.read_bytes()[252:328]
+    raw = gzip.decompress(ct.with_name("mask.nii.gz").read_bytes())
+    assert (raw[76:92], raw[252:328]) == source
+    np.testing.assert_allclose(itk_place(ct.with_name("mask.nii.gz")), itk_place(ct), atol=1e-6)
+    if int(mask["sform_code"]) == 0:
+        left, back, up = itk_place(ct)[3]
+        np.testing.assert_allclose((open_nifti(ct).source.affine @ (5, 4, 3, 1))[:3], (-left, -back, up), atol=1e-5)
+
+
+@pytest.mark.parametrize("offset", [0.0, 300.0])
+def test_voxels_within_the_header_are_refused(tmp_path, offset):
+    with pytest.raises(InputError, match=r"ct\.nii: .*(vox_offset must be at least 352, found 0|vox offset 300)"):
+        open_nifti(patched(tmp_path / "ct.nii", (108, "<f", offset)))
+
+
+def test_bytes_behind_a_gzip_file_are_ignored(tmp_path):
+    ct, stored = tmp_path / "ct.nii.gz", np.arange(4096, dtype=np.int16).reshape(16, 16, 16)
+    nib.save(nib.Nifti1Image(stored, np.eye(4)), ct)
+    ct.write_bytes(ct.read_bytes() + b"garbage")
+    np.testing.assert_array_equal(read_nifti(ct).array, stored)
+
+
+def test_a_suffix_in_mixed_case_is_refused_by_its_reason(tmp_path):
+    ct = save(tmp_path / "ct.nii")
+    ct = ct.rename(tmp_path / "ct.Nii")
+    with pytest.raises(InputError, match=r"ct\.Nii: a NIfTI file ends in \.nii or \.nii\.gz, .*; rename the file"):
+        open_nifti(ct)

@@ -138,7 +138,7 @@ def test_pairs_and_remarks_are_kept_apart_from_fields(tmp_path):
         (header({"space": "north-by-northwest"}), "space must be among"),
         (header({"space directions": None}), "needs space directions"),
         (header({"space": None}), "need a space or a space dimension"),
-        (header().replace(b"space:", b"spake:"), "knows no field 'spake'"),
+        (header().replace(b"space:", b"spake:"), "unknown field 'spake'"),
         (header({"space directions": "(1,0,0) x (0,1,0) (0,0,1)"}), "must give 3 vectors"),
         (header({"space directions": "(1,0,0) (0,1,0)"}), "must give 3 vectors"),
         (header({"space directions": "(1,0,0) (0,1,0) (0,0,nan)"}), "finite numbers"),

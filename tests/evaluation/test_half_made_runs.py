@@ -1,6 +1,8 @@
 """What a killed process leaves of a run folder is no obstacle, and a stranger's folder is never taken for that."""
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -170,3 +172,26 @@ def test_a_fold_that_is_overwritten_is_gone_at_once(begun, monkeypatch):
     assert (begun / "fold_1" / "model.keras").is_file()
     with RunFolder(begun).writing(0):
         assert not list(begun.glob(".partial-*"))
+
+
+@pytest.mark.parametrize("other", ["thesis.tex", ".git/HEAD", "inner/settings.yaml"])
+def test_other_things_in_a_run_folder_are_never_removed(begun, other):
+    (begun / other).parent.mkdir(exist_ok=True)
+    (begun / other).write_text("mine")
+    before = everything_in(begun)
+    with pytest.raises(InputError, match=rf"found other things in it: {re.escape(other.partition('/')[0])}; move them"):
+        opened(begun, overwrite=True)
+    assert everything_in(begun) == before
+
+
+def test_a_link_to_a_run_stays_a_link(begun, tmp_path):
+    (tmp_path / "link").symlink_to(begun)
+    opened(tmp_path / "link", overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert is_new(begun)
+
+
+def test_the_folder_that_one_is_in_may_be_overwritten(begun, monkeypatch):
+    monkeypatch.chdir(begun)
+    opened(Path(), overwrite=True)
+    assert {path.name for path in begun.iterdir() if not path.name.startswith(".")} == set(MARKS)

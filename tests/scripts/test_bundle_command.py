@@ -84,7 +84,7 @@ def test_models_are_not_replaced_unasked(models, tmp_path):
     assert invoke("bundle", *models, "-o", tmp_path / "bundle")[0] == 0
     code, output = invoke("bundle", models[0], "-o", tmp_path / "bundle")
     assert code == 2
-    assert "holds models already" in output
+    assert "holds models, or a bundle.json, already" in output
     assert invoke("bundle", models[0], "-o", tmp_path / "bundle", "--overwrite")[0] == 0
     assert not (tmp_path / "bundle" / "fold_1").exists()
 

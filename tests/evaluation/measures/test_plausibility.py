@@ -86,6 +86,12 @@ def test_lungs_that_are_cut_may_be_small(end):
     assert len(sentences(CUT | {"lungs_ml": 12_500.0})) == 1  # but not too large
 
 
+def test_a_small_rest_of_a_lung_in_a_cut_volume_is_plausible():
+    abdomen = CUT | NO_INFECTION | {"lung_left_ml": 19.0, "lung_right_ml": 1000.0, "lungs_ml": 1019.0}
+    assert sentences(abdomen) == []
+    assert len(sentences(abdomen | {"lung_left_ml": 0.0, "lung_left_mean_hu": None})) == 1
+
+
 def test_models_of_other_organs_are_not_checked():
     assert sentences({"liver_ml": 0.0}, lungs=()) == []
 
@@ -93,7 +99,7 @@ def test_models_of_other_organs_are_not_checked():
 def test_lungs_as_one_class_without_infection_are_checked_by_volume_and_mean():
     table = LabelTable(("background", "lungs"), ((0, 0, 0), (9, 9, 9)))
     ends = {f"lungs_touch_{end}": False for end in ("lowest_slice", "highest_slice", "sides")}
-    facts = {"lungs_ml": 200.0, "lungs_mean_hu": -97.0} | ends
+    facts = {"lungs_ml": 200.0, "lungs_mean_hu": -97.0, "lungs_and_infection_ml": 200.0} | ends
     assert [sentence.split(",")[0] for sentence in sentences(facts, table, (1,))] == [
         "the volume of the lungs is 200 ml",
         "the mean of lungs is -97 HU",

@@ -89,3 +89,15 @@ def test_the_ends_of_the_scan_that_the_lungs_touch(place, touched, axes, label):
     found = volumetry(Scan.from_volume(mask.with_array(mask.array.astype(np.int16))), mask, LUNG_LABELS, (1, 2), 3)
     ends = ("lowest_slice", "highest_slice", "sides")
     assert {end for end in ends if found[f"lungs_touch_{end}"]} == touched
+
+
+def test_a_class_called_lungs_keeps_its_own_volume():
+    table = LabelTable(("background", "lungs", "infection"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
+    labels = np.zeros((4, 4, 4), np.uint8)
+    labels[:2, :2, 1] = 1
+    labels[2, 2, 1] = 2
+    mask = Volume.from_source(labels, np.diag([10.0, 10.0, 10.0, 1.0]))  # a millilitre a voxel
+    ct = mask.with_array(np.where(labels == 1, -800, -300).astype(np.int16))
+    facts = volumetry(Scan.from_volume(ct), mask, table, (1,), 2)
+    assert (facts["lungs_ml"], facts["lungs_mean_hu"], facts["infection_ml"]) == (4.0, -800.0, 1.0)
+    assert (facts["lungs_and_infection_ml"], facts["lungs_and_infection_mean_hu"]) == (5.0, -700.0)
