@@ -2,7 +2,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from data_io.labels import LUNG_LABELS
+from data_io.labels import LUNG_LABELS, LabelTable
 from data_io.scan import Scan
 from data_io.volume import Volume
 from evaluation.measures.volumetry import volumetry
