@@ -120,7 +120,11 @@ def test_without_a_home_folder_commands_use_a_private_one(phantoms, tmp_path, ho
         "from scripts.cli import main\n"
         "main()\n"
     )
-    kept = {name: value for name, value in os.environ.items() if name not in ("HOME", "PNEUMOSEG_CACHE")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("HOME", "PNEUMOSEG_CACHE", "TF_CPP_MIN_LOG_LEVEL")
+    }
     kept |= {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)} | ({"HOME": str(tmp_path / home)} if home else {})
     arguments = [sys.executable, "-c", program, *([home] if home else [])]
     done = subprocess.run(arguments, capture_output=True, text=True, env=kept, check=False)

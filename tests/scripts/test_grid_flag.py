@@ -74,9 +74,9 @@ def _predicted_by_the_form_that_is_given(model, ct, tmp_path):
         manifest = json.loads(mask.with_name(f"{mask.name}.json").read_text())
         assert manifest["nifti"] == {"grid": form}
         (warning,) = [one for one in manifest["warnings"] if "mirrored" in one]
-        assert warning.startswith("imaging.nii.gz: the header's sform (code 2, axes LAS) and qform (code 1, axes RAS)")
+        assert warning.startswith("imaging.nii.gz: the header's sform (code 2, axes RAS) and qform (code 1, axes LAS)")
         assert f"here the {form} counts, in ITK and 3D Slicer {itk}" in warning
-        assert manifest["geometry"]["axes"] == {"sform": "LAS", "qform": "RAS"}[form]
+        assert manifest["geometry"]["axes"] == {"sform": "RAS", "qform": "LAS"}[form]
     assert "made otherwise" in invoke(*command, "-o", tmp_path / "qform.nii.gz", "--resume", code=2)
 
 
