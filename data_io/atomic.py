@@ -1,8 +1,8 @@
 """Files and folders that are whole or absent: made under a hidden name in the same folder, then renamed.
 
 A writer locks what it makes, and the system releases the lock when the process dies. So the next writer of the same
-name tells what a killed process left behind, which it removes, from what another is still making, on this machine or on
-another that shares the folder.
+name can distinguish leftovers of a killed process, which it removes, from what another is still writing, on this
+machine or on another that shares the folder.
 """
 
 import ctypes

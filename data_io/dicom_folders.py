@@ -1,7 +1,7 @@
 """Series whose slices lie in more than one folder, as exports to several media or with few files a folder leave them.
 
 Two folders hold one series where its UID, patient, size and orientation are the same and their slices lie on one line.
-An empty UID tells nothing, nor does a word in its place; a hash or UUID that replaced it does.
+An empty UID or a placeholder identifies no series; a hash or UUID in its place does.
 """
 
 import os

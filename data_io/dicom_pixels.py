@@ -51,7 +51,7 @@ def check_pixels(path: str | Path, slices: Sequence[Slice]) -> None:
     if inverse := [one for one in slices if one.photometric == "MONOCHROME1"]:
         log.warning(
             "%s: MONOCHROME1 (shown with bright air) in %d slices; HU are stored values x RescaleSlope + "
-            "RescaleIntercept all the same, as DICOM has it",
+            "RescaleIntercept, as DICOM defines",
             path,
             len(inverse),
         )

@@ -62,7 +62,7 @@ def sizes(text: str, axes: int, name: str, path: Path) -> tuple[int, ...]:
 
 
 def millimetres(text: str, count: int, name: str, path: Path) -> tuple[float, ...]:
-    """`count` finite numbers, below a kilometre."""
+    """`count` finite numbers, at most MOST_MM in size."""
     try:
         values = tuple(map(float, text.split()))
         if len(values) != count or not all(math.isfinite(value) and abs(value) <= MOST_MM for value in values):

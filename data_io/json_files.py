@@ -1,4 +1,4 @@
-"""JSON that others may have written or damaged: read as the type that is needed, or refused in one line."""
+"""Untrusted JSON: read as the type that is needed within limits, or refused in one line."""
 
 import json
 from pathlib import Path

@@ -54,7 +54,7 @@ def parse_labels(texts: Sequence[str]) -> LabelMapping:
         if not equals or not name or not number.isascii() or not number.isdigit():
             raise InputError(f"--labels takes NUMBER=NAME, such as 1=lung_left, found {pair!r}")
         if name in numbers or int(number) in numbers.values():
-            raise InputError(f"--labels: each number and each name once, found {pair} again")
+            raise InputError(f"--labels: numbers and names must be unique, found {pair} again")
         numbers[name] = int(number)
     if BACKGROUND not in numbers:
         if 0 in numbers.values():

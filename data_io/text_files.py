@@ -1,4 +1,4 @@
-"""Small text files of others, read defensively."""
+"""Untrusted text files, read within limits."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""YAML that a person wrote, or that lies in a file of others: plain values, lists and keys, or refused in one line."""
+"""Untrusted YAML: plain values, lists and keys within limits, or refused in one line."""
 
 from collections import Counter
 

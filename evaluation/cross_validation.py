@@ -34,7 +34,7 @@ class Method(Protocol):
 
     @property
     def labels(self) -> LabelTable:
-        """The classes it tells apart."""
+        """The classes it segments."""
 
     @property
     def seed(self) -> int:
@@ -48,7 +48,7 @@ class Method(Protocol):
         """Its settings as YAML text."""
 
     def prepare(self, cases: Dataset) -> Any:
-        """Reads and checks every case, so that a bad one is told before hours of training."""
+        """Reads and checks every case, so that a bad one is reported before hours of training."""
 
     def fit(self, cases: Dataset, folder: Path, resume: bool = False, start_from: TrainedModel | None = None) -> Any:
         """Trains on `cases`, keeps its files in `folder` and returns a model."""

@@ -172,7 +172,9 @@ def check_output(root: str | Path, resume: bool = False, overwrite: bool = False
     if not is_remains(root):
         raise InputError(f"{root}: not a run folder; choose another output, or remove it yourself")
     if not overwrite:
-        raise InputError(f"{root}: what is left of a run, without {' and '.join(missing_marks(root))}; use --overwrite")
+        raise InputError(
+            f"{root}: an incomplete run folder, missing {' and '.join(missing_marks(root))}; use --overwrite"
+        )
 
 
 def clear(folder: Path) -> None:

@@ -44,8 +44,8 @@ def k_fold(dataset: Dataset, folds: int = 5, seed: int = 0, stratify_by_source: 
     """Random folds of about equal size in which each case tests once and no patient is split.
 
     With `stratify_by_source` the folds also share out the sources evenly, as far as there are enough cases of each;
-    where that is impossible it is said aloud and left. Raises InputError for fewer than two folds or fewer patients
-    than folds.
+    where that is impossible, a warning says so, and the folds are drawn without regard to the sources. Raises
+    InputError for fewer than two folds or fewer patients than folds.
     """
     patients = {case.patient for case in dataset}
     if folds < 2:
@@ -70,10 +70,11 @@ def k_fold(dataset: Dataset, folds: int = 5, seed: int = 0, stratify_by_source: 
 
 
 def published(dataset: Dataset) -> tuple[Split, ...]:
-    """The five folds of the published benchmark, each intersected with the cases present; what is lost is said aloud.
+    """The five folds of the published benchmark, each intersected with the cases present; warnings name what is
+    lost.
 
-    A fold of which no case is present is dropped. Two patients of the full list are split between folds, which is
-    said aloud too. Raises InputError for a case that the list does not have and where fewer than two folds remain.
+    A fold of which no case is present is dropped. Two patients of the full list are split between folds, as a
+    warning says. Raises InputError for a case that the list does not have and where fewer than two folds remain.
     """
     present = [case.name for case in dataset]
     listed = [name for fold in PUBLISHED_FOLDS for name in fold]
@@ -129,7 +130,7 @@ def leave_one_out(dataset: Dataset) -> tuple[Split, ...]:
 def from_file(path: str | Path, dataset: Dataset) -> tuple[Split, ...]:
     """Folds from a JSON list of `{"train": [...], "val": [...]}`, the form of nnU-Net's `splits_final.json`.
 
-    A patient with scans on both sides is said aloud. Raises InputError for a file of another form, an empty side, a
+    A warning names patients with scans on both sides. Raises InputError for a file of another form, an empty side, a
     name given twice or on both sides, and for names that the dataset does not have.
     """
     content = read_json(path, "a file of splits", list)

@@ -45,7 +45,7 @@ def convert_ahead(paths: Sequence[Path], trust_plugins: bool = False) -> None:
     Those that have been converted are left alone. A single one is left to `converted`, as is whatever fails here: it
     fails there, with its reason.
     """
-    # Whether a conversion is whole is told where it is used: that reads it through.
+    # Whether a conversion is whole is checked where it is used, as that reads all of it.
     waiting = [path for path in paths if not any(place.is_dir() for place in _places(path))]
     if len(waiting) < 2 or hardware.usable_cores() < 2 or not may_start_processes():
         return

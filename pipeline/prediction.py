@@ -89,8 +89,8 @@ def predict_labels(
 ) -> np.ndarray:
     """Segments a prepared CT: uint8 class numbers (x, y, z) on `grid`, the RAS+ grid of its scan.
 
-    Voters may differ in spacing and patches: their probabilities meet on `grid`. The first one's settings say what is
-    mended in the mask. `sink` is given the probabilities on that grid, plane by plane, as they are before that.
+    Voters may differ in spacing and patches: their probabilities meet on `grid`. The first one's settings say how
+    the mask is postprocessed. `sink` is given the probabilities on that grid, plane by plane, as they are before that.
     `seconds` takes the time of the networks, which work in threads of their own, and of the postprocessing.
     """
     seconds = {} if seconds is None else seconds

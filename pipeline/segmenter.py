@@ -34,7 +34,7 @@ class Segmenter:
 
     @property
     def labels(self) -> LabelTable:
-        """The classes it tells apart."""
+        """The classes it segments."""
         return self.settings.labels.table
 
     @property

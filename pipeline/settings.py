@@ -232,7 +232,7 @@ class PredictionSettings(Group):
 
 
 class PostprocessingSettings(Group):
-    """What is mended in a finished mask, in this order; nothing by default.
+    """Corrections of a finished mask, in this order; none by default.
 
     `smallest_infection_ml`: smaller pieces become the lung around them; `largest_component`: of each lung only the
     largest piece stays; `infection_in_lungs_only`: infection that touches no lung becomes background; `fill_holes`:

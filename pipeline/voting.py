@@ -49,7 +49,7 @@ class Voting:
 
     @property
     def labels(self) -> LabelTable:
-        """The classes it tells apart."""
+        """The classes it segments."""
         return self.settings.labels.table
 
     @property
@@ -74,7 +74,7 @@ class Voting:
         return "".join(f"# {line}\n" for line in lines) + settings_yaml(self.settings)
 
     def prepare(self, cases: Dataset) -> None:
-        """Reads every case once, so that a bad one is told at once."""
+        """Reads every case once, so that a bad one is reported at once."""
         for case in cases:
             case.read_pair(self.labels)
 

@@ -22,8 +22,8 @@ def bundle(
     """Copies models into one folder whose networks vote together (`predict --model FOLDER`), with their weights in half
     precision, which halves the size; `--set` changes how they predict (prediction, postprocessing, equalisation).
 
-    The folder's bundle.json says which models belong to it; `predict` refuses a bundle that lacks one. With --overwrite
-    the models of a bundle give way to the new ones at once, and what else lies in its folder stays; a run folder is
+    The folder's bundle.json says which models belong to it; `predict` refuses a bundle that lacks one of them. With
+    --overwrite the models of a bundle are replaced at once, and what else lies in its folder stays; a run folder is
     refused.
 
     Example: pneumoseg bundle runs/a/model.keras runs/b/model.keras -o data/models/mine

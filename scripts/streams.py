@@ -54,7 +54,7 @@ def nobody_reads() -> bool:
 
 
 def discard_output() -> None:
-    """Lets standard output lead nowhere, so that nothing fails when Python closes it."""
+    """Redirects standard output to the null device, so that nothing fails when Python closes it."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

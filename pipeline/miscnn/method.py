@@ -48,7 +48,7 @@ class MiscnnReference:
 
     @property
     def labels(self) -> LabelTable:
-        """The classes it tells apart."""
+        """The classes it segments."""
         return self.settings.labels.table
 
     @property
@@ -69,7 +69,7 @@ class MiscnnReference:
         return f"# Trained and predicted by {MISCNN} with {' '.join(pins)}\n{settings_yaml(self.settings)}"
 
     def prepare(self, cases: Dataset) -> Path:
-        """Reads every case once, so that a bad one is told at once, and makes the environment where there is none."""
+        """Reads every case once, so that a bad one is reported at once; makes the environment if needed."""
         for case in track(list(cases), "Reading the cases", len(cases)):
             image, _ = case.read_pair(self.labels)
             _check_case(case.name, image)

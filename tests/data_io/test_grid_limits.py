@@ -23,7 +23,7 @@ def grid(shape, spacing_mm):
     ],
 )
 def test_grids_of_cts_pass(shape, spacing_mm):
-    check_ct_grid(grid(shape, spacing_mm))
+    assert check_ct_grid(grid(shape, spacing_mm)) is None
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_a_death_while_a_mount_point_is_emptied_blocks_nothing(begun, monkeypatc
 def test_what_is_left_of_a_run_may_be_overwritten_not_resumed(begun, lost):
     for name in lost:
         (begun / name).unlink()
-    with pytest.raises(InputError, match=rf"left of a run, without .*{lost[-1]}.*use --overwrite"):
+    with pytest.raises(InputError, match=rf"an incomplete run folder, missing .*{lost[-1]}.*use --overwrite"):
         opened(begun, resume=True)
     assert is_new(opened(begun, overwrite=True))
 
