@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from os import scandir
 from pathlib import Path
 
 import numpy as np
@@ -197,7 +196,7 @@ def visible_files(folder: Path) -> tuple[list[Path], list[str]]:
     """The files directly in the folder, and the names of links to files that do not exist; hidden ones and DICOMDIR
     left out."""
     files, dead_links = [], []
-    with scandir(folder) as entries:
+    with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") or entry.name.upper() == INDEX_NAME:
                 continue

@@ -1,8 +1,7 @@
 """What the header of a NRRD or MetaImage says."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,12 +12,11 @@ from data_io.volume import LPS_TO_RAS
 @dataclass(frozen=True, eq=False)
 class ImageHeader:
     """`shape` in stored order, the first axis fastest; `affine` (4x4) from voxel indices to RAS+ millimetres; `voxels`:
-    where they lie; `texts`: what else the header says, by name."""
+    where they lie."""
 
     shape: tuple[int, ...]
     affine: np.ndarray
     voxels: StoredVoxels
-    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def affine_of(spacing_mm: tuple[float, ...], direction: tuple[float, ...], origin_mm: tuple[float, ...]) -> np.ndarray:

@@ -34,10 +34,10 @@ EXACT_MM = 1e-3
 SHEARED = "the axes are not orthogonal, which a qform cannot represent"
 
 
-def grid_form(text: str) -> GridForm:
-    """The form of that name. Raises InputError for another name."""
+def grid_form(text: str | None) -> GridForm:
+    """The form of that name; the sform where none is named. Raises InputError for another name."""
     for form in FORMS:
-        if text == form:
+        if text in (form, None):  # the sform comes first
             return form
     raise InputError(f"--grid is sform or qform, found {text}")
 

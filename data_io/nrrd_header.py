@@ -131,7 +131,7 @@ def read_nrrd_header(path: Path) -> ImageHeader:
     )
     if voxels.skip_bytes == FROM_THE_END and voxels.encoding != "raw":
         raise unreadable(path, "byte skip: -1 is read for encoding: raw alone")
-    return ImageHeader(tuple(shape[axis] for axis in spatial), _affine(text, directions, spatial), voxels, text.pairs)
+    return ImageHeader(tuple(shape[axis] for axis in spatial), _affine(text, directions, spatial), voxels)
 
 
 def _needed(text: NrrdText, name: str) -> str:

@@ -1,6 +1,5 @@
 """Scores of anyone's masks: tables, figures and a report, without a run."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from data_io.csv_files import write_table
 from data_io.dataset import named
 from data_io.errors import InputError
 from data_io.fingerprint import sha256_of
+from data_io.folders import visible_name
 from data_io.itk_images import SUFFIXES as ITK_SUFFIXES
 from data_io.label_mapping import LabelMapping
 from data_io.nifti import SUFFIXES as NIFTI_SUFFIXES
@@ -85,7 +85,7 @@ def evaluate_masks(
     names = zip(mapping.values, mapping.table.names, strict=True)
     write_report(
         output / REPORT,
-        f"Evaluation: {Path(os.path.abspath(output)).name}",
+        f"Evaluation: {visible_name(output)}",
         {"labels": [f"{value} = {name}" for value, name in names], **summarise(final)},
         "",
         [],

@@ -82,7 +82,7 @@ def evaluate(
     from evaluation.tables import result_lines
 
     check_free(output, overwrite)
-    mapping = replace(parse_labels(labels) if labels else LUNG_MAPPING, grid=grid_form(grid or "sform"))
+    mapping = replace(parse_labels(labels) if labels else LUNG_MAPPING, grid=grid_form(grid))
     final = evaluate_masks(reference, prediction, mapping, output, tolerances_of(tolerance), probabilities)
     if json:
         print_json(summarise(final))

@@ -70,7 +70,7 @@ def explore(
             sheets.append((case.name, output / "figures" / "cases" / f"{case.name}.png"))
             save_figure(figures.montage(image, mask, labels, title=case.name), drawn / f"{case.name}.png")
 
-        table = exploration.explore(open_dataset(data, need_masks=False, grid=grid_form(grid or "sform")), labels, draw)
+        table = exploration.explore(open_dataset(data, need_masks=False, grid=grid_form(grid)), labels, draw)
         (output / "figures" / "cases").mkdir(parents=True, exist_ok=True)
         for _, sheet in sheets:
             os.replace(drawn / sheet.name, sheet)

@@ -86,7 +86,7 @@ def predict(
     from evaluation.prediction_outputs import place_outputs, write_volumetry
     from pipeline.predictor import open_predictor
 
-    form = grid_form(grid or "sform")
+    form = grid_form(grid)
     files = find_inputs(inputs)
     if part is not None:
         files = one_part(files, part)

@@ -60,7 +60,7 @@ def severity(
     from evaluation.measures.severity import severity as grade
     from evaluation.pairing import files_of, find_masks, masks_given
 
-    form = grid_form(grid or "sform")
+    form = grid_form(grid)
     table_path = output / "severity.csv"
     if table_path.exists() and not overwrite:
         raise InputError(f"{table_path}: exists already; choose another folder or give --overwrite")

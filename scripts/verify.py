@@ -24,7 +24,7 @@ def verify(
     from data_io.nifti_placement import grid_form
     from data_io.verification import verify_dataset
 
-    dataset = open_dataset(data, need_masks=False, grid=grid_form(grid or "sform"))
+    dataset = open_dataset(data, need_masks=False, grid=grid_form(grid))
     findings = verify_dataset(dataset, classes)
     errors = sum(finding.level == "error" for finding in findings)
     counts = {"cases": len(dataset), "errors": errors, "warnings": len(findings) - errors}

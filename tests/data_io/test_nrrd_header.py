@@ -6,7 +6,7 @@ import SimpleITK as sitk
 
 from data_io.errors import InputError
 from data_io.itk_images import open_itk_image
-from data_io.nrrd_header import read_nrrd_header
+from data_io.nrrd_header import read_nrrd_header, read_text
 from data_io.readers import read_volume
 
 STORED = np.arange(60, dtype="<i2").reshape(3, 4, 5)  # (x, y, z) in the file's index order
@@ -114,8 +114,9 @@ def test_bytes_in_the_other_order(tmp_path):
 
 def test_pairs_and_remarks_are_kept_apart_from_fields(tmp_path):
     content = header().replace(b"type:", b"# type: float\nSegment0_Name:=a:=b: c\nlines:=one\\ntwo\ntype:", 1)
-    found = read_nrrd_header(write(tmp_path / "scan.nrrd", content + VOXELS))
-    assert found.texts == {"Segment0_Name": "a:=b: c", "lines": "one\ntwo"}
+    path = write(tmp_path / "scan.nrrd", content + VOXELS)
+    assert read_text(path).pairs == {"Segment0_Name": "a:=b: c", "lines": "one\ntwo"}
+    assert read_nrrd_header(path).voxels.dtype.kind == "i"  # the remark is no field
 
 
 @pytest.mark.parametrize(
