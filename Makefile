@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
 BIN = $(VENV)/bin
+# The type checker and the import rules find the package through one link: $(VENV)/tree/pneumoseg -> this folder.
 
 .PHONY: install demo test check clean
 
@@ -12,6 +13,7 @@ $(VENV)/installed: setup.cfg constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	mkdir -p $(VENV)/tree && ln -sfn "$(CURDIR)" $(VENV)/tree/pneumoseg
 	touch $@
 
 # Ten generated CTs, five folds, a small network: scores, figures and a report in demo/run.
@@ -22,8 +24,8 @@ demo: install
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
+	MYPYPATH=$(VENV)/tree $(BIN)/mypy
+	PYTHONPATH=$(VENV)/tree $(BIN)/lint-imports --no-cache
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile

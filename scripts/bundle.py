@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import Json, Output, Overwrite, Quiet, Set, TrustPlugins, Verbose, command, print_json, run
+from pneumoseg.scripts.shared.command_line import (
+    Json,
+    Output,
+    Overwrite,
+    Quiet,
+    Set,
+    TrustPlugins,
+    Verbose,
+    command,
+    print_json,
+    run,
+)
 
 
 @command
@@ -28,12 +39,12 @@ def bundle(
 
     Example: pneumoseg bundle runs/a/model.keras runs/b/model.keras -o data/models/mine
     """
-    from data_io.atomic import folder_aside, replace_folder, restore_replaced
-    from data_io.errors import InputError
-    from pipeline.bundle_card import CARD, write_card
-    from pipeline.model_file import TrainedModel, load_model, save_model
-    from pipeline.networks.rebuilding import rebuild
-    from pipeline.predictor import change_trained, check_same_labels
+    from pneumoseg.data_io.errors import InputError
+    from pneumoseg.data_io.storage.atomic import folder_aside, replace_folder, restore_replaced
+    from pneumoseg.pipeline.models.bundle_card import CARD, write_card
+    from pneumoseg.pipeline.models.model_file import TrainedModel, load_model, save_model
+    from pneumoseg.pipeline.networks.rebuilding import rebuild
+    from pneumoseg.pipeline.prediction.predictor import change_trained, check_same_labels
 
     place = output.resolve()
     restore_replaced(place)
@@ -67,7 +78,7 @@ def bundle(
 def _models_of_bundle(folder: Path) -> list[Path]:
     """The folders fold_K of a bundle; none where there is no bundle yet. Raises InputError where `folder` is a run or a
     trained model, or where a fold_K holds anything but a model and what was compiled from it."""
-    from data_io.errors import InputError
+    from pneumoseg.data_io.errors import InputError
 
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: a bundle is a folder, found a file; choose another output")

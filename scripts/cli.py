@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.streams import run_with_streams
+from pneumoseg.scripts.shared.streams import run_with_streams
 
 COMMANDS = (
     *("phantom", "download", "verify", "explore", "kfold", "train", "predict", "bundle"),
@@ -38,7 +38,7 @@ def _options(
 
 
 for _name in COMMANDS:
-    app.command(name=_name)(getattr(importlib.import_module(f"scripts.{_name}"), _name))
+    app.command(name=_name)(getattr(importlib.import_module(f"pneumoseg.scripts.{_name}"), _name))
 
 
 def main() -> None:

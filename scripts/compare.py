@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import Json, Overwrite, Quiet, Verbose, command, print_json, run
+from pneumoseg.scripts.shared.command_line import Json, Overwrite, Quiet, Verbose, command, print_json, run
 
 Runs = Annotated[
     list[Path],
@@ -39,13 +39,13 @@ def compare(
 
     Example: pneumoseg compare runs/baseline runs/wider -o comparison
     """
-    from data_io.csv_files import write_table
-    from data_io.errors import InputError
-    from data_io.reporting import log
-    from evaluation import comparison
-    from evaluation.figures.differences import difference_plot
-    from evaluation.figures.saving import save_figure
-    from evaluation.tables import read_detailed
+    from pneumoseg.data_io.console import log
+    from pneumoseg.data_io.errors import InputError
+    from pneumoseg.data_io.storage.csv_files import write_table
+    from pneumoseg.evaluation.figures.differences import difference_plot
+    from pneumoseg.evaluation.figures.saving import save_figure
+    from pneumoseg.evaluation.scoring import comparison
+    from pneumoseg.evaluation.scoring.tables import read_detailed
 
     if (
         output is not None
@@ -96,7 +96,7 @@ def _named(runs: list[Path]) -> dict[str, Path]:
 
 
 def _scores_of(path: Path) -> Path:
-    from data_io.errors import InputError
+    from pneumoseg.data_io.errors import InputError
 
     if not path.is_dir():
         return path

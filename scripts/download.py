@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import Json, Output, Overwrite, Quiet, Verbose, command, print_json, run
+from pneumoseg.scripts.shared.command_line import Json, Output, Overwrite, Quiet, Verbose, command, print_json, run
 
 
 @command
@@ -23,9 +23,9 @@ def download(
 
     Example: pneumoseg download -o data/
     """
-    from data_io.download import download_dataset
+    from pneumoseg.data_io.datasets.download import download_dataset
 
-    dataset = download_dataset(output, url_base, overwrite)
+    dataset = download_dataset(output, url_base, overwrite=overwrite)
     if json:
         names = [case.name for case in dataset]
         print_json({"folder": str(output), "layout": dataset.layout, "cases": names})

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import (
+from pneumoseg.scripts.shared.command_line import (
     Grid,
     Json,
     Output,
@@ -74,16 +74,23 @@ def evaluate(
     """
     from dataclasses import replace
 
-    from data_io.label_mapping import LUNG_MAPPING, parse_labels
-    from data_io.nifti_placement import grid_form
-    from data_io.reporting import log
-    from evaluation.mask_evaluation import check_free, evaluate_masks
-    from evaluation.report.page import summarise
-    from evaluation.tables import result_lines
+    from pneumoseg.data_io.console import log
+    from pneumoseg.data_io.formats.label_mapping import LUNG_MAPPING, parse_labels
+    from pneumoseg.data_io.formats.nifti_placement import grid_form
+    from pneumoseg.evaluation.experiments.mask_evaluation import check_free, evaluate_masks
+    from pneumoseg.evaluation.report.page import summarise
+    from pneumoseg.evaluation.scoring.tables import result_lines
 
     check_free(output, overwrite)
     mapping = replace(parse_labels(labels) if labels else LUNG_MAPPING, grid=grid_form(grid))
-    final = evaluate_masks(reference, prediction, mapping, output, tolerances_of(tolerance), probabilities)
+    final = evaluate_masks(
+        reference,
+        prediction,
+        mapping,
+        output=output,
+        tolerances_mm=tolerances_of(tolerance),
+        probabilities=probabilities,
+    )
     if json:
         print_json(summarise(final))
     elif not quiet:

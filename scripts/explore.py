@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from scripts.command_line import (
+from pneumoseg.scripts.shared.command_line import (
     Classes,
     DataFolder,
     Grid,
@@ -30,7 +30,7 @@ def explore(
 ) -> None:
     """Tabulate and draw every case: shapes, spacings, intensities, class frequencies.
 
-    Writes report.html (one page with everything), exploration.csv, summary.json, figures/*.png and
+    Writes report.html (one page with everything), table.csv, summary.json, figures/*.png and
     figures/cases/CASE.png, once every case has been read. Four classes bear the names of COVID-19-CT-Seg's, another
     number of them the names class_1, class_2 and so on.
 
@@ -38,19 +38,21 @@ def explore(
     """
     import os
 
-    from data_io.atomic import folder_aside, write_json
-    from data_io.csv_files import write_table
-    from data_io.errors import InputError
-    from data_io.folders import visible_name
-    from data_io.label_mapping import parse_labels
-    from data_io.labels import LUNG_LABELS
-    from data_io.layouts import open_dataset
-    from data_io.nifti_placement import grid_form
-    from data_io.reporting import log
-    from evaluation import exploration
-    from evaluation.figures import exploration as figures
-    from evaluation.figures.saving import save_figure
-    from evaluation.report.exploration import remarkable_cases, write_exploration_report
+    from pneumoseg.data_io.console import log
+    from pneumoseg.data_io.datasets.layouts import open_dataset
+    from pneumoseg.data_io.errors import InputError
+    from pneumoseg.data_io.formats.label_mapping import parse_labels
+    from pneumoseg.data_io.formats.nifti_placement import grid_form
+    from pneumoseg.data_io.storage.atomic import folder_aside, write_json
+    from pneumoseg.data_io.storage.csv_files import write_table
+    from pneumoseg.data_io.storage.folders import visible_name
+    from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+    from pneumoseg.evaluation.exploration import figures
+    from pneumoseg.evaluation.exploration.report import remarkable_cases, write_exploration_report
+    from pneumoseg.evaluation.exploration.table import explore as tabulate
+    from pneumoseg.evaluation.exploration.table import readable
+    from pneumoseg.evaluation.exploration.table import summary as summarise
+    from pneumoseg.evaluation.figures.saving import save_figure
 
     if not (overwrite or _is_free(output)):
         raise InputError(f"{output}: exists already and is not an empty folder; choose another, or add --overwrite")
@@ -70,11 +72,11 @@ def explore(
             sheets.append((case.name, output / "figures" / "cases" / f"{case.name}.png"))
             save_figure(figures.montage(image, mask, labels, title=case.name), drawn / f"{case.name}.png")
 
-        table = exploration.explore(open_dataset(data, need_masks=False, grid=grid_form(grid)), labels, draw)
+        table = tabulate(open_dataset(data, need_masks=False, grid=grid_form(grid)), labels, draw)
         (output / "figures" / "cases").mkdir(parents=True, exist_ok=True)
         for _, sheet in sheets:
             os.replace(drawn / sheet.name, sheet)
-    summary = exploration.summary(table, labels)
+    summary = summarise(table, labels)
     write_table(table, output / "exploration.csv", digits=None)
     write_json(output / "summary.json", summary)
     overview(figures.shapes_and_spacings(table), "shapes_and_spacings", "Voxels, spacing and extent of each case")
@@ -86,18 +88,18 @@ def explore(
         output / "report.html",
         f"Dataset: {visible_name(data)}",
         table,
-        summary,
-        overviews,
-        sheets,
-        remarkable_cases(table, labels),
-        labels,
+        summary=summary,
+        figures=overviews,
+        thumbnails=sheets,
+        warnings=remarkable_cases(table, labels),
+        labels=labels,
     )
     log.info("written to %s", output)
     if json:
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
         print_json({"summary": summary, "cases": rows})
     elif not quiet:
-        print(exploration.readable(table, labels))
+        print(readable(table, labels))
         for name, content in summary.items():
             values = content.items() if isinstance(content, dict) else [("", content)]
             print(f"{name}:", ", ".join(f"{key} {value:.6g}".strip() for key, value in values if value is not None))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import Json, Verbose, command, print_json, run, settings_of, use_device
+from pneumoseg.scripts.shared.command_line import Json, Verbose, command, print_json, run, settings_of, use_device
 
 
 @command
@@ -19,9 +19,9 @@ def info(
 
     Example: pneumoseg info --preset demo
     """
-    from data_io.user_cache import cache_folder
-    from pipeline.bundled import bundled_models
-    from pipeline.configuration import preset_names, settings_yaml
+    from pneumoseg.data_io.storage.cache import cache_folder
+    from pneumoseg.pipeline.models.bundled import bundled_models
+    from pneumoseg.pipeline.settings.loading import preset_names, settings_yaml
 
     cases = cache_folder() / "cases"
     if clear_cases and cases.is_dir():
@@ -33,7 +33,7 @@ def info(
     use_device("auto", None)
     import importlib.metadata
 
-    from pipeline.hardware import bfloat16_pays, choose_precision, description
+    from pneumoseg.pipeline.runtime.hardware import bfloat16_pays, choose_precision, description
 
     size = sum(file.stat().st_size for file in cases.rglob("*") if file.is_file()) if cases.is_dir() else 0
     facts = {

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import (
+from pneumoseg.scripts.shared.command_line import (
     DataFolder,
     Device,
     DryRun,
@@ -29,7 +29,7 @@ from scripts.command_line import (
     splits_of,
     use_device,
 )
-from scripts.results import print_results
+from pneumoseg.scripts.shared.results import print_results
 
 
 @command
@@ -64,26 +64,34 @@ def kfold(
     Example: pneumoseg kfold data/phantoms -o runs/first --preset demo
     """
     use_device(device, threads)
-    from data_io.layouts import open_dataset
-    from evaluation.cross_validation import check_folds, cross_validate
+    from pneumoseg.data_io.datasets.layouts import open_dataset
+    from pneumoseg.evaluation.experiments.cross_validation import check_folds, cross_validate
 
-    settings = settings_of(preset, set_, seed, splits, grid)
+    settings = settings_of(preset, set_, seed, splits=splits, grid=grid)
     dataset = open_dataset(data, grid=settings.data.grid)
     chosen = splits_of(settings, dataset)
     check_folds(fold, len(chosen))
     if dry_run:
-        from scripts.dry_run import print_estimate
+        from pneumoseg.scripts.shared.dry_run import print_estimate
 
-        print_estimate(settings, dataset, len(set(fold)) if fold else len(chosen), json)
+        print_estimate(settings, dataset, len(set(fold)) if fold else len(chosen), json=json)
         return
-    from pipeline.model_file import load_model
-    from pipeline.segmenter import Segmenter
+    from pneumoseg.pipeline.methods.segmenter import Segmenter
+    from pneumoseg.pipeline.models.model_file import load_model
 
     start = load_model(start_from, trust_plugins) if start_from else None
     method = Segmenter(settings)
     tolerances_mm = dict(settings.evaluation.tolerances_mm)
     results = cross_validate(
-        dataset, chosen, method, output, fold, resume, overwrite, start, tolerances_mm=tolerances_mm
+        dataset,
+        chosen,
+        method,
+        output=output,
+        folds=fold,
+        resume=resume,
+        overwrite=overwrite,
+        start_from=start,
+        tolerances_mm=tolerances_mm,
     )
     print_results(results, quiet, json)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import (
+from pneumoseg.scripts.shared.command_line import (
     DataFolder,
     Folds,
     Grid,
@@ -26,7 +26,7 @@ from scripts.command_line import (
     splits_of,
     use_device,
 )
-from scripts.results import print_results
+from pneumoseg.scripts.shared.results import print_results
 
 
 @command
@@ -63,17 +63,26 @@ def miscnn(
     Example: pneumoseg miscnn data/phantoms -o runs/miscnn --set training.epochs=10
     """
     use_device("auto", threads)
-    from data_io.layouts import open_dataset
-    from evaluation.cross_validation import cross_validate
-    from pipeline.miscnn.environment import default_folder
-    from pipeline.miscnn.method import MiscnnReference
+    from pneumoseg.data_io.datasets.layouts import open_dataset
+    from pneumoseg.evaluation.experiments.cross_validation import cross_validate
+    from pneumoseg.pipeline.methods.miscnn.environment import default_folder
+    from pneumoseg.pipeline.methods.miscnn.method import MiscnnReference
 
-    settings = settings_of(preset, set_, seed, splits, grid)
+    settings = settings_of(preset, set_, seed, splits=splits, grid=grid)
     method = MiscnnReference(settings, environment or default_folder())
     dataset = open_dataset(data, grid=settings.data.grid)
     chosen = splits_of(settings, dataset)
     tolerances_mm = dict(settings.evaluation.tolerances_mm)
-    results = cross_validate(dataset, chosen, method, output, fold, resume, overwrite, tolerances_mm=tolerances_mm)
+    results = cross_validate(
+        dataset,
+        chosen,
+        method,
+        output=output,
+        folds=fold,
+        resume=resume,
+        overwrite=overwrite,
+        tolerances_mm=tolerances_mm,
+    )
     print_results(results, quiet, json)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import Json, Overwrite, Quiet, Verbose, command, print_json, run
+from pneumoseg.scripts.shared.command_line import Json, Overwrite, Quiet, Verbose, command, print_json, run
 
 
 @command
@@ -27,10 +27,10 @@ def phantom(
 
     Example: pneumoseg phantom data/phantoms --cases 10 --shape 128 128 64 --seed 0
     """
-    from data_io.phantom import write_phantoms
-    from data_io.reporting import log
+    from pneumoseg.data_io.console import log
+    from pneumoseg.data_io.phantoms.generate import write_phantoms
 
-    folders = write_phantoms(out, cases, shape, seed, overwrite)
+    folders = write_phantoms(out, cases, shape=shape, seed=seed, overwrite=overwrite)
     log.info("%d phantoms of %d x %d x %d voxels written to %s", len(folders), *shape, out)
     if json:
         print_json({"folder": str(out), "cases": [folder.name for folder in folders], "shape": shape, "seed": seed})

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.bundled import DEFAULT_MODEL, bundled_model
-from scripts.command_line import (
+from pneumoseg.pipeline.models.bundled import DEFAULT_MODEL, bundled_model
+from pneumoseg.scripts.shared.command_line import (
     Device,
     Grid,
     Json,
@@ -80,25 +80,33 @@ def predict(
     Example: pneumoseg predict ct.nii.gz -o mask.nii.gz
     """
     use_device(device, threads)
-    from data_io.inputs import find_inputs, one_part
-    from data_io.nifti_placement import grid_form
-    from evaluation.batch_prediction import Wanted, predict_files
-    from evaluation.prediction_outputs import place_outputs, write_volumetry
-    from pipeline.predictor import open_predictor
+    from pneumoseg.data_io.datasets.inputs import find_inputs, one_part
+    from pneumoseg.data_io.formats.nifti_placement import grid_form
+    from pneumoseg.evaluation.inference.batch import Wanted, predict_files
+    from pneumoseg.evaluation.inference.outputs import place_outputs, write_volumetry
+    from pneumoseg.pipeline.prediction.predictor import open_predictor
 
     form = grid_form(grid)
     files = find_inputs(inputs)
     if part is not None:
         files = one_part(files, part)
-    outputs = place_outputs(files, output, mask_format, resume, overwrite)
+    outputs = place_outputs(files, output, mask_format=mask_format, resume=resume, overwrite=overwrite)
     for name, value in (("overlap", overlap), ("batch", batch), ("mirror_axes", [0] if tta else None)):
         if value is not None:
             changes = [*(changes or []), f"prediction.{name}={value}"]
     if device == "gpu" and engine == "auto":
         engine = "keras"
-    predictor = open_predictor(model or bundled_model(), fold, changes or (), trust_plugins, engine, precision, threads)
+    predictor = open_predictor(
+        model or bundled_model(),
+        fold,
+        changes=changes or (),
+        trust_plugins=trust_plugins,
+        engine=engine,
+        precision=precision,
+        threads=threads,
+    )
     wanted = Wanted(probabilities, statistics, preview, series, allow_gaps, keep_going, form)
-    results = predict_files(outputs, predictor, wanted, resume)
+    results = predict_files(outputs, predictor, wanted=wanted, resume=resume)
     done = [result for result in results if result.manifest is not None]
     failed = [result for result in results if result.error is not None]
     if statistics and output.is_dir():

@@ -5,8 +5,17 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import DataFolder, Json, Quiet, Tolerances, Verbose, command, run, tolerances_of
-from scripts.results import print_results
+from pneumoseg.scripts.shared.command_line import (
+    DataFolder,
+    Json,
+    Quiet,
+    Tolerances,
+    Verbose,
+    command,
+    run,
+    tolerances_of,
+)
+from pneumoseg.scripts.shared.results import print_results
 
 
 @command
@@ -27,11 +36,11 @@ def report(
 
     Example: pneumoseg report runs/first data/covid-19-ct-seg
     """
-    from data_io.layouts import open_dataset
-    from evaluation.cross_validation import score_again
-    from evaluation.run_folder import check_same_data, open_finished
-    from evaluation.splits import from_file
-    from pipeline.configuration import load_settings
+    from pneumoseg.data_io.datasets.layouts import open_dataset
+    from pneumoseg.evaluation.experiments.cross_validation import score_again
+    from pneumoseg.evaluation.runs.run_folder import check_same_data, open_finished
+    from pneumoseg.evaluation.runs.splits import from_file
+    from pneumoseg.pipeline.settings.loading import load_settings
 
     finished = open_finished(run_folder)
     settings = load_settings(str(run_folder / "settings.yaml"))
@@ -41,7 +50,15 @@ def report(
     trained_here = any(run_folder.glob("fold_*/model.keras"))  # those who vote, and MIScnn, leave other files
     choice = finished.summary.get("model choice", settings.model_choice if trained_here else "not recorded")
     tolerances_mm = dict(settings.evaluation.tolerances_mm) | tolerances_of(tolerance)
-    results = score_again(finished, dataset, chosen, settings.labels.table, choice, tolerances_mm, not hide_cases)
+    results = score_again(
+        finished,
+        dataset,
+        chosen,
+        labels=settings.labels.table,
+        model_choice=choice,
+        tolerances_mm=tolerances_mm,
+        show_cases=not hide_cases,
+    )
     print_results(results, quiet, json)
 
 

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import Grid, Json, Output, Overwrite, Quiet, Verbose, command, print_json, run
+from pneumoseg.scripts.shared.command_line import (
+    Grid,
+    Json,
+    Output,
+    Overwrite,
+    Quiet,
+    Verbose,
+    command,
+    print_json,
+    run,
+)
 
 Masks = Annotated[
     Path,
@@ -45,20 +55,20 @@ def severity(
     """
     import pandas as pd
 
-    from data_io.atomic import write_json
-    from data_io.csv_files import write_table
-    from data_io.dataset import named
-    from data_io.errors import InputError
-    from data_io.inputs import find_inputs
-    from data_io.labels import LUNG_LABELS
-    from data_io.nifti_placement import grid_form
-    from data_io.readers import read_labels, read_volume
-    from data_io.reporting import log, track
-    from evaluation.figures.saving import save_figure
-    from evaluation.figures.severity import severity_figure
-    from evaluation.measures.severity import DEFINITIONS, LOBES, RESEARCH_ONLY
-    from evaluation.measures.severity import severity as grade
-    from evaluation.pairing import files_of, find_masks, masks_given
+    from pneumoseg.data_io.console import log, track
+    from pneumoseg.data_io.datasets.dataset import named
+    from pneumoseg.data_io.datasets.inputs import find_inputs
+    from pneumoseg.data_io.errors import InputError
+    from pneumoseg.data_io.formats.nifti_placement import grid_form
+    from pneumoseg.data_io.formats.reading import read_labels, read_volume
+    from pneumoseg.data_io.storage.atomic import write_json
+    from pneumoseg.data_io.storage.csv_files import write_table
+    from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+    from pneumoseg.evaluation.figures.saving import save_figure
+    from pneumoseg.evaluation.figures.severity import severity_figure
+    from pneumoseg.evaluation.measures.severity import DEFINITIONS, LOBES, RESEARCH_ONLY
+    from pneumoseg.evaluation.measures.severity import severity as grade
+    from pneumoseg.evaluation.scoring.pairing import files_of, find_masks, masks_given
 
     form = grid_form(grid)
     table_path = output / "severity.csv"
@@ -67,11 +77,11 @@ def severity(
     mask_of = find_masks(masks)
     image_of = {case: mask.image for case, mask in mask_of.items() if mask.image is not None}
     if images is not None:
-        image_of |= files_of(mask_of, images, find_inputs([images]), "CT")
+        image_of |= files_of(mask_of, images, find_inputs([images]), what="CT")
     lobes_of: dict[str, Path] = {}
     if lobes is not None:
         lobe_masks = {case: mask.path for case, mask in masks_given(lobes).items()}
-        lobes_of = files_of(mask_of, lobes, lobe_masks, "lobe mask")
+        lobes_of = files_of(mask_of, lobes, lobe_masks, what="lobe mask")
     rows = []
     for case, given in track(mask_of.items(), "grading", total=len(mask_of)):
         mask = read_labels(given.path, LUNG_LABELS, label_names=given.label_names, grid=form)
@@ -101,8 +111,8 @@ def severity(
 
 def _readable(rows: list[dict]) -> str:
     """The rows as a table for the terminal: percents, category and scores, then the remarks."""
-    from evaluation.measures.severity import RESEARCH_ONLY
-    from evaluation.tables import aligned, decimals
+    from pneumoseg.evaluation.measures.severity import RESEARCH_ONLY
+    from pneumoseg.evaluation.scoring.tables import aligned, decimals
 
     columns = {
         "infected_percent": "infected %", "infected_percent_left": "left %", "infected_percent_right": "right %",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import (
+from pneumoseg.scripts.shared.command_line import (
     DataFolder,
     Device,
     DryRun,
@@ -57,19 +57,19 @@ def train(
     Example: pneumoseg train data/phantoms -o runs/model --preset demo
     """
     use_device(device, threads)
-    from data_io.layouts import open_dataset
+    from pneumoseg.data_io.datasets.layouts import open_dataset
 
     settings = settings_of(preset, set_, seed, grid=grid)
     dataset = open_dataset(data, grid=settings.data.grid)
     if dry_run:
-        from scripts.dry_run import print_estimate
+        from pneumoseg.scripts.shared.dry_run import print_estimate
 
-        print_estimate(settings, dataset, 1, json)
+        print_estimate(settings, dataset, 1, json=json)
         return
-    from data_io.reporting import log
-    from evaluation.final_model import train_final_model
-    from pipeline.model_file import load_model
-    from pipeline.segmenter import Segmenter
+    from pneumoseg.data_io.console import log
+    from pneumoseg.evaluation.experiments.full_training import train_final_model
+    from pneumoseg.pipeline.methods.segmenter import Segmenter
+    from pneumoseg.pipeline.models.model_file import load_model
 
     if settings.training.monitor == "validation":
         log.info(
@@ -78,7 +78,7 @@ def train(
             100 * settings.training.validation_share,
         )
     start = load_model(start_from, trust_plugins) if start_from else None
-    path = train_final_model(dataset, Segmenter(settings), output, resume, overwrite, start)
+    path = train_final_model(dataset, Segmenter(settings), output, resume=resume, overwrite=overwrite, start_from=start)
     if json:
         print_json({"model": str(path)})
     elif not quiet:

@@ -2,7 +2,17 @@
 
 import typer
 
-from scripts.command_line import Classes, DataFolder, Grid, Json, Quiet, Verbose, command, print_json, run
+from pneumoseg.scripts.shared.command_line import (
+    Classes,
+    DataFolder,
+    Grid,
+    Json,
+    Quiet,
+    Verbose,
+    command,
+    print_json,
+    run,
+)
 
 
 @command
@@ -20,9 +30,9 @@ def verify(
     """
     from dataclasses import asdict
 
-    from data_io.layouts import open_dataset
-    from data_io.nifti_placement import grid_form
-    from data_io.verification import verify_dataset
+    from pneumoseg.data_io.datasets.layouts import open_dataset
+    from pneumoseg.data_io.datasets.verification import verify_dataset
+    from pneumoseg.data_io.formats.nifti_placement import grid_form
 
     dataset = open_dataset(data, need_masks=False, grid=grid_form(grid))
     findings = verify_dataset(dataset, classes)

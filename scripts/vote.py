@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.command_line import (
+from pneumoseg.scripts.shared.command_line import (
     DataFolder,
     Folds,
     Json,
@@ -21,7 +21,7 @@ from scripts.command_line import (
     run,
     use_device,
 )
-from scripts.results import print_results
+from pneumoseg.scripts.shared.results import print_results
 
 
 @command
@@ -47,10 +47,10 @@ def vote(
     Example: pneumoseg vote data/covid-19-ct-seg -o runs/both --model runs/first --model runs/second
     """
     use_device("auto", threads)
-    from data_io.layouts import open_dataset
-    from evaluation.cross_validation import check_folds, cross_validate
-    from evaluation.splits import from_file
-    from pipeline.voting import Voting, check_same_splits
+    from pneumoseg.data_io.datasets.layouts import open_dataset
+    from pneumoseg.evaluation.experiments.cross_validation import check_folds, cross_validate
+    from pneumoseg.evaluation.runs.splits import from_file
+    from pneumoseg.pipeline.methods.voting import Voting, check_same_splits
 
     splits = check_same_splits(model)
     method = Voting(tuple(model), tuple(changes or ()), trust_plugins, threads)
@@ -61,7 +61,16 @@ def vote(
     if not overwrite:
         method.check_unchanged(output)
     tolerances_mm = dict(method.settings.evaluation.tolerances_mm)
-    results = cross_validate(dataset, chosen, method, output, fold, resume, overwrite, tolerances_mm=tolerances_mm)
+    results = cross_validate(
+        dataset,
+        chosen,
+        method,
+        output=output,
+        folds=fold,
+        resume=resume,
+        overwrite=overwrite,
+        tolerances_mm=tolerances_mm,
+    )
     print_results(results, quiet, json)
 
 

@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from data_io.errors import InputError
-from evaluation.figures.class_panels import class_panels
-from evaluation.figures.saving import FONT_POINTS
-from evaluation.figures.score_axis import fold_legend, fold_marks, score_axis
-from evaluation.score_names import TITLES
-from evaluation.scores import SCORES
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.figures.class_panels import class_panels
+from pneumoseg.evaluation.figures.saving import FONT_POINTS
+from pneumoseg.evaluation.figures.score_axis import fold_legend, fold_marks, score_axis
+from pneumoseg.evaluation.scoring.case_scores import SCORES
+from pneumoseg.evaluation.scoring.columns import TITLES
 
 
 def box_plots(detailed: pd.DataFrame, score: str = "dice") -> Figure:
@@ -21,7 +21,7 @@ def box_plots(detailed: pd.DataFrame, score: str = "dice") -> Figure:
     Box: quartiles and median; whiskers: the furthest case within 1.5 box heights. Distances in mm that reach far
     beyond their median stand on an axis that is logarithmic above 1 mm. Under each class: the number of cases, and of
     those whose score is undefined (not drawn). Many classes stand in rows. `detailed`: as
-    `evaluation.tables.detailed_table`. Raises InputError for an unknown score.
+    `scoring.tables.detailed_table`. Raises InputError for an unknown score.
     """
     if score not in SCORES:
         raise InputError(f"a box plot shows one of {', '.join(SCORES)}, found {score}")

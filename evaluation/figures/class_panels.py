@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.figures.saving import new_figure
+from pneumoseg.evaluation.figures.saving import new_figure
 
 ROW_IN = 18.0
 """The width of all classes of a row: what a reader still sees at one glance, and every picture format holds."""
 
 
 def class_panels(
-    classes: Sequence[str], class_in: float, least_in: float, height_in: float
+    classes: Sequence[str], class_in: float, least_in: float, *, height_in: float
 ) -> tuple[Figure, list[tuple[Axes, list[str]]]]:
     """A figure and its panels from the top down, each with the classes that belong to it, on one vertical scale.
 

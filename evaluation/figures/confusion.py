@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from data_io.errors import InputError
-from evaluation.figures.saving import FONT_POINTS, new_figure
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.figures.saving import FONT_POINTS, new_figure
 
 COLOUR_MAP = "Blues"  # its lightness falls steadily, so it reads the same in grey and to colour-blind eyes
 ABSENT = "0.93"
@@ -58,7 +58,9 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str]) -> Figure:
             continue
         for column in range(len(names) if numbers else 0):
             colour = _text_colour(colours(percent[row, column] / 100)[:3])
-            _write(axes, column, row, float(percent[row, column]), int(matrix[row, column]), colour)
+            _write(
+                axes, column, row, percent=float(percent[row, column]), count=int(matrix[row, column]), colour=colour
+            )
     _name_axes(axes, names, totals[:, 0] if numbers else None, points)
     bar = figure.colorbar(picture, ax=axes, pad=0.02, fraction=0.05, aspect=25)
     bar.set_label("% of the reference's voxels", fontsize=FONT_POINTS)
@@ -77,7 +79,7 @@ def short_count(count: int) -> str:
     return f"{count / STEPS[-1][0]:.1f} {STEPS[-1][1]}"
 
 
-def _write(axes: Axes, column: int, row: int, percent: float, count: int, colour: str) -> None:
+def _write(axes: Axes, column: int, row: int, *, percent: float, count: int, colour: str) -> None:
     axes.text(column, row - 0.04, _percent(percent), ha="center", va="bottom", fontsize=FONT_POINTS + 1, color=colour)
     axes.text(
         column, row + 0.08, short_count(count), ha="center", va="top", fontsize=FONT_POINTS - 2, color=colour

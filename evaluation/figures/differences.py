@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from data_io.errors import InputError, nearest
-from evaluation.comparison import Comparison, lower_is_better
-from evaluation.figures.class_panels import class_panels
-from evaluation.figures.saving import COLOURS, FONT_POINTS
-from evaluation.figures.score_axis import FAR, MARKS, logarithmic_above_1_mm
-from evaluation.score_names import TITLES
+from pneumoseg.data_io.errors import InputError, nearest
+from pneumoseg.evaluation.figures.class_panels import class_panels
+from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS
+from pneumoseg.evaluation.figures.score_axis import FAR, MARKS, logarithmic_above_1_mm
+from pneumoseg.evaluation.scoring.columns import TITLES
+from pneumoseg.evaluation.scoring.comparison import Comparison, lower_is_better
 
 GOLDEN = 0.6180339887
 """Multiples of it, modulo 1, keep neighbours apart (Weyl sequence): points of like height do not hide one another."""
@@ -44,7 +44,14 @@ def difference_plot(comparison: Comparison, score: str = "dice") -> Figure:
                 row = summary[(summary["class"] == name) & (summary["run_b"] == run)]
                 own = cases[(cases["class"] == name) & (cases["run_b"] == run)]
                 if len(row):
-                    _one_run(axes, position, number, len(runs), own["difference"].to_numpy(), row.iloc[0])
+                    _one_run(
+                        axes,
+                        position,
+                        number,
+                        runs=len(runs),
+                        differences=own["difference"].to_numpy(),
+                        row=row.iloc[0],
+                    )
         axes.set_xticks(range(len(names)), [_under(summary, name) for name in names], fontsize=FONT_POINTS)
         axes.set_ylabel(f"difference in {title}\n({better})", fontsize=FONT_POINTS + 1)
         axes.tick_params(axis="y", labelsize=FONT_POINTS - 1)
@@ -58,7 +65,7 @@ def difference_plot(comparison: Comparison, score: str = "dice") -> Figure:
     return figure
 
 
-def _one_run(axes: Axes, position: int, number: int, runs: int, differences: np.ndarray, row: pd.Series) -> None:
+def _one_run(axes: Axes, position: int, number: int, *, runs: int, differences: np.ndarray, row: pd.Series) -> None:
     width = 0.84 / runs
     left = position - 0.42 + number * width
     if not len(differences):

@@ -7,11 +7,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from data_io.bounding_box import bounding_box
-from data_io.errors import InputError
-from data_io.labels import LabelTable
-from data_io.volume import Volume
-from evaluation.figures.overlays import (
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.bounding_box import bounding_box
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.figures.overlays import (
     LONGEST_PANEL,
     SOLID,
     Stroke,
@@ -21,7 +21,7 @@ from evaluation.figures.overlays import (
     radiological_slice,
     write_on_picture,
 )
-from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
+from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
 
 NO_ERROR, CORRECT, MISSED, FALSE, OTHER = range(5)
 """Kinds of `error_kinds`: nothing to show; the last class correct, missed or false; another class that differs."""
@@ -74,7 +74,7 @@ def slice_disagreement(reference: np.ndarray, prediction: np.ndarray, last: int)
     return every + (LAST_CLASS_WEIGHT - 1) * np.count_nonzero(differ, axis=(0, 1))
 
 
-def worst_slices(reference: np.ndarray, prediction: np.ndarray, labels: LabelTable, count: int) -> dict[int, str]:
+def worst_slices(reference: np.ndarray, prediction: np.ndarray, labels: LabelTable, *, count: int) -> dict[int, str]:
     """Axial slices worth showing, at most `count`, the foremost first, each with the words that say why.
 
     Half of them hold the most of the table's last class (the infection; in either mask), half the most disagreement
@@ -106,7 +106,7 @@ def worst_slices(reference: np.ndarray, prediction: np.ndarray, labels: LabelTab
 
 
 def error_sheet(
-    image: Volume, reference: Volume, prediction: Volume, labels: LabelTable, title: str = "", slices: int = 4
+    image: Volume, reference: Volume, prediction: Volume, *, labels: LabelTable, title: str = "", slices: int = 4
 ) -> Figure:
     """A sheet of the `worst_slices` in rows, the head at the top; columns: the CT, contours over it, errors over it.
 
@@ -116,7 +116,7 @@ def error_sheet(
     Raises InputError where the shapes differ.
     """
     check_shapes({"CT": image.array, "reference": reference.array, "prediction": prediction.array})
-    chosen = worst_slices(reference.array, prediction.array, labels, slices)
+    chosen = worst_slices(reference.array, prediction.array, labels, count=slices)
     box = _labelled_box((reference.array, prediction.array), image.spacing_mm)
     window = display_window(image.array)
     width_mm, height_mm = ((part.stop - part.start) * step for part, step in zip(box, image.spacing_mm, strict=False))
@@ -133,14 +133,14 @@ def error_sheet(
         for axes in row:
             axes.imshow(ct, cmap="gray", vmin=window[0], vmax=window[1], extent=extent_mm, interpolation="nearest")
             axes.set_axis_off()
-        draw_contours(row[1], true, labels, extent_mm, SOLID)
-        draw_contours(row[1], found, labels, extent_mm, DASHED)
+        draw_contours(row[1], true, labels, extent_mm=extent_mm, style=SOLID)
+        draw_contours(row[1], found, labels, extent_mm=extent_mm, style=DASHED)
         row[2].imshow(_error_layer(true, found, len(labels) - 1), extent=extent_mm, interpolation="nearest")
         text = f"slice {index + 1} of {image.array.shape[2]}\n{chosen[index]}"
-        write_on_picture(row[0], 0.02, 0.02, text, "left", "bottom")
+        write_on_picture(row[0], 0.02, 0.02, text=text, horizontal="left", vertical="bottom")
         for axes in row:
-            write_on_picture(axes, 0.03, 0.97, "R", "left", "top")
-            write_on_picture(axes, 0.97, 0.97, "L", "right", "top")
+            write_on_picture(axes, 0.03, 0.97, text="R", horizontal="left", vertical="top")
+            write_on_picture(axes, 0.97, 0.97, text="L", horizontal="right", vertical="top")
     for axes, name in zip(panels[0], ("CT", "contours", "errors"), strict=True):
         axes.set_title(name, fontsize=FONT_POINTS + 1)
     figure.legend(handles=_legend(labels), loc="outside lower center", ncols=3, frameon=False, fontsize=FONT_POINTS - 1)

@@ -4,18 +4,25 @@ Drawn with numpy and PIL alone, for speed: a report holds dozens of such picture
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from data_io.atomic import write_aside
-from data_io.errors import InputError
-from data_io.labels import LabelTable
-from data_io.volume import Volume
-from evaluation.figures.errors import ERROR_COLOURS, ERROR_OPACITY, check_shapes, error_kinds, slice_disagreement
-from evaluation.figures.overlays import display_window, radiological_slice
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.storage.atomic import write_aside
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.figures.errors import (
+    ERROR_COLOURS,
+    ERROR_OPACITY,
+    check_shapes,
+    error_kinds,
+    slice_disagreement,
+)
+from pneumoseg.evaluation.figures.overlays import display_window, radiological_slice
 
 WEBP_LIMIT_PX = 16383
 WEBP_QUALITY = 60
@@ -28,10 +35,28 @@ GIF_BYTES = 3_000_000
 SMALLEST_MARKED_PX = 64
 
 
+@dataclass(frozen=True)
+class FilmStrip:
+    """Slices of one case: `path` is a WebP (or PNG) whose equally high frames are stacked, the first at the top.
+
+    `slices`: the z index (from 0) of each frame; `total_slices`: slices of the volume; `first`: the number (from 0) of
+    the frame that is shown first and as the thumbnail; `caption`: the line under the thumbnail and over the viewer,
+    which names the case. A WebP is 16383 pixels high at most.
+    """
+
+    case: str
+    caption: str
+    path: Path
+    slices: tuple[int, ...]
+    total_slices: int
+    first: int
+
+
 def frames(
     image: Volume,
     reference: Volume,
     prediction: Volume,
+    *,
     labels: LabelTable,
     indices: Sequence[int],
     width_px: int = 256,
@@ -40,7 +65,7 @@ def frames(
 
     Left the CT (lung window, or grey values as they are), right the same with the outlines of the classes in the
     table's colours (the reference's solid, the prediction's dashed) and the errors in the colours of
-    `evaluation.figures.errors`, which no outline hides; the last class (the infection) needs none: its colours end
+    `figures.errors`, which no outline hides; the last class (the infection) needs none: its colours end
     where its outlines would be. The patient's right is at the left of each panel; the height keeps the patient's
     proportions in mm.
     Raises InputError where shapes differ, for an index outside the volume and for `width_px` below 1.

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from data_io.csv_files import read_table
-from data_io.errors import InputError
-from evaluation.figures.log_axis import log_axis
-from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.storage.csv_files import read_table
+from pneumoseg.evaluation.figures.log_axis import log_axis
+from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
 
 NOT_METRICS = ("epoch", "seconds")
 VALIDATION = "val_"

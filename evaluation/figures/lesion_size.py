@@ -6,13 +6,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
-from data_io.errors import InputError, nearest
-from evaluation.figures.log_axis import log_axis
-from evaluation.figures.saving import FONT_POINTS, new_figure
-from evaluation.figures.score_axis import FoldMarks, fold_legend, fold_marks, score_axis
-from evaluation.figures.volumes import LEAST_CASES, class_rows
-from evaluation.score_names import TITLES
-from evaluation.scores import SCORES
+from pneumoseg.data_io.errors import InputError, nearest
+from pneumoseg.evaluation.figures.log_axis import log_axis
+from pneumoseg.evaluation.figures.saving import FONT_POINTS, new_figure
+from pneumoseg.evaluation.figures.score_axis import FoldMarks, fold_legend, fold_marks, score_axis
+from pneumoseg.evaluation.figures.volumes import LEAST_CASES, class_rows
+from pneumoseg.evaluation.scoring.case_scores import SCORES
+from pneumoseg.evaluation.scoring.columns import TITLES
 
 SIZE = "volume_reference_ml"
 
@@ -21,9 +21,9 @@ def score_against_size(detailed: pd.DataFrame, class_name: str = "infection", sc
     """The score of each case against the class's reference volume in ml (logarithmic axis), marked by fold.
 
     Cases whose reference is empty stand in a grey band of their own at the left: their scores are set by convention
-    (`evaluation.scores`), so they do not count in Spearman's rank correlation, which is written above with its n (not
+    (`scoring.case_scores`), so they do not count in Spearman's rank correlation, which is written above with its n (not
     for fewer than 3 cases, nor where all volumes or all scores are equal). Cases with an undefined score or without a
-    volume are not drawn; their number is written above. `detailed`: as `evaluation.tables.detailed_table`. Raises
+    volume are not drawn; their number is written above. `detailed`: as `scoring.tables.detailed_table`. Raises
     InputError for a score that does not exist and for a class that the table lacks.
     """
     if score not in SCORES:

@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
-from data_io.errors import InputError
-from data_io.intensities import is_windowed
-from data_io.labels import LabelTable
-from data_io.volume import Volume
-from evaluation.figures.saving import FONT_POINTS, new_figure
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.hounsfield import is_windowed
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.figures.saving import FONT_POINTS, new_figure
 
 LUNG_WINDOW_HU = (-1250.0, 250.0)
 GREY_WINDOW = (0.0, 255.0)
@@ -58,7 +58,7 @@ def telling_slices(mask: np.ndarray, labels: LabelTable, count: int = 4) -> list
     return [int(max(stack, key=lambda index: (last[index], every[index]))) for stack in stacks]
 
 
-def overlay_sheet(image: Volume, prediction: Volume, labels: LabelTable, title: str = "", slices: int = 4) -> Figure:
+def overlay_sheet(image: Volume, prediction: Volume, labels: LabelTable, *, title: str = "", slices: int = 4) -> Figure:
     """A sheet of axial slices in rows; columns: the CT, and the prediction over it.
 
     `image`: HU or windowed grey values; `prediction`: uint8 class numbers on the image's grid. Classes are filled
@@ -81,10 +81,19 @@ def overlay_sheet(image: Volume, prediction: Volume, labels: LabelTable, title: 
     window = display_window(image.array)
     for row, index in zip(panels, reversed(chosen), strict=True):  # the head at the top of the sheet
         for axes, (_, overlaid) in zip(row, columns, strict=True):
-            _draw_slice(axes, image.array, overlaid, index, labels, window, (width_mm, height_mm))
-        write_on_picture(row[0], 0.5, 0.02, f"slice {index + 1} of {image.array.shape[2]}", "center", "bottom")
-        write_on_picture(row[0], 0.02, 0.5, "R", "left", "center")
-        write_on_picture(row[0], 0.98, 0.5, "L", "right", "center")
+            _draw_slice(
+                axes, image.array, overlaid, index=index, labels=labels, window=window, size_mm=(width_mm, height_mm)
+            )
+        write_on_picture(
+            row[0],
+            0.5,
+            0.02,
+            text=f"slice {index + 1} of {image.array.shape[2]}",
+            horizontal="center",
+            vertical="bottom",
+        )
+        write_on_picture(row[0], 0.02, 0.5, text="R", horizontal="left", vertical="center")
+        write_on_picture(row[0], 0.98, 0.5, text="L", horizontal="right", vertical="center")
     for axes, (name, _) in zip(panels[0], columns, strict=True):
         axes.set_title(name, fontsize=FONT_POINTS + 1)
     patches = legend_patches(labels, FILL_OPACITY + 0.2)
@@ -100,6 +109,7 @@ def _draw_slice(
     axes: Axes,
     image: np.ndarray,
     mask: np.ndarray | None,
+    *,
     index: int,
     labels: LabelTable,
     window: tuple[float, float],
@@ -114,11 +124,11 @@ def _draw_slice(
     classes = radiological_slice(mask, index)
     fill = np.array([(0, 0, 0, 0), *((*unit_rgb(colour), FILL_OPACITY) for colour in labels.colours[1:])])
     axes.imshow(fill[classes], extent=extent, interpolation="nearest")
-    draw_contours(axes, classes, labels, extent)
+    draw_contours(axes, classes, labels, extent_mm=extent)
 
 
 def draw_contours(
-    axes: Axes, classes: np.ndarray, labels: LabelTable, extent_mm: tuple[float, float, float, float],
+    axes: Axes, classes: np.ndarray, labels: LabelTable, *, extent_mm: tuple[float, float, float, float],
     style: Stroke = SOLID,
 ) -> None:  # fmt: skip
     """Draws the outline of each class but the background in the table's colour.
@@ -134,7 +144,7 @@ def draw_contours(
             axes.contour(columns, rows, own, levels=[0.5], colors=colours, linewidths=1.0, linestyles=[style])
 
 
-def write_on_picture(axes: Axes, x: float, y: float, text: str, horizontal: str, vertical: str) -> None:
+def write_on_picture(axes: Axes, x: float, y: float, *, text: str, horizontal: str, vertical: str) -> None:
     """White on a dark field, so that it reads on any CT. `x`, `y`: shares of the panel, from its lower left corner."""
     axes.text(
         x, y, text, transform=axes.transAxes, ha=horizontal, va=vertical, color="white", fontsize=FONT_POINTS - 2,

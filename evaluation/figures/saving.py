@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import LayoutEngine
 from matplotlib.text import Text
 
-from data_io.atomic import write_aside
+from pneumoseg.data_io.storage.atomic import write_aside
 
 FONT_POINTS = 11
 """Size of ordinary text; titles are a little larger, tick labels a little smaller."""

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.figures.saving import COLOURS, FONT_POINTS
-from evaluation.scores import DIFFERENCES
+from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS
+from pneumoseg.evaluation.scoring.case_scores import DIFFERENCES
 
 FAR = 20.0
 """Times the usual distance: where one reaches beyond, all are shown on a logarithmic axis."""

@@ -5,9 +5,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from data_io.errors import InputError
-from evaluation.figures.saving import COLOURS, FONT_POINTS, drawable, new_figure
-from evaluation.measures.severity import CATEGORIES, RESEARCH_ONLY
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS, drawable, new_figure
+from pneumoseg.evaluation.measures.severity import CATEGORIES, RESEARCH_ONLY
 
 CASE_IN = 0.34
 """Height of one case."""

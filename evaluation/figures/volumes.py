@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from data_io.errors import InputError, nearest
-from evaluation.figures.log_axis import log_axis
-from evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
-from evaluation.scores import VOLUMES
+from pneumoseg.data_io.errors import InputError, nearest
+from pneumoseg.evaluation.figures.log_axis import log_axis
+from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
+from pneumoseg.evaluation.scoring.case_scores import VOLUMES
 
 DECADES_FOR_LOG = 2.0
 LEAST_CASES = 3
@@ -58,7 +58,7 @@ def volume_agreement(detailed: pd.DataFrame, class_name: str = "infection") -> F
     Bland-Altman: difference (prediction - reference) against the mean of both, all in ml, with `limits_of_agreement`;
     for fewer than 3 cases there are no limits. Cases outside the limits have a mark of their own and, up to 6 of them,
     their names. Volume axes are logarithmic where the volumes span more than two decades and none is 0. Cases where
-    both masks are empty count: they agree. `detailed`: as `evaluation.tables.detailed_table`; rows without volumes are
+    both masks are empty count: they agree. `detailed`: as `scoring.tables.detailed_table`; rows without volumes are
     left out and counted below. Raises InputError for a class that the table lacks.
     """
     rows = class_rows(detailed, class_name)
@@ -77,9 +77,11 @@ def volume_agreement(detailed: pd.DataFrame, class_name: str = "infection") -> F
     _difference_axis(bland_altman, differences, limits, float(means.max(initial=0)))
     _write_limits(bland_altman, limits)
     for axes, x, y in ((scatter, reference, prediction), (bland_altman, means, differences)):
-        _points(axes, x[~outside], y[~outside], "case", "o", COLOURS[0])
+        _points(axes, x[~outside], y[~outside], label="case", mark="o", colour=COLOURS[0])
         if outside.any():
-            _points(axes, x[outside], y[outside], "case outside the limits of agreement", "D", COLOURS[1])
+            _points(
+                axes, x[outside], y[outside], label="case outside the limits of agreement", mark="D", colour=COLOURS[1]
+            )
             if np.count_nonzero(outside) <= MOST_NAMED:
                 _name(axes, x[outside], y[outside], list(known["case"][outside]))
         axes.grid(color="0.9")
@@ -152,7 +154,7 @@ def _beside(axes: Axes, y: float, text: str, vertical: str) -> None:
     axes.text(1.015, y, text, transform=axes.get_yaxis_transform(), va=vertical, fontsize=FONT_POINTS - 1)
 
 
-def _points(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, mark: str, colour: str) -> None:
+def _points(axes: Axes, x: np.ndarray, y: np.ndarray, *, label: str, mark: str, colour: str) -> None:
     axes.plot(
         x, y, mark, color=colour, markersize=7, markeredgecolor="white", markeredgewidth=0.6, label=label, zorder=3
     )

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from data_io.bounding_box import bounding_box
-from data_io.errors import InputError
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.bounding_box import bounding_box
 
 FOUND_SHARE = 0.1
 COLUMNS = ("fold", "case", "class", "of", "piece", "volume_ml", "overlap", "verdict", "x_mm", "y_mm", "z_mm")
@@ -74,7 +74,7 @@ def scores_of_counts(reference: float, found: float, prediction: float, false: f
 
 
 def lesion_rows(
-    fold: int, case: str, class_name: str, reference: Pieces, prediction: Pieces, affine: np.ndarray
+    fold: int, case: str, class_name: str, *, reference: Pieces, prediction: Pieces, affine: np.ndarray
 ) -> list[dict]:
     """One row per piece with the keys COLUMNS. `affine`: 4x4 from voxel indices to RAS+ mm."""
     voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_io.errors import InputError
+from pneumoseg.data_io.errors import InputError
 
 
 def confusion(reference: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from data_io.labels import LabelTable
-from evaluation.measures.volumetry import total_name
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.evaluation.measures.volumetry import total_name
 
 STATIC_VOLUMES = (
     "Hall et al., Official ERS technical standard: GLI reference values for static lung volumes, Eur Respir J 57 "
@@ -62,7 +62,7 @@ LIMITS = (
 and so is a lung with the mean of air or of tissue without air, and an infection without tissue or denser than it."""
 
 
-def implausible(facts: Mapping, table: LabelTable, lungs: Sequence[int], infection: int) -> Iterator[str]:
+def implausible(facts: Mapping, table: LabelTable, lungs: Sequence[int], *, infection: int) -> Iterator[str]:
     """Yields a sentence for each of the facts, as of `volumetry`, that lies outside its limits.
 
     None is checked where there are no `lungs`, as with a model of other organs; mean HU are not where they are None, as

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data_io.errors import InputError
+from pneumoseg.data_io.errors import InputError
 
 
 def roc_auc(reference: np.ndarray, scores: np.ndarray) -> float:

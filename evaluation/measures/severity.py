@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from data_io.bounding_box import bounding_box
-from data_io.errors import InputError
-from data_io.intensities import is_hu
-from data_io.labels import LabelTable
-from data_io.volume import Volume, on_grid_of
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.bounding_box import bounding_box
+from pneumoseg.data_io.volumes.hounsfield import is_hu
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
 
 RESEARCH_ONLY = "For research only: computed from masks, no diagnosis and no medical device."
 
@@ -97,6 +97,7 @@ def severity(
     mask: Volume,
     image: Volume | None,
     table: LabelTable,
+    *,
     lungs: Sequence[int] = (1, 2),
     infection: int = 3,
     lobes: Volume | None = None,
@@ -132,7 +133,7 @@ def severity(
         if absent:
             (other,) = set(SIDES) - set(absent)
             remarks.append(f"no {absent[0]} lung in the mask: all infection counts as {other}")
-        both = split_lungs(labels, mask.spacing_mm, (left, right), infection)
+        both = split_lungs(labels, mask.spacing_mm, (left, right), infection=infection)
         row |= _shares(both, mask.grid.voxel_volume_ml)
         thirds = [percent for lung in both for percent in lung.thirds()]
         row["ctsi_thirds"] = _summed(thirds)
@@ -145,7 +146,7 @@ def severity(
 
 
 def split_lungs(
-    labels: np.ndarray, spacing_mm: Sequence[float], lungs: tuple[int, int], infection: int
+    labels: np.ndarray, spacing_mm: Sequence[float], lungs: tuple[int, int], *, infection: int
 ) -> tuple[LungSlices, LungSlices]:
     """The left and the right lung, each with the infected voxels that are nearer to it than to the other.
 

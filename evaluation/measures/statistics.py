@@ -8,14 +8,14 @@ import warnings
 import numpy as np
 import scipy.stats
 
-from data_io.errors import InputError
+from pneumoseg.data_io.errors import InputError
 
 DRAWN_AT_ONCE = 2_000_000
 """Values that the bootstrap holds at a time: 16 MB of them, as much of their indices."""
 
 
 def bootstrap_interval(
-    values: np.ndarray, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+    values: np.ndarray, level: float = 0.95, *, resamples: int = 10_000, seed: int = 0
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean over cases (Efron & Tibshirani 1993, chapter 13): (low, high).
 

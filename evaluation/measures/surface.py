@@ -23,9 +23,9 @@ from itertools import product
 import edt
 import numpy as np
 
-from data_io.bounding_box import bounding_box
-from data_io.errors import InputError
-from pipeline import hardware
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.bounding_box import bounding_box
+from pneumoseg.pipeline.runtime import hardware
 
 TOLERANCES_MM = {"lung_left": 1.0, "lung_right": 1.0, "lungs": 1.0, "infection": 3.0}
 """Tolerances of NSD by class, as in the benchmark of Ma et al., Medical Physics 48(3) (2021)."""
@@ -53,6 +53,7 @@ def surface_distances(
     reference: np.ndarray,
     prediction: np.ndarray,
     spacing_mm: tuple[float, float, float],
+    *,
     whole_shape: tuple[int, int, int] | None = None,
 ) -> SurfaceDistances:
     """Measures both surfaces against each other, once for all scores.

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_io.labels import LabelTable
-from data_io.scan import Scan
-from data_io.volume import Volume
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.lazy_volume import Scan
+from pneumoseg.data_io.volumes.volume import Volume
 
 Facts = dict[str, float | bool | None]
 
 
 def volumetry(
-    scan: Scan, mask: Volume, table: LabelTable, lungs: Sequence[int], infection: int, in_hu: bool = True
+    scan: Scan, mask: Volume, table: LabelTable, *, lungs: Sequence[int], infection: int, in_hu: bool = True
 ) -> Facts:
     """Facts about a segmented CT, for one row of a table. Reads the scan slab by slab.
 

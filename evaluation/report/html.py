@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from data_io.errors import InputError
-from evaluation.figures.film_strip import WEBP_LIMIT_PX
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.figures.film_strip import WEBP_LIMIT_PX
 
 STYLE = """
 :root { color-scheme: light; }
@@ -68,7 +68,7 @@ LARGE_BYTES = 300_000
 WEBP_QUALITY = 85
 
 
-def page(title: str, head: str, sections: Mapping[str, Sequence[str]], style: str = "") -> str:
+def page(title: str, head: str, sections: Mapping[str, Sequence[str]], *, style: str = "") -> str:
     """A whole page: the title, `head`, a table of contents, then the sections.
 
     `title` and the headings are text and are escaped; `head` and the parts of the sections are HTML, as the other
@@ -101,7 +101,7 @@ def section(heading: str, *parts: str) -> str:
     return f'<section>\n<h2 id="{anchor(heading)}">{escape(heading)}</h2>\n{content}\n</section>'
 
 
-def table(caption: str, header: Sequence[object], rows: Sequence[Sequence[object]], kind: str = "") -> str:
+def table(caption: str, header: Sequence[object], rows: Sequence[Sequence[object]], *, kind: str = "") -> str:
     """A table that scrolls sideways where it does not fit; the first cell of each row is its header.
 
     `kind`: "text" where the cells are words, which may break over lines.
@@ -120,7 +120,7 @@ def table(caption: str, header: Sequence[object], rows: Sequence[Sequence[object
 
 def facts(content: Mapping, caption: str) -> str:
     """A table of names and values; of a mapping within the mapping each entry has a row ("outer · inner")."""
-    return table(caption, ["item", "value"], list(_flat(content)), "text") if content else ""
+    return table(caption, ["item", "value"], list(_flat(content)), kind="text") if content else ""
 
 
 def figure(caption: str, picture: bytes) -> str:

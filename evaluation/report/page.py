@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from data_io.atomic import write_text
-from evaluation.measures.overlap import OVERLAP_SCORES
-from evaluation.report import html, slice_viewer
-from evaluation.report import tables as report_tables
-from evaluation.report.slice_viewer import FilmStrip
-from evaluation.scores import DIFFERENCES, SCORES, lungs_definition
-from evaluation.splits import Split
-from evaluation.tables import ALL_FOLDS, FURTHER_STATISTICS, STATISTICS
+from pneumoseg.data_io.storage.atomic import write_text
+from pneumoseg.evaluation.figures.film_strip import FilmStrip
+from pneumoseg.evaluation.measures.overlap import OVERLAP_SCORES
+from pneumoseg.evaluation.report import html, slice_viewer
+from pneumoseg.evaluation.report import html_tables as report_tables
+from pneumoseg.evaluation.runs.splits import Split
+from pneumoseg.evaluation.scoring.case_scores import DIFFERENCES, SCORES, lungs_definition
+from pneumoseg.evaluation.scoring.tables import ALL_FOLDS, FURTHER_STATISTICS, STATISTICS
 
 BOUNDARY = ("nsd", "hd95_mm", "assd_mm", "hd_mm")
 """The boundary scores as the result shows them: the one that reads like Dice first."""
@@ -51,6 +51,7 @@ def write_report(
     path: str | Path,
     title: str,
     summary: Mapping,
+    *,
     settings_yaml: str,
     splits: Sequence[Split],
     detailed: pd.DataFrame,
@@ -63,7 +64,7 @@ def write_report(
     """Writes the report to `path` (.html), whole or not at all.
 
     `summary`: facts for the head of the page (nested "classes", as of `summarise`, is what the result tables show);
-    `detailed`, `final`: the tables of `evaluation.tables`; `figures`: (caption, path of a PNG); `strips`: film strips
+    `detailed`, `final`: the tables of `scoring.tables`; `figures`: (caption, path of a PNG); `strips`: film strips
     of cases under their heading, such as "Worst cases". All text is escaped. Raises InputError for a picture that is
     missing or of another format, or a strip whose frames do not fit.
     """
@@ -97,7 +98,7 @@ def write_report(
         del sections["Worst and best cases"]
     facts = {key: value for key, value in summary.items() if key != "classes"}
     style = slice_viewer.STYLE if any(strips.values()) else ""
-    write_text(path, html.page(title, html.facts(facts, "Summary"), sections, style))
+    write_text(path, html.page(title, html.facts(facts, "Summary"), sections, style=style))
 
 
 def _films(strips: Mapping[str, Sequence[FilmStrip]]) -> list[str]:

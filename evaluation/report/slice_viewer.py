@@ -6,32 +6,13 @@ script and prints), and the viewer draws the frame in turn from the thumbnail's 
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from data_io.errors import InputError
-from evaluation.report.html import data_uri, read_picture
-
-
-@dataclass(frozen=True)
-class FilmStrip:
-    """Slices of one case: `path` is a WebP (or PNG) whose equally high frames are stacked, the first at the top.
-
-    `slices`: the z index (from 0) of each frame; `total_slices`: slices of the volume; `first`: the number (from 0) of
-    the frame that is shown first and as the thumbnail; `caption`: the line under the thumbnail and over the viewer,
-    which names the case. A WebP is 16383 pixels high at most.
-    """
-
-    case: str
-    caption: str
-    path: Path
-    slices: tuple[int, ...]
-    total_slices: int
-    first: int
-
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.figures.film_strip import FilmStrip
+from pneumoseg.evaluation.report.html import data_uri, read_picture
 
 STYLE = """
 .films { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: .8rem;

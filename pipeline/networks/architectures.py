@@ -5,11 +5,11 @@ default settings they have the layers of MIScnn 1.4's architectures of the same 
 all end in a softmax; the plain one is of another make than MIScnn's.
 """
 
-from pipeline.keras_backend import keras
-from pipeline.networks import blocks
-from pipeline.networks.blocks import Kit, pooled
-from pipeline.networks.unet import u_net
-from pipeline.settings import NetworkSettings
+from pneumoseg.pipeline.networks import blocks
+from pneumoseg.pipeline.networks.blocks import Kit, pooled
+from pneumoseg.pipeline.networks.unet import u_net
+from pneumoseg.pipeline.runtime.keras_backend import keras
+from pneumoseg.pipeline.settings.schema import NetworkSettings
 
 
 def standard_unet(
@@ -22,7 +22,9 @@ def standard_unet(
     """
     kit = Kit.of(dimensions, settings, dtype)
     block = blocks.two_convolutions
-    return u_net(kit, channels, classes, settings.filters, "standard_unet", pooled(block), block)
+    return u_net(
+        kit, channels, classes, filters=settings.filters, name="standard_unet", encoder=pooled(block), decoder=block
+    )
 
 
 def residual_unet(
@@ -35,7 +37,9 @@ def residual_unet(
     """
     kit = Kit.of(dimensions, settings, dtype)
     block = blocks.residual
-    return u_net(kit, channels, classes, settings.filters, "residual_unet", pooled(block), block)
+    return u_net(
+        kit, channels, classes, filters=settings.filters, name="residual_unet", encoder=pooled(block), decoder=block
+    )
 
 
 def dense_unet(
@@ -48,7 +52,9 @@ def dense_unet(
     """
     kit = Kit.of(dimensions, settings, dtype)
     block = blocks.dense
-    return u_net(kit, channels, classes, settings.filters, "dense_unet", pooled(block), block)
+    return u_net(
+        kit, channels, classes, filters=settings.filters, name="dense_unet", encoder=pooled(block), decoder=block
+    )
 
 
 def compact_unet(
@@ -60,7 +66,9 @@ def compact_unet(
     """
     kit = Kit.of(dimensions, settings, dtype)
     block = blocks.compact
-    return u_net(kit, channels, classes, settings.filters, "compact_unet", pooled(block), block)
+    return u_net(
+        kit, channels, classes, filters=settings.filters, name="compact_unet", encoder=pooled(block), decoder=block
+    )
 
 
 def attention_unet(
@@ -73,7 +81,14 @@ def attention_unet(
     kit = Kit.of(dimensions, settings, dtype)
     block = blocks.two_convolutions
     return u_net(
-        kit, channels, classes, settings.filters, "attention_unet", pooled(block), block, skip=blocks.attention_gate
+        kit,
+        channels,
+        classes,
+        filters=settings.filters,
+        name="attention_unet",
+        encoder=pooled(block),
+        decoder=block,
+        skip=blocks.attention_gate,
     )
 
 
@@ -92,8 +107,8 @@ def attention_residual_unet(
         kit,
         channels,
         classes,
-        settings.filters,
-        "attention_residual_unet",
+        filters=settings.filters,
+        name="attention_residual_unet",
         encoder=pooled(blocks.rectified_residual),
         decoder=block,
         bottom=pooled(block),
@@ -114,7 +129,14 @@ def multires_unet(
     kit = Kit.of(dimensions, settings, dtype)
     block = blocks.multires
     return u_net(
-        kit, channels, classes, settings.filters, "multires_unet", pooled(block), block, skip=blocks.residual_path
+        kit,
+        channels,
+        classes,
+        filters=settings.filters,
+        name="multires_unet",
+        encoder=pooled(block),
+        decoder=block,
+        skip=blocks.residual_path,
     )
 
 
@@ -128,4 +150,4 @@ def plain_unet(
     """
     kit = Kit.of(dimensions, settings, dtype)
     block = blocks.instance_normalised
-    return u_net(kit, channels, classes, settings.filters, "plain_unet", block, block)
+    return u_net(kit, channels, classes, filters=settings.filters, name="plain_unet", encoder=block, decoder=block)

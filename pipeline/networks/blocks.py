@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pipeline.keras_backend import keras
-from pipeline.networks import layers
-from pipeline.settings import NetworkSettings
+from pneumoseg.pipeline.networks import layers
+from pneumoseg.pipeline.runtime.keras_backend import keras
+from pneumoseg.pipeline.settings.schema import NetworkSettings
 
 Tensor: TypeAlias = keras.KerasTensor
 

@@ -2,7 +2,7 @@
 
 import importlib
 
-from pipeline.keras_backend import keras
+from pneumoseg.pipeline.runtime.keras_backend import keras
 
 
 def convolution(dimensions: int, filters: int, size: int, **arguments) -> keras.layers.Layer:
@@ -57,7 +57,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         """Normalises `inputs`; updates the moving statistics when training."""
         if keras.backend.backend() != "tensorflow" or mask is not None:
             return super().call(inputs, training=training, mask=mask)
-        backend = importlib.import_module("pipeline.tensorflow_backend")
+        backend = importlib.import_module("pneumoseg.pipeline.runtime.tensorflow_backend")
         training = bool(training) and self.trainable
         outputs, mean, variance = backend.fused_batch_norm(
             keras.ops.cast(inputs, self.compute_dtype),
@@ -121,6 +121,6 @@ class FusedInstanceNormalization(InstanceNormalization):
         """Normalises `inputs` over all axes but the first and the last."""
         if keras.backend.backend() != "tensorflow":
             return super().call(inputs)
-        backend = importlib.import_module("pipeline.tensorflow_backend")
+        backend = importlib.import_module("pneumoseg.pipeline.runtime.tensorflow_backend")
         inputs = keras.ops.cast(inputs, self.compute_dtype)
         return backend.fused_instance_norm(inputs, self.gamma, self.beta, self.epsilon)

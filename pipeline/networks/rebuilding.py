@@ -1,7 +1,7 @@
 """The same network in another precision, or with the plain layers that other programs understand."""
 
-from pipeline.keras_backend import keras
-from pipeline.networks import layers
+from pneumoseg.pipeline.networks import layers
+from pneumoseg.pipeline.runtime.keras_backend import keras
 
 PLAIN = {
     layers.FusedBatchNormalization: keras.layers.BatchNormalization,

@@ -11,10 +11,10 @@ probabilities. Layer classes of your own need `@keras.saving.register_keras_seri
 deep supervision attaches.
 """
 
-from pipeline import plugins
-from pipeline.keras_backend import keras
-from pipeline.networks import architectures
-from pipeline.settings import Settings
+from pneumoseg.pipeline.networks import architectures
+from pneumoseg.pipeline.runtime.keras_backend import keras
+from pneumoseg.pipeline.settings import plugins
+from pneumoseg.pipeline.settings.schema import Settings
 
 NETWORKS = {
     "standard-unet": architectures.standard_unet,

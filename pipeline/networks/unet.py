@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from pipeline.keras_backend import keras
-from pipeline.networks.blocks import Block, Kit, Skip, StridedBlock, unchanged
+from pneumoseg.pipeline.networks.blocks import Block, Kit, Skip, StridedBlock, unchanged
+from pneumoseg.pipeline.runtime.keras_backend import keras
 
 
 def u_net(
     kit: Kit,
     channels: int,
     classes: int,
+    *,
     filters: Sequence[int],
     name: str,
     encoder: StridedBlock,

@@ -17,7 +17,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from data_io.csv_files import read_table
+from pneumoseg.data_io.storage.csv_files import read_table
 
 RECIPE = "recipe"
 CLASSES = ("lung_left", "lung_right", "lungs", "infection")
@@ -41,7 +41,7 @@ def ablation(
         run = output / folder_name(name)
         settings = [part for change in (*(budget or ()), *changes) for part in ("--set", change)]
         which = [part for number in folds for part in ("--fold", number)]
-        command = ["-m", "scripts.kfold", data, "-o", run, "--preset", preset, *settings, *which, "--resume"]
+        command = ["-m", "pneumoseg.scripts.kfold", data, "-o", run, "--preset", preset, *settings, *which, "--resume"]
         subprocess.run([sys.executable, *map(str, command)], check=True)
         scores = [read_table(run / f"fold_{number}" / "metrics.csv") for number in folds]
         tables[name] = pd.concat(scores)

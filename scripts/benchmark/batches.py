@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.benchmark.machine import report
+from pneumoseg.scripts.benchmark.machine import report
 
 SPACING_MM = (0.7, 0.7, 1.0)
 SLICES, CASES = 301, 2
@@ -35,7 +35,7 @@ def benchmark(
     """Measures how fast pneumoseg and MIScnn make training batches."""
     from loky import get_reusable_executor
 
-    from pipeline.batches import ONE_THREAD
+    from pneumoseg.pipeline.sampling.batches import ONE_THREAD
 
     work = work.resolve()
     skip = skip or []
@@ -61,8 +61,8 @@ def benchmark(
 
 
 def _pneumoseg(work: Path, seed: int) -> dict[str, float]:
-    from pipeline import batches
-    from pipeline.configuration import load_settings
+    from pneumoseg.pipeline.sampling import batches
+    from pneumoseg.pipeline.settings.loading import load_settings
 
     figures = {}
     for name, probability, count in (
@@ -71,23 +71,23 @@ def _pneumoseg(work: Path, seed: int) -> dict[str, float]:
     ):
         settings = load_settings("covid-3d-unet", [f"seed={seed}", f"augmentation.probability={probability}"])
         cases = prepared_cases(work, settings)
-        batches.make_batch(cases, settings, 0, 0)
+        batches.make_batch(cases, settings, 0, step=0)
         started = time.process_time()
         for step in range(1, count + 1):
-            batches.make_batch(cases, settings, 0, step)
+            batches.make_batch(cases, settings, 0, step=step)
         figures[name] = settings.patches.batch * count / (time.process_time() - started)
     return figures
 
 
 def _by_workers(work: Path, seed: int, workers: int) -> float:
     """Patches per second that reach this process, from the third batch of each worker on."""
-    from pipeline import batches
-    from pipeline.configuration import load_settings
+    from pneumoseg.pipeline.sampling import batches
+    from pneumoseg.pipeline.settings.loading import load_settings
 
     first = 3 * workers
     settings = load_settings("covid-3d-unet", [f"seed={seed}", f"training.steps_per_epoch={first + BATCHES}"])
     cases = prepared_cases(work, settings)
-    made = batches.training_batches(cases, settings, 0, workers)
+    made = batches.training_batches(cases, settings, 0, workers=workers)
     for _ in range(first):
         next(made)
     started = time.perf_counter()
@@ -96,8 +96,8 @@ def _by_workers(work: Path, seed: int, workers: int) -> float:
 
 
 def _miscnn(data: Path, work: Path, seed: int) -> dict[str, float]:
-    from pipeline.batches import ONE_THREAD
-    from pipeline.miscnn.environment import environment
+    from pneumoseg.pipeline.methods.miscnn.environment import environment
+    from pneumoseg.pipeline.sampling.batches import ONE_THREAD
 
     script = Path(__file__).with_name("miscnn_batches.py")
     command = [environment(work / "miscnn"), script, data, seed, BATCHES, BATCHES_ALL_FIRING]
@@ -108,9 +108,9 @@ def _miscnn(data: Path, work: Path, seed: int) -> dict[str, float]:
 
 def prepared_cases(work: Path, settings):
     """The phantom CTs, preprocessed as the settings say."""
-    from data_io.dataset import Case
-    from pipeline.case_store import CaseStore
-    from pipeline.preprocessing import Preprocessor
+    from pneumoseg.data_io.datasets.dataset import Case
+    from pneumoseg.pipeline.preprocessing.case_store import CaseStore
+    from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
 
     store = CaseStore(work / "batches_store", Preprocessor(settings.preprocessing), settings.labels.table)
     folders = sorted(cts_with_masks(work).iterdir())
@@ -129,7 +129,7 @@ def cts_with_masks(work: Path) -> Path:
             import nibabel as nib
             import numpy as np
 
-            from data_io.phantom import make_phantom
+            from pneumoseg.data_io.phantoms.generate import make_phantom
 
             folder.mkdir(parents=True, exist_ok=True)
             image, labels = make_phantom(seed=1, index=index, shape=(256, 256, SLICES))

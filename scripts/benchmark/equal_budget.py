@@ -20,10 +20,10 @@ from typing import Annotated
 
 import typer
 
-from data_io.csv_files import read_table
-from pipeline.configuration import load_settings
-from scripts.benchmark.ablation import CLASSES, folder_name, parse_variant
-from scripts.benchmark.machine import report
+from pneumoseg.data_io.storage.csv_files import read_table
+from pneumoseg.pipeline.settings.loading import load_settings
+from pneumoseg.scripts.benchmark.ablation import CLASSES, folder_name, parse_variant
+from pneumoseg.scripts.benchmark.machine import report
 
 OWN = "pneumoseg"
 SECOND_EPOCH = re.compile(r"epoch 2/.*?seconds ([\d.]+)")
@@ -42,13 +42,18 @@ def equal_budget(
     start = [sys.executable, "-m"]
     cases = [str(data), "--fold", str(fold)]
     own = output / OWN
-    _complete([*start, "scripts.kfold", *cases, "--preset", preset], own)
+    _complete([*start, "pneumoseg.scripts.kfold", *cases, "--preset", preset], own)
     figures = {OWN: measure(own, fold)}
     # The same test cases for all, whatever their settings say of splits and seeds.
     cases += ["--splits", str(own / "splits.json"), *(("--environment", str(environment)) if environment else ())]
     for name, changes in map(parse_variant, miscnn):
         run = output / folder_name(f"miscnn {name}")
-        command = [*start, "scripts.miscnn", *cases, *(part for change in changes for part in ("--set", change))]
+        command = [
+            *start,
+            "pneumoseg.scripts.miscnn",
+            *cases,
+            *(part for change in changes for part in ("--set", change)),
+        ]
         if (run / "settings.yaml").is_file():
             epochs = load_settings(str(run / "settings.yaml")).training.epochs
         else:

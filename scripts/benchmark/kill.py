@@ -24,8 +24,8 @@ from typing import Annotated
 
 import typer
 
-from scripts.benchmark.machine import REPOSITORY, report
-from scripts.benchmark.whole_files import contents, damaged_files, left_behind
+from pneumoseg.scripts.benchmark.machine import report
+from pneumoseg.scripts.benchmark.whole_files import contents, damaged_files, left_behind
 
 TINY = (
     "patches.shape=[16,16,8]",
@@ -115,7 +115,7 @@ def benchmark(
     chosen = command or list(COMMANDS)
     with tempfile.TemporaryDirectory() as place:
         make_inputs(Path(place), chosen)
-        made = kill_commands(Path(place), chosen, rounds, seed)
+        made = kill_commands(Path(place), chosen, rounds, seed=seed)
     report(figures(made), json_file)
     if any(one.faults for one in made):
         raise SystemExit(1)
@@ -155,7 +155,7 @@ def make_inputs(place: Path, names: Sequence[str] = tuple(COMMANDS)) -> None:
         (inputs / "bundle" / "README.md").write_text("a model card\n", encoding="utf-8")
 
 
-def kill_commands(place: Path, names: Sequence[str], rounds: int, seed: int = 0) -> list[Round]:
+def kill_commands(place: Path, names: Sequence[str], rounds: int, *, seed: int = 0) -> list[Round]:
     """Kills the commands by turns, each after a first run that is left alone."""
     rng = random.Random(seed)
     expected: dict[str, tuple[dict[str, str], int, float]] = {}
@@ -237,12 +237,12 @@ def _new_work(place: Path, name: str) -> Path:
 def _line(place: Path, work: Path, name: str, resumes: bool = False) -> list[str]:
     command = COMMANDS[name]
     arguments = [*command.arguments(place / "inputs", work / "out"), *(command.again if resumes else ())]
-    return [sys.executable, "-m", "scripts.cli", *map(str, arguments)]
+    return [sys.executable, "-m", "pneumoseg.scripts.cli", *map(str, arguments)]
 
 
 def _environment(work: Path) -> dict[str, str]:
     further = {"PNEUMOSEG_CACHE": str(work / "cache"), "TMPDIR": str(work), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return os.environ | {"PYTHONPATH": str(REPOSITORY)} | further
+    return os.environ | further
 
 
 def _start(place: Path, work: Path, name: str) -> subprocess.Popen:
@@ -295,7 +295,7 @@ def _of_session(session: int) -> list[int]:
 
 
 def _finish(place: Path, arguments: list) -> None:
-    command = [sys.executable, "-m", "scripts.cli", *map(str, arguments), "--quiet"]
+    command = [sys.executable, "-m", "pneumoseg.scripts.cli", *map(str, arguments), "--quiet"]
     (place / "inputs").mkdir(exist_ok=True)
     subprocess.run(command, env=_environment(place), check=True, timeout=SLOWEST_S)
 

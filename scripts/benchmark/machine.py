@@ -15,7 +15,7 @@ def measured(command: list, folder: Path, **variables: str) -> dict[str, float]:
 
     Exits where the process fails.
     """
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(REPOSITORY)} | variables
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | variables
     started = time.perf_counter()
     process = subprocess.Popen([str(part) for part in command], cwd=folder, env=environment)
     _, status, usage = os.wait4(process.pid, 0)

@@ -19,7 +19,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from scripts.benchmark.machine import measured, report
+from pneumoseg.scripts.benchmark.machine import measured, report
 
 SHAPE, SPACING_MM = (512, 512, 301), (0.7, 0.7, 1.0)
 MEMBERS = {"lung_left": (1,), "lung_right": (2,), "infection": (3,), "lungs": (1, 2, 3)}
@@ -52,8 +52,8 @@ def benchmark(
 def _write_masks(path: Path, work: Path) -> None:
     from scipy import ndimage
 
-    from data_io.labels import LUNG_LABELS
-    from data_io.readers import read_labels
+    from pneumoseg.data_io.formats.reading import read_labels
+    from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 
     mask = read_labels(path, LUNG_LABELS).array
     places = [np.arange(size) * old // size for size, old in zip(SHAPE, mask.shape, strict=True)]
@@ -66,13 +66,13 @@ def _write_masks(path: Path, work: Path) -> None:
 
 
 def _pneumoseg(reference: np.ndarray, prediction: np.ndarray) -> None:
-    from data_io.labels import LUNG_LABELS
-    from data_io.volume import Volume
-    from evaluation.scores import score_case
+    from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+    from pneumoseg.data_io.volumes.volume import Volume
+    from pneumoseg.evaluation.scoring.case_scores import score_case
 
     affine = np.diag([*SPACING_MM, 1.0])
     one, other = Volume.from_source(reference, affine), Volume.from_source(prediction, affine)
-    score_case("case", 0, one, other, LUNG_LABELS)
+    score_case("case", 0, one, prediction=other, labels=LUNG_LABELS)
 
 
 def _surface_distance(reference: np.ndarray, prediction: np.ndarray) -> None:

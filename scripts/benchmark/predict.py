@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.benchmark.machine import REPOSITORY, matrix_rates, measured, report
+from pneumoseg.scripts.benchmark.machine import REPOSITORY, matrix_rates, measured, report
 
 SPACING_MM = (0.7, 0.7, 1.0)
 SLICES, MANY_SLICES = 301, 824
@@ -56,14 +56,26 @@ def benchmark(
 
 def _pneumoseg(ct: Path, model: Path, work: Path, engine: str) -> dict[str, float]:
     mask = work / f"mask_{engine}.nii.gz"
-    command = [sys.executable, "-m", "scripts.cli", "predict", ct, "-o", mask, "--model", model, "--engine", engine]
+    command = [
+        sys.executable,
+        "-m",
+        "pneumoseg.scripts.cli",
+        "predict",
+        ct,
+        "-o",
+        mask,
+        "--model",
+        model,
+        "--engine",
+        engine,
+    ]
     figures = measured([*command, "--overlap", TILE_OVERLAP, "--overwrite", "--quiet"], REPOSITORY)
     seconds = json.loads(mask.with_name(f"{mask.name}.json").read_text(encoding="utf-8"))["seconds"]
     return figures | {f"{stage.replace(' ', '_')}_seconds": value for stage, value in seconds.items()}
 
 
 def _miscnn(ct: Path, work: Path) -> dict[str, float]:
-    from pipeline.miscnn.environment import environment
+    from pneumoseg.pipeline.methods.miscnn.environment import environment
 
     python = environment(work / "miscnn")
     script = Path(__file__).with_name("miscnn_predict.py")
@@ -79,9 +91,9 @@ def _medians(measured: list[dict[str, float]]) -> dict[str, float]:
 def _model(work: Path) -> Path:
     path = work / "model.keras"
     if not path.is_file():
-        from pipeline.configuration import load_settings
-        from pipeline.model_file import TrainedModel, save_model
-        from pipeline.networks.registry import build_network
+        from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
+        from pneumoseg.pipeline.networks.registry import build_network
+        from pneumoseg.pipeline.settings.loading import load_settings
 
         settings = load_settings("covid-3d-unet")
         save_model(path, TrainedModel(build_network(settings), settings))
@@ -94,7 +106,7 @@ def _ct(work: Path, slices: int) -> Path:
         import nibabel as nib
         import numpy as np
 
-        from data_io.phantom import make_phantom
+        from pneumoseg.data_io.phantoms.generate import make_phantom
 
         path.parent.mkdir(parents=True)
         image, _ = make_phantom(seed=1, index=0, shape=(256, 256, slices))
@@ -105,12 +117,12 @@ def _ct(work: Path, slices: int) -> Path:
 
 def _network_operations(ct: Path) -> float:
     """Operations of the network's convolutions over all tiles of the CT (a multiplication and an addition are two)."""
-    from data_io.readers import open_scan
-    from pipeline import patches
-    from pipeline.configuration import load_settings
-    from pipeline.cost import forward_operations
-    from pipeline.networks.registry import build_network
-    from pipeline.preprocessing import Preprocessor
+    from pneumoseg.data_io.formats.reading import open_scan
+    from pneumoseg.pipeline.networks.registry import build_network
+    from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
+    from pneumoseg.pipeline.sampling import patches
+    from pneumoseg.pipeline.settings.loading import load_settings
+    from pneumoseg.pipeline.training.cost import forward_operations
 
     settings = load_settings("covid-3d-unet")
     size = Preprocessor(settings.preprocessing).grid(open_scan(ct).grid).shape

@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 import typer
 
-from data_io.layouts import open_dataset
-from evaluation.run_folder import RunFolder
-from evaluation.scores import score_case
-from pipeline import hardware
-from pipeline.postprocessing import postprocess
-from pipeline.predictor import Predictor, open_predictor
+from pneumoseg.data_io.datasets.layouts import open_dataset
+from pneumoseg.evaluation.runs.run_folder import RunFolder
+from pneumoseg.evaluation.scoring.case_scores import score_case
+from pneumoseg.pipeline.prediction.postprocessing import postprocess
+from pneumoseg.pipeline.prediction.predictor import Predictor, open_predictor
+from pneumoseg.pipeline.runtime import hardware
 
 BASE = "as it is"
 PREDICTIONS: dict[str, dict] = {
@@ -83,7 +83,7 @@ def _measure_case(case, fold: int, base: Predictor, others: dict[str, Predictor]
 
     def record(choice: str, array: np.ndarray, standard: np.ndarray, seconds: float) -> None:
         differing = float(np.mean(array != standard))
-        for score in score_case(case.name, fold, reference, image.with_array(array), table).rows:
+        for score in score_case(case.name, fold, reference, prediction=image.with_array(array), labels=table).rows:
             facts = {"differing_voxels": differing, "seconds": seconds}
             rows.append({"choice": choice, "class": score["class"], "dice": score["dice"], **facts})
 

@@ -17,8 +17,6 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from scripts.benchmark.machine import REPOSITORY
-
 BEGIN, END = "measured step begins", "measured step took"
 
 
@@ -34,7 +32,7 @@ def profile(
         return
     command = [sys.executable, __file__, str(work.resolve()), "--preset", preset, "--step-alone"]
     variables = {"ONEDNN_VERBOSE": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)} | variables
+    environment = os.environ | variables
     lines = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     first = lines.index(BEGIN)
     last = next(index for index, line in enumerate(lines) if line.startswith(END))
@@ -57,14 +55,14 @@ def profile(
 
 
 def _step(work: Path, preset: str) -> None:
-    from pipeline import batches
-    from pipeline.configuration import load_settings
-    from pipeline.trainer import make_trainer
-    from scripts.benchmark.batches import prepared_cases
+    from pneumoseg.pipeline.sampling import batches
+    from pneumoseg.pipeline.settings.loading import load_settings
+    from pneumoseg.pipeline.training.step import make_trainer
+    from pneumoseg.scripts.benchmark.batches import prepared_cases
 
     settings = load_settings(preset)
     trainer = make_trainer(settings)
-    batch = batches.make_batch(prepared_cases(work, settings), settings, 0, 0)
+    batch = batches.make_batch(prepared_cases(work, settings), settings, 0, step=0)
     trainer.train(batch, settings.training.learning_rate)
     print(f"\n{BEGIN}", flush=True)
     started = time.perf_counter()

@@ -22,10 +22,10 @@ import nibabel as nib
 import numpy as np
 import typer
 
-from data_io.phantom import write_phantoms
-from pipeline.bundled import bundled_model
-from pipeline.model_file import SETTINGS_ENTRY
-from scripts.benchmark.machine import REPOSITORY, report
+from pneumoseg.data_io.phantoms.generate import write_phantoms
+from pneumoseg.pipeline.models.bundled import bundled_model
+from pneumoseg.pipeline.models.model_file import SETTINGS_ENTRY
+from pneumoseg.scripts.benchmark.machine import REPOSITORY, report
 
 SIZE = (128, 128, 64)
 MARGIN_MB = 200.0
@@ -38,7 +38,7 @@ def benchmark(
 ) -> None:
     """Measures the ordinary prediction, then each input; exits with 1 where one failed otherwise, or took too much."""
     work = work.resolve()
-    write_phantoms(work / "phantoms", 1, SIZE, seed=1, overwrite=True)
+    write_phantoms(work / "phantoms", 1, shape=SIZE, seed=1, overwrite=True)
     ct = work / "phantoms" / "phantom_001" / "imaging.nii.gz"
     _predict(ct, work, [])  # converts the networks once
     ordinary = _predict(ct, work, [])
@@ -67,7 +67,7 @@ def _predict(source: Path, folder: Path, arguments: list) -> dict:
     command = [
         sys.executable,
         "-m",
-        "scripts.cli",
+        "pneumoseg.scripts.cli",
         "predict",
         source,
         "-o",

@@ -16,8 +16,8 @@ from typing import Annotated
 
 import typer
 
-from scripts.benchmark.batches import cts_with_masks
-from scripts.benchmark.machine import REPOSITORY, matrix_rates, measured, report
+from pneumoseg.scripts.benchmark.batches import cts_with_masks
+from pneumoseg.scripts.benchmark.machine import REPOSITORY, matrix_rates, measured, report
 
 PROGRAMS = ("pneumoseg", "keras", "miscnn")
 
@@ -29,10 +29,10 @@ def benchmark(
     steps: Annotated[int, typer.Option("--steps", min=2, help="Steps of each kind, after one that warms up.")] = 4,
 ) -> None:
     """Measures a training step, and data and step together, in seconds a patch."""
-    from pipeline.configuration import load_settings
-    from pipeline.cost import forward_operations
-    from pipeline.hardware import choose_precision
-    from pipeline.networks.registry import build_network
+    from pneumoseg.pipeline.networks.registry import build_network
+    from pneumoseg.pipeline.runtime.hardware import choose_precision
+    from pneumoseg.pipeline.settings.loading import load_settings
+    from pneumoseg.pipeline.training.cost import forward_operations
 
     work = work.resolve()
     data = cts_with_masks(work)
@@ -55,7 +55,7 @@ def benchmark(
 def _train(program: str, data: Path, work: Path, steps: int) -> dict[str, float]:
     output = work / f"train_{program}.json"
     if program == "miscnn":
-        from pipeline.miscnn.environment import environment
+        from pneumoseg.pipeline.methods.miscnn.environment import environment
 
         command = [environment(work / "miscnn"), Path(__file__).with_name("miscnn_train.py"), data, steps, output]
     else:

@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline import batches, losses
-from pipeline.configuration import load_settings
-from pipeline.hardware import choose_precision
-from pipeline.networks.rebuilding import rebuild
-from pipeline.networks.registry import build_network
-from pipeline.trainer import make_trainer
-from scripts.benchmark.batches import prepared_cases
+from pneumoseg.pipeline.networks.rebuilding import rebuild
+from pneumoseg.pipeline.networks.registry import build_network
+from pneumoseg.pipeline.runtime.hardware import choose_precision
+from pneumoseg.pipeline.sampling import batches
+from pneumoseg.pipeline.settings.loading import load_settings
+from pneumoseg.pipeline.training import losses
+from pneumoseg.pipeline.training.metrics import make_metric
+from pneumoseg.pipeline.training.step import make_trainer
+from pneumoseg.scripts.benchmark.batches import prepared_cases
 
 
 def main(program: str, work: str, steps: int, output: str) -> None:
@@ -25,10 +27,10 @@ def main(program: str, work: str, steps: int, output: str) -> None:
     settings = load_settings("covid-3d-unet", changes)
     cases = prepared_cases(Path(work), settings)
     step = _pneumoseg_step(settings) if program == "pneumoseg" else _keras_step(settings)
-    batch = batches.make_batch(cases, settings, 0, 0)
+    batch = batches.make_batch(cases, settings, 0, step=0)
     step(batch)
     alone = [_seconds(step, batch) for _ in range(steps)]
-    made = batches.training_batches(cases, settings, 1, settings.training.workers)
+    made = batches.training_batches(cases, settings, 1, workers=settings.training.workers)
     step(next(made))
     started = time.perf_counter()
     for batch in made:
@@ -48,13 +50,13 @@ def _pneumoseg_step(settings) -> Callable:
 
 
 def _keras_step(settings) -> Callable:
-    from pipeline.keras_backend import keras
+    from pneumoseg.pipeline.runtime.keras_backend import keras
 
     network = rebuild(build_network(settings), choose_precision(), plain=True)
     network.compile(
         optimizer=keras.optimizers.Adam(settings.training.learning_rate),
         loss=losses.make_loss(settings.loss, len(settings.labels.names)),
-        metrics=[losses.make_metric(name) for name in settings.training.metrics],
+        metrics=[make_metric(name) for name in settings.training.metrics],
         jit_compile=False,
     )
     return lambda batch: network.train_on_batch(batch.images, batch.labels)

@@ -19,9 +19,9 @@ import pandas as pd
 import typer
 from scipy import ndimage
 
-from data_io.bounding_box import bounding_box
-from data_io.errors import InputError
-from scripts.benchmark.machine import report
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.bounding_box import bounding_box
+from pneumoseg.scripts.benchmark.machine import report
 
 LOBES = {"left": ("lobe_1", "lobe_2"), "right": ("lobe_3", "lobe_4", "lobe_5")}
 LUNGS, INFECTION = (1, 2), 3
@@ -39,8 +39,8 @@ def transfer(
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
 ) -> None:
     """Measures one mask."""
-    from data_io.labels import LUNG_LABELS
-    from data_io.readers import open_scan, read_labels, read_volume
+    from pneumoseg.data_io.formats.reading import open_scan, read_labels, read_volume
+    from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 
     predicted = read_labels(mask, LUNG_LABELS)
     figures: dict = {}
@@ -68,14 +68,16 @@ def slice_agreement(mask: np.ndarray, spacing_mm: tuple[float, float, float], ma
     `mask`: class numbers (x, y, z); `marked`: one row per slice along z. Where a side has no marked slice, all that is
     predicted there is false: its share of the infected voxels is given.
     """
-    from evaluation.measures.ranking import roc_auc
-    from evaluation.measures.severity import split_lungs
+    from pneumoseg.evaluation.measures.ranking import roc_auc
+    from pneumoseg.evaluation.measures.severity import split_lungs
 
     area = np.count_nonzero(mask == INFECTION, axis=(0, 1))
     height = bounding_box(mask > 0)[2]
     figures: dict = {"slices": len(marked), "infected_slices": int(marked["infected"].sum())}
     figures["slice_auc"] = _defined(roc_auc(marked["infected"].to_numpy() == 1, area))
-    for (side, lobes), lung in zip(LOBES.items(), split_lungs(mask, spacing_mm, LUNGS, INFECTION), strict=True):
+    for (side, lobes), lung in zip(
+        LOBES.items(), split_lungs(mask, spacing_mm, LUNGS, infection=INFECTION), strict=True
+    ):
         infected = np.zeros(len(marked))
         infected[height] = lung.infected
         figures[f"{side}_slice_auc"] = _defined(roc_auc(marked[list(lobes)].any(axis=1).to_numpy(), infected))

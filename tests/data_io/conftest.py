@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from data_io.reporting import log
+from pneumoseg.data_io.console import log
 
 
 @pytest.fixture

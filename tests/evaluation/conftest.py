@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from data_io.labels import LUNG_LABELS
-from data_io.layouts import open_dataset
-from data_io.nifti import write_label_nifti
-from data_io.volume import Volume
-from evaluation import cross_validation
+from pneumoseg.data_io.datasets.layouts import open_dataset
+from pneumoseg.data_io.formats.nifti import write_label_nifti
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.experiments import cross_validation
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data_io.labels import LUNG_LABELS
-from data_io.volume import Volume
-from evaluation.cross_validation import cross_validate
-from evaluation.splits import k_fold
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.experiments.cross_validation import cross_validate
+from pneumoseg.evaluation.runs.splits import k_fold
 
 FILES = {
     "settings.yaml",
@@ -51,4 +51,4 @@ class Threshold:
 
 
 def run(dataset, output, **arguments):
-    return cross_validate(dataset, k_fold(dataset, 3, 0), Threshold(), output, **arguments)
+    return cross_validate(dataset, k_fold(dataset, 3, seed=0), Threshold(), output=output, **arguments)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.case_store import StoredCase
+from pneumoseg.pipeline.preprocessing.case_store import StoredCase
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from data_io.phantom import write_phantoms
+import pneumoseg
+from pneumoseg.data_io.phantoms.generate import write_phantoms
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(pneumoseg.__file__).parent
 TINY = [
     "patches.shape=[16, 16, 8]",
     "network.filters=[4, 8]",
@@ -25,7 +26,7 @@ TINY = [
 def phantoms(tmp_path_factory) -> Path:
     """Four small phantoms, folder per case; not to be changed."""
     folder = tmp_path_factory.mktemp("phantoms") / "data"
-    write_phantoms(folder, 4, (32, 32, 24), seed=1)
+    write_phantoms(folder, 4, shape=(32, 32, 24), seed=1)
     return folder
 
 
@@ -36,7 +37,7 @@ def pneumoseg(tmp_path, monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
 
     def run(*arguments, code: int = 0) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "scripts.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "pneumoseg.scripts.cli", *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
         assert done.returncode == code, done.stdout + done.stderr
         return done

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from data_io.volume import Volume
-from scripts.cli import app
+import pneumoseg
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.scripts.cli import app
 
 TINY = ("patches.shape=[16, 16, 8]", "network.filters=[8, 16]")
 
@@ -26,9 +27,9 @@ def invoke(*arguments) -> tuple[int, str]:
 def models(tmp_path, monkeypatch):
     """Two untrained models: with batch normalisation, and with instance normalisation on another grid."""
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
-    from pipeline.configuration import load_settings
-    from pipeline.model_file import TrainedModel, save_model
-    from pipeline.networks.registry import build_network
+    from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
+    from pneumoseg.pipeline.networks.registry import build_network
+    from pneumoseg.pipeline.settings.loading import load_settings
 
     paths = []
     for name, changes in (("one", ()), ("two", ("network.name=plain-unet", "preprocessing.spacing_mm=[2, 2, 2]"))):
@@ -40,7 +41,7 @@ def models(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("engine", ["openvino", "keras"])
 def test_a_bundle_is_half_as_large_and_predicts_alike(models, tmp_path, engine):
-    from pipeline.predictor import open_predictor
+    from pneumoseg.pipeline.prediction.predictor import open_predictor
 
     folder = tmp_path / "bundle"
     code, output = invoke(
@@ -122,7 +123,7 @@ def test_a_bundle_may_replace_itself_and_keeps_what_describes_it(models, tmp_pat
 
 
 def test_models_that_cannot_be_written_leave_the_earlier_ones(models, tmp_path, monkeypatch):
-    from pipeline import model_file
+    from pneumoseg.pipeline.models import model_file
 
     assert invoke("bundle", *models, "-o", tmp_path / "bundle")[0] == 0
     before = everything_in(tmp_path)
@@ -141,9 +142,9 @@ def test_models_that_cannot_be_written_leave_the_earlier_ones(models, tmp_path, 
 
 
 def test_models_of_other_labels_are_refused(models, tmp_path):
-    from pipeline.configuration import load_settings
-    from pipeline.model_file import TrainedModel, save_model
-    from pipeline.networks.registry import build_network
+    from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
+    from pneumoseg.pipeline.networks.registry import build_network
+    from pneumoseg.pipeline.settings.loading import load_settings
 
     settings = load_settings("demo", [*TINY, "labels.names=[background, lung_left, lung_right, lesion]"])
     save_model(tmp_path / "other.keras", TrainedModel(build_network(settings), settings))
@@ -166,8 +167,8 @@ def test_other_settings_and_files_are_refused(models, tmp_path):
 
 KILLED = """
 import os, signal, sys
-from data_io import atomic
-from scripts.cli import app
+from pneumoseg.data_io.storage import atomic
+from pneumoseg.scripts.cli import app
 left, rename, exchange = int(sys.argv.pop(1)), os.rename, atomic._exchange
 def counted(function):
     def call(*paths):
@@ -186,7 +187,7 @@ app()
 @pytest.mark.parametrize("moment", [1, 2])
 def test_a_kill_among_the_renames_leaves_one_bundle_or_the_other(models, tmp_path, moment):
     """Killed right after the first and the second change of names: never one network of two."""
-    from pipeline.bundle_card import check_members
+    from pneumoseg.pipeline.models.bundle_card import check_members
 
     bundle = tmp_path / "bundle"
     assert invoke("bundle", *models, "-o", bundle)[0] == 0
@@ -195,7 +196,7 @@ def test_a_kill_among_the_renames_leaves_one_bundle_or_the_other(models, tmp_pat
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(moment), *map(str, arguments)],
         check=False,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(pneumoseg.__file__).parent,
         capture_output=True,
     )
     assert done.returncode in (-signal.SIGKILL, 0), done.stderr

@@ -6,7 +6,7 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from scripts.cli import COMMANDS, app
+from pneumoseg.scripts.cli import COMMANDS, app
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -19,7 +19,7 @@ def test_help_shows_an_example(name):
 def test_help_imports_nothing_heavy():
     program = (
         "import sys; sys.argv = ['pneumoseg', 'kfold', '--help']\n"
-        "from scripts.cli import main\n"
+        "from pneumoseg.scripts.cli import main\n"
         "try:\n    main()\n"
         "except SystemExit:\n    pass\n"
         "print(sorted({'tensorflow', 'keras', 'numpy', 'pandas', 'matplotlib'} & set(sys.modules)))\n"

@@ -8,10 +8,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from data_io.csv_files import write_table
-from evaluation.scores import SCORES
-from evaluation.tables import detailed_table
-from scripts.compare import compare
+from pneumoseg.data_io.storage.csv_files import write_table
+from pneumoseg.evaluation.scoring.case_scores import SCORES
+from pneumoseg.evaluation.scoring.tables import detailed_table
+from pneumoseg.scripts.compare import compare
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command()(compare)

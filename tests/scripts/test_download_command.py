@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from scripts.download import download
+from pneumoseg.scripts.download import download
 
 app = typer.Typer()
 app.command()(download)

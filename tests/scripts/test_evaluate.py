@@ -9,14 +9,14 @@ import pytest
 import SimpleITK as sitk
 import typer
 
-from data_io import nifti
-from data_io.label_files import write_labels
-from data_io.labels import LUNG_LABELS, LabelTable
-from data_io.nifti import write_label_nifti
-from data_io.volume import Volume
-from evaluation.scores import COLUMNS
-from evaluation.tables import read_detailed
-from scripts.evaluate import evaluate
+from pneumoseg.data_io.formats import nifti
+from pneumoseg.data_io.formats.nifti import write_label_nifti
+from pneumoseg.data_io.formats.writing import write_labels
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.scoring.case_scores import COLUMNS
+from pneumoseg.evaluation.scoring.tables import read_detailed
+from pneumoseg.scripts.evaluate import evaluate
 
 
 def mask(shift: int = 0) -> Volume:
@@ -219,7 +219,7 @@ def test_a_call_that_failed_while_writing_leaves_no_scores_that_stand_in_the_way
     if overwrite:
         evaluate(**folders, quiet=True)
     with monkeypatch.context() as patched:
-        patched.setattr("evaluation.mask_evaluation.write_report", full)
+        patched.setattr("pneumoseg.evaluation.experiments.mask_evaluation.write_report", full)
         with pytest.raises(typer.Exit):
             evaluate(**folders, quiet=True, overwrite=overwrite)
     assert (folders["output"] / "final.csv").is_file()

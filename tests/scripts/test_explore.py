@@ -10,7 +10,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from scripts.explore import explore
+from pneumoseg.scripts.explore import explore
 
 app = typer.Typer()
 app.command()(explore)
@@ -39,7 +39,7 @@ def unrendered(monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (1, 1)).save(path)
 
-    monkeypatch.setattr("evaluation.figures.saving.save_figure", save)
+    monkeypatch.setattr("pneumoseg.evaluation.figures.saving.save_figure", save)
 
 
 def written(folder):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from scripts.cli import app
+from pneumoseg.scripts.cli import app
 
 PLACEMENT = (
     "qform_code",

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from scripts.cli import app
+from pneumoseg.scripts.cli import app
 
 
 def invoke(*arguments) -> tuple[int, str]:
@@ -102,7 +102,9 @@ def test_train_fine_tunes_and_resumes(phantoms, tiny, tmp_path):
     ("changes", "told"), [(["training.monitor=validation", "training.validation_share=0.3"], True), ([], False)]
 )
 def test_train_says_where_patients_are_held_out(phantoms, tiny, tmp_path, monkeypatch, changes, told):
-    monkeypatch.setattr("evaluation.final_model.train_final_model", lambda *arguments: tmp_path / "model.keras")
+    monkeypatch.setattr(
+        "pneumoseg.evaluation.experiments.full_training.train_final_model", lambda *arguments: tmp_path / "model.keras"
+    )
     flags = [part for change in changes for part in ("--set", change)]
     code, output = invoke("train", phantoms, "-o", tmp_path / "one", *tiny, *flags)
     assert code == 0, output
@@ -113,7 +115,7 @@ def test_a_killed_run_resumes_and_leaves_nothing_half(phantoms, tiny, tmp_path, 
     output = tmp_path / "run"
     arguments = ["kfold", str(phantoms), "-o", str(output), *tiny, "--set", "training.epochs=12"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.cli", *arguments],
+        [sys.executable, "-m", "pneumoseg.scripts.cli", *arguments],
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -253,12 +255,12 @@ def test_odd_volumes_that_must_work(tmp_path, tiny, save_pair):
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(phantoms, tiny, tmp_path, monkeypatch):
-    from pipeline import training
+    from pneumoseg.pipeline.training import loop
 
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(training, "save_checkpoint", full)
+    monkeypatch.setattr(loop, "save_checkpoint", full)
     code, output = invoke("kfold", phantoms, "-o", tmp_path / "run", *tiny)
     assert code == 2
     assert "No space left on device" in output

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from scripts.cli import app
+from pneumoseg.scripts.cli import app
 from tests.evaluation.threshold import FILES
 
-STUB = Path(__file__).parents[1] / "pipeline" / "miscnn" / "stub_worker.py"
+STUB = Path(__file__).parents[1] / "pipeline" / "methods" / "miscnn" / "stub_worker.py"
 EVERYTHING = FILES | {"lesions.csv", "confusion.csv", "figures", "fold_0", "fold_1"}
 
 
@@ -25,8 +25,10 @@ def invoke(*arguments) -> tuple[int, str]:
 @pytest.fixture
 def flags(tmp_path, monkeypatch) -> list[str]:
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("pipeline.miscnn.method.WORKER", STUB)
-    monkeypatch.setattr("pipeline.hardware.gpu_available", lambda: False)  # spares the import of TensorFlow
+    monkeypatch.setattr("pneumoseg.pipeline.methods.miscnn.method.WORKER", STUB)
+    monkeypatch.setattr(
+        "pneumoseg.pipeline.runtime.hardware.gpu_available", lambda: False
+    )  # spares the import of TensorFlow
     python = tmp_path / "environment" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")

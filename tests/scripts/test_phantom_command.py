@@ -8,9 +8,10 @@ from pathlib import Path
 import typer
 from typer.testing import CliRunner
 
-from scripts.phantom import phantom
+import pneumoseg
+from pneumoseg.scripts.phantom import phantom
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(pneumoseg.__file__).parent
 SMALL = ["--shape", "20", "18", "16", "--cases", "1"]
 
 
@@ -39,7 +40,7 @@ def test_second_run_needs_overwrite(tmp_path):
 
 
 def test_refusal_is_one_line_and_exit_code_2(tmp_path):
-    command = [sys.executable, "-m", "scripts.phantom", str(tmp_path / "out"), "--cases", "0"]
+    command = [sys.executable, "-m", "pneumoseg.scripts.phantom", str(tmp_path / "out"), "--cases", "0"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert result.stderr.startswith("error: cases") and result.stderr.count("\n") == 1

@@ -12,9 +12,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from pipeline.configuration import load_settings
-from pipeline.model_file import TrainedModel, save_model
-from pipeline.networks.registry import build_network
+from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
+from pneumoseg.pipeline.networks.registry import build_network
+from pneumoseg.pipeline.settings.loading import load_settings
 
 VOLUMES = 20
 CORRUPT = "ct_07"
@@ -54,7 +54,7 @@ def test_a_killed_batch_resumes_and_passes_over_the_corrupt(cts, model, tmp_path
     output = tmp_path / "killed"
     arguments = ["predict", cts, "-o", output, "--model", model, "--keep-going"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.cli", *map(str, arguments)],
+        [sys.executable, "-m", "pneumoseg.scripts.cli", *map(str, arguments)],
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         cwd=os.path.dirname(os.path.dirname(os.path.dirname(__file__))),
@@ -112,7 +112,7 @@ def test_parts_formats_and_extras(cts, model, tmp_path, pneumoseg):
 def test_a_bad_flag_is_one_line_and_code_2(cts, model, tmp_path, flags, message):
     from typer.testing import CliRunner
 
-    from scripts.cli import app
+    from pneumoseg.scripts.cli import app
 
     arguments = ["predict", cts / "ct_00.nii.gz", "-o", tmp_path / "out", "--model", model, *flags]
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import pytest
 from typer.testing import CliRunner
 
-from data_io.labels import LUNG_LABELS
-from data_io.layouts import open_dataset
-from evaluation.cross_validation import cross_validate
-from evaluation.splits import k_fold
-from pipeline.configuration import load_settings, settings_yaml
-from scripts.cli import app
+from pneumoseg.data_io.datasets.layouts import open_dataset
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.evaluation.experiments.cross_validation import cross_validate
+from pneumoseg.evaluation.runs.splits import k_fold
+from pneumoseg.pipeline.settings.loading import load_settings, settings_yaml
+from pneumoseg.scripts.cli import app
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Everywhere:
 def run(phantoms, tmp_path):
     """A finished run without models, as a vote leaves it, and without a summary."""
     dataset = open_dataset(phantoms)
-    cross_validate(dataset, k_fold(dataset, 2), Everywhere(), tmp_path / "run")
+    cross_validate(dataset, k_fold(dataset, 2), Everywhere(), output=tmp_path / "run")
     (tmp_path / "run" / "summary.json").unlink()
     return tmp_path / "run"
 

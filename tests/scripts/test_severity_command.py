@@ -10,11 +10,11 @@ import SimpleITK as sitk
 import typer
 from typer.testing import CliRunner
 
-from data_io.label_files import write_labels
-from data_io.labels import LUNG_LABELS, LabelTable
-from data_io.volume import Volume
-from evaluation.measures.severity import DEFINITIONS
-from scripts.severity import severity
+from pneumoseg.data_io.formats.writing import write_labels
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.measures.severity import DEFINITIONS
+from pneumoseg.scripts.severity import severity
 
 app = typer.Typer()
 app.command()(severity)
@@ -76,7 +76,7 @@ def unrendered(monkeypatch, request):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
-    monkeypatch.setattr("evaluation.figures.saving.save_figure", keep)
+    monkeypatch.setattr("pneumoseg.evaluation.figures.saving.save_figure", keep)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from scripts.verify import verify
+from pneumoseg.scripts.verify import verify
 
 app = typer.Typer()
 app.command()(verify)

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from data_io.layouts import open_dataset
-from evaluation.splits import k_fold, to_json
-from scripts.cli import app
+from pneumoseg.data_io.datasets.layouts import open_dataset
+from pneumoseg.evaluation.runs.splits import k_fold, to_json
+from pneumoseg.scripts.cli import app
 
 TINY = ("patches.shape=[16, 16, 8]", "network.filters=[4, 8]", "evaluation.folds=2")
 
@@ -21,9 +21,9 @@ def invoke(*arguments) -> tuple[int, str]:
 def make_run(phantoms, tmp_path, monkeypatch):
     """A function that writes a run folder with untrained models, as far as voting looks at it."""
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
-    from pipeline.configuration import load_settings
-    from pipeline.model_file import TrainedModel, save_model
-    from pipeline.networks.registry import build_network
+    from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
+    from pneumoseg.pipeline.networks.registry import build_network
+    from pneumoseg.pipeline.settings.loading import load_settings
 
     def make(name: str, *changes: str, seed: int = 0):
         settings = load_settings("demo", [*TINY, *changes])
@@ -31,7 +31,7 @@ def make_run(phantoms, tmp_path, monkeypatch):
         for fold in (0, 1):
             (run / f"fold_{fold}").mkdir(parents=True)
             save_model(run / f"fold_{fold}" / "model.keras", TrainedModel(build_network(settings), settings))
-        splits = to_json(k_fold(open_dataset(phantoms), 2, seed))
+        splits = to_json(k_fold(open_dataset(phantoms), 2, seed=seed))
         (run / "splits.json").write_text(json.dumps(splits), encoding="utf-8")
         return run
 

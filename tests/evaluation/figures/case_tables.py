@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from evaluation.scores import SCORES
-from evaluation.tables import detailed_table
+from pneumoseg.evaluation.scoring.case_scores import SCORES
+from pneumoseg.evaluation.scoring.tables import detailed_table
 
 UNKNOWN = float("nan")
 

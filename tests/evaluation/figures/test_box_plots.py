@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_io.errors import InputError
-from evaluation.figures.box_plots import box_plots
-from evaluation.figures.saving import save_figure
-from evaluation.scores import SCORES
-from evaluation.tables import detailed_table
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.figures.box_plots import box_plots
+from pneumoseg.evaluation.figures.saving import save_figure
+from pneumoseg.evaluation.scoring.case_scores import SCORES
+from pneumoseg.evaluation.scoring.tables import detailed_table
 
 
 def table(folds: int = 3) -> pd.DataFrame:

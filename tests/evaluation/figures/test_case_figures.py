@@ -4,10 +4,10 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from data_io.errors import InputError
-from evaluation.figures.lesion_size import score_against_size
-from evaluation.figures.saving import save_figure
-from evaluation.figures.volumes import volume_agreement
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.figures.lesion_size import score_against_size
+from pneumoseg.evaluation.figures.saving import save_figure
+from pneumoseg.evaluation.figures.volumes import volume_agreement
 from tests.evaluation.figures.case_tables import one_astray, table
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from data_io.errors import InputError
-from evaluation.figures.confusion import confusion_figure, short_count
-from evaluation.figures.saving import save_figure
-from evaluation.measures.overlap import confusion
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.figures.confusion import confusion_figure, short_count
+from pneumoseg.evaluation.figures.saving import save_figure
+from pneumoseg.evaluation.measures.overlap import confusion
 from tests.evaluation.figures.case_tables import texts
 
 

@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from data_io.errors import InputError
-from data_io.labels import LUNG_LABELS, LabelTable
-from data_io.volume import Volume
-from evaluation.figures.errors import (
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.figures.errors import (
     CORRECT,
     ERROR_COLOURS,
     ERROR_OPACITY,
@@ -21,7 +21,7 @@ from evaluation.figures.errors import (
     slice_disagreement,
     worst_slices,
 )
-from evaluation.figures.saving import save_figure
+from pneumoseg.evaluation.figures.saving import save_figure
 
 SHAPE = (40, 30, 12)
 
@@ -93,16 +93,16 @@ def test_half_of_the_slices_have_the_most_infection_and_half_the_most_disagreeme
     prediction[0, :4, 25] = 3
     prediction[0, :3, 35] = 3
     prediction[0, :2, 30] = 3
-    assert sorted(worst_slices(reference, prediction, LUNG_LABELS, 4)) == [5, 15, 25, 35]
-    assert sorted(worst_slices(reference, prediction, LUNG_LABELS, 1)) == [25]
-    assert sorted(worst_slices(reference, prediction, LUNG_LABELS, 5)) == [5, 15, 25, 30, 35]
+    assert sorted(worst_slices(reference, prediction, LUNG_LABELS, count=4)) == [5, 15, 25, 35]
+    assert sorted(worst_slices(reference, prediction, LUNG_LABELS, count=1)) == [25]
+    assert sorted(worst_slices(reference, prediction, LUNG_LABELS, count=5)) == [5, 15, 25, 30, 35]
 
 
 @pytest.mark.parametrize(("height", "apart"), [(40, 3), (400, 8)])
 def test_slices_are_apart(height, apart):
     reference = np.zeros((2, 2, height), np.uint8)
     reference[0, 0] = 3
-    chosen = sorted(worst_slices(reference, np.zeros_like(reference), LUNG_LABELS, 5))
+    chosen = sorted(worst_slices(reference, np.zeros_like(reference), LUNG_LABELS, count=5))
     assert len(chosen) == 5
     assert np.diff(chosen).min() == apart
 
@@ -111,37 +111,37 @@ def test_slices_are_nearer_where_there_are_few():
     reference = np.zeros((4, 4, 40), np.uint8)
     reference[0, 0, 20:24] = 3
     prediction = np.zeros_like(reference)
-    assert sorted(worst_slices(reference, prediction, LUNG_LABELS, 4)) == [20, 21, 22, 23]
-    assert sorted(worst_slices(reference, prediction, LUNG_LABELS, 9)) == [20, 21, 22, 23]
+    assert sorted(worst_slices(reference, prediction, LUNG_LABELS, count=4)) == [20, 21, 22, 23]
+    assert sorted(worst_slices(reference, prediction, LUNG_LABELS, count=9)) == [20, 21, 22, 23]
 
 
 def test_without_infection_and_error_the_slices_with_most_lung_are_shown():
     lungs = np.zeros((4, 4, 30), np.uint8)
     lungs[0, 0, 2:20] = 1
     lungs[:, :, 8] = 2
-    assert 8 in worst_slices(lungs, lungs, LUNG_LABELS, 2)
+    assert 8 in worst_slices(lungs, lungs, LUNG_LABELS, count=2)
 
 
 def test_empty_masks_show_the_middle():
     empty = np.zeros((4, 4, 9), np.uint8)
-    assert sorted(worst_slices(empty, empty, LUNG_LABELS, 4)) == [4]
-    assert sorted(worst_slices(empty[..., :1], empty[..., :1], LUNG_LABELS, 4)) == [0]
+    assert sorted(worst_slices(empty, empty, LUNG_LABELS, count=4)) == [4]
+    assert sorted(worst_slices(empty[..., :1], empty[..., :1], LUNG_LABELS, count=4)) == [0]
 
 
 def test_no_slice_and_other_shapes_are_refused():
     empty = np.zeros((4, 4, 9), np.uint8)
     with pytest.raises(InputError, match="at least 1 slice can be shown, found 0"):
-        worst_slices(empty, empty, LUNG_LABELS, 0)
+        worst_slices(empty, empty, LUNG_LABELS, count=0)
     with pytest.raises(InputError, match=r"reference and prediction must have one shape, found .*9\) and .*8\)"):
-        worst_slices(empty, empty[..., :8], LUNG_LABELS, 4)
+        worst_slices(empty, empty[..., :8], LUNG_LABELS, count=4)
     image, _, prediction = case()
     with pytest.raises(InputError, match="CT and reference must have one shape"):
-        error_sheet(image, volume(empty), prediction, LUNG_LABELS)
+        error_sheet(image, volume(empty), prediction, labels=LUNG_LABELS)
 
 
 def test_errors_are_drawn_in_their_colours_the_patients_right_at_the_left():
     image, reference, prediction = case()
-    figure = error_sheet(image, reference, prediction, LUNG_LABELS, slices=1)
+    figure = error_sheet(image, reference, prediction, labels=LUNG_LABELS, slices=1)
     ct, contours, errors = (panel(figure, axes) for axes in figure.axes[:3])
     rows, columns = np.nonzero(of_kind(errors, MISSED))
     assert columns.max() < errors.shape[1] / 2  # of the right lung
@@ -161,7 +161,7 @@ def test_the_prediction_is_dashed():
     empty = reference.with_array(np.zeros(SHAPE, np.uint8))
     blue = []
     for true, found in ((reference, empty), (empty, reference)):
-        sheet = error_sheet(image, true, found, LUNG_LABELS, slices=1)
+        sheet = error_sheet(image, true, found, labels=LUNG_LABELS, slices=1)
         contours = panel(sheet, sheet.axes[1])
         blue.append(np.count_nonzero(contours[..., 2] - contours[..., 0] > 60))
     solid, dashed = blue
@@ -174,7 +174,7 @@ def test_rows_say_which_slice_and_why_with_the_head_at_the_top():
     prediction = reference.copy()
     prediction[5:9, 5:9, 20] = 3
     image = volume(np.full(reference.shape, -800.0, np.float32))
-    figure = error_sheet(image, volume(reference), volume(prediction), LUNG_LABELS, "a case", slices=2)
+    figure = error_sheet(image, volume(reference), volume(prediction), labels=LUNG_LABELS, title="a case", slices=2)
     texts = [{text.get_text() for text in axes.texts} for axes in figure.axes]
     assert texts[0] == {"slice 21 of 30\nmost disagreement", "R", "L"}
     assert texts[3] == {"slice 5 of 30\nmost infection", "R", "L"}
@@ -186,7 +186,7 @@ def test_all_panels_show_the_same_part_in_the_patients_scale():
     labels = np.zeros((80, 60, 12), np.uint8)
     labels[30:40, 20:30, 2:10] = 3
     image = volume(np.zeros(labels.shape, np.float32), (2.0, 4.0, 5.0))
-    figure = error_sheet(image, volume(labels), volume(labels), LUNG_LABELS, slices=3)
+    figure = error_sheet(image, volume(labels), volume(labels), labels=LUNG_LABELS, slices=3)
     figure.canvas.draw()
     boxes = [axes.get_window_extent() for axes in figure.axes]
     assert len(boxes) == 9
@@ -198,19 +198,19 @@ def test_all_panels_show_the_same_part_in_the_patients_scale():
 def test_empty_full_and_flat_masks_are_drawn():
     image, reference, _ = case()
     empty, full = (volume(np.full(SHAPE, value, np.uint8)) for value in (0, 3))
-    sheet = error_sheet(image, empty, empty, LUNG_LABELS)
+    sheet = error_sheet(image, empty, empty, labels=LUNG_LABELS)
     assert np.ptp(panel(sheet, sheet.axes[2]), axis=-1).max() == 0
-    sheet = error_sheet(image, full, full, LUNG_LABELS, slices=1)
+    sheet = error_sheet(image, full, full, labels=LUNG_LABELS, slices=1)
     assert of_kind(panel(sheet, sheet.axes[2]), CORRECT).mean() > 0.8
     flat = [volume(member.array[:, :, 6:7]) for member in (image, reference, reference)]
-    assert len(error_sheet(*flat, LUNG_LABELS).axes) == 3
+    assert len(error_sheet(*flat, labels=LUNG_LABELS).axes) == 3
 
 
 def test_a_table_of_two_classes_has_no_other_class():
     labels = LabelTable(("background", "infection"), ((0, 0, 0), (214, 39, 40)))
     image, reference, prediction = case()
     binary = [mask.with_array((mask.array == 3).astype(np.uint8)) for mask in (reference, prediction)]
-    figure = error_sheet(image, *binary, labels)
+    figure = error_sheet(image, *binary, labels=labels)
     assert "other class differs" not in {text.get_text() for text in figure.legends[0].get_texts()}
     assert of_kind(panel(figure, figure.axes[2]), MISSED).any()
 
@@ -230,7 +230,7 @@ def test_colour_blind_readers_tell_the_colours_apart(blindness, grey):
 def test_very_many_classes_leave_room_for_the_pictures(tmp_path):
     image, reference, prediction = case()
     many = LabelTable(tuple(f"class_{label}" for label in range(119)), ((9, 9, 9),) * 119)
-    figure = error_sheet(image, reference, prediction, many)
+    figure = error_sheet(image, reference, prediction, labels=many)
     save_figure(figure, tmp_path / "sheet.png", dpi=40)  # without room matplotlib warns, which is an error here
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "class_12" in words

@@ -4,11 +4,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_io.errors import InputError
-from data_io.labels import LUNG_LABELS
-from data_io.volume import Volume
-from evaluation.figures.errors import CORRECT, ERROR_COLOURS, ERROR_OPACITY, FALSE, MISSED, OTHER
-from evaluation.figures.film_strip import GIF_BYTES, frames, spread_slices, strip_capacity, write_gif, write_strip
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.figures.errors import CORRECT, ERROR_COLOURS, ERROR_OPACITY, FALSE, MISSED, OTHER
+from pneumoseg.evaluation.figures.film_strip import (
+    GIF_BYTES,
+    frames,
+    spread_slices,
+    strip_capacity,
+    write_gif,
+    write_strip,
+)
 
 SHAPE = (8, 6, 5)
 GREY = 76  # -800 HU in -1250..250
@@ -49,7 +56,7 @@ def noisy_frames(count: int, height: int, width: int) -> list[np.ndarray]:
 def test_a_voxel_has_the_colour_of_its_error_the_patients_right_at_the_left():
     reference = mask({(7, 5, 2): 3, (4, 2, 2): 3, (1, 5, 2): 1})
     prediction = mask({(4, 2, 2): 3, (0, 0, 2): 3})
-    (frame,) = frames(lung_ct(), reference, prediction, LUNG_LABELS, [2], width_px=8)
+    (frame,) = frames(lung_ct(), reference, prediction, labels=LUNG_LABELS, indices=[2], width_px=8)
     assert frame.shape == (6, 16, 3)
     assert frame.dtype == np.uint8
     right = frame[:, 8:].astype(int)
@@ -65,7 +72,10 @@ def test_outlines_are_around_what_they_enclose_and_the_predictions_are_dashed():
     lung[4:20, 4:20] = 1
     blue = np.array(LUNG_LABELS.colours[1])
     both, ours = (
-        (frames(lung_ct(lung.shape), true, volume(lung), LUNG_LABELS, [0], width_px=24)[0][:, 24:] == blue).all(-1)
+        (
+            frames(lung_ct(lung.shape), true, volume(lung), labels=LUNG_LABELS, indices=[0], width_px=24)[0][:, 24:]
+            == blue
+        ).all(-1)
         for true in (volume(lung), volume(np.zeros_like(lung)))
     )
     assert both.sum() == 4 * 16
@@ -77,15 +87,15 @@ def test_frames_are_in_the_order_of_the_indices():
     array = np.full(SHAPE, -1250, np.int16)
     array[..., 3] = 250
     empty = volume(np.zeros(SHAPE, np.uint8))
-    drawn = frames(volume(array), empty, empty, LUNG_LABELS, [3, 0, 3], width_px=8)
+    drawn = frames(volume(array), empty, empty, labels=LUNG_LABELS, indices=[3, 0, 3], width_px=8)
     assert [int(frame.mean()) for frame in drawn] == [255, 0, 255]
-    assert frames(volume(array), empty, empty, LUNG_LABELS, []) == []
+    assert frames(volume(array), empty, empty, labels=LUNG_LABELS, indices=[]) == []
 
 
 def test_the_height_is_the_patients():
     empty = volume(np.zeros(SHAPE, np.uint8), (1.0, 2.0, 5.0))
     ct = empty.with_array(np.full(SHAPE, -800, np.int16))
-    (frame,) = frames(ct, empty, empty, LUNG_LABELS, [0], width_px=100)
+    (frame,) = frames(ct, empty, empty, labels=LUNG_LABELS, indices=[0], width_px=100)
     assert frame.shape == (150, 200, 3)  # 8 x 1 mm by 6 x 2 mm
     assert (frame[:20, :20] > 200).any()  # the R at the patient's right
     assert (frame[:, 20:100] == GREY).all()
@@ -94,18 +104,18 @@ def test_the_height_is_the_patients():
 @pytest.mark.parametrize("value", [0, 1, 3])
 def test_empty_and_full_masks_are_drawn(value):
     full = volume(np.full(SHAPE, value, np.uint8))
-    (frame,) = frames(lung_ct(), full, full, LUNG_LABELS, [0], width_px=8)
+    (frame,) = frames(lung_ct(), full, full, labels=LUNG_LABELS, indices=[0], width_px=8)
     assert (frame[:, 8:] == (shown(CORRECT) if value == 3 else GREY)).all()
 
 
 def test_bad_input_of_frames_is_refused():
     empty = volume(np.zeros(SHAPE, np.uint8))
     with pytest.raises(InputError, match=r"CT and prediction must have one shape, found \(8, 6, 5\) and \(4, 4, 4\)"):
-        frames(lung_ct(), empty, volume(np.zeros((4, 4, 4), np.uint8)), LUNG_LABELS, [0])
+        frames(lung_ct(), empty, volume(np.zeros((4, 4, 4), np.uint8)), labels=LUNG_LABELS, indices=[0])
     with pytest.raises(InputError, match="slices of this volume are 0 to 4, found 5"):
-        frames(lung_ct(), empty, empty, LUNG_LABELS, [0, 5])
+        frames(lung_ct(), empty, empty, labels=LUNG_LABELS, indices=[0, 5])
     with pytest.raises(InputError, match="at least 1 pixel wide, found width_px 0"):
-        frames(lung_ct(), empty, empty, LUNG_LABELS, [0], width_px=0)
+        frames(lung_ct(), empty, empty, labels=LUNG_LABELS, indices=[0], width_px=0)
 
 
 def test_slices_are_spread_over_what_is_labelled_with_the_worst_among_them():

@@ -4,9 +4,9 @@ import matplotlib.image
 import pandas as pd
 import pytest
 
-from data_io.errors import InputError
-from evaluation.figures.fitting_curves import fitting_curves, read_history
-from evaluation.figures.saving import save_figure
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.figures.fitting_curves import fitting_curves, read_history
+from pneumoseg.evaluation.figures.saving import save_figure
 
 HISTORY = pd.DataFrame(
     {

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from data_io.errors import InputError
-from evaluation.figures.lesion_size import score_against_size
-from evaluation.figures.saving import save_figure
-from evaluation.figures.score_axis import MARKS
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.figures.lesion_size import score_against_size
+from pneumoseg.evaluation.figures.saving import save_figure
+from pneumoseg.evaluation.figures.score_axis import MARKS
 from tests.evaluation.figures.case_tables import UNKNOWN, legend, one_astray, points, table, texts, title
 
 

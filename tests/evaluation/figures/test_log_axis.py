@@ -2,8 +2,8 @@
 
 import pytest
 
-from evaluation.figures.log_axis import log_axis
-from evaluation.figures.saving import new_figure
+from pneumoseg.evaluation.figures.log_axis import log_axis
+from pneumoseg.evaluation.figures.saving import new_figure
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from data_io.errors import InputError
-from data_io.labels import LUNG_LABELS, LabelTable
-from data_io.volume import Volume
-from evaluation.figures.overlays import display_window, overlay_sheet, radiological_slice, telling_slices
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.figures.overlays import display_window, overlay_sheet, radiological_slice, telling_slices
 
 SHAPE = (40, 30, 12)
 
@@ -70,7 +70,7 @@ def test_axes_have_the_patients_scale():
 
 def test_each_slice_is_shown_without_and_with_the_prediction():
     image, prediction = case()
-    figure = overlay_sheet(image, prediction, LUNG_LABELS, "a case", slices=3)
+    figure = overlay_sheet(image, prediction, LUNG_LABELS, title="a case", slices=3)
     assert len(figure.axes) == 6
     assert [axes.get_title() for axes in figure.axes[:2]] == ["CT", "prediction"]
 

@@ -3,7 +3,7 @@
 import matplotlib.image
 import pytest
 
-from evaluation.figures.saving import new_figure, save_figure
+from pneumoseg.evaluation.figures.saving import new_figure, save_figure
 
 
 def test_the_size_is_inches_times_dpi(tmp_path):

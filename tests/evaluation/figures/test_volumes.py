@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_io.errors import InputError
-from evaluation.figures.saving import save_figure
-from evaluation.figures.volumes import limits_of_agreement, volume_agreement
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.figures.saving import save_figure
+from pneumoseg.evaluation.figures.volumes import limits_of_agreement, volume_agreement
 from tests.evaluation.figures.case_tables import UNKNOWN, legend, one_astray, points, table, texts, title
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from data_io.errors import InputError
-from evaluation.measures.lesions import COLUMNS, lesion_rows, lesion_scores, pieces, scores_of_counts
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.measures.lesions import COLUMNS, lesion_rows, lesion_scores, pieces, scores_of_counts
 
 
 def masks():
@@ -96,7 +96,14 @@ def test_rows_have_volumes_and_places():
     reference, prediction = masks()
     affine = np.diag([2.0, 1.0, 5.0, 1.0])
     affine[:3, 3] = (-10, 0, 100)
-    rows = lesion_rows(1, "a", "infection", pieces(reference, prediction), pieces(prediction, reference), affine)
+    rows = lesion_rows(
+        1,
+        "a",
+        "infection",
+        reference=pieces(reference, prediction),
+        prediction=pieces(prediction, reference),
+        affine=affine,
+    )
     assert [tuple(row) for row in rows] == [COLUMNS] * 7
     assert [row["verdict"] for row in rows] == ["found", "missed", "found", "right", "false", "false", "right"]
     assert rows[0]["volume_ml"] == pytest.approx(0.04)

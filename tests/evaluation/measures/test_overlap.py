@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from data_io.errors import InputError
-from evaluation.measures.overlap import (
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.measures.overlap import (
     OVERLAP_SCORES,
     MaskCounts,
     confusion,

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from data_io.labels import LUNG_LABELS, LabelTable
-from data_io.readers import open_scan, read_labels
-from data_io.scan import Scan
-from data_io.volume import Volume
-from evaluation.measures.plausibility import LIMITS, implausible
-from evaluation.measures.volumetry import volumetry
+from pneumoseg.data_io.formats.reading import open_scan, read_labels
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
+from pneumoseg.data_io.volumes.lazy_volume import Scan
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.measures.plausibility import LIMITS, implausible
+from pneumoseg.evaluation.measures.volumetry import volumetry
 
 WHOLE = {
     "lung_left_ml": 2000.0,
@@ -31,7 +31,7 @@ SMALL = {"lung_left_ml": 130.0, "lung_right_ml": 150.0, "lungs_ml": 280.0} | NO_
 
 
 def sentences(facts, table=LUNG_LABELS, lungs=(1, 2), infection=3) -> list[str]:
-    return list(implausible(facts, table, lungs, infection))
+    return list(implausible(facts, table, lungs, infection=infection))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_measured_on_arrays_the_sentence_has_the_right_numbers():
     hu = np.where(labels > 0, -97, 40).astype(np.int16)
     affine = np.diag([5.0, 5.0, 8.0, 1.0])
     scan = Scan.from_volume(Volume.from_source(hu, affine))
-    facts = volumetry(scan, Volume.from_source(labels, affine), LUNG_LABELS, (1, 2), 3)
+    facts = volumetry(scan, Volume.from_source(labels, affine), LUNG_LABELS, lungs=(1, 2), infection=3)
     assert facts["lungs_ml"] == 490
     assert sentences(facts) == [
         f"the mean of {name} is -97 HU, expected at most -200; is this a CT of the chest?"
@@ -135,5 +135,7 @@ def test_real_lungs_as_experts_drew_them_are_plausible(real_data, folder):
     assert len(cases) >= 10
     for mask in cases:
         scan = open_scan(mask.with_name("imaging.nii.gz"))
-        facts = volumetry(scan, read_labels(mask, 4), LUNG_LABELS, (1, 2), 3, in_hu=folder == "covid_ct_hu")
+        facts = volumetry(
+            scan, read_labels(mask, 4), LUNG_LABELS, lungs=(1, 2), infection=3, in_hu=folder == "covid_ct_hu"
+        )
         assert sentences(facts) == [], mask

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from data_io.errors import InputError
-from evaluation.measures.ranking import roc_auc
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.measures.ranking import roc_auc
 
 
 @pytest.mark.parametrize("steps", [3, 255, None])

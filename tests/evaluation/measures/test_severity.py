@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_io.errors import InputError
-from data_io.labels import LUNG_LABELS
-from data_io.layouts import open_dataset
-from data_io.volume import Volume
-from evaluation.figures.severity import severity_figure
-from evaluation.measures.severity import DEFINITIONS, category, extent_score, severity, split_lungs
+from pneumoseg.data_io.datasets.layouts import open_dataset
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.figures.severity import severity_figure
+from pneumoseg.evaluation.measures.severity import DEFINITIONS, category, extent_score, severity, split_lungs
 
 SPACING_10_MM = np.diag([10.0, 10.0, 10.0, 1.0])  # one voxel is one ml
 
@@ -112,9 +112,9 @@ def test_infection_belongs_to_the_nearer_lung_in_mm():
     # In voxels the infection at (1, 1) is 2 from the left and 1 from the right lung; in mm it is 2 and 3.
     labels = np.zeros((4, 3, 1), np.uint8)
     labels[3, 1], labels[1, 2], labels[1, 1] = 1, 2, 3
-    left, right = split_lungs(labels, (1.0, 3.0, 1.0), (1, 2), 3)
+    left, right = split_lungs(labels, (1.0, 3.0, 1.0), (1, 2), infection=3)
     assert (left.infected.sum(), right.infected.sum()) == (1, 0)
-    left, right = split_lungs(labels, (1.0, 1.0, 1.0), (1, 2), 3)
+    left, right = split_lungs(labels, (1.0, 1.0, 1.0), (1, 2), infection=3)
     assert (left.infected.sum(), right.infected.sum()) == (0, 1)
 
 
@@ -146,7 +146,7 @@ def test_without_lungs_the_scores_are_empty(labels):
     assert row.pop("high_opacity_percent") == (pytest.approx(100 / 27) if labels.any() else None)
     assert set(row.values()) == {None}
     with pytest.raises(ValueError, match="found none"):
-        split_lungs(labels, (1, 1, 1), (1, 2), 3)
+        split_lungs(labels, (1, 1, 1), (1, 2), infection=3)
 
 
 def test_values_that_are_not_hu_give_no_hu_facts():
@@ -166,7 +166,7 @@ def test_slices_belong_to_the_third_of_their_centre():
     labels = np.zeros((2, 1, 9), np.uint8)
     labels[0, 0, 1:9], labels[1, 0, 1:9] = 1, 2  # eight slices: three, two and three
     labels[0, 0, [1, 2, 4]] = 3
-    left, _ = split_lungs(labels, (10.0, 1.0, 1.0), (1, 2), 3)
+    left, _ = split_lungs(labels, (10.0, 1.0, 1.0), (1, 2), infection=3)
     assert left.thirds() == pytest.approx((200 / 3, 50.0, 0.0))
 
 
@@ -253,7 +253,7 @@ def test_labels_beyond_the_table_are_refused():
 @pytest.mark.parametrize(("lungs", "infection"), [((1, 1), 3), ((1, 2), 2), ((0, 2), 3), ((1, 2), 4)])
 def test_lungs_and_infection_are_three_classes(lungs, infection):
     with pytest.raises(InputError, match=r"three different classes in 1\.\.3"):
-        severity(volume(chest()), None, LUNG_LABELS, lungs, infection)
+        severity(volume(chest()), None, LUNG_LABELS, lungs=lungs, infection=infection)
 
 
 def table() -> pd.DataFrame:

@@ -9,8 +9,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_io.errors import InputError
-from evaluation.measures.statistics import bootstrap_interval, holm, rank_biserial, wilcoxon
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.measures.statistics import bootstrap_interval, holm, rank_biserial, wilcoxon
 
 NAN = float("nan")
 FEW = st.lists(st.integers(-5, 5), min_size=1, max_size=8).map(lambda numbers: np.array(numbers, float))
@@ -43,7 +43,7 @@ def test_the_interval_depends_neither_on_order_nor_on_undefined_values_but_on_th
 def test_drawing_in_parts_changes_nothing(monkeypatch):
     values = np.random.default_rng(4).normal(size=31)
     whole = bootstrap_interval(values)
-    monkeypatch.setattr("evaluation.measures.statistics.DRAWN_AT_ONCE", 1000)
+    monkeypatch.setattr("pneumoseg.evaluation.measures.statistics.DRAWN_AT_ONCE", 1000)
     assert bootstrap_interval(values) == whole
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.spatial.distance import cdist
 
-from data_io.errors import InputError
-from evaluation.measures.surface import (
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.measures.surface import (
     SurfaceDistances,
     average_distance_mm,
     element_areas_mm2,

@@ -5,10 +5,10 @@ import pytest
 import surface_distance
 from scipy import ndimage
 
-from data_io.labels import LUNG_LABELS
-from data_io.volume import Volume
-from evaluation.measures import surface
-from evaluation.scores import score_case
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.measures import surface
+from pneumoseg.evaluation.scoring.case_scores import score_case
 
 # What surface-distance asks of SciPy under old names.
 pytestmark = pytest.mark.filterwarnings("ignore:Please import:DeprecationWarning")
@@ -83,7 +83,7 @@ def labels(seed: int) -> tuple[np.ndarray, np.ndarray]:
 def scored(reference, prediction, spacing=(1.0, 2.0, 3.0)) -> dict[str, dict]:
     affine = np.diag([*spacing, 1.0])
     one, other = Volume.from_source(reference, affine), Volume.from_source(prediction, affine)
-    return {row["class"]: row for row in score_case("a", 0, one, other, LUNG_LABELS).rows}
+    return {row["class"]: row for row in score_case("a", 0, one, prediction=other, labels=LUNG_LABELS).rows}
 
 
 SAME = ("dice", "iou", "hd95_mm", "hd_mm", "assd_mm", "nsd", "lesion_f1", "accuracy")

@@ -2,10 +2,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from data_io.labels import LUNG_LABELS, LabelTable
-from data_io.scan import Scan
-from data_io.volume import Volume
-from evaluation.measures.volumetry import volumetry
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
+from pneumoseg.data_io.volumes.lazy_volume import Scan
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.measures.volumetry import volumetry
 
 LABELS = np.zeros((4, 4, 4), np.uint8)
 LABELS[0], LABELS[1], LABELS[2, 0] = 1, 2, 3  # 16, 16 and 4 voxels
@@ -16,7 +16,7 @@ def facts(labels, hu, affine=None, **arguments):
     affine = np.diag([2.0, 2.0, 5.0, 1.0]) if affine is None else affine
     ct, mask = Volume.from_source(hu, affine), Volume.from_source(labels, affine)
     scan = Scan(ct.source, lambda: iter([hu[:, :, :1], hu[:, :, 1:]]))
-    return volumetry(scan, mask, LUNG_LABELS, (1, 2), 3, **arguments)
+    return volumetry(scan, mask, LUNG_LABELS, lungs=(1, 2), infection=3, **arguments)
 
 
 @pytest.mark.parametrize("flips", [(1, 1, 1), (-1, 1, -1)])
@@ -44,7 +44,7 @@ def test_permuted_axes_change_nothing():
 
 def test_classes_that_are_no_lungs_have_volumes_alone():
     scan = Scan.from_volume(Volume.from_source(HU, np.eye(4)))
-    found = volumetry(scan, Volume.from_source(LABELS, np.eye(4)), LUNG_LABELS, (), 3)
+    found = volumetry(scan, Volume.from_source(LABELS, np.eye(4)), LUNG_LABELS, lungs=(), infection=3)
     assert list(found) == [f"{name}_{fact}" for name in LUNG_LABELS.names[1:] for fact in ("ml", "mean_hu")]
 
 
@@ -86,7 +86,9 @@ def test_the_ends_of_the_scan_that_the_lungs_touch(place, touched, axes, label):
     turn = nib.orientations.ornt_transform(*map(nib.orientations.axcodes2ornt, ("RAS", axes)))
     stored = nib.Nifti1Image(labels, np.eye(4)).as_reoriented(turn)
     mask = Volume.from_source(np.asarray(stored.dataobj), stored.affine)
-    found = volumetry(Scan.from_volume(mask.with_array(mask.array.astype(np.int16))), mask, LUNG_LABELS, (1, 2), 3)
+    found = volumetry(
+        Scan.from_volume(mask.with_array(mask.array.astype(np.int16))), mask, LUNG_LABELS, lungs=(1, 2), infection=3
+    )
     ends = ("lowest_slice", "highest_slice", "sides")
     assert {end for end in ends if found[f"lungs_touch_{end}"]} == touched
 
@@ -98,6 +100,6 @@ def test_a_class_called_lungs_keeps_its_own_volume():
     labels[2, 2, 1] = 2
     mask = Volume.from_source(labels, np.diag([10.0, 10.0, 10.0, 1.0]))  # a millilitre a voxel
     ct = mask.with_array(np.where(labels == 1, -800, -300).astype(np.int16))
-    facts = volumetry(Scan.from_volume(ct), mask, table, (1,), 2)
+    facts = volumetry(Scan.from_volume(ct), mask, table, lungs=(1,), infection=2)
     assert (facts["lungs_ml"], facts["lungs_mean_hu"], facts["infection_ml"]) == (4.0, -800.0, 1.0)
     assert (facts["lungs_and_infection_ml"], facts["lungs_and_infection_mean_hu"]) == (5.0, -700.0)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.figures.saving import new_figure, save_figure
-from evaluation.report.page import write_report
-from evaluation.report.slice_viewer import FilmStrip
-from evaluation.scores import SCORES
-from evaluation.splits import Split
-from evaluation.tables import detailed_table, final_table
+from pneumoseg.evaluation.figures.film_strip import FilmStrip
+from pneumoseg.evaluation.figures.saving import new_figure, save_figure
+from pneumoseg.evaluation.report.page import write_report
+from pneumoseg.evaluation.runs.splits import Split
+from pneumoseg.evaluation.scoring.case_scores import SCORES
+from pneumoseg.evaluation.scoring.tables import detailed_table, final_table
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -103,13 +103,13 @@ def report(tmp_path_factory) -> Path:
         folder / "report.html",
         "Run of " + "x" * 80,
         {"preset": "quick"},
-        "path: " + "y" * 200,
-        [Split((cases[0],), (cases[1],)), Split((cases[1],), (cases[0],))],
-        detailed,
-        final_table(detailed),
-        [("Dice of all cases", folder / "box.png")],
-        ["a warning of " + "z" * 100],
-        {"data": {"a": "0123456789abcdef" * 4}},
+        settings_yaml="path: " + "y" * 200,
+        splits=[Split((cases[0],), (cases[1],)), Split((cases[1],), (cases[0],))],
+        detailed=detailed,
+        final=final_table(detailed),
+        figures=[("Dice of all cases", folder / "box.png")],
+        warnings=["a warning of " + "z" * 100],
+        environment={"data": {"a": "0123456789abcdef" * 4}},
         strips={"Worst cases": [film(folder, "a"), film(folder, "b")], "Best cases": [film(folder, "c")]},
     )
     return folder / "report.html"

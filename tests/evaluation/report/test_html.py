@@ -5,7 +5,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from evaluation.report.html import LARGE_BYTES, WEBP_QUALITY, read_picture, read_thumbnail
+from pneumoseg.evaluation.report.html import LARGE_BYTES, WEBP_QUALITY, read_picture, read_thumbnail
 
 
 def test_a_picture_too_long_for_webp_stays_a_png(tmp_path):

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_io.errors import InputError
-from evaluation.figures.saving import new_figure, save_figure
-from evaluation.report.page import summarise, write_report
-from evaluation.report.slice_viewer import FilmStrip
-from evaluation.scores import DEFINITIONS, LUNGS_DEFINITION, SCORES
-from evaluation.splits import Split
-from evaluation.tables import detailed_table, final_table
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.figures.film_strip import FilmStrip
+from pneumoseg.evaluation.figures.saving import new_figure, save_figure
+from pneumoseg.evaluation.report.page import summarise, write_report
+from pneumoseg.evaluation.runs.splits import Split
+from pneumoseg.evaluation.scoring.case_scores import DEFINITIONS, LUNGS_DEFINITION, SCORES
+from pneumoseg.evaluation.scoring.tables import detailed_table, final_table
 from tests.evaluation.report.written_page import Page, written
 
 
@@ -50,13 +50,13 @@ def page(tmp_path) -> tuple[str, Page]:
         tmp_path / "report.html",
         'Run of <script>alert("x")</script>',
         {"preset": "quick", **summarise(final)},
-        "training:\n  epochs: 3  # <few>\n",
-        [Split(("<b>one</b>",), ("two & three",))],
-        detailed,
-        final,
-        [('Dice of "all" cases', tmp_path / "box.png")],
-        ["a case <was> lost"],
-        {"seed": 0, "versions": {"keras": "3.6"}, "device": None},
+        settings_yaml="training:\n  epochs: 3  # <few>\n",
+        splits=[Split(("<b>one</b>",), ("two & three",))],
+        detailed=detailed,
+        final=final,
+        figures=[('Dice of "all" cases', tmp_path / "box.png")],
+        warnings=["a case <was> lost"],
+        environment={"seed": 0, "versions": {"keras": "3.6"}, "device": None},
     )
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     return text, Page(text)
@@ -139,7 +139,18 @@ def test_surface_scores_are_shown_with_tolerance_and_definition(tmp_path):
     detailed = detailed.assign(
         nsd=0.5, hd95_mm=12.34, nsd_tolerance_mm=detailed["class"].map({"lungs": 1, "infection": 3})
     )
-    write_report(tmp_path / "report.html", "t", {}, "", [], detailed, final_table(detailed), [], [], {})
+    write_report(
+        tmp_path / "report.html",
+        "t",
+        {},
+        settings_yaml="",
+        splits=[],
+        detailed=detailed,
+        final=final_table(detailed),
+        figures=[],
+        warnings=[],
+        environment={},
+    )
     words = "".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).words)
     assert "Tolerance of the NSD: infection 3 mm, lungs 1 mm." in words
     assert "HD95 (mm)" in words
@@ -153,7 +164,18 @@ def test_a_class_that_is_empty_everywhere_is_shown_and_one_without_surface_is_no
     background = measured.assign(**{"class": "background", "dice": 1.0, "nsd": float("nan")})
     spleen = measured.assign(**{"class": "spleen", "dice": float("nan"), "nsd": float("nan")})
     detailed = detailed_table([row for part in (background, measured, spleen) for row in part.to_dict("records")])
-    write_report(tmp_path / "report.html", "t", {}, "", [], detailed, final_table(detailed), [], [], {})
+    write_report(
+        tmp_path / "report.html",
+        "t",
+        {},
+        settings_yaml="",
+        splits=[],
+        detailed=detailed,
+        final=final_table(detailed),
+        figures=[],
+        warnings=[],
+        environment={},
+    )
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     surfaces = text.partition('aria-label="Surfaces.')[2].partition("</table>")[0]
     assert ">infection<" in surfaces
@@ -180,5 +202,16 @@ def test_a_bad_picture_is_refused(tmp_path, content, message):
         (tmp_path / "box.png").write_bytes(content)
     detailed, final = scores()
     with pytest.raises(InputError, match=message):
-        write_report(tmp_path / "report.html", "t", {}, "", [], detailed, final, [("x", tmp_path / "box.png")], [], {})
+        write_report(
+            tmp_path / "report.html",
+            "t",
+            {},
+            settings_yaml="",
+            splits=[],
+            detailed=detailed,
+            final=final,
+            figures=[("x", tmp_path / "box.png")],
+            warnings=[],
+            environment={},
+        )
     assert not (tmp_path / "report.html").exists()

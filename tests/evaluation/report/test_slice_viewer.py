@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_io.errors import InputError
-from evaluation.report.slice_viewer import FilmStrip, thumbnails
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.figures.film_strip import FilmStrip
+from pneumoseg.evaluation.report.slice_viewer import thumbnails
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import re
 from html.parser import HTMLParser
 
-from evaluation.report.page import write_report
-from evaluation.tables import final_table
+from pneumoseg.evaluation.report.page import write_report
+from pneumoseg.evaluation.scoring.tables import final_table
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
 
@@ -34,7 +34,19 @@ class Page(HTMLParser):
 
 def written(tmp_path, detailed, final=None, **further) -> str:
     final = final_table(detailed) if final is None else final
-    write_report(tmp_path / "report.html", "t", {}, "", [], detailed, final, [], [], {}, **further)
+    write_report(
+        tmp_path / "report.html",
+        "t",
+        {},
+        settings_yaml="",
+        splits=[],
+        detailed=detailed,
+        final=final,
+        figures=[],
+        warnings=[],
+        environment={},
+        **further,
+    )
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 

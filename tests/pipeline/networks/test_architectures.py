@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.configuration import load_settings
-from pipeline.engines import open_engine
-from pipeline.model_file import TrainedModel, save_model
-from pipeline.networks.registry import NETWORKS, build_network
-from pipeline.settings import NetworkSettings
+from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
+from pneumoseg.pipeline.networks.registry import NETWORKS, build_network
+from pneumoseg.pipeline.prediction.engines import open_engine
+from pneumoseg.pipeline.settings.loading import load_settings
+from pneumoseg.pipeline.settings.schema import NetworkSettings
 
 # At the default width in 3D, four classes, one channel. MIScnn 1.4.0 has the same, but for what
 # pipeline/networks/architectures.py says: multires 18,657,050, attention-residual 25,381,128, plain of another width.
@@ -90,7 +90,7 @@ def test_openvino_computes_the_same(name, tmp_path):
     save_model(tmp_path / "model.keras", TrainedModel(with_random_statistics(build_network(settings)), settings))
     tiles = np.random.default_rng(1).normal(size=(2, 8, 8, 4, 1)).astype(np.float32)
     one, other = (
-        open_engine([tmp_path / "model.keras"], settings, engine, "float32").network(tiles)
+        open_engine([tmp_path / "model.keras"], settings, name=engine, precision="float32").network(tiles)
         for engine in ("openvino", "keras")
     )
     np.testing.assert_allclose(one, other, atol=1e-4)

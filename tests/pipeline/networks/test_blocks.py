@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from pipeline.networks import blocks
-from pipeline.networks.blocks import Kit
+from pneumoseg.pipeline.networks import blocks
+from pneumoseg.pipeline.networks.blocks import Kit
 
 
 def test_an_attention_gate_by_hand():

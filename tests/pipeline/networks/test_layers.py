@@ -4,8 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.networks import layers
-from pipeline.networks.layers import FusedBatchNormalization, FusedInstanceNormalization, InstanceNormalization
+from pneumoseg.pipeline.networks import layers
+from pneumoseg.pipeline.networks.layers import (
+    FusedBatchNormalization,
+    FusedInstanceNormalization,
+    InstanceNormalization,
+)
 
 INSTANCE = [InstanceNormalization, FusedInstanceNormalization]
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from data_io.phantom import make_phantom
-from pipeline.batches import Batch
-from pipeline.configuration import load_settings
-from pipeline.networks.registry import NETWORKS
-from pipeline.trainer import make_trainer
+from pneumoseg.data_io.phantoms.generate import make_phantom
+from pneumoseg.pipeline.networks.registry import NETWORKS
+from pneumoseg.pipeline.sampling.batches import Batch
+from pneumoseg.pipeline.settings.loading import load_settings
+from pneumoseg.pipeline.training.step import make_trainer
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 import typer
 
-from scripts.benchmark.ablation import compare, parse_variant
+from pneumoseg.scripts.benchmark.ablation import compare, parse_variant
 
 
 def scores(infection) -> pd.DataFrame:

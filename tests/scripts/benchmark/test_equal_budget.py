@@ -4,7 +4,7 @@ import sys
 import pandas as pd
 import pytest
 
-from scripts.benchmark.equal_budget import measure, seconds_of_epoch
+from pneumoseg.scripts.benchmark.equal_budget import measure, seconds_of_epoch
 
 # Stands for a training: what it says of its epochs goes to the log of its run folder, and it lasts.
 TRAINING = """

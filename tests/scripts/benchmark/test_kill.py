@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.benchmark import whole_files
-from scripts.benchmark.kill import figures, kill_commands, make_inputs
+from pneumoseg.scripts.benchmark import whole_files
+from pneumoseg.scripts.benchmark.kill import figures, kill_commands, make_inputs
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")

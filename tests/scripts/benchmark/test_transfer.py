@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.benchmark.transfer import left_of_right_mm, outside_body, slice_agreement
+from pneumoseg.scripts.benchmark.transfer import left_of_right_mm, outside_body, slice_agreement
 
 
 @pytest.fixture

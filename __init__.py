@@ -1,0 +1,1 @@
+"""pneumoseg: segmentation of lungs and COVID-19 infections in CT volumes."""

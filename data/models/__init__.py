@@ -1,1 +1,0 @@
-"""Trained models that come with the program: see pipeline/bundled.py."""

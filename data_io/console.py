@@ -1,0 +1,87 @@
+"""What a command tells the person at the terminal: log lines and progress bars, on standard error.
+
+The terminal shows messages whole. Files that leave the machine (manifests, reports, log.txt) get them as `public_text`
+writes them.
+"""
+
+import contextlib
+import logging
+import logging.handlers
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from pneumoseg.data_io.public_text import public, visible
+
+
+class _Terminal(logging.Handler):
+    """Prints on whatever standard error is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # A terminal that is gone is no reason to end a training.
+        with contextlib.suppress(OSError):
+            print(visible(self.format(record)), file=sys.stderr)
+
+
+log = logging.getLogger("pneumoseg")
+"""Messages for people. Warnings are always printed; the commands also print what is going on, unless `--quiet`."""
+
+terminal = _Terminal(logging.WARNING)
+"""Prints the log; its level says how much."""
+
+recent = logging.handlers.MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1)
+"""Keeps what was said before there was a file to write it to."""
+
+log.setLevel(logging.INFO)
+log.propagate = False
+log.addHandler(terminal)
+log.addHandler(recent)
+
+
+def listed(names: Sequence[str], limit: int = 5) -> str:
+    """The names for a sentence, or the first few and how many more there are."""
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + rest
+
+
+@contextmanager
+def warnings_of_this_thread(hold_back: bool = False) -> Iterator[list[str]]:
+    """Yields a list that collects the warnings of this thread, as `public` gives them.
+
+    With `hold_back` they go nowhere else: the caller reports them. Where the block raises,
+    they are logged all the same.
+    """
+    collected: list[str] = []
+    held: list[logging.LogRecord] = []
+    thread = threading.get_ident()
+
+    def collect(record: logging.LogRecord) -> bool:
+        if record.thread != thread or record.levelno < logging.WARNING:
+            return True
+        collected.append(public(record))
+        if hold_back:
+            held.append(record)
+        return not hold_back
+
+    log.filters.insert(0, collect)  # what an inner one holds back, an outer one does not see
+    try:
+        yield collected
+        held.clear()
+    finally:
+        log.removeFilter(collect)
+        for record in held:
+            log.handle(record)
+
+
+def track(items: Iterable, description: str, total: int | None = None) -> Iterator:
+    """Yields `items` under a progress bar named `description`; silent where the terminal shows warnings alone."""
+    if terminal.level > logging.INFO or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield from progress.track(items, total=total, description=description)

@@ -1,0 +1,95 @@
+"""A dataset: cases with an image, perhaps a mask, and the patient they come from."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats import reading
+from pneumoseg.data_io.formats.content_hash import sha256_of
+from pneumoseg.data_io.formats.label_names import Names
+from pneumoseg.data_io.formats.nifti_placement import GridForm
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scan. `patient`: scans that share it must never be split between training and test; `source`: where it came
+    from, for stratified splits; `mask` is None where the case has no annotation. `grid`: which form of NIfTI headers
+    counts where both are set. `label_names`: those that the dataset gives the numbers in its masks."""
+
+    name: str
+    image: Path
+    mask: Path | None
+    patient: str
+    source: str = ""
+    grid: GridForm = "sform"
+    label_names: Names = ()
+
+    def read_image(self) -> Volume:
+        """The CT volume, RAS+."""
+        with named(self.name):
+            return reading.read_volume(self.image, grid=self.grid)
+
+    def read_mask(self, labels: int | LabelTable) -> Volume:
+        """The mask as uint8 class numbers of `labels`, RAS+; a table's names are compared with those of the mask.
+
+        Raises InputError where the case has none or its labels are wrong.
+        """
+        if self.mask is None:
+            raise InputError(f"case {self.name}: a mask is needed, but the case has none beside {self.image}")
+        with named(self.name):
+            return reading.read_labels(self.mask, labels, label_names=self.label_names, grid=self.grid)
+
+    def read_pair(self, labels: int | LabelTable) -> tuple[Volume, Volume]:
+        """Image and mask, the mask turned to the image's grid. Raises InputError where they lie in different places."""
+        image, mask = self.read_image(), self.read_mask(labels)
+        with named(self.name):
+            return image, on_grid_of(image, mask, f"image {self.image} and mask {self.mask}")
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the content of image and mask, be they files or folders of slices, and of how they are read."""
+        hashes = [sha256_of(path) for path in (self.image, self.mask) if path is not None]
+        hashes += [] if self.grid == "sform" else [self.grid]
+        hashes += [repr(self.label_names)] if self.label_names else []
+        return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The cases found under `root`, ordered by name. `layout`: how they are laid out there."""
+
+    root: Path
+    cases: tuple[Case, ...]
+    layout: str
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __iter__(self) -> Iterator[Case]:
+        return iter(self.cases)
+
+    def case(self, name: str) -> Case:
+        """The case of that name. Raises InputError where there is none."""
+        return self.select([name]).cases[0]
+
+    def select(self, names: Iterable[str]) -> "Dataset":
+        """The named cases, in the order given. Raises InputError for an unknown name."""
+        names = list(names)
+        known = {case.name: case for case in self.cases}
+        missing = [name for name in names if name not in known]
+        if missing:
+            raise InputError(f"{self.root}: no case named {', '.join(missing)}; there are {', '.join(known)}")
+        return Dataset(self.root, tuple(known[name] for name in names), self.layout)
+
+
+@contextmanager
+def named(case: str) -> Iterator[None]:
+    """Puts "case NAME: " before the InputError of what is done within."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"case {case}: {error}") from error

@@ -1,0 +1,182 @@
+"""From a path to a Scan or a Volume, whatever the format; new formats plug in here.
+
+A reader of your own is a function from a path to a Volume (or to a Scan, which is read slab by slab), registered with
+the test that recognises its files:
+
+    def read_npz(path):
+        content = numpy.load(path)
+        return Volume.from_source(content["hu"], content["affine"])
+
+    register_reader("npz", lambda path: path.suffix == ".npz", read_npz)
+"""
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from pneumoseg.data_io.console import log
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats import nifti, nrrd_metaimage
+from pneumoseg.data_io.formats.declared_labels import names_in
+from pneumoseg.data_io.formats.dicom import ct, series
+from pneumoseg.data_io.formats.label_names import Names, unlike, values_by_name
+from pneumoseg.data_io.formats.nifti_placement import GridForm
+from pneumoseg.data_io.volumes.grid_limits import check_ct_grid
+from pneumoseg.data_io.volumes.labels import LabelTable, class_numbers
+from pneumoseg.data_io.volumes.lazy_volume import Scan, checked
+from pneumoseg.data_io.volumes.volume import Volume
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """What the built-in readers may be asked: `grid` for NIfTI, `series` and `allow_gaps` for DICOM."""
+
+    grid: GridForm = "sform"
+    series: str | None = None
+    allow_gaps: bool = False
+
+
+_READERS: dict[str, tuple[Callable[[Path], bool], Callable[[Path, _Choices], Volume | Scan]]] = {}
+"""By name: whether a path is of this format, and the reader."""
+
+# What a reader may raise over a bad file.
+READING_ERRORS = (
+    *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError, RuntimeError, TypeError),
+    *(ValueError, BadZipFile, struct.error, zlib.error),
+)
+
+
+def register_reader(name: str, recognises: Callable[[Path], bool], read: Callable[[Path], Volume | Scan]) -> None:
+    """Adds a file format; one registered later is asked first, and one of the same name is replaced.
+
+    What `read` raises over a file becomes an InputError that names the file, as do NaN and infinite voxels.
+    """
+    _READERS.pop(name, None)
+    _READERS[name] = (recognises, lambda path, choices: _checked(read(path), path))
+
+
+def is_readable(path: str | Path) -> bool:
+    """Whether some reader recognises `path` (hidden files never are: they may be half-written)."""
+    path = Path(path)
+    return not path.name.startswith(".") and any(recognises(path) for recognises, _ in _READERS.values())
+
+
+def open_scan(
+    path: str | Path, *, grid: GridForm = "sform", series: str | None = None, allow_gaps: bool = False
+) -> Scan:
+    """Opens a CT (HU) by the reader that recognises it.
+
+    `grid`: which form of a NIfTI header counts where both are set (see `formats.nifti_placement`); `series`,
+    `allow_gaps`: for DICOM, see `ct.open_dicom`. Raises InputError where no reader recognises the file, where it is
+    bad, and for a grid that no CT has (`grid_limits.check_ct_grid`).
+    """
+    found = _read(Path(path), _Choices(grid, series, allow_gaps))
+    return found if isinstance(found, Scan) else Scan.from_volume(found)
+
+
+def read_volume(path: str | Path, *, grid: GridForm = "sform") -> Volume:
+    """Reads a CT volume (HU) by the reader that recognises it; `grid` and errors as `open_scan`."""
+    found = _read(Path(path), _Choices(grid))
+    if isinstance(found, Volume):
+        return found
+    with _named(Path(path)):
+        return found.read()
+
+
+def read_labels(
+    path: str | Path,
+    labels: int | LabelTable,
+    *,
+    values: Sequence[int] | None = None,
+    label_names: Names = (),
+    grid: GridForm = "sform",
+    remedy: str = "relabel the mask or declare the class",
+) -> Volume:
+    """Reads a mask as uint8 class numbers 0, 1, 2, ... of `labels`, a table or the number of classes.
+
+    `values`: the number in the file of each class, by default its class number. With a table, names in the file
+    (`declared_labels.names_in`) and `label_names`, those that its dataset gives, count more than these: a class at
+    another number is read from there, with a warning. `remedy`: the end of the error about a value of no class.
+
+    Raises InputError for any other value, and for names that contradict each other.
+    """
+    path, classes = Path(path), labels if isinstance(labels, int) else len(labels)
+    numbers: Sequence[int | None] = values or range(classes)
+    rule = f"0..{classes - 1}"
+    if not isinstance(labels, int):
+        with _named(path):
+            numbers = _values_by_name(path, labels.names, values or range(classes), label_names)
+        if values or numbers != tuple(range(classes)):
+            pairs = zip(numbers, labels.names, strict=True)
+            rule = f"among {', '.join(f'{number}={name}' for number, name in pairs if number is not None)}"
+    volume = read_volume(path, grid=grid)
+    return volume.with_array(class_numbers(volume.array, numbers, f"{path}: labels must be {rule}", remedy=remedy))
+
+
+def _values_by_name(
+    path: Path, names: Sequence[str], values: Sequence[int], label_names: Names
+) -> tuple[int | None, ...]:
+    declared = (*names_in(path), *label_names)
+    found = values_by_name(declared, names, values)
+    if found != tuple(values):
+        pairs = zip(found, names, strict=True)
+        moved = ", ".join(f"{number} is {name}" for number, name in pairs if number is not None)
+        log.warning("%s: the labels are numbered otherwise than here; classes are assigned by name: %s", path, moved)
+    for number, name, read_as in unlike(declared, names, found):
+        log.warning("%s: label %d is named %s but read as %s; check the labels", path, number, name, read_as)
+    return found
+
+
+def _read(path: Path, choices: _Choices) -> Volume | Scan:
+    for recognises, read in reversed(_READERS.values()):
+        if recognises(path):
+            with _named(path):
+                found = read(path, choices)
+                check_ct_grid(found.source)
+            return _named_scan(found, path) if isinstance(found, Scan) else found
+    raise InputError(f"{path}: no reader for this file; readable formats: {', '.join(_READERS)}")
+
+
+def _named_scan(scan: Scan, path: Path) -> Scan:
+    def slabs() -> Iterator[np.ndarray]:
+        with _named(path):
+            yield from scan.read_stored()
+
+    return Scan(scan.source, slabs)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Makes an InputError that names the file of what a reader raises within."""
+    try:
+        yield
+    except READING_ERRORS as error:
+        if isinstance(error, InputError) and str(path) in str(error):
+            raise
+        reason = " ".join(str(error).split())
+        if not isinstance(error, InputError):
+            reason = f"the file cannot be read ({type(error).__name__}: {reason}); copy it again, or fix its reader"
+        raise InputError(f"{path}: {reason}") from error
+
+
+def _checked(found: Volume | Scan, path: Path) -> Volume | Scan:
+    """What a registered reader gave, its voxels checked as the built-in readers check theirs."""
+    if isinstance(found, Scan):
+        return Scan(found.source, lambda: (checked(slab, path) for slab in found.read_stored()))
+    if isinstance(found, Volume):
+        return found.with_array(checked(found.array, path))
+    raise TypeError(f"a reader returns a Volume or a Scan, found {type(found).__name__}")
+
+
+_READERS["nifti"] = (nifti.is_nifti, lambda path, choices: nifti.open_nifti(path, choices.grid))
+_READERS["nrrd or metaimage"] = (nrrd_metaimage.is_itk_image, lambda path, choices: nrrd_metaimage.open_itk_image(path))
+_READERS["dicom"] = (
+    series.is_dicom,
+    lambda path, choices: ct.open_dicom(path, choices.series, choices.allow_gaps),
+)

@@ -1,0 +1,39 @@
+"""Names of masks' files, and masks to files in the format that the name asks for."""
+
+from pathlib import Path
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.nifti import SUFFIXES as NIFTI_SUFFIXES
+from pneumoseg.data_io.formats.nifti import write_label_nifti
+from pneumoseg.data_io.formats.slicer_seg import SUFFIX as SLICER_SUFFIX
+from pneumoseg.data_io.formats.slicer_seg import write_seg_nrrd
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.volume import Volume
+
+_WRITERS = {SLICER_SUFFIX: write_seg_nrrd} | dict.fromkeys(NIFTI_SUFFIXES, write_label_nifti)
+
+
+def is_label_file(path: str | Path) -> bool:
+    """Whether a mask can be written to a file of this name."""
+    return _suffix(path) is not None
+
+
+def label_name(path: str | Path) -> str:
+    """The file's name without folder and without the suffix of its format, such as .seg.nrrd, .nii.gz or .mha."""
+    name, suffix = Path(path).name, _suffix(path)
+    return name[: -len(suffix)] if suffix else Path(path).stem
+
+
+def write_labels(path: str | Path, labels: Volume, table: LabelTable) -> None:
+    """Writes a mask on its source grid, whole or not at all: .nii.gz, .nii, or .seg.nrrd for 3D Slicer.
+
+    Raises InputError for another name.
+    """
+    suffix = _suffix(path)
+    if suffix is None:
+        raise InputError(f"{path}: a mask is written as {', '.join(sorted(_WRITERS))}; change the name")
+    _WRITERS[suffix](path, labels, table)
+
+
+def _suffix(path: str | Path) -> str | None:
+    return next((suffix for suffix in _WRITERS if Path(path).name.lower().endswith(suffix)), None)

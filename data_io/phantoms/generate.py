@@ -1,0 +1,164 @@
+"""Chest CT phantoms: made-up patients with COVID-19, drawn from geometry, with exact labels.
+
+They serve tests, demonstrations and rehearsals of a pipeline where no real CT may be used. Nothing is learnt from them
+about real lungs: never report a score on phantoms as a score on patients.
+"""
+
+import re
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from scipy.spatial.transform import Rotation
+
+from pneumoseg.data_io.console import track
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.nifti import write_ct_nifti, write_label_nifti
+from pneumoseg.data_io.phantoms import lesions, tissue
+from pneumoseg.data_io.phantoms.anatomy import Mesh, Patient, mesh_part
+from pneumoseg.data_io.storage.atomic import folder_aside, remove_folder, replace_folder, restore_replaced
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.data_io.volumes.volume import Volume
+
+DEFAULT_SHAPE = (128, 128, 64)
+SMALLEST_AXIS = 16
+SLAB_VOXELS = 4_000_000
+STREAMS = ("patient", "fields", "vessels", "lesions", "scan", "noise")
+"""Independent streams of random numbers, so that the scan's shape and noise do not change the patient."""
+
+ORIENTATIONS = ("LPS", "LPS", "LPS", "LAS", "LAS", "RAS", "RAS", "LAI", "LAI", "PSL", "SLP")
+IMAGE_NAME, MASK_NAME = "imaging.nii.gz", "segmentation.nii.gz"
+CASE_NAME = re.compile(r"phantom_\d{3,}")
+
+
+def make_phantom(seed: int, index: int, shape: tuple[int, int, int] = DEFAULT_SHAPE) -> tuple[Volume, Volume]:
+    """The CT (int16, HU) and the labels (uint8, the classes of `LUNG_LABELS`) of one made-up patient.
+
+    `shape`: voxels (x, y, z) of the arrays, in RAS+. The volumes' source grids vary from case to case: LPS, LAS, RAS,
+    LAI, permuted axes, at times a small rotation. The same `seed`, `index` and `shape` give the same arrays; with
+    another `shape` it is the same patient in another scan. Raises InputError for negative numbers and for an axis
+    below 16 voxels.
+    """
+    _check_shape(shape)
+    if seed < 0 or index < 0:
+        raise InputError(f"seed and index of a phantom must be 0 or more, found {seed} and {index}")
+    rng = {name: np.random.default_rng([seed, index, stream]) for stream, name in enumerate(STREAMS)}
+    patient = Patient.random(rng["patient"])
+    fields = tissue.random_fields(rng["fields"])
+    spacing_mm, mesh = _scan_range(rng["scan"], patient, shape)
+    hu = np.empty(shape, dtype=np.float32)
+    labels = np.empty(shape, dtype=np.uint8)
+    thick = max(1, SLAB_VOXELS // (shape[1] * shape[2]))
+    for first in range(0, shape[0], thick):
+        slab = (slice(first, first + thick), slice(None), slice(None))
+        tissue.draw_tissues(patient, fields, mesh_part(mesh, slab), hu=hu[slab], labels=labels[slab])
+    inside = tissue.lung_places(patient, fields)
+    tree, bronchi = tissue.lung_trees(rng["vessels"], inside)
+    tissue.draw_skeleton_and_mediastinum(patient, mesh, hu, labels=labels, tree=tree, bronchi=bronchi)
+    for lesion in lesions.random_lesions(rng["lesions"], patient, inside):
+        lesions.draw_lesion(lesion, fields, mesh, hu=hu, labels=labels)
+    ct = _scanned(rng["noise"], hu, spacing_mm)
+    orientation, affine = _source_place(rng["scan"], spacing_mm, shape)
+    stored = [np.ascontiguousarray(nib.orientations.apply_orientation(array, orientation)) for array in (ct, labels)]
+    return Volume.from_source(stored[0], affine), Volume.from_source(stored[1], affine)
+
+
+def write_phantoms(
+    folder: str | Path,
+    cases: int,
+    *,
+    shape: tuple[int, int, int] = DEFAULT_SHAPE,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Writes `cases` phantoms, one folder per case, and returns these folders.
+
+    `folder/phantom_001/imaging.nii.gz` is the CT (int16, HU), `segmentation.nii.gz` beside it the labels (uint8). A
+    case's folder appears whole or not at all. With `overwrite`, phantoms that were in `folder` give way to the new
+    ones; other files stay. Raises InputError for fewer than one case, a bad shape or seed, and a folder that is not
+    empty.
+    """
+    folder = Path(folder)
+    if cases < 1:
+        raise InputError(f"cases: at least 1 phantom can be written, found {cases}")
+    _check_shape(shape)
+    if seed < 0:
+        raise InputError(f"seed: must be 0 or more, found {seed}")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: phantoms are written into a folder, found a file; choose another name")
+    visible = [path for path in folder.glob("*") if not path.name.startswith(".")] if folder.exists() else []
+    if visible and not overwrite:
+        raise InputError(
+            f"{folder}: the folder must be empty, found {visible[0].name}; give --overwrite or another name"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for index in track(range(cases), "phantoms", total=cases):
+        target = folder / f"phantom_{index + 1:03d}"
+        restore_replaced(target)
+        with folder_aside(target) as aside:
+            ct, labels = make_phantom(seed, index, shape)
+            made = aside / target.name
+            write_ct_nifti(made / IMAGE_NAME, ct)
+            write_label_nifti(made / MASK_NAME, labels, LUNG_LABELS)
+            replace_folder(made, target)
+        written.append(target)
+    for path in visible:
+        if CASE_NAME.fullmatch(path.name) and path.is_dir() and path not in written:
+            remove_folder(path)
+    return written
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    if len(shape) != 3 or min(shape) < SMALLEST_AXIS:
+        raise InputError(f"shape: a phantom has three axes of at least {SMALLEST_AXIS} voxels, found {tuple(shape)}")
+
+
+def _scan_range(rng: np.random.Generator, patient: Patient, shape: tuple[int, int, int]) -> tuple[np.ndarray, Mesh]:
+    """Spacing (mm) and the voxels' places: the body fills the field of view, the lungs lie within the z extent."""
+    field_mm = float(np.clip(2 * patient.body_width_mm + rng.uniform(8, 30), 330, 400))
+    extent_mm = np.array([field_mm, field_mm, rng.uniform(280, 320)])
+    centre_mm = (rng.uniform(-6, 6), rng.uniform(-16, -6), (patient.apex_mm + patient.base_mm) / 2 + rng.uniform(-6, 6))
+    spacing_mm = extent_mm / shape
+    x, y, z = (
+        ((np.arange(size) - (size - 1) / 2) * step + centre).astype(np.float32)
+        for size, step, centre in zip(shape, spacing_mm, centre_mm, strict=True)
+    )
+    return spacing_mm, (x[:, None, None], y[None, :, None], z[None, None, :])
+
+
+def _scanned(rng: np.random.Generator, hu: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+    """What a scanner makes of `hu` (overwritten): blurred by its point spread, with correlated noise, int16.
+
+    In the plane the point spread is that of the reconstruction kernel, along z that of the slice profile: slices are
+    1 to 8 mm thick and at least as thick as they are apart. Half a voxel's width comes on top, for the partial volumes
+    that drawing voxel by voxel lacks.
+    """
+    kernel_mm = rng.uniform(0.45, 0.85)
+    thickness_mm = float(np.clip(spacing_mm[2] * rng.uniform(1.0, 1.6), 1, 8))
+    # A box of width t has the standard deviation t / sqrt(12).
+    spread_mm = np.array([kernel_mm, kernel_mm, thickness_mm / 12**0.5])
+    gaussian_filter(hu, np.sqrt((spread_mm / spacing_mm) ** 2 + 0.3**2), output=hu, truncate=3.0)
+    noise = rng.standard_normal(hu.shape, dtype=np.float32)
+    grain = np.array([0.75 * kernel_mm + 0.25, 0.75 * kernel_mm + 0.25, 0.4 * thickness_mm / 12**0.5]) / spacing_mm
+    gaussian_filter(noise, grain, output=noise, truncate=3.0)
+    noise *= np.float32(rng.uniform(16, 36) / float(noise[::4, ::4].std()))
+    hu += noise
+    return np.clip(np.rint(hu, out=hu), -1024, 3071, out=hu).astype(np.int16)
+
+
+def _source_place(
+    rng: np.random.Generator, spacing_mm: np.ndarray, shape: tuple[int, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """How the file stores the arrays: the nibabel orientation that turns RAS+ into it, and its affine."""
+    turn = np.radians(rng.uniform(-7, 7, 3)) * (rng.random() < 0.25)
+    affine = np.eye(4)
+    affine[:3, :3] = Rotation.from_euler("xyz", turn).as_matrix() @ np.diag(spacing_mm)
+    affine[:3, 3] = rng.uniform(-40, 40, 3) - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    codes = ORIENTATIONS[int(rng.integers(len(ORIENTATIONS)))]
+    orientation = nib.orientations.axcodes2ornt(tuple(codes))
+    orientation = nib.orientations.ornt_transform(nib.orientations.axcodes2ornt("RAS"), orientation)
+    source = affine @ nib.orientations.inv_ornt_aff(orientation, shape)
+    # NIfTI keeps its affine in float32: with the same numbers in memory a file brings back the very same place.
+    return orientation, source.astype(np.float32).astype(np.float64)

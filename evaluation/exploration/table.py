@@ -1,0 +1,100 @@
+"""What a dataset holds before anything is trained: shapes, spacings, intensities, class frequencies, case by case."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from pneumoseg.data_io.console import track
+from pneumoseg.data_io.datasets.dataset import Case, Dataset
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.hounsfield import is_hu
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
+from pneumoseg.data_io.volumes.volume import Volume
+
+AXES = ("x", "y", "z")
+
+Visitor = Callable[[Case, Volume, Volume | None], None]
+"""Called with each case while its image and mask (or None) are in memory, to draw it without reading it again."""
+
+
+def explore(dataset: Dataset, labels: LabelTable = LUNG_LABELS, visit: Visitor | None = None) -> pd.DataFrame:
+    """One row per case: `case`, `patient`, `source`; of the volume in RAS+ order `shape_x`..., `spacing_x_mm`...;
+    `orientation` (of the file, such as "LPS"), `dtype`, `minimum`, `maximum`, `mean`, `hu` (False: already windowed or
+    offset); and per class `frequency_NAME` (share of all voxels, 0..1) and `volume_NAME_ml`.
+
+    The class columns of a case without mask are NaN. One case is in memory at a time. Raises InputError for a case
+    that cannot be read, whose mask lies elsewhere or has other labels, and for a dataset without cases.
+    """
+    if not len(dataset):
+        raise InputError(f"{dataset.root}: no cases to explore")
+    rows = []
+    for case in track(dataset, "exploring", total=len(dataset)):
+        image, mask = (case.read_image(), None) if case.mask is None else case.read_pair(labels)
+        rows.append(describe_case(case, image, mask, labels=labels))
+        if visit is not None:
+            visit(case, image, mask)
+    return pd.DataFrame(rows)
+
+
+def describe_case(case: Case, image: Volume, mask: Volume | None, *, labels: LabelTable) -> dict[str, object]:
+    """One row of `explore`, by column. `image`: any numbers; `mask`: uint8 class numbers on the same grid, or None."""
+    minimum, maximum = float(image.array.min()), float(image.array.max())
+    row: dict[str, object] = {"case": case.name, "patient": case.patient, "source": case.source}
+    row |= {f"shape_{axis}": size for axis, size in zip(AXES, image.grid.shape, strict=True)}
+    row |= {f"spacing_{axis}_mm": size for axis, size in zip(AXES, image.spacing_mm, strict=True)}
+    row |= {
+        "orientation": image.source.axis_codes,
+        "dtype": str(image.array.dtype),
+        "minimum": minimum,
+        "maximum": maximum,
+        "mean": float(image.array.mean(dtype=np.float64)),
+        "hu": is_hu(minimum, maximum),
+    }
+    counts = [np.nan if mask is None else np.count_nonzero(mask.array == label) for label in range(len(labels))]
+    row |= {f"frequency_{name}": count / image.array.size for name, count in zip(labels.names, counts, strict=True)}
+    voxel_ml = image.grid.voxel_volume_ml
+    row |= {f"volume_{name}_ml": count * voxel_ml for name, count in zip(labels.names, counts, strict=True)}
+    return row
+
+
+def summary(table: pd.DataFrame, labels: LabelTable = LUNG_LABELS) -> dict[str, object]:
+    """Means and medians over the cases of an `explore` table, ready for JSON.
+
+    `mean_shape` and `median_shape` per axis (voxels), `median_spacing_mm` per axis, and `mean_frequency` per class: the
+    mean of the cases' own frequencies, each case counting alike (None where no case has a mask).
+    """
+    annotated = table[f"frequency_{labels.names[0]}"].notna()
+    return {
+        "cases": len(table),
+        "patients": int(table["patient"].nunique()),
+        "annotated_cases": int(annotated.sum()),
+        "hu_cases": int(table["hu"].sum()),
+        "mean_shape": {axis: float(table[f"shape_{axis}"].mean()) for axis in AXES},
+        "median_shape": {axis: float(table[f"shape_{axis}"].median()) for axis in AXES},
+        "median_spacing_mm": {axis: float(table[f"spacing_{axis}_mm"].median()) for axis in AXES},
+        "mean_frequency": {
+            name: float(table[f"frequency_{name}"].mean()) if annotated.any() else None for name in labels.names
+        },
+    }
+
+
+def readable(table: pd.DataFrame, labels: LabelTable = LUNG_LABELS) -> str:
+    """The `explore` table as text for a terminal: shape and spacing in one column each, frequencies in per cent."""
+    shapes = table[[f"shape_{axis}" for axis in AXES]].to_numpy()
+    spacings = table[[f"spacing_{axis}_mm" for axis in AXES]].to_numpy()
+    text = pd.DataFrame(
+        {
+            "case": table["case"],
+            "shape": ["x".join(f"{size}" for size in shape) for shape in shapes],
+            "spacing_mm": ["x".join(f"{size:.2f}" for size in spacing) for spacing in spacings],
+            "axes": table["orientation"],
+            "minimum": table["minimum"],
+            "maximum": table["maximum"],
+            "hu": ["yes" if hu else "no" for hu in table["hu"]],
+        }
+    )
+    for name in labels.names:
+        percents = 100 * table[f"frequency_{name}"]
+        text[f"{name}_%"] = ["" if np.isnan(percent) else f"{percent:.2f}" for percent in percents]
+    return text.to_string(index=False)

@@ -1,0 +1,57 @@
+"""The pictures of one scored case: a sheet of its worst slices, a scroll through it, a strip for the viewer."""
+
+from pathlib import Path
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.storage.atomic import write_json
+from pneumoseg.data_io.storage.json_files import read_json
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.figures.errors import error_sheet
+from pneumoseg.evaluation.figures.film_strip import (
+    FilmStrip,
+    frames,
+    spread_slices,
+    strip_capacity,
+    write_gif,
+    write_strip,
+)
+from pneumoseg.evaluation.figures.saving import save_figure
+
+SLICES = 32
+
+
+def draw_case(
+    folder: Path, case: str, image: Volume, *, reference: Volume, prediction: Volume, labels: LabelTable, title: str
+) -> None:
+    """Writes `folder`/CASE.png, CASE.gif, CASE.webp and what the strip shows, CASE.strip.json.
+
+    CASE.png alone where one slice is too long for a strip: a plane over 64 times as deep as it is wide.
+    `image`: HU or grey values; `reference`, `prediction`: uint8 class numbers on its grid.
+    """
+    save_figure(error_sheet(image, reference, prediction, labels=labels, title=title), folder / f"{case}.png", dpi=100)
+    worst = spread_slices(reference.array, prediction.array, 1)[0]
+    height_px = frames(image, reference, prediction, labels=labels, indices=[worst])[0].shape[0]
+    if not (capacity := strip_capacity(height_px)):
+        return
+    chosen = spread_slices(reference.array, prediction.array, min(SLICES, capacity))
+    pictures = frames(image, reference, prediction, labels=labels, indices=chosen)
+    write_gif(folder / f"{case}.gif", pictures)
+    write_strip(folder / f"{case}.webp", pictures)
+    facts = {"slices": chosen, "total_slices": image.array.shape[2], "first": chosen.index(worst)}
+    write_json(folder / f"{case}.strip.json", facts)
+
+
+def film_strip(folder: Path, case: str, caption: str) -> FilmStrip | None:
+    """The strip of a case that `draw_case` drew; None where there is none. Raises InputError where what it shows is
+    not on record."""
+    path, facts = folder / f"{case}.webp", folder / f"{case}.strip.json"
+    if not (path.is_file() and facts.is_file()):
+        return None
+    shown = read_json(facts, "what a film strip shows", dict)
+    slices, total, first = (shown.get(name) for name in ("slices", "total_slices", "first"))
+    if not (isinstance(slices, list) and isinstance(total, int) and isinstance(first, int)):
+        raise InputError(f"{facts}: slices, total_slices and first of a film strip are needed; draw it again (report)")
+    if not (0 <= first < len(slices) and all(type(one) is int and 0 <= one < total for one in slices)):
+        raise InputError(f"{facts}: slices are numbers below {total} and first is the place of one; draw it again")
+    return FilmStrip(case, caption, path, tuple(slices), total, first)

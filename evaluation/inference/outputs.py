@@ -1,0 +1,148 @@
+"""Where the results of prediction go, and whether a mask that lies there already is the one that is wanted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.content_hash import sha256_of
+from pneumoseg.data_io.formats.slicer_seg import is_seg_nrrd
+from pneumoseg.data_io.formats.writing import is_label_file, label_name
+from pneumoseg.data_io.storage.atomic import remove_leftovers
+from pneumoseg.data_io.storage.csv_files import read_table, write_table
+from pneumoseg.data_io.storage.file_names import is_utf8, name_as_text
+from pneumoseg.data_io.storage.json_files import read_json
+from pneumoseg.evaluation.runs.run_folder import check_flags
+
+Fact = int | float | str | None
+IMAGE_SUFFIXES = (".gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".img", ".hdr", ".png")
+
+
+@dataclass(frozen=True)
+class Output:
+    """The files of one CT: the mask, which appears last and says that all is there, and what belongs to it."""
+
+    mask: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the mask without folder and suffix."""
+        return label_name(self.mask)
+
+    @property
+    def manifest(self) -> Path:
+        """How the mask was made."""
+        return self.mask.with_name(f"{self.mask.name}.json")
+
+    @property
+    def preview(self) -> Path:
+        """A picture of the mask over its CT."""
+        return self.mask.parent / "previews" / f"{self.name}.png"
+
+    def probabilities(self, classes: Sequence[str]) -> list[Path]:
+        """A map per class."""
+        return [self.mask.parent / "probabilities" / f"{self.name}.{one}.nii.gz" for one in classes]
+
+    def clear(self, classes: Sequence[str]) -> None:
+        """Removes all of them, the mask first, and what a killed process left half-written."""
+        for path in (self.mask, self.manifest, self.preview, *self.probabilities(classes)):
+            path.unlink(missing_ok=True)
+            remove_leftovers(path)
+
+    def made_with(self, source: Path, recipe: Mapping) -> dict:
+        """The manifest of the mask that lies there. Raises InputError unless it says that `source` and `recipe` (all
+        that decides what the mask looks like) made the mask, and the mask is unchanged since."""
+        remedy = "use --overwrite or another output"
+        if not self.manifest.is_file():
+            raise InputError(f"{self.mask}: no manifest says how it was made; {remedy}")
+        try:
+            manifest = read_json(self.manifest, "the manifest of a mask", dict)
+        except InputError as error:
+            raise InputError(f"{self.manifest}: not the manifest of a mask ({error}); {remedy}") from error
+        statistics = manifest.get("statistics") or {}
+        plain = isinstance(statistics, dict) and all(isinstance(fact, Fact) for fact in statistics.values())
+        if "mask_sha256" not in manifest or not plain:
+            raise InputError(f"{self.manifest}: not the manifest of a mask; {remedy}")
+        differing = [key for key in recipe if manifest.get(key) != recipe[key]]
+        if manifest.get("source_sha256") != sha256_of(source):
+            differing.append("CT")
+        if manifest["mask_sha256"] != sha256_of(self.mask):
+            differing.append("mask itself")
+        if differing:
+            raise InputError(f"{self.mask}: made otherwise, or changed since: {', '.join(differing)}; {remedy}")
+        return manifest
+
+
+def place_outputs(
+    files: Mapping[str, Path],
+    output: str | Path,
+    *,
+    mask_format: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> dict[Path, Output]:
+    """For each CT of `files` (as of `find_inputs`) where its results go: `output`/NAME.`mask_format` (nii.gz unless
+    given), or for a single CT `output` itself where that is the name of a mask. Writes nothing.
+
+    Raises InputError where an output exists without `resume` or `overwrite`, is a CT, cannot be a mask or folder, or is
+    to be seg.nrrd and has a name that is not UTF-8.
+    """
+    check_flags(resume, overwrite)
+    output = Path(output)
+    ending = f".{(mask_format or 'nii.gz').lstrip('.')}"
+    if not is_label_file(f"mask{ending}"):
+        raise InputError(f"--format {mask_format}: a mask is written as nii.gz, nii or seg.nrrd")
+    if is_label_file(output):
+        if len(files) != 1:
+            raise InputError(f"{output}: one mask for {len(files)} volumes; give a folder as output")
+        if mask_format is not None and not output.name.lower().endswith(ending):
+            raise InputError(
+                f"{output}: the name asks for another format than --format {mask_format}; give one of them"
+            )
+        masks = [output]
+    elif output.is_file() or output.suffix.lower() in IMAGE_SUFFIXES:
+        raise InputError(f"{output}: the output is a folder, or a mask that ends in .nii.gz, .nii or .seg.nrrd")
+    else:
+        masks = [output / f"{name}{ending}" for name in files]
+    for mask in masks:
+        if is_seg_nrrd(mask) and not is_utf8(mask):
+            raise InputError(f"{mask}: a mask as seg.nrrd needs names in UTF-8; rename file or folder, or use nii.gz")
+    for source, mask in zip(files.values(), masks, strict=True):
+        if mask.exists() and mask.samefile(source):
+            raise InputError(f"{mask}: the mask would replace the CT itself; give another output")
+        if mask.exists() and not (resume or overwrite):
+            raise InputError(f"{mask}: exists already; use --resume to keep it or --overwrite to replace it")
+    return {source: Output(mask) for source, mask in zip(files.values(), masks, strict=True)}
+
+
+def write_volumetry(path: str | Path, facts: Mapping[str, dict | None]) -> None:
+    """Writes the facts of `measures.volumetry` as CSV, one row per case, by name; None for a case without a mask.
+
+    Rows of other cases that are in the file already stay, those of the same cases are replaced; several processes may
+    do so at a time, as each holds a lock beside the file meanwhile. Without any row there is no file. Raises InputError
+    where the file that is there is no such table.
+    """
+    path, facts = Path(path), {name_as_text(name): row for name, row in facts.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        rows = [row for row in _read_volumetry(path) if row["case"] not in facts] if path.exists() else []
+        rows += [{"case": name, **row} for name, row in facts.items() if row is not None]
+        if rows:
+            write_table(pd.DataFrame(rows), path, digits=None)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _read_volumetry(path: Path) -> list[dict]:
+    """The rows of an earlier call."""
+    try:
+        table = read_table(path)
+    except InputError as error:
+        raise InputError(f"{error}; move it elsewhere") from error
+    if "case" not in table:
+        found = ", ".join(map(str, table.columns))
+        raise InputError(f"{path}: a table of volumes has a column case, found {found}; move it elsewhere")
+    return table.to_dict("records")

@@ -1,0 +1,60 @@
+"""What a folder is, by the names of its files: a run, the beginning of one, what is left of one, or none."""
+
+import re
+from pathlib import Path
+
+from pneumoseg.data_io.storage.atomic import LOCK_NAME
+
+MARKS = ("splits.json", "environment.json", "settings.yaml")
+"""What makes a folder a run, in the order in which it is written."""
+WRITTEN = re.compile(
+    r"splits\.json|environment\.json|settings\.yaml|log\.txt|fold_\d+|predictions|figures|tensorboard|model\.(keras|hdf5)|"
+    r"history\.csv|fitting_curve\.png|miscnn\.log|models\.json|report\.html|summary\.json|lesions\.csv|confusion\.csv|"
+    r"cv_results\.(detailed|final)\.csv|openvino-\d+-[0-9a-f]+"
+)
+"""Names of all that lies in a run folder."""
+HIDDEN = re.compile(r"\.lock|\.training|\.openvino\.lock|\.(partial|replaced)-.*|\.DS_Store|\.nfs.*")
+"""Names of all that is hidden in one."""
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run's, by the files that mark one."""
+    return not missing_marks(folder)
+
+
+def missing_marks(folder: Path) -> list[str]:
+    """The marks of a run that a folder lacks."""
+    return [name for name in MARKS if not (folder / name).is_file()]
+
+
+def visible_names(folder: Path) -> set[str]:
+    """The names in a folder but the hidden ones; none where there is no folder."""
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+
+
+def others_in(folder: Path) -> list[str]:
+    """The names of what lies in a folder but is no part of a run."""
+    names = sorted(path.name for path in folder.iterdir())
+    return [name for name in names if not (WRITTEN.fullmatch(name) or HIDDEN.fullmatch(name))]
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether a process died while it made a run there: under the run's lock lie its first marks and nothing else."""
+    visible = visible_names(folder)
+    return (folder / LOCK_NAME).is_file() and any(visible == set(MARKS[:count]) for count in range(1, len(MARKS)))
+
+
+def is_remains(folder: Path) -> bool:
+    """Whether a folder holds what is left of a run and nothing else: its lock, files by their names, and of these two
+    marks or a fold with a lock of its own."""
+    visible = visible_names(folder)
+    ours = {name for name in visible if WRITTEN.fullmatch(name)}
+    folds = {name for name in ours if name.startswith("fold_") and (folder / name / LOCK_NAME).is_file()}
+    known = bool(folds) or len(visible & set(MARKS)) > 1
+    return (folder / LOCK_NAME).is_file() and visible == ours and known
+
+
+def is_fold(folder: Path) -> bool:
+    """Whether a folder is, or would be, that of a run's fold."""
+    whole = folder.resolve()
+    return whole.name.startswith("fold_") and is_run(whole.parent)  # a run may bear a fold's name, too

@@ -1,0 +1,92 @@
+"""The files that a set of scored cases leaves: metrics.csv, lesions.csv and confusion.csv."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.storage.csv_files import read_cells, read_table, write_table
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.evaluation.measures import lesions
+from pneumoseg.evaluation.scoring import tables
+from pneumoseg.evaluation.scoring.case_scores import CaseScores
+
+METRICS = "metrics.csv"
+LESIONS = "lesions.csv"
+CONFUSION = "confusion.csv"
+CORNER = "reference"
+
+
+def write_scores(folder: Path, scored: Sequence[CaseScores], labels: LabelTable) -> None:
+    """Writes the three files. metrics.csv comes last: it says that all is there."""
+    detailed = write_counts(folder, scored, labels)
+    write_table(detailed, folder / METRICS)
+
+
+def write_counts(folder: Path, scored: Sequence[CaseScores], labels: LabelTable) -> pd.DataFrame:
+    """Writes lesions.csv and confusion.csv and returns the detailed table, for metrics.csv once all else is there.
+
+    lesions.csv has one row per connected piece; confusion.csv has voxels, summed over the cases, a row per reference
+    class and a column per predicted class.
+    """
+    detailed = tables.detailed_table([row for one in scored for row in one.rows])
+    pieces = pd.DataFrame([row for one in scored for row in one.lesions], columns=list(lesions.COLUMNS))
+    counts = np.sum([one.confusion for one in scored], axis=0)
+    write_table(pieces, folder / LESIONS)
+    write_table(_labelled(counts, labels.names), folder / CONFUSION)
+    return detailed
+
+
+def merge_scores(folders: Sequence[Path], target: Path) -> None:
+    """Writes `target`/lesions.csv, all rows of the folders', and `target`/confusion.csv, their sum.
+
+    Folders without such files, from before they were written, leave both out. Raises InputError for other content.
+    """
+    if not all((folder / name).is_file() for folder in folders for name in (LESIONS, CONFUSION)):
+        return
+    rows = [_read_lesions(folder / LESIONS) for folder in folders]
+    write_table(pd.concat(rows, ignore_index=True), target / LESIONS)
+    matrices = [read_confusion(folder / CONFUSION) for folder in folders]
+    for folder, (_, names) in zip(folders, matrices, strict=True):
+        if names != matrices[0][1]:
+            raise InputError(f"{folder / CONFUSION}: the classes of {folders[0] / CONFUSION} are needed, found {names}")
+    write_table(_labelled(np.sum([matrix for matrix, _ in matrices], axis=0), matrices[0][1]), target / CONFUSION)
+
+
+def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Voxels by reference and predicted class, int64 (classes, classes), and the classes' names.
+
+    Raises InputError for a file that is not such a table.
+    """
+    try:
+        # Everything as text, the header too: a class may be named "007", "NA" or "reference".
+        cells = np.array(read_cells(path), dtype=object)
+        matrix = cells[1:, 1:].astype(np.int64)
+    except (ValueError, OverflowError, OSError) as error:
+        raise InputError(f"{path}: not a table of voxels by class ({' '.join(str(error).split())[:200]})") from error
+    names, rows = tuple(cells[0, 1:]), tuple(cells[1:, 0])
+    if cells[0, 0] != CORNER or rows != names:
+        raise InputError(
+            f"{path}: a table of voxels by class begins with {CORNER} and has the same classes in rows and columns, "
+            f"found {cells[0, 0]}, {list(rows)} and {list(names)}"
+        )
+    return matrix, names
+
+
+def _read_lesions(path: Path) -> pd.DataFrame:
+    """The rows of lesions.csv as the text they are."""
+    try:
+        table = read_table(path)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: not a table of lesions ({' '.join(str(error).split())[:200]})") from error
+    if list(table.columns) != list(lesions.COLUMNS):
+        raise InputError(f"{path}: a table of lesions has the columns {', '.join(lesions.COLUMNS)}; score it again")
+    return table
+
+
+def _labelled(counts: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
+    table = pd.DataFrame(counts, columns=list(names))
+    table.insert(0, CORNER, list(names), allow_duplicates=True)  # a class may have this name
+    return table

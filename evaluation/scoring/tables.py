@@ -1,0 +1,170 @@
+"""The score tables: every case in the detailed one, means over cases in the final one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.storage.csv_files import read_cells
+from pneumoseg.evaluation.measures.lesions import LESION_COUNTS
+from pneumoseg.evaluation.measures.statistics import bootstrap_interval
+from pneumoseg.evaluation.scoring.case_scores import COLUMNS, REQUIRED_COLUMNS, SCORES, VOLUMES, lungs_definition
+
+ALL_FOLDS = "all"
+LARGEST_FOLD = 2**53
+"""Beyond, floating point cannot tell whole numbers apart."""
+
+STATISTICS = ("mean", "sd", "median", "undefined")
+FURTHER_STATISTICS = ("q1", "q3", "ci95_low", "ci95_high")
+KEYS = ["fold", "case", "class"]
+NUMBERS = (*SCORES, *VOLUMES, *LESION_COUNTS, "nsd_tolerance_mm")
+
+
+def detailed_table(rows: Sequence[dict]) -> pd.DataFrame:
+    """One row per fold x case x class, columns as `scores.COLUMNS`, further ones after them; ordered by fold and case.
+
+    Columns beyond `scores.REQUIRED_COLUMNS` that older tables lack are NaN. Raises InputError for no rows, a missing
+    column, or the same fold, case and class twice.
+    """
+    return _checked(pd.DataFrame(list(rows)), "score table")
+
+
+def read_detailed(path: str | Path) -> pd.DataFrame:
+    """Reads a detailed table from CSV; empty scores become NaN, names stay text.
+
+    Raises InputError for a file that is missing, empty or not CSV, lacks columns, holds text where a number belongs, a
+    fold that is no whole number, or has the same fold, case and class twice.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file of scores")
+    # Everything as text first: a case may be named "007" or "NA".
+    header, *rows = read_cells(path, unique_columns=True)
+    table = pd.DataFrame(rows, columns=header, dtype=str)
+    for column in ("fold", *NUMBERS):
+        if column in table:
+            text = table[column].str.strip()
+            numbers = pd.to_numeric(text, errors="coerce")
+            if column == "fold":
+                kind, right = "whole numbers", (numbers % 1 == 0) & (numbers.abs() < LARGEST_FOLD)
+            else:
+                kind, right = "numbers", numbers.notna() | text.str.lower().isin(["", "nan"])
+            if not right.all():
+                found = repr(text[~right].iloc[0]) if text[~right].iloc[0] else "an empty cell"
+                raise InputError(f"{path}: column {column} must hold {kind}, found {found}")
+            table[column] = numbers
+    return _checked(table, str(path))
+
+
+def final_table(detailed: pd.DataFrame) -> pd.DataFrame:
+    """One row per fold x class, then fold "all" (all cases pooled, as `per_case`) x class; `fold` is text.
+
+    Columns: fold, class, cases, then for each score its `_mean`, `_sd` (n - 1 in the denominator; NaN for one case),
+    `_median` over the cases where it is defined, and `_undefined`, the number of cases where it is not. After these,
+    again for each score, the quartiles `_q1` and `_q3`, and `_ci95_low` and `_ci95_high`: the 95 % bootstrap interval
+    of the mean over cases (NaN for one case).
+    """
+    parts = [(str(fold), part) for fold, part in detailed.groupby("fold", sort=True)]
+    rows = [
+        {"fold": fold, "class": name, "cases": len(members), **_statistics(members)}
+        for fold, part in [*parts, (ALL_FOLDS, per_case(detailed, SCORES).reset_index())]
+        for name, members in part.groupby("class", sort=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def per_case(detailed: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The columns of a detailed table by case and class: a case that several folds tested counts once, with its mean
+    over the folds where it is defined (NaN where it is in none)."""
+    return detailed.groupby(["case", "class"], sort=False)[list(columns)].mean()
+
+
+def result_lines(final: pd.DataFrame) -> str:
+    """The rows of fold "all" as a table for the terminal: per class Dice (mean ± sd, 95 % bootstrap interval of the
+    mean, median), the means of NSD, HD95 in mm, sensitivity and precision, the number of cases and of those whose Dice
+    is undefined."""
+    header = (
+        *("class", "dice mean ± sd", "95 % interval", "median", "nsd", "hd95 mm", "sensitivity", "precision"),
+        *("cases", "undefined"),
+    )
+    rows: list[tuple[str, ...]] = [header]
+    for row in final[final["fold"] == ALL_FOLDS].to_dict("records"):
+        rows.append(
+            (
+                str(row["class"]),
+                mean_and_sd(row["dice_mean"], row["dice_sd"]),
+                interval(row["dice_ci95_low"], row["dice_ci95_high"]),
+                *(decimals(row[column]) for column in ("dice_median", "nsd_mean")),
+                decimals(row["hd95_mm_mean"], 1),
+                *(decimals(row[column]) for column in ("sensitivity_mean", "precision_mean")),
+                str(row["cases"]),
+                str(row["dice_undefined"]),
+            )
+        )
+    lines = aligned(rows)
+    if any(row[-2] == "1" for row in rows):
+        lines.append("One case has no deviation and no interval.")
+    if definition := lungs_definition(row[0] for row in rows[1:]):
+        lines.append(definition)
+    return "\n".join(lines)
+
+
+def aligned(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list[str]:
+    """The lines of a table for the terminal: the first row as header, a rule, the other rows.
+
+    The first `text_columns` columns stand flush left, those after them, the numbers, flush right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        words = map(str.ljust, row[:text_columns], widths)
+        numbers = map(str.rjust, row[text_columns:], widths[text_columns:])
+        lines.append("  ".join([*words, *numbers]))
+    lines.insert(1, "-" * len(lines[0]))
+    return lines
+
+
+def decimals(value: float, places: int = 3) -> str:
+    """A number for readers; an en dash where it is undefined (NaN)."""
+    return "–" if pd.isna(value) else f"{value:.{places}f}"
+
+
+def interval(low: float, high: float, places: int = 3) -> str:
+    """ "0.57 to 0.75"; an en dash where there is none."""
+    return "–" if pd.isna(low) else f"{low:.{places}f} to {high:.{places}f}"
+
+
+def mean_and_sd(mean: float, sd: float, places: int = 3) -> str:
+    """ "0.912 ± 0.034"; the mean alone where there is no deviation, an en dash where there is no mean."""
+    return decimals(mean, places) if pd.isna(sd) else f"{mean:.{places}f} ± {sd:.{places}f}"
+
+
+def _statistics(members: pd.DataFrame) -> dict[str, float | int]:
+    row: dict[str, float | int] = {}
+    for score in SCORES:
+        values = members[score].dropna()
+        row[f"{score}_mean"] = float(values.mean())
+        row[f"{score}_sd"] = float(values.std(ddof=1))
+        row[f"{score}_median"] = float(values.median())
+        row[f"{score}_undefined"] = len(members) - len(values)
+    for score in SCORES:  # further columns come after those that others' scripts know
+        values = members[score].dropna()
+        quartiles = [float(values.quantile(share)) for share in (0.25, 0.75)]
+        further = (*quartiles, *bootstrap_interval(values.to_numpy()))
+        row |= {f"{score}_{name}": value for name, value in zip(FURTHER_STATISTICS, further, strict=True)}
+    return row
+
+
+def _checked(table: pd.DataFrame, origin: str) -> pd.DataFrame:
+    missing = [column for column in REQUIRED_COLUMNS if column not in table]
+    if missing and len(table.columns):
+        raise InputError(f"{origin}: columns missing: {', '.join(missing)}; found {', '.join(map(str, table.columns))}")
+    if not len(table):
+        raise InputError(f"{origin}: no scores; at least one case must have been scored")
+    twice = table[table.duplicated(KEYS)]
+    if len(twice):
+        found = ", ".join(f"{key} {twice.iloc[0][key]}" for key in KEYS)
+        raise InputError(f"{origin}: one row per fold, case and class, found {found} more than once")
+    further = [column for column in table.columns if column not in COLUMNS]
+    table = table.reindex(columns=[*COLUMNS, *further]).astype({"fold": int, **dict.fromkeys(NUMBERS, float)})
+    return table.sort_values(["fold", "case"], kind="stable", ignore_index=True)

@@ -1,0 +1,144 @@
+"""The method under test: fit on these cases, predict those."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pneumoseg.data_io.console import log, track
+from pneumoseg.data_io.datasets.dataset import Case, Dataset
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.storage.cache import cache_folder
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.pipeline.models.model_file import TrainedModel, load_model, save_model
+from pneumoseg.pipeline.networks.registry import NETWORKS
+from pneumoseg.pipeline.prediction import sliding_window
+from pneumoseg.pipeline.prediction.engines import keras_network
+from pneumoseg.pipeline.prediction.forward_memory import with_fitting_batch
+from pneumoseg.pipeline.preprocessing.case_store import CaseStore, StoredCase
+from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor, warn_if_odd
+from pneumoseg.pipeline.runtime import hardware
+from pneumoseg.pipeline.sampling.custom_transforms import make_transform
+from pneumoseg.pipeline.settings import plugins
+from pneumoseg.pipeline.settings.loading import settings_yaml
+from pneumoseg.pipeline.settings.schema import Settings
+from pneumoseg.pipeline.training import cost, loop, losses
+from pneumoseg.pipeline.training.metrics import make_metric
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """Patch-wise segmentation as the settings describe it. `store`: where prepared cases lie."""
+
+    settings: Settings
+    store: Path = field(default_factory=cache_folder)
+
+    @property
+    def labels(self) -> LabelTable:
+        """The classes it segments."""
+        return self.settings.labels.table
+
+    @property
+    def seed(self) -> int:
+        """The seed of splits, patches and initial weights."""
+        return self.settings.seed
+
+    @property
+    def model_choice(self) -> str:
+        """How the model that counts is chosen, in words."""
+        return self.settings.model_choice
+
+    def describe(self) -> str:
+        """All settings as YAML."""
+        return settings_yaml(self.settings)
+
+    def fit(
+        self, cases: Dataset, folder: str | Path, *, resume: bool = False, start_from: TrainedModel | None = None
+    ) -> TrainedModel:
+        """Trains on `cases` and writes `folder`/model.keras, history.csv and tensorboard/.
+
+        With `resume`, a finished model is read and an interrupted training goes on at its last whole epoch.
+        """
+        folder = Path(folder)
+        path = folder / "model.keras"
+        if resume and path.is_file():
+            shutil.rmtree(folder / loop.STATE_FOLDER, ignore_errors=True)
+            return load_model(path, trust_plugins=True)
+        shutil.rmtree(folder / "predictions", ignore_errors=True)  # an earlier model's, which would be kept
+        stored = self._stored(cases)
+        inner = self._validation_names(cases)
+        trained = loop.train(
+            [case for case in stored if case.name not in inner],
+            self.settings,
+            folder,
+            validation=[case for case in stored if case.name in inner],
+            resume=resume,
+            start_from=start_from,
+        )
+        save_model(path, trained)
+        shutil.rmtree(folder / loop.STATE_FOLDER, ignore_errors=True)
+        return trained
+
+    def predict(self, model: TrainedModel, image: Volume) -> Volume:
+        """Segments one CT volume (HU) on its own grid."""
+        return predict(model, image)
+
+    def prepare(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:
+        """The cases preprocessed and memory-mapped, what is odd about them said once; quick the second time.
+
+        Raises InputError for a bad case, for settings whose training would take too much memory, and for a network,
+        loss, metric or step that does not exist.
+        """
+        check_names(self.settings)
+        cost.require_settings_memory(self.settings, hardware.training_memory_gb())
+        stored = self._stored(cases)
+        for case in stored:
+            facts = case.facts
+            for warning in facts["warnings"]:
+                log.warning("case %s: %s", case.name, warning)
+            warn_if_odd(
+                case.name,
+                facts["windowed"],
+                facts["extremes"],
+                slices=facts["slices"],
+                settings=self.settings.preprocessing,
+            )
+        return stored
+
+    def _stored(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:
+        store = CaseStore(self.store, Preprocessor(self.settings.preprocessing), self.settings.labels.table)
+        return [store.get(case) for case in track(list(cases), "Preprocessing", len(cases))]
+
+    def _validation_names(self, cases: Dataset) -> set[str]:
+        """The inner share that chooses the model: whole patients, drawn from the seed."""
+        if self.settings.training.monitor != "validation":
+            return set()
+        patients = sorted({case.patient for case in cases})
+        if len(patients) < 2:
+            raise InputError(
+                f"training.monitor validation needs cases of two patients or more, found {len(patients)}; "
+                "set training.monitor to training or none"
+            )
+        count = min(len(patients) - 1, max(1, round(len(patients) * self.settings.training.validation_share)))
+        chosen = set(np.random.default_rng(self.settings.seed).permutation(patients)[:count])
+        return {case.name for case in cases if case.patient in chosen}
+
+
+def check_names(settings: Settings) -> None:
+    """Raises InputError where the settings name a network, loss, metric, step or transform that does not exist."""
+    plugins.find(settings.network.name, NETWORKS, "network")
+    losses.make_loss(settings.loss, len(settings.labels.names))
+    for name in settings.training.metrics:
+        make_metric(name)
+    for name in settings.preprocessing.steps:
+        plugins.find(name, {}, "preprocessing step")
+    for name in settings.augmentation.transforms:
+        make_transform(name)
+
+
+def predict(model: TrainedModel, image: Volume) -> Volume:
+    """Segments one CT volume (HU) on its own grid with a trained model."""
+    return sliding_window.predict_volume(image, keras_network(model.network), with_fitting_batch(model.settings))

@@ -1,0 +1,33 @@
+"""Trained models that come with the program, found by name in a clone and in an installed wheel alike."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from pneumoseg.data_io.errors import InputError
+
+DEFAULT_MODEL = "covid-lungs"
+
+
+def bundled_models() -> dict[str, Path]:
+    """The folder of each model by its name; each holds model.keras, or fold_0/model.keras and so on."""
+    root = Path(str(files("pneumoseg"))) / "data" / "models"
+    folders = [path.parent for path in root.glob("*/model.keras")]
+    folders += [path.parent.parent for path in root.glob("*/fold_*/model.keras")]
+    return {folder.name: folder for folder in sorted(set(folders))}
+
+
+def model_path(name: str | Path) -> Path:
+    """Where a model lies: the path itself where there is something, or the folder of the bundled model of that name.
+
+    Raises InputError where there is neither.
+    """
+    return Path(name) if Path(name).exists() else bundled_model(str(name))
+
+
+def bundled_model(name: str = DEFAULT_MODEL) -> Path:
+    """The folder of the bundled model of that name, whatever else bears it. Raises InputError where there is none."""
+    bundled = bundled_models()
+    if name in bundled:
+        return bundled[name]
+    known = ", ".join(bundled) or "none"
+    raise InputError(f"{name}: no model there: neither a file or folder nor one that comes with the program ({known})")

@@ -1,0 +1,100 @@
+"""A trained model in one file: network, weights, and the settings that preprocess, label and predict with it.
+
+The file is Keras's own `.keras` zip with one more entry. Code that the file brings along is not run, code that it names
+only where that is trusted.
+"""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.content_hash import sha256_of
+from pneumoseg.data_io.storage.atomic import write_aside
+from pneumoseg.pipeline.models.model_archive import SETTINGS_ENTRY, read_checked
+from pneumoseg.pipeline.settings import plugins
+from pneumoseg.pipeline.settings.loading import recorded, settings_from
+from pneumoseg.pipeline.settings.schema import Settings
+
+if TYPE_CHECKING:
+    from pneumoseg.pipeline.runtime.keras_backend import keras
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A network with its weights, and the settings it was trained with. `sha256`: of the file it was read from."""
+
+    network: "keras.Model"
+    settings: Settings
+    sha256: str | None = None
+
+
+def save_model(path: str | Path, model: TrainedModel) -> None:
+    """Writes the model file, whole or not at all. `path` ends in .keras."""
+    with write_aside(path) as aside:
+        model.network.save(aside)
+        with zipfile.ZipFile(aside, "a") as archive:
+            archive.writestr(SETTINGS_ENTRY, recorded(model.settings).model_dump_json(indent=2))
+
+
+def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
+    """Reads a model file. Raises InputError as `read_settings` does, and where the network cannot be loaded.
+
+    A network of somebody's own ("module:function") with layer classes of its own needs that module imported, which is
+    done with `trust_plugins` alone.
+    """
+    path = Path(path)
+    settings = read_settings(path, trust_plugins)
+    from pneumoseg.pipeline.networks import layers  # noqa: F401  (registers the layers that model files name)
+    from pneumoseg.pipeline.runtime.keras_backend import keras
+
+    missing = _import_network(settings.network.name, trust_plugins) if ":" in settings.network.name else ""
+    try:
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError, OSError, zipfile.BadZipFile) as error:
+        # After these words Keras says what is wrong, before them it shows the whole configuration.
+        reason = " ".join(str(error).rpartition("Exception encountered: ")[2].split())[:300]
+        raise InputError(f"{path}: the network cannot be loaded ({reason}){missing}") from error
+    _check_network(path, network, settings)
+    return TrainedModel(network, settings, sha256_of(path))
+
+
+def _check_network(path: Path, network: "keras.Model", settings: Settings) -> None:
+    """Raises InputError where the network is not the one that the settings describe."""
+    needed = (settings.dimensions, 1, len(settings.labels.names))
+    given = (len(network.input_shape) - 2, network.input_shape[-1], network.output_shape[-1])
+    if given != needed:
+        raise InputError(
+            f"{path}: by its settings the network has {needed[0]} dimensions, {needed[1]} channel and {needed[2]} "
+            f"classes, found {given[0]}, {given[1]} and {given[2]}; the file is damaged"
+        )
+
+
+def _import_network(name: str, trust_plugins: bool) -> str:
+    """Imports the module of "module:function" where it is trusted; where not, or where it is absent, says what its
+    absence calls for: a network of Keras's own layers is loaded without."""
+    if not trust_plugins:
+        return f"; use --trust-plugins if you know the code of {name}"
+    try:
+        plugins.find(name, {}, "network")
+    except InputError as error:
+        return f"; {error}"
+    return ""
+
+
+def read_settings(path: str | Path, trust_plugins: bool = False) -> Settings:
+    """The settings in a model file, without loading the network (and Keras with it).
+
+    Raises InputError as `model_archive.read_checked`. A file whose preprocessing names functions of somebody's own
+    ("module:function") is refused unless `trust_plugins`: prediction would run them.
+    """
+    path = Path(path)
+    content = read_checked(path, trust_plugins)
+    settings = settings_from(content, str(path))
+    if settings.preprocessing.steps and not trust_plugins:
+        raise InputError(
+            f"{path}: predicting would run {', '.join(settings.preprocessing.steps)}; use --trust-plugins if you know "
+            "that code"
+        )
+    return settings

@@ -1,0 +1,216 @@
+"""Segmenting a whole CT: overlapping tiles through the network, averaged, and back on the scanner's grid.
+
+Nothing of the size classes x volume is ever in memory: tiles are taken from the feet up, planes that no later tile
+reaches are closed at once, interpolated to the scanner's grid and turned to class numbers.
+"""
+
+import functools
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+
+import numpy as np
+
+from pneumoseg.data_io.console import track
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.lazy_volume import Scan
+from pneumoseg.data_io.volumes.volume import Grid, Volume
+from pneumoseg.pipeline.prediction.postprocessing import postprocess
+from pneumoseg.pipeline.preprocessing import resampling
+from pneumoseg.pipeline.preprocessing.body_mask import body_mask
+from pneumoseg.pipeline.preprocessing.preprocessor import PreparedVolume, Preprocessor, to_unit
+from pneumoseg.pipeline.runtime.prefetch import ahead
+from pneumoseg.pipeline.runtime.timing import timed
+from pneumoseg.pipeline.sampling import patches
+from pneumoseg.pipeline.settings.schema import Settings
+
+Network = Callable[[np.ndarray], np.ndarray]
+"""From normalised tiles, float32 (n, x, y[, z], 1), to class probabilities (n, x, y[, z], classes) whose sum is 1."""
+
+Sink = Callable[[int, np.ndarray], None]
+"""Takes probabilities on the scan's RAS+ grid: first plane and float32 (classes, n, y, x), from z = 0 up."""
+
+CERTAINLY_AIR_HU = -900.0
+
+
+def ensemble(networks: Sequence[Network]) -> Network:
+    """One network whose probabilities are the mean of several."""
+    if len(networks) == 1:
+        return networks[0]
+
+    def mean(tiles: np.ndarray) -> np.ndarray:
+        total = np.asarray(networks[0](tiles), np.float32).copy()
+        for network in networks[1:]:
+            total += network(tiles)
+        return total / np.float32(len(networks))
+
+    return mean
+
+
+def mirrored(network: Network, axes: Sequence[int], labels: LabelTable) -> Network:
+    """Test-time mirroring: the mean over the tile and its mirror images along every combination of `axes`.
+
+    Axis 0 is left-right: there the classes that are each other's mirror image change places.
+    """
+    swapped = list(labels.mirrored())
+
+    def once(flips: tuple[int, ...], tiles: np.ndarray) -> np.ndarray:
+        turned = tuple(axis + 1 for axis in flips)
+        output = np.flip(network(np.ascontiguousarray(np.flip(tiles, turned))), turned)
+        return output[..., swapped] if 0 in flips else output
+
+    combinations: list[tuple[int, ...]] = [()]
+    for axis in axes:
+        combinations += [(*flips, axis) for flips in combinations]
+    return ensemble([functools.partial(once, flips) for flips in combinations]) if axes else network
+
+
+@dataclass(frozen=True, eq=False)
+class Voter:
+    """A CT as one network sees it. `weight`: of its probabilities in the mean over all voters."""
+
+    prepared: PreparedVolume
+    network: Network
+    settings: Settings
+    weight: float = 1.0
+
+
+def predict_volume(image: Volume | Scan, network: Network, settings: Settings) -> Volume:
+    """Segments a CT (HU): uint8 class numbers on its own grid."""
+    scan = image if isinstance(image, Scan) else Scan.from_volume(image)
+    prepared = Preprocessor(settings.preprocessing).apply(scan)
+    return Volume(predict_labels([Voter(prepared, network, settings)], scan.grid), scan.grid, scan.source)
+
+
+def predict_labels(
+    voters: Sequence[Voter],
+    grid: Grid,
+    *,
+    sink: Sink | None = None,
+    seconds: dict[str, float] | None = None,
+) -> np.ndarray:
+    """Segments a prepared CT: uint8 class numbers (x, y, z) on `grid`, the RAS+ grid of its scan.
+
+    Voters may differ in spacing and patches: their probabilities meet on `grid`. The first one's settings say how
+    the mask is postprocessed. `sink` is given the probabilities on that grid, plane by plane, as they are before that.
+    `seconds` takes the time of the networks, which work in threads of their own, and of the postprocessing.
+    """
+    seconds = {} if seconds is None else seconds
+    labels = np.zeros(grid.shape, np.uint8, order="F")  # planes lie one after another, as files want them
+    with ExitStack() as stack:
+        planes = [
+            stack.enter_context(closing(probability_planes(one.prepared, one.network, one.settings, seconds=seconds)))
+            for one in voters
+        ]
+        sizes = [one.prepared.image.shape for one in voters]
+        if sink is None and len(voters) == 1:
+            for start, part in resampling.most_probable_planes(planes[0], sizes[0], grid.shape):
+                labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
+        else:
+            for start, probabilities in _mean_planes(planes, sizes, [one.weight for one in voters], grid.shape):
+                part = resampling.most_probable(probabilities)
+                labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
+                if sink is not None:
+                    sink(start, probabilities)
+    with timed(seconds, "postprocess"):
+        return postprocess(labels, grid.voxel_volume_ml, **voters[0].settings.postprocessing.model_dump())
+
+
+def _mean_planes(
+    planes: Sequence[Iterator[np.ndarray]],
+    sizes: Sequence[tuple[int, int, int]],
+    weights: Sequence[float],
+    shape: tuple[int, int, int],
+) -> Iterator[tuple[int, np.ndarray]]:
+    """As `resampling.interpolated_planes` of each, the weighted mean; all come in the same slabs."""
+    on_grid = [resampling.interpolated_planes(own, size, shape) for own, size in zip(planes, sizes, strict=True)]
+    for slabs in zip(*on_grid, strict=True):
+        mean = slabs[0][1] * np.float32(weights[0] / sum(weights))
+        for (_, slab), weight in zip(slabs[1:], weights[1:], strict=True):
+            mean += slab * np.float32(weight / sum(weights))
+        yield slabs[0][0], mean
+
+
+def probability_planes(
+    prepared: PreparedVolume, network: Network, settings: Settings, *, seconds: dict[str, float] | None = None
+) -> Generator[np.ndarray, None, None]:
+    """Class probabilities on the network's grid, the weighted mean over the tiles: float32 (classes, n, y, x), from
+    z = 0 up, as soon as they are final."""
+    network = mirrored(network, settings.prediction.mirror_axes, settings.labels.table)
+    outside = ~body_mask(prepared.image).T if settings.prediction.inside_body else None
+    volume_shape = prepared.image.shape
+    shape = patches.patch_shape(settings, volume_shape)
+    weights = patches.tile_weights(shape, settings.prediction.weights).T
+    depth = min(shape[2], volume_shape[2])
+    total = np.zeros((len(settings.labels.names), depth, volume_shape[1], volume_shape[0]), np.float32)
+    seen = np.zeros(total.shape[1:], np.float32)
+    first = 0
+    tiles = _tile_outputs(prepared, network, settings, shape, {} if seconds is None else seconds)
+    with ahead(tiles) as outputs:
+        for corner, output in outputs:
+            closed = max(corner[2], 0) - first
+            if closed:
+                yield _probabilities(total[:, :closed], seen[:closed], outside, first)
+                first += closed
+                for array in (*total, seen):
+                    array[: depth - closed] = array[closed:]
+                    array[depth - closed :] = 0
+            inside, part = _overlap(corner, shape, volume_shape, first)
+            total[(slice(None), *inside)] += output.T[(slice(None), *part)] * weights[part]
+            seen[inside] += weights[part]
+    yield _probabilities(total, seen, outside, first)
+
+
+def _probabilities(total: np.ndarray, seen: np.ndarray, outside: np.ndarray | None, first: int) -> np.ndarray:
+    """The weighted mean (classes, n, y, x) of the planes from `first` on; background wherever `outside` (z, y, x)."""
+    mean = total / seen
+    if outside is not None:
+        mean[:, outside[first : first + len(seen)]] = np.eye(1, len(mean), dtype=np.float32).T
+    return mean
+
+
+def _tile_outputs(
+    prepared: PreparedVolume, network: Network, settings: Settings, shape: tuple[int, ...], seconds: dict[str, float]
+) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+    """Corners and probabilities (x, y, z, classes) of all tiles, from the feet up; the network sees no empty air."""
+    corners = patches.grid_corners(prepared.image.shape, shape, settings.prediction.overlap)
+    corners.sort(key=lambda corner: corner[2])
+    background = np.zeros(len(settings.labels.names), np.float32)
+    background[0] = 1.0
+    background = np.broadcast_to(background, (*shape, len(background)))
+    highest_air = _highest_air(settings)
+    waiting: dict[tuple[int, ...], np.ndarray | None] = {}  # corners in order, with their tiles unless these are air
+    for corner in track(corners, "Segmenting", len(corners)):
+        tile = patches.crop(prepared.image, corner, shape, fill=prepared.air)
+        waiting[corner] = tile if tile.max() > highest_air else None
+        busy = [tile for tile in waiting.values() if tile is not None]
+        if len(busy) < settings.prediction.batch and corner != corners[-1]:
+            continue
+        outputs = iter(())
+        if busy:
+            batch = (np.stack(busy) - np.float32(prepared.mean)) / np.float32(prepared.sd)
+            batch = batch[:, :, :, 0] if settings.dimensions == 2 else batch
+            with timed(seconds, "network"):
+                probabilities = np.asarray(network(batch[..., None]), np.float32)
+            outputs = iter(probabilities.reshape(len(busy), *shape, -1))
+        for place, kept in waiting.items():
+            yield place, background if kept is None else next(outputs)
+        waiting = {}
+
+
+def _highest_air(settings: Settings) -> float:
+    """The largest value of the prepared image that surely is air; none where the scale cannot tell."""
+    how, (low, _) = settings.preprocessing, settings.preprocessing.window_hu
+    if settings.prediction.skip_air and not how.steps and how.equalise == "never" and low < CERTAINLY_AIR_HU:
+        return to_unit(CERTAINLY_AIR_HU, settings.preprocessing)
+    return -np.inf
+
+
+def _overlap(corner, shape, volume_shape, first: int):
+    """Slices (z, y, x) of the open planes, which begin at plane `first`, and of the tile, where both lie."""
+    starts = [max(start, 0) for start in corner]
+    stops = [min(start + size, end) for start, size, end in zip(corner, shape, volume_shape, strict=True)]
+    inside = [slice(start, stop) for start, stop in zip(starts, stops, strict=True)]
+    part = [slice(start - low, stop - low) for start, stop, low in zip(starts, stops, corner, strict=True)]
+    inside[2] = slice(starts[2] - first, stops[2] - first)
+    return tuple(inside[::-1]), tuple(part[::-1])

@@ -1,0 +1,84 @@
+"""Where a patch lies: at random, centred on foreground, or on a grid; and how overlapping tiles are weighted.
+
+Places are given by the patch's first voxel (corner), which may be negative: a patch reaches beyond a volume that is
+smaller than it, and sees air and background there.
+"""
+
+import itertools
+
+import numpy as np
+
+from pneumoseg.pipeline.settings.schema import Settings
+
+Shape = tuple[int, ...]
+"""Three numbers of voxels, along x, y, z."""
+
+
+def patch_shape(settings: Settings, volume_shape: Shape) -> Shape:
+    """The patch in three axes: one slice for a 2D network, the volume rounded up to the divisor for the full image."""
+    shape = settings.patches.shape
+    if shape is None:
+        divisor = settings.divisor
+        return tuple(-(-size // divisor) * divisor for size in volume_shape)
+    return tuple(shape) + (1,) * (3 - len(shape))
+
+
+def random_corner(rng: np.random.Generator, volume_shape, shape) -> Shape:
+    """A corner drawn evenly among those that keep the patch inside; centred along axes where the volume is smaller."""
+    return tuple(
+        int(rng.integers(0, size - patch + 1)) if size > patch else (size - patch) // 2
+        for size, patch in zip(volume_shape, shape, strict=True)
+    )
+
+
+def corner_around(voxel, volume_shape, shape) -> Shape:
+    """The corner of the patch centred on `voxel`, moved as little as needed to keep the patch inside."""
+    return tuple(
+        min(max(int(place) - patch // 2, 0), size - patch) if size > patch else (size - patch) // 2
+        for place, size, patch in zip(voxel, volume_shape, shape, strict=True)
+    )
+
+
+def grid_corners(volume_shape, shape, overlap: float = 0.0) -> list[Shape]:
+    """Corners of evenly spaced tiles that cover the volume, neighbours sharing at least `overlap` of a tile.
+
+    Along an axis where the volume is smaller there is one tile, centred.
+    """
+    axes = []
+    for size, patch in zip(volume_shape, shape, strict=True):
+        if size <= patch:
+            axes.append([(size - patch) // 2])
+            continue
+        stride = max(1, int(patch * (1.0 - overlap)))
+        count = -(-(size - patch) // stride) + 1
+        axes.append([round(index * (size - patch) / (count - 1)) for index in range(count)])
+    return list(itertools.product(*axes))
+
+
+def crop(array: np.ndarray, corner, shape, *, fill: float = 0) -> np.ndarray:
+    """A copy of the block of `shape` voxels at `corner`; `fill` (air, background) outside the array."""
+    starts = [max(start, 0) for start in corner]
+    stops = [min(start + patch, size) for start, patch, size in zip(corner, shape, array.shape, strict=True)]
+    result = np.full(shape, fill, array.dtype)
+    if all(stop > start for start, stop in zip(starts, stops, strict=True)):
+        inside = tuple(
+            slice(start - first, stop - first) for start, stop, first in zip(starts, stops, corner, strict=True)
+        )
+        result[inside] = array[tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))]
+    return result
+
+
+def tile_weights(shape, kind: str) -> np.ndarray:
+    """Weight of each voxel of a tile in the average over overlapping tiles, float32, largest 1 and never 0.
+
+    "gaussian": a normal curve about the tile's centre with a standard deviation of an eighth of the tile (Isensee et
+    al. 2021), so that voxels seen near a border count little; "uniform": 1 everywhere.
+    """
+    weights = np.ones(shape, np.float32)
+    if kind == "gaussian":
+        for axis, size in enumerate(shape):
+            place = np.arange(size) - (size - 1) / 2.0
+            curve = np.exp(-0.5 * (place / (size / 8.0)) ** 2)
+            weights *= curve.reshape([-1 if other == axis else 1 for other in range(len(shape))]).astype(np.float32)
+        weights = np.maximum(weights / weights.max(), 1e-4)
+    return weights

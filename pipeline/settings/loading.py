@@ -1,0 +1,142 @@
+"""Settings from presets, YAML files and single changes; what is wrong is said in one line."""
+
+import importlib.resources
+import reprlib
+import typing
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from pneumoseg.data_io.errors import InputError, nearest
+from pneumoseg.data_io.storage.text_files import read_text
+from pneumoseg.data_io.storage.yaml_text import parse_yaml
+from pneumoseg.pipeline.settings.schema import Settings
+
+FROM_FILE = "file"
+"""What is on record as evaluation.splits where that was the path of a file: paths may tell who trained on what."""
+MOST_VALUES = 10_000
+LONGEST_VALUE = 80
+LONGEST_MESSAGE = 800
+
+
+def preset_names() -> tuple[str, ...]:
+    """The names of the presets that come with the package."""
+    files = importlib.resources.files("pneumoseg.pipeline.settings.presets").iterdir()
+    return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
+
+
+def load_settings(preset: str | Path = "covid-3d-unet", changes: Sequence[str] = ()) -> Settings:
+    """Settings from a preset's name or a YAML file, with `changes` such as "training.epochs=5" (values are YAML).
+
+    Raises InputError for an unknown preset, an unknown key (naming the nearest valid one), a value out of range
+    or a file that is no text.
+    """
+    if str(preset) in preset_names():
+        text = (
+            importlib.resources.files("pneumoseg.pipeline.settings.presets")
+            .joinpath(f"{preset}.yaml")
+            .read_text(encoding="utf-8")
+        )
+    elif Path(preset).is_file():
+        text = read_text(preset, "a YAML file of settings", largest_bytes=1_000_000)
+    else:
+        raise InputError(f"preset {str(preset)[:200]}: no such preset or file{nearest(str(preset), preset_names())}")
+    content = _parse(text, f"settings {preset}")
+    for change in changes:
+        _change(content, change)
+    return settings_from(content, f"settings {preset}")
+
+
+def settings_from(content: dict, origin: str) -> Settings:
+    """Settings from nested dictionaries; `origin` names them in errors. Raises InputError as `load_settings`."""
+    if _value_count(content) > MOST_VALUES:
+        raise InputError(f"{origin}: settings have at most {MOST_VALUES:,} values, found more")
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        message = "; ".join(_in_words(problem) for problem in error.errors(include_url=False)[:5])
+        shown = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]} ..."
+        raise InputError(f"{origin}: {shown}") from error
+
+
+def change_settings(settings: Settings, changes: Sequence[str], origin: str) -> Settings:
+    """The settings with `changes` such as "prediction.overlap=0.25". Raises InputError as `load_settings`."""
+    content = settings.model_dump(mode="json")
+    for change in changes:
+        _change(content, change)
+    return settings_from(content, origin)
+
+
+def settings_yaml(settings: Settings) -> str:
+    """All settings as YAML; `load_settings` of that file gives them back."""
+    return yaml.safe_dump(recorded(settings).model_dump(mode="json"), sort_keys=False, default_flow_style=None)
+
+
+def recorded(settings: Settings) -> Settings:
+    """The settings as files hold them: "file" in place of the path of a file of splits."""
+    if not settings.evaluation.splits.lower().endswith(".json"):
+        return settings
+    evaluation = settings.evaluation.model_copy(update={"splits": FROM_FILE})
+    return settings.model_copy(update={"evaluation": evaluation})
+
+
+def _parse(text: str, origin: str) -> dict:
+    content = parse_yaml(text, origin)
+    content = {} if content is None else content
+    if not isinstance(content, dict):
+        raise InputError(f"{origin}: settings are keys and values, found {type(content).__name__}")
+    return content
+
+
+def _change(content: dict, change: str) -> None:
+    key, equals, value = change.partition("=")
+    shown = change if len(change) <= LONGEST_VALUE else f"{change[:LONGEST_VALUE]} ..."
+    if not equals or not key.strip():
+        raise InputError(f"--set {shown}: give KEY=VALUE, for instance training.epochs=5")
+    *groups, name = key.strip().split(".")
+    for group in groups:
+        content = content.setdefault(group, {})
+        if not isinstance(content, dict):
+            raise InputError(f"--set {shown}: {group} is not a group of settings")
+    parsed = _parse(f"value: {value}", f"--set {shown}")
+    if set(parsed) != {"value"}:
+        raise InputError(f"--set {shown}: one value is needed, found several lines")
+    content[name] = parsed["value"]
+
+
+def _in_words(problem: typing.Any) -> str:
+    place = ".".join(str(part)[:LONGEST_VALUE] for part in problem["loc"]) or "settings"
+    if problem["type"] == "extra_forbidden":
+        group: typing.Any = Settings
+        for part in problem["loc"][:-1]:
+            group = group.model_fields[part].annotation
+        valid = group.model_fields if isinstance(group, type) and issubclass(group, BaseModel) else ()
+        return f"{place} is not a setting{nearest(str(problem['loc'][-1])[:LONGEST_VALUE], tuple(valid))}"
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    given = problem["input"]
+    found = "" if isinstance(given, dict | BaseModel) or "found" in message else f", found {_shortly(given)}"
+    return f"{place}: {message}{found}"
+
+
+def _shortly(value: object) -> str:
+    """A value for a message, whatever its size."""
+    if isinstance(value, int) and value.bit_length() > 64:  # thousands of digits take long, or are refused by Python
+        return f"a number of {value.bit_length()} bits"
+    brief = reprlib.Repr()
+    brief.maxstring = brief.maxother = LONGEST_VALUE
+    return brief.repr(value)
+
+
+def _value_count(content: object) -> int:
+    """How many values there are in nested lists and dictionaries; counts no further than just above the limit."""
+    waiting, count = [content], 0
+    while waiting and count <= MOST_VALUES:
+        one = waiting.pop()
+        count += 1
+        if isinstance(one, dict | list | tuple):
+            waiting += islice(one.values() if isinstance(one, dict) else one, MOST_VALUES + 1)
+    return count

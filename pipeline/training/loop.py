@@ -1,0 +1,170 @@
+"""Training a network on stored cases, epoch by epoch, so that an interruption costs at most one."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pneumoseg.data_io.console import log, track
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.storage.csv_files import write_table
+from pneumoseg.pipeline.models.model_file import TrainedModel
+from pneumoseg.pipeline.preprocessing.case_store import StoredCase
+from pneumoseg.pipeline.runtime import hardware
+from pneumoseg.pipeline.runtime.processes import begin_to_compute
+from pneumoseg.pipeline.sampling import batches, patches
+from pneumoseg.pipeline.settings import plugins
+from pneumoseg.pipeline.settings.schema import EvaluationSettings, Settings
+from pneumoseg.pipeline.training import cost, schedules
+from pneumoseg.pipeline.training.checkpoint import Arrays, Checkpoint, begin_again, load_checkpoint, save_checkpoint
+from pneumoseg.pipeline.training.step import Trainer, make_trainer
+from pneumoseg.pipeline.training.tensorboard import event_log, log_scalars
+
+STATE_FOLDER = ".training"
+
+
+def train(
+    cases: Sequence[StoredCase],
+    settings: Settings,
+    folder: Path,
+    *,
+    validation: Sequence[StoredCase] = (),
+    resume: bool = False,
+    start_from: TrainedModel | None = None,
+) -> TrainedModel:
+    """Trains on `cases`; chooses by `validation` where the settings monitor it.
+
+    In `folder`: history.csv, tensorboard/, and while it lasts the hidden checkpoint of the last whole epoch, from which
+    `resume` goes on. `start_from`: begin with the weights of a trained model of the same shape (fine-tuning).
+    Raises InputError where a checkpoint was made with other settings, cases or own functions, where `start_from` does
+    not fit, where the memory would not do, and where the loss is no longer a number.
+    """
+    if settings.training.monitor == "validation" and not validation:
+        raise InputError("training.monitor is validation, but no validation cases were given")
+    begin_to_compute()
+    folder.mkdir(parents=True, exist_ok=True)
+    cost.require_settings_memory(settings, hardware.training_memory_gb())
+    trainer = make_trainer(settings, start_from.network if start_from else None)
+    if not hardware.gpu_available():
+        largest = max((patches.patch_shape(settings, case.image.shape) for case in cases), key=np.prod)
+        shape = largest[: settings.dimensions]
+        cost.require_memory(trainer.network, shape, settings.patches.batch, available_gb=hardware.memory_gb())
+    fixed = batches.validation_batches(validation, settings) if settings.training.monitor == "validation" else []
+    path = folder / STATE_FOLDER / "checkpoint.npz"
+    fingerprint = _fingerprint(cases, validation, settings, trainer.precision)
+    history, best = _restore(path, fingerprint, trainer) if resume else ((), ())
+    with event_log(folder / "tensorboard") as writer:
+        for epoch in range(len(history), settings.training.epochs):
+            monitored = _monitored(history, settings)
+            if schedules.should_stop(settings.training, monitored):
+                log.info("stopped early: no better epoch for %d epochs", settings.training.early_stop_patience)
+                break
+            row = _run_epoch(trainer, cases, settings, epoch, monitored)
+            with trainer.counting_weights():
+                row |= _validate(trainer, fixed)
+                history = (*history, row)
+                monitored = _monitored(history, settings)
+                if monitored and schedules.best_epoch(monitored) == epoch:
+                    best = tuple(trainer.network.get_weights())
+            model, optimizer = trainer.state()
+            if not all(np.isfinite(array).all() for array in model):
+                raise InputError(
+                    f"weights are no longer numbers after epoch {epoch + 1}: begin again with a lower "
+                    f"training.learning_rate, or with training.gradient_clip_norm; the checkpoint before is kept"
+                )
+            save_checkpoint(path, Checkpoint(model, optimizer, best, history, fingerprint))
+            write_history(folder / "history.csv", history)
+            log_scalars(writer, row)
+            log.info("epoch %d/%d  %s", epoch + 1, settings.training.epochs, _in_words(row))
+    # Again, for a run that was killed between checkpoint and history.
+    write_history(folder / "history.csv", history)
+    with trainer.counting_weights():
+        last = tuple(trainer.network.get_weights())
+    trainer.network.set_weights(best or last)
+    return TrainedModel(trainer.network, settings)
+
+
+def write_history(path: Path, history: Sequence[dict]) -> None:
+    """Writes one row per epoch as CSV: epoch, loss, learning_rate, seconds, metrics, and val_* of the same."""
+    write_table(pd.DataFrame(history), path)
+
+
+def _run_epoch(trainer: Trainer, cases, settings: Settings, epoch: int, monitored) -> dict:
+    started = time.perf_counter()
+    steps = batches.steps_in_epoch([case.image.shape for case in cases], settings)
+    made = batches.training_batches(cases, settings, epoch, workers=settings.training.workers)
+    rate = 0.0
+    rows = []
+    for step, batch in enumerate(track(made, f"Epoch {epoch + 1}/{settings.training.epochs}", steps)):
+        rate = schedules.learning_rate(settings.training, epoch, step / steps, monitored=monitored)
+        rows.append(trainer.train(batch, rate))
+        if not np.isfinite(rows[-1]["loss"]):
+            names = ", ".join(batches.cases_in_batch(cases, settings, epoch, step=step))
+            raise InputError(
+                f"the loss became {rows[-1]['loss']} in epoch {epoch + 1}, step {step + 1}, on patches of {names}: "
+                f"begin again with a lower training.learning_rate, or with training.gradient_clip_norm; the checkpoint "
+                f"of the {epoch} epochs before is kept"
+            )
+    means = _means(rows)
+    return {
+        "epoch": epoch,
+        "loss": means.pop("loss"),
+        "learning_rate": float(rate),
+        "seconds": round(time.perf_counter() - started, 3),
+        **means,
+    }
+
+
+def _validate(trainer: Trainer, fixed: Sequence[batches.Batch]) -> dict:
+    means = _means([trainer.test(batch) for batch in fixed], [len(batch.images) for batch in fixed])
+    return {f"val_{name}": value for name, value in means.items()}
+
+
+def _means(rows: Sequence[dict], counts: Sequence[int] | None = None) -> dict[str, float]:
+    """The mean over batches of `counts` patches each, so that each patch counts alike; without, each batch does."""
+    names = rows[0] if rows else ()
+    return {name: float(np.average([row[name] for row in rows], weights=counts)) for name in names}
+
+
+def _monitored(history: Sequence[dict], settings: Settings) -> list[float]:
+    column = {"validation": "val_loss", "training": "loss", "none": None}[settings.training.monitor]
+    return [row[column] for row in history] if column else []
+
+
+def _restore(path: Path, fingerprint: str, trainer: Trainer) -> tuple[tuple[dict, ...], Arrays]:
+    """History and best weights so far; the trainer is put where it stood."""
+    if not path.is_file():
+        return (), ()
+    checkpoint = load_checkpoint(path)
+    if checkpoint.fingerprint != fingerprint:
+        raise InputError(
+            f"{path.parent.parent}: settings, precision, cases or own code changed since the checkpoint; "
+            f"{begin_again(path.parent.parent)}"
+        )
+    try:
+        if checkpoint.best:
+            trainer.network.set_weights(checkpoint.best)
+        trainer.restore(checkpoint.model, checkpoint.optimizer)
+    except (ValueError, TypeError) as error:  # arrays of other shapes, or too few
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: a damaged checkpoint ({reason}); {begin_again(path.parent.parent)}") from error
+    log.info("resumed after epoch %d", len(checkpoint.history))
+    return checkpoint.history, checkpoint.best
+
+
+def _fingerprint(cases, validation, settings: Settings, precision: str) -> str:
+    """Of all that the weights depend on: cases, settings of the training, and the code of own functions."""
+    names = [case.folder.name for case in (*cases, *validation)]
+    without_workers = settings.training.model_copy(update={"workers": None})
+    counting = settings.model_copy(update={"training": without_workers, "evaluation": EvaluationSettings()})
+    own = [settings.network.name, settings.loss.name, *settings.augmentation.transforms]
+    sources = [plugins.source_hash(name) for name in own if ":" in name]
+    content = f"{counting.model_dump_json()} {precision} {names}" + (f" {sources}" if sources else "")
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _in_words(row: dict) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")

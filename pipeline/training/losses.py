@@ -1,0 +1,195 @@
+"""Losses and metrics of segmentation, for any number of spatial dimensions and classes.
+
+All take `labels` (batch, ..., 1), class numbers, and `probabilities` (batch, ..., classes), and return one number, the
+mean over the batch. Labels become one-hot here, on the device. Sums run over the voxels of each sample and class.
+A loss of one's own is such a function, named "module:function" in the settings:
+
+    def brier(labels, probabilities):
+        return keras.ops.mean(keras.ops.square(losses.one_hot(labels, probabilities) - probabilities))
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.pipeline.runtime.keras_backend import keras
+from pneumoseg.pipeline.settings import plugins
+from pneumoseg.pipeline.settings.schema import LossSettings
+
+ops = keras.ops
+
+Loss = Callable
+Weights = Sequence[float] | None
+_EPSILON = 1e-7
+
+
+def one_hot(labels, probabilities):
+    """Labels (batch, ..., 1) as float32 (batch, ..., classes)."""
+    return ops.one_hot(ops.cast(labels[..., 0], "int32"), probabilities.shape[-1], dtype="float32")
+
+
+def soft_dice(labels, probabilities, *, smooth: float = 1e-6, class_weights: Weights = None):
+    """Soft Dice coefficient (Milletari et al. 2016, without squares): mean over samples and classes of
+    (2 TP + s) / (reference + predicted + s), the classes weighted by `class_weights`."""
+    overlap, reference, predicted = _sums(labels, probabilities)
+    return _mean_over_classes((2.0 * overlap + smooth) / (reference + predicted + smooth), class_weights)
+
+
+def dice(labels, probabilities, *, smooth: float = 1e-6, class_weights: Weights = None):
+    """1 - soft Dice coefficient."""
+    return 1.0 - soft_dice(labels, probabilities, smooth=smooth, class_weights=class_weights)
+
+
+def crossentropy(labels, probabilities):
+    """Mean over voxels of -log(probability of the true class), probabilities kept within [1e-7, 1 - 1e-7]."""
+    return ops.mean(-ops.log(_true(labels, probabilities)))
+
+
+def dice_crossentropy(labels, probabilities, *, smooth: float = 1e-6, class_weights: Weights = None):
+    """Soft Dice loss + cross-entropy."""
+    return dice(labels, probabilities, smooth=smooth, class_weights=class_weights) + crossentropy(labels, probabilities)
+
+
+def tversky(labels, probabilities, *, alpha: float = 0.5, beta: float = 0.5, smooth: float = 1e-6):
+    """Tversky loss (Salehi et al. 2017) as MIScnn defines it for several classes.
+
+    n_classes - sum over classes of (TP + s) / (TP + alpha FN + beta FP + s), averaged over samples. With
+    alpha = beta = 0.5 each term is a soft Dice. A class absent from sample and prediction costs nothing.
+    """
+    index = _tversky_index(labels, probabilities, alpha, beta, smooth)
+    return ops.mean(ops.cast(index.shape[-1], "float32") - ops.sum(index, axis=-1))
+
+
+def tversky_crossentropy(labels, probabilities, *, alpha: float = 0.5, beta: float = 0.5, smooth: float = 1e-6):
+    """Tversky loss + cross-entropy."""
+    return tversky(labels, probabilities, alpha=alpha, beta=beta, smooth=smooth) + crossentropy(labels, probabilities)
+
+
+def focal_tversky(labels, probabilities, *, alpha=0.5, beta=0.5, smooth=1e-6, focus: float = 0.75):
+    """Focal Tversky loss (Abraham and Khan 2019): mean over samples and classes of (1 - Tversky index) ** focus."""
+    index = _tversky_index(labels, probabilities, alpha, beta, smooth)
+    return ops.mean(_power(1.0 - index, focus))
+
+
+def focal(labels, probabilities, *, focus: float = 2.0, class_weights: Weights = None):
+    """Focal loss (Lin et al. 2017): mean over voxels of -w (1 - p) ** focus log p, p the true class's probability and w
+    its weight."""
+    true = _true(labels, probabilities)
+    loss = -_power(1.0 - true, focus) * ops.log(true)
+    if class_weights is not None:
+        loss = loss * _weight_of_true(labels, probabilities, class_weights)
+    return ops.mean(loss)
+
+
+def combo(labels, probabilities, *, alpha=0.5, beta=0.5, smooth=1e-6, balance: float = 0.5):
+    """Combo loss (Taghanaki et al. 2019): balance x cross-entropy + (1 - balance) x soft Dice loss.
+
+    The cross-entropy is that of each class against the rest, -(alpha t log p + beta (1 - t) log(1 - p)), averaged over
+    voxels and classes.
+    """
+    reference, kept = one_hot(labels, probabilities), _clipped(probabilities)
+    missed, invented = reference * ops.log(kept), (1.0 - reference) * ops.log(1.0 - kept)
+    entropy = -ops.mean(alpha * missed + beta * invented)
+    return balance * entropy + (1.0 - balance) * dice(labels, probabilities, smooth=smooth)
+
+
+def unified_focal(labels, probabilities, *, alpha=0.5, beta=0.5, smooth=1e-6, focus=0.5, balance=0.5, asymmetric=False):
+    """Unified focal loss (Yeung et al. 2022): balance x modified focal loss + (1 - balance) x focal Tversky loss.
+
+    Classes but the background weigh d = alpha / (alpha + beta) in the focal loss, -d (1 - p) ** (1 - focus) log p, the
+    background 1 - d; the Tversky term is (1 - index) ** focus. `asymmetric`: only the background is focused in the
+    first, only the other classes in the second.
+    """
+    rare = alpha / (alpha + beta)
+    true = _true(labels, probabilities)
+    is_background = ops.cast(labels[..., 0] == 0, "float32")
+    focused = _power(1.0 - true, 1.0 - focus)
+    factor = is_background * (1.0 - rare) * focused + (1.0 - is_background) * rare * (1.0 if asymmetric else focused)
+    missing = 1.0 - _tversky_index(labels, probabilities, alpha, beta, smooth)
+    powers = _power(missing, focus)
+    if asymmetric:
+        powers = ops.concatenate([missing[:, :1], powers[:, 1:]], axis=-1)
+    return balance * ops.mean(-factor * ops.log(true)) + (1.0 - balance) * ops.mean(powers)
+
+
+LOSSES: dict[str, tuple[Loss, tuple[str, ...]]] = {
+    "dice": (dice, ("smooth", "class_weights")),
+    "crossentropy": (crossentropy, ()),
+    "dice-crossentropy": (dice_crossentropy, ("smooth", "class_weights")),
+    "tversky": (tversky, ("alpha", "beta", "smooth")),
+    "tversky-crossentropy": (tversky_crossentropy, ("alpha", "beta", "smooth")),
+    "focal-tversky": (focal_tversky, ("alpha", "beta", "smooth", "focus")),
+    "focal": (focal, ("focus", "class_weights")),
+    "combo": (combo, ("alpha", "beta", "smooth", "balance")),
+    "unified-focal": (unified_focal, ("alpha", "beta", "smooth", "focus", "balance")),
+    "asymmetric-unified-focal": (
+        functools.partial(unified_focal, asymmetric=True),
+        ("alpha", "beta", "smooth", "focus", "balance"),
+    ),
+}
+"""The losses by name, and which of the LossSettings each of them takes."""
+
+
+def make_loss(settings: LossSettings, classes: int) -> Loss:
+    """The loss that the settings name, as a function of (labels, probabilities).
+
+    Raises InputError where there is none of that name, and for class weights that the loss does not take or that are
+    not one for each of the classes.
+    """
+    function, takes = LOSSES.get(settings.name, (None, ()))
+    weights = settings.class_weights
+    if weights is not None and "class_weights" not in takes:
+        able = ", ".join(name for name, (_, fields) in LOSSES.items() if "class_weights" in fields)
+        raise InputError(f"loss.class_weights: the loss {settings.name} takes none; those that do are {able}")
+    if weights is not None and (len(weights) != classes or sum(weights) == 0):
+        raise InputError(f"loss.class_weights: one for each of the {classes} classes, not all 0, found {list(weights)}")
+    if settings.name.endswith("unified-focal") and (settings.focus or 0.0) > 1.0:
+        raise InputError(f"loss.focus: 0 to 1 for the loss {settings.name}, found {settings.focus:g}")
+    if function is None:
+        return plugins.find(settings.name, {name: loss for name, (loss, _) in LOSSES.items()}, "loss")
+    given = {name: getattr(settings, name) for name in takes}
+    return functools.partial(function, **{name: value for name, value in given.items() if value is not None})
+
+
+def _sums(labels, probabilities):
+    """Per sample and class: sum of reference x predicted, of reference, of predicted; each (batch, classes)."""
+    probabilities = ops.cast(probabilities, "float32")
+    reference = one_hot(labels, probabilities)
+    voxels = tuple(range(1, len(probabilities.shape) - 1))
+    return (
+        ops.sum(reference * probabilities, axis=voxels),
+        ops.sum(reference, axis=voxels),
+        ops.sum(probabilities, axis=voxels),
+    )
+
+
+def _tversky_index(labels, probabilities, alpha: float, beta: float, smooth: float):
+    overlap, reference, predicted = _sums(labels, probabilities)
+    return (overlap + smooth) / (overlap + alpha * (reference - overlap) + beta * (predicted - overlap) + smooth)
+
+
+def _mean_over_classes(scores, class_weights: Weights):
+    """Mean over samples of the (weighted) mean over classes of (batch, classes)."""
+    if class_weights is None:
+        return ops.mean(scores)
+    weights = ops.convert_to_tensor(class_weights, dtype="float32")
+    return ops.mean(ops.sum(scores * weights, axis=-1) / ops.sum(weights))
+
+
+def _clipped(probabilities):
+    return ops.clip(ops.cast(probabilities, "float32"), _EPSILON, 1.0 - _EPSILON)
+
+
+def _true(labels, probabilities):
+    """The probability of each voxel's true class, (batch, ...)."""
+    probabilities = _clipped(probabilities)
+    return ops.sum(one_hot(labels, probabilities) * probabilities, axis=-1)
+
+
+def _weight_of_true(labels, probabilities, class_weights: Sequence[float]):
+    return ops.sum(one_hot(labels, probabilities) * ops.convert_to_tensor(class_weights, dtype="float32"), axis=-1)
+
+
+def _power(base, exponent: float):
+    """base ** exponent with a finite slope at 0, where exponents below 1 have none."""
+    return ops.power(ops.maximum(base, _EPSILON), exponent)

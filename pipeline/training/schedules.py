@@ -1,0 +1,62 @@
+"""Learning rate, best epoch and early stop as functions of the epochs so far: nothing to save, nothing to forget."""
+
+import math
+from collections.abc import Sequence
+
+from pneumoseg.pipeline.settings.schema import PlateauSettings, TrainingSettings
+
+# As nnU-Net (Isensee et al. 2021).
+POLYNOMIAL_POWER = 0.9
+
+DECAY_SHARE = 0.2
+"""The last share of a training with schedule constant-decay, in which the rate falls in a straight line to zero: the
+cooldown of Hägele et al., "Scaling laws and compute-optimal training beyond fixed training durations" (2024)."""
+
+
+def learning_rate(settings: TrainingSettings, epoch: int, progress: float, *, monitored: Sequence[float]) -> float:
+    """The learning rate within `epoch` (from 0), `progress` (0..1) of its steps done, after the `monitored` losses of
+    the epochs before it."""
+    start = settings.learning_rate
+    done = min(1.0, (epoch + progress) / settings.epochs)
+    if settings.schedule == "cosine":
+        return 0.5 * start * (1.0 + math.cos(math.pi * done))
+    if settings.schedule == "polynomial":
+        return start * (1.0 - done) ** POLYNOMIAL_POWER
+    if settings.schedule == "constant-decay":
+        return start * min(1.0, (1.0 - done) / DECAY_SHARE)
+    if settings.schedule == "plateau":
+        return plateau(start, settings.plateau, monitored)
+    return start
+
+
+def plateau(start: float, settings: PlateauSettings, monitored: Sequence[float]) -> float:
+    """The rate after `monitored` losses: times `factor` whenever `patience` epochs brought no `min_delta`.
+
+    The rule of Keras's ReduceLROnPlateau, which counts no epochs while cooling down.
+    """
+    rate, best, waited, cooling = start, math.inf, 0, 0
+    for loss in monitored:
+        if cooling > 0:
+            cooling -= 1
+            waited = 0
+        if loss < best - settings.min_delta:
+            best, waited = loss, 0
+        elif cooling == 0:
+            waited += 1
+            if waited >= settings.patience and rate > settings.min_learning_rate:
+                rate = max(rate * settings.factor, settings.min_learning_rate)
+                cooling, waited = settings.cooldown, 0
+    return rate
+
+
+def best_epoch(monitored: Sequence[float]) -> int | None:
+    """The first epoch (from 0) with the smallest loss; None where there is none."""
+    finite = [loss for loss in monitored if not math.isnan(loss)]
+    return list(monitored).index(min(finite)) if finite else None
+
+
+def should_stop(settings: TrainingSettings, monitored: Sequence[float]) -> bool:
+    """Whether `early_stop_patience` epochs have passed since the best one."""
+    best = best_epoch(monitored)
+    patience = settings.early_stop_patience
+    return patience is not None and best is not None and len(monitored) - 1 - best >= patience

@@ -1,0 +1,21 @@
+"""What `--dry-run` prints: the effective settings and an estimate of the cost."""
+
+import dataclasses
+
+from pneumoseg.scripts.shared.command_line import print_json
+
+
+def print_estimate(settings, dataset, folds: int, *, json: bool) -> None:
+    """Prints settings, cases and cost; trains nothing and writes nothing."""
+    from pneumoseg.data_io.formats.reading import open_scan
+    from pneumoseg.pipeline.settings.loading import settings_yaml
+    from pneumoseg.pipeline.training.cost import estimate
+
+    cost = estimate(settings, [open_scan(case.image, grid=case.grid).grid for case in dataset], folds)
+    if json:
+        print_json({"settings": settings.model_dump(mode="json"), "estimate": dataclasses.asdict(cost)})
+        return
+    print(settings_yaml(settings))
+    print(f"{len(dataset)} cases, {folds} trainings, network of {cost.parameters:,} parameters")
+    print(f"estimate on this processor: {cost.fold_minutes:.0f} min a training, {cost.total_minutes:.0f} min in all,")
+    print(f"{cost.memory_gb:.1f} GB of memory, {cost.disk_gb:.2f} GB of disk")

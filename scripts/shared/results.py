@@ -1,0 +1,19 @@
+"""What commands print of a cross-validation."""
+
+from pneumoseg.scripts.shared.command_line import print_json
+
+
+def print_results(results, quiet: bool, json: bool) -> None:
+    """Prints the scores of the folds finished so far, and where the rest lies."""
+    from pneumoseg.evaluation.report.page import summarise
+    from pneumoseg.evaluation.scoring.tables import result_lines
+
+    root = results.run.root
+    if json:
+        print_json({"run": str(root), "complete": results.complete, "summary": summarise(results.final)})
+    elif not quiet:
+        print(result_lines(results.final))
+        if results.complete:
+            print(f"report: {root / 'report.html'}\nscores: {root / 'cv_results.detailed.csv'}")
+        else:
+            print(f"{root}: other folds are still to be run; the last one writes the cv_results")

@@ -1,0 +1,92 @@
+"""Cases and their image-mask pairs."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from pneumoseg.data_io.datasets.dataset import Case, Dataset
+from pneumoseg.data_io.errors import InputError
+
+
+def save(path, array, affine=None):
+    nib.save(nib.Nifti1Image(array, np.eye(4) if affine is None else affine), path)
+    return path
+
+
+def pair(folder, image_shape=(4, 4, 4), mask_shape=(4, 4, 4), image_affine=None, mask_affine=None):
+    image = save(
+        folder / "image.nii.gz", np.arange(np.prod(image_shape), dtype=np.int16).reshape(image_shape), image_affine
+    )
+    mask = save(
+        folder / "mask.nii.gz", (np.arange(np.prod(mask_shape)) % 4).astype(np.uint8).reshape(mask_shape), mask_affine
+    )
+    return Case("case_1", image, mask, "case_1")
+
+
+def test_pair_is_read(tmp_path):
+    image, mask = pair(tmp_path).read_pair(4)
+    assert image.array.dtype == np.int16
+    np.testing.assert_array_equal(mask.array, image.array % 4)
+
+
+def test_other_shape_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"case case_1: .*one shape, found \(4, 4, 4\).*\(4, 4, 5\)"):
+        pair(tmp_path, mask_shape=(4, 4, 5)).read_pair(4)
+
+
+def test_other_place_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"case case_1: .*same place"):
+        pair(tmp_path, mask_affine=np.diag([-1.0, 1, 1, 1])).read_pair(4)
+
+
+def test_pair_is_turned_alike_at_a_tie(tmp_path):
+    """Two affines that differ by rounding may be turned differently at 45 degrees; a pair must not be."""
+    for wiggle in (1e-7, -1e-7, 3e-7):
+        matrices = [
+            Rotation.from_euler("z", 45 + turn, degrees=True).as_matrix() for turn in (wiggle * 57, -wiggle * 57)
+        ]
+        affines = [np.vstack([np.column_stack([matrix, [0, 0, 0]]), [0, 0, 0, 1]]) for matrix in matrices]
+        image, mask = pair(tmp_path, (2, 3, 4), (2, 3, 4), *affines).read_pair(4)
+        np.testing.assert_array_equal(mask.array, image.array % 4)
+
+
+def test_errors_name_the_case(tmp_path):
+    case = Case("case_1", tmp_path / "none.nii.gz", None, "case_1")
+    with pytest.raises(InputError, match=r"case case_1: .*none\.nii\.gz: no such file"):
+        case.read_image()
+    with pytest.raises(InputError, match="case case_1: a mask is needed"):
+        case.read_mask(4)
+    with pytest.raises(InputError, match=r"case case_1: .*mask\.nii\.gz: labels must be 0\.\.2, found 3"):
+        pair(tmp_path).read_mask(3)
+
+
+def test_fingerprint_changes_with_either_file(tmp_path):
+    case = pair(tmp_path)
+    before = case.fingerprint()
+    assert case.fingerprint() == before
+    save(case.mask, np.zeros((4, 4, 4), np.uint8))
+    changed_mask = case.fingerprint()
+    save(case.image, np.zeros((4, 4, 4), np.int16))
+    assert len({before, changed_mask, case.fingerprint()}) == 3
+
+
+def test_select_by_name():
+    cases = tuple(Case(name, Path(name), None, name) for name in "abc")
+    dataset = Dataset(Path("root"), cases, "folder per case")
+    assert [case.name for case in dataset.select(["c", "a"])] == ["c", "a"]
+    assert dataset.case("b") is cases[1]
+    assert len(dataset) == 3
+    with pytest.raises(InputError, match="root: no case named d; there are a, b, c"):
+        dataset.select(["a", "d"])
+
+
+def test_a_mask_of_another_orientation_is_turned(tmp_path):
+    flipped = np.diag([-1.0, 1.0, 1.0, 1.0])
+    flipped[0, 3] = 3.0
+    case = pair(tmp_path, mask_affine=flipped)
+    image, mask = case.read_pair(4)
+    np.testing.assert_array_equal(mask.array, image.array[::-1] % 4)
+    assert mask.source is image.source

@@ -1,0 +1,126 @@
+"""Headers of single files: what is recognised, what is no image, and what no reader should have to survive."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.dicom.ct import open_dicom
+from pneumoseg.data_io.formats.dicom.header import read_slice
+from pneumoseg.data_io.formats.dicom.series import find_series, is_dicom, read_files
+from tests.data_io.formats.dicom.dicom_files import NEVER, STORED, header, save, write_series
+
+ITEM, ITEM_END, SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\x0d\xe0\0\0\0\0", b"\xfe\xff\xdd\xe0\0\0\0\0"
+
+
+def with_nested_sequences(path, depth, tag=b"\x08\x00\x40\x11", value_type=b"SQ", defined=False):
+    """A slice in whose header `depth` sequences lie in one another, of undefined length or of one that is given."""
+    content = save(header((0, 0, 0)), path, STORED[0]).read_bytes()
+    unknown = b"\xff\xff\xff\xff"
+    if defined:
+        lengths = [20 * (depth - level) - 12 for level in range(depth)]
+        nested = b"".join(
+            tag + value_type + b"\0\0" + struct.pack("<I", size) + ITEM + struct.pack("<I", size - 8)
+            for size in lengths
+        )
+    else:
+        nested = (tag + value_type + b"\0\0" + unknown + ITEM + unknown) * depth + (ITEM_END + SEQUENCE_END) * depth
+    at = content.index(b"\x08\x00\x60\x00CS")
+    if tag[:2] == b"\x09\x00":
+        at = content.index(b"\x10\x00\x10\x00PN")
+    path.write_bytes(content[:at] + nested + content[at:])
+    return path
+
+
+@pytest.mark.parametrize("tag", [b"\x08\x00\x40\x11", b"\x09\x00\x10\x10"], ids=["standard", "private"])
+@pytest.mark.parametrize("value_type", [b"SQ", b"UN"])
+def test_a_few_nested_sequences_are_read(tmp_path, tag, value_type):
+    path = with_nested_sequences(tmp_path / "a.dcm", 20, tag, value_type)
+    np.testing.assert_array_equal(open_dicom(path).read().restore()[..., 0], STORED[0].T)
+
+
+@pytest.mark.parametrize("tag", [b"\x08\x00\x40\x11", b"\x09\x00\x10\x10"], ids=["standard", "private"])
+@pytest.mark.parametrize("value_type", [b"SQ", b"UN"])
+def test_a_hundred_thousand_nested_sequences_are_refused(tmp_path, said, tag, value_type):
+    folder = write_series(tmp_path / "ct")
+    bad = with_nested_sequences(folder / "deep.dcm", 100_000, tag, value_type)
+    with pytest.raises(InputError, match=r"deep\.dcm: the DICOM header nests sequences too deeply"):
+        open_dicom(bad)
+    assert open_dicom(folder).source.shape == (8, 6, 5)
+    assert "damaged DICOM files: deep.dcm" in said.messages[0]
+
+
+def test_nested_sequences_of_given_length_are_passed_over(tmp_path):
+    path = with_nested_sequences(tmp_path / "a.dcm", 100_000, defined=True)
+    np.testing.assert_array_equal(open_dicom(path).read().restore()[..., 0], STORED[0].T)
+
+
+@pytest.mark.parametrize("name", ["DIRFILE", "DICOMDIR", "index.dcm"])
+def test_the_list_of_a_medium_is_no_image(tmp_path, name, said):
+    dataset = header((0, 0, 0), Rows=None, Columns=None, SOPClassUID=MediaStorageDirectoryStorage, Modality=None)
+    dataset.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+    save(dataset, tmp_path / name, STORED[0])
+    assert read_slice(tmp_path / name) is None
+    assert is_dicom(tmp_path) == (name == "index.dcm")
+    assert find_series(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x08\x00",
+        np.arange(8, 600, dtype=np.int16).tobytes(),
+        np.full(600, 8, np.int16).tobytes(),
+        b"\x02\x00" + bytes(900),
+        b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100" + bytes(400),
+    ],
+)
+def test_other_binary_files_are_no_dicom(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    assert not is_dicom(tmp_path / "a")
+    assert read_slice(tmp_path / "a") is None
+
+
+def test_a_damaged_file_given_alone_is_named_with_its_reason(tmp_path):
+    (tmp_path / "a.dcm").write_bytes(b"no DICOM at all")
+    with pytest.raises(InputError, match=r"a\.dcm: the file is not a DICOM file, or is damaged"):
+        open_dicom(tmp_path / "a.dcm")
+
+
+def test_reports_are_named_where_there_is_nothing_else(tmp_path):
+    save(header((0, 0, 0), Modality="SR", Rows=None), tmp_path / "report", STORED[0])
+    assert read_files(tmp_path).reports == ("SR",)
+    with pytest.raises(InputError, match=r"holds no DICOM image .* found SR without image"):
+        open_dicom(tmp_path)
+
+
+def test_a_deflated_file_that_inflates_without_end_is_refused(tmp_path):
+    dataset = header((0, 0, 0))
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    path = save(dataset, tmp_path / "a.dcm", STORED[0])
+    content = path.read_bytes()
+    end = 144 + struct.unpack("<I", content[140:144])[0]
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    path.write_bytes(content[:end] + packer.compress(bytes(80_000_000)) + packer.flush())
+    with pytest.raises(InputError, match=r"a\.dcm: a deflated slice of at most 67108864 bytes"):
+        open_dicom(path)
+
+
+def test_who_was_examined_is_in_no_text(tmp_path):
+    one = read_slice(save(header((0, 0, 0)), tmp_path / "a.dcm", STORED[0]))
+    assert NEVER not in repr(one) + one.patient
+    assert one.patient not in repr(one)
+
+
+def test_a_value_of_wrong_length_is_missing_or_the_file_damaged(tmp_path):
+    content = save(header((0, 0, 0), SeriesNumber=None), tmp_path / "a.dcm", STORED[0]).read_bytes()
+    rows = b"\x28\x00\x10\x00US\x02\x00\x06\x00"
+    (tmp_path / "b.dcm").write_bytes(content.replace(rows, b"\x28\x00\x10\x00US\x03\x00\x06\x00\x00"))
+    assert read_slice(tmp_path / "b.dcm").rows == 0
+    (tmp_path / "c.dcm").write_bytes(content[:136] + b"UL\x06\x00" + content[140:])
+    with pytest.raises(InputError, match=r"c\.dcm: the DICOM header is damaged \(Expected total bytes"):
+        read_slice(tmp_path / "c.dcm")

@@ -1,0 +1,135 @@
+"""Formats plug in by a function."""
+
+from zipfile import BadZipFile
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats import reading
+from pneumoseg.data_io.formats.reading import is_readable, open_scan, read_labels, read_volume, register_reader
+from pneumoseg.data_io.volumes.lazy_volume import Scan
+from pneumoseg.data_io.volumes.volume import Grid, Volume
+
+
+def read_npz(path):
+    with np.load(path) as content:
+        return Volume.from_source(content["hu"], content["affine"])
+
+
+@pytest.fixture
+def npz(monkeypatch):
+    monkeypatch.setattr(reading, "_READERS", dict(reading._READERS))
+    register_reader("npz", lambda path: path.suffix == ".npz", read_npz)
+
+
+def test_nifti_is_built_in(tmp_path):
+    nib.save(nib.Nifti1Image(np.full((2, 3, 4), -5, np.int16), np.eye(4)), tmp_path / "a.nii")
+    assert is_readable(tmp_path / "a.nii")
+    assert (read_volume(tmp_path / "a.nii").array == -5).all()
+
+
+def test_hidden_files_are_not_readable():
+    assert not is_readable(".partial-1-a.nii.gz")
+    assert not is_readable("._a.nii.gz")
+
+
+def test_unknown_format_is_refused(tmp_path):
+    assert not is_readable("a.npz")
+    with pytest.raises(InputError, match=r"a\.npz: no reader .* nifti"):
+        read_volume(tmp_path / "a.npz")
+
+
+def test_registered_reader_reads(tmp_path, npz):
+    np.savez(tmp_path / "a.npz", hu=np.ones((2, 3, 4)), affine=np.eye(4))
+    assert is_readable(tmp_path / "a.npz")
+    assert read_volume(tmp_path / "a.npz").array.shape == (2, 3, 4)
+    assert read_labels(tmp_path / "a.npz", 2).array.dtype == np.uint8
+    with pytest.raises(InputError, match=r"labels must be 0\.\.0, found 1"):
+        read_labels(tmp_path / "a.npz", 1)
+
+
+def test_the_latest_reader_is_asked_first(tmp_path, npz):
+    for name, value in (("other", 2), ("npz", 3)):
+        volume = Volume.from_source(np.full((2, 2, 2), value), np.eye(4))
+        register_reader(name, lambda path: path.suffix == ".npz", lambda path, volume=volume: volume)
+        assert (read_volume(tmp_path / "a.npz").array == value).all()
+
+
+def read_as_scan(path):
+    def slabs():
+        with np.load(path) as content:
+            yield content["hu"]
+
+    return Scan(Grid((2, 2, 2), np.eye(4)), slabs)
+
+
+@pytest.mark.parametrize("read", [read_npz, read_as_scan])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"ct": [1]}, r"KeyError: .*hu"),
+        ({"hu": np.full((2, 2, 2), np.nan), "affine": np.eye(4)}, "found 8 NaN or infinite"),
+    ],
+)
+def test_what_a_registered_reader_stumbles_over_is_told_with_the_file(tmp_path, npz, read, content, message):
+    path = tmp_path / "a.npz"
+    np.savez(path, **content)
+    register_reader("npz", lambda path: path.suffix == ".npz", read)
+    for opening in (read_volume, lambda path: list(open_scan(path).slabs())):
+        with pytest.raises(InputError, match=message) as refusal:
+            opening(path)
+        assert str(path) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (BadZipFile("no zip"), r"a\.npz: .*BadZipFile: no zip"),
+        (RuntimeError("ITK ERROR:\n  no IO"), r"a\.npz: .*RuntimeError: ITK ERROR: no IO"),
+        (PermissionError(13, "denied"), r"a\.npz: .*PermissionError: .*denied"),
+        (InputError("the affine must be invertible"), r"a\.npz: the affine must be invertible"),
+    ],
+)
+def test_a_reader_that_fails_does_so_in_one_sentence(tmp_path, npz, fault, message):
+    def read(path):
+        raise fault
+
+    register_reader("npz", lambda path: path.suffix == ".npz", read)
+    with pytest.raises(InputError, match=message) as refusal:
+        open_scan(tmp_path / "a.npz")
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_reader_that_returns_something_else_is_refused(tmp_path, npz):
+    register_reader("npz", lambda path: path.suffix == ".npz", lambda path: np.zeros((2, 2, 2)))
+    with pytest.raises(InputError, match=r"a\.npz: .* returns a Volume or a Scan, found ndarray"):
+        read_volume(tmp_path / "a.npz")
+
+
+def test_slabs_that_do_not_fit_are_refused(tmp_path, npz):
+    scan = Scan(Grid((2, 2, 2), np.eye(4)), lambda: iter([np.zeros((3, 3, 3))]))
+    register_reader("npz", lambda path: path.suffix == ".npz", lambda path: scan)
+    with pytest.raises(InputError, match=r"a\.npz: the file cannot be read \(ValueError"):
+        read_volume(tmp_path / "a.npz")
+
+
+def test_slabs_that_do_not_fill_the_scan_are_refused(tmp_path, npz):
+    scan = Scan(Grid((2, 2, 3), np.eye(4)), lambda: iter([np.zeros((2, 2, 2))]))
+    register_reader("npz", lambda path: path.suffix == ".npz", lambda path: scan)
+    with pytest.raises(InputError, match=r"a\.npz: .*3 planes of its source grid \(2, 2, 3\), found 2;"):
+        read_volume(tmp_path / "a.npz")
+
+
+def test_voxels_of_a_registered_reader_become_float32(tmp_path, npz):
+    np.savez(tmp_path / "a.npz", hu=np.ones((2, 3, 4)), affine=np.eye(4))
+    assert read_volume(tmp_path / "a.npz").array.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["a.nrrd", "a.mha"])
+def test_itk_images_are_built_in(tmp_path, name):
+    sitk.WriteImage(sitk.GetImageFromArray(np.full((4, 3, 2), -5, np.int16)), str(tmp_path / name))
+    assert is_readable(tmp_path / name)
+    assert (read_volume(tmp_path / name).array == -5).all()

@@ -1,0 +1,57 @@
+"""The name of a mask's file chooses its format."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.writing import is_label_file, label_name, write_labels
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.data_io.volumes.volume import Volume
+
+MASK = (np.arange(60) % 4).astype(np.uint8).reshape(3, 4, 5)
+
+
+@pytest.fixture
+def labels():
+    return Volume.from_source(MASK, np.diag([-0.7, -0.8, 2.5, 1.0]))
+
+
+@pytest.mark.parametrize("name", ["case.nii", "case.nii.gz"])
+def test_nifti(tmp_path, labels, name):
+    write_labels(tmp_path / name, labels, LUNG_LABELS)
+    np.testing.assert_array_equal(np.asarray(nib.load(tmp_path / name).dataobj), MASK)
+
+
+def test_slicer(tmp_path, labels):
+    write_labels(tmp_path / "case.seg.nrrd", labels, LUNG_LABELS)
+    image = sitk.ReadImage(str(tmp_path / "case.seg.nrrd"))
+    assert image.GetMetaData("Segment2_Name") == "infection"
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image).T, MASK)
+
+
+@pytest.mark.parametrize("name", ["case.nrrd", "case.mha", "case.png", "case"])
+def test_other_names_are_refused_and_the_formats_listed(tmp_path, labels, name):
+    assert not is_label_file(name)
+    with pytest.raises(InputError, match=rf"{name}: a mask is written as \.nii, \.nii\.gz, \.seg\.nrrd; change"):
+        write_labels(tmp_path / name, labels, LUNG_LABELS)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("a/lung.1.nii.gz", "lung.1"),
+        ("a/lung.1.nii", "lung.1"),
+        ("a/lung.1.SEG.NRRD", "lung.1"),
+        ("a/lung.1.nrrd", "lung.1"),
+        ("a/lung.1.mha", "lung.1"),
+        ("a/lung.1.MHD", "lung.1"),
+        ("a/lung.1.nhdr", "lung.1"),
+        ("a/lung.1.npz", "lung.1"),
+        ("a/lung", "lung"),
+    ],
+)
+def test_label_name(path, name):
+    assert label_name(path) == name

@@ -1,0 +1,65 @@
+import itertools
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.nifti import open_nifti
+from pneumoseg.data_io.volumes import lazy_volume as scan_file
+from pneumoseg.data_io.volumes.lazy_volume import Scan, slab_thickness
+from pneumoseg.data_io.volumes.volume import Volume
+
+STORED = np.arange(2 * 3 * 5, dtype=np.int16).reshape(2, 3, 5)
+ORIENTATIONS = [
+    "".join(letters) for axes in itertools.permutations(("LR", "PA", "IS")) for letters in itertools.product(*axes)
+]
+
+
+def affine_of(codes: str) -> np.ndarray:
+    return np.linalg.inv(nib.orientations.inv_ornt_aff(nib.orientations.axcodes2ornt(codes), STORED.shape))
+
+
+@pytest.mark.parametrize("thickness", [1, 2, 5])
+@pytest.mark.parametrize("codes", ORIENTATIONS)
+def test_slabs_lie_where_they_say(codes, thickness):
+    whole = Volume.from_source(STORED, affine_of(codes))
+    pieces = [STORED[:, :, start : start + thickness] for start in range(0, 5, thickness)]
+    scan = Scan(whole.source, lambda: iter(pieces))
+    for _ in range(2):  # reading may be begun anew
+        put_together = np.full(scan.grid.shape, -1)
+        for place, slab in scan.slabs():
+            put_together[place] = slab
+        np.testing.assert_array_equal(put_together, whole.array)
+    read = scan.read()
+    np.testing.assert_array_equal(read.array, whole.array)
+    np.testing.assert_array_equal(read.restore(), STORED)
+    assert read.array.dtype == np.int16
+
+
+@pytest.mark.parametrize("planes", [0, 3, 6])
+@pytest.mark.parametrize("codes", ["RAS", "LPI"])
+def test_too_few_or_too_many_planes_are_refused(codes, planes):
+    scan = Scan(Volume.from_source(STORED, affine_of(codes)).source, lambda: iter([STORED[:, :, :1]] * planes))
+    with pytest.raises(InputError, match=rf"the 5 planes of its source grid \(2, 3, 5\), found {planes};"):
+        scan.read()
+
+
+def test_a_volume_as_a_scan():
+    whole = Volume.from_source(STORED, affine_of("LPI"))
+    np.testing.assert_array_equal(Scan.from_volume(whole).read().array, whole.array)
+
+
+@pytest.mark.parametrize("name", ["ct.nii", "ct.nii.gz"])
+def test_files_are_read_in_slabs(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(scan_file, "SLAB_BYTES", 2 * 3 * 2 * 2)
+    image = nib.Nifti1Image(STORED, np.diag([-1.0, -2, 3, 1]))
+    nib.save(image, tmp_path / name)
+    scan = open_nifti(tmp_path / name)
+    assert [(place[2].start, slab.shape[2]) for place, slab in scan.slabs()] == [(0, 2), (2, 2), (4, 1)]
+    np.testing.assert_array_equal(scan.read().restore(), STORED)
+
+
+def test_a_slab_is_a_slice_or_more():
+    assert slab_thickness((512, 512, 300), 2) == 32
+    assert slab_thickness((100_000, 100_000, 3), 4) == 1

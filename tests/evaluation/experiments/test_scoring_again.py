@@ -1,0 +1,76 @@
+"""Scoring the predictions of a run again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.nifti import write_label_nifti
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.experiments.cross_validation import score_again
+from pneumoseg.evaluation.runs.run_folder import RunFolder
+from pneumoseg.evaluation.runs.splits import k_fold
+from tests.evaluation.threshold import run
+
+
+def score_the_run(dataset, tmp_path, **arguments):
+    chosen = k_fold(dataset, 3, seed=0)
+    return score_again(
+        RunFolder(tmp_path / "run"), dataset, chosen, labels=LUNG_LABELS, model_choice="none", **arguments
+    )
+
+
+def test_a_tolerance_of_no_class_is_refused_before_anything_happens(dataset, tmp_path, without_pictures):
+    with pytest.raises(InputError, match="found infecton; did you mean infection"):
+        run(dataset, tmp_path / "run", tolerances_mm={"infecton": 2.0})
+    assert not (tmp_path / "run").exists()
+    run(dataset, tmp_path / "run")
+    before = everything_in(tmp_path / "run")
+    with pytest.raises(InputError, match="found infecton; did you mean infection"):
+        score_the_run(dataset, tmp_path, tolerances_mm={"infecton": 2.0})
+    assert everything_in(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("fault", ["missing", "elsewhere", "locked"])
+def test_scoring_again_replaces_all_folds_or_none(dataset, tmp_path, without_pictures, fault):
+    run(dataset, tmp_path / "run")
+    last = RunFolder(tmp_path / "run").fold(2)
+    path = sorted((last / "predictions").iterdir())[-1]
+    lock = FileLock(last / ".lock" if fault == "locked" else tmp_path / "unused")
+    message = "another process writes"
+    if fault == "missing":
+        path.unlink()
+        message = f"case {path.name[0]}: .*no such file"
+    elif fault == "elsewhere":
+        moved = Volume.from_source(np.zeros((8, 8, 4), np.uint8), np.diag([2.0, 1.0, 1.0, 1.0]))
+        write_label_nifti(path, moved, LUNG_LABELS)
+        message = f"case {path.name[0]}: .*same place"
+    before = everything_in(tmp_path / "run")
+    with lock, pytest.raises(InputError, match=message):
+        score_the_run(dataset, tmp_path, tolerances_mm={"infection": 0.5})
+    assert everything_in(tmp_path / "run") == before
+
+
+def everything_in(folder: Path) -> dict[str, int]:
+    """Time of change of each file but the locks and the log."""
+    return {
+        str(path): path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in (".lock", "log.txt")
+    }
+
+
+def test_scoring_again_with_another_tolerance(dataset, tmp_path, without_pictures):
+    before = run(dataset, tmp_path / "run", folds=[0, 2])
+    again = score_the_run(dataset, tmp_path, tolerances_mm={"infection": 0.5})
+    assert not again.complete
+    assert again.detailed["fold"].unique().tolist() == [0, 2]
+    infection = again.detailed["class"] == "infection"
+    assert (again.detailed.loc[infection, "nsd_tolerance_mm"] == 0.5).all()
+    assert again.detailed["dice"].equals(before.detailed["dice"])
+    with pytest.raises(InputError, match=r"infection have tolerances of 0.5 and 3 mm; score all of them alike with"):
+        run(dataset, tmp_path / "run", folds=[1])
+    assert score_the_run(dataset, tmp_path, tolerances_mm={"infection": 0.5}).complete

@@ -1,0 +1,236 @@
+"""Splits: no patient on both sides, each case tested once, what is lost is said."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pneumoseg.data_io.datasets.dataset import Case, Dataset
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.runs import splits
+from pneumoseg.evaluation.runs.splits import (
+    PUBLISHED_FOLDS,
+    PUBLISHED_SHARED_PATIENTS,
+    Split,
+    from_file,
+    hold_out,
+    k_fold,
+    leave_one_out,
+    make_splits,
+    published,
+    to_json,
+)
+
+
+def dataset(*names: str, patients: dict[str, str] | None = None, sources: dict[str, str] | None = None) -> Dataset:
+    cases = tuple(
+        Case(name, Path(name), None, (patients or {}).get(name, name), (sources or {}).get(name, ""))
+        for name in sorted(names)
+    )
+    return Dataset(Path("data"), cases, "test")
+
+
+def twenty_cases() -> Dataset:
+    names = [name for fold in PUBLISHED_FOLDS for name in fold]
+    patients = {scan: patient for patient, scans in PUBLISHED_SHARED_PATIENTS.items() for scan in scans}
+    return dataset(*names, patients=patients, sources={name: name.split("_")[0] for name in names})
+
+
+@pytest.fixture
+def said(monkeypatch) -> list[str]:
+    """What is said aloud."""
+    messages: list[str] = []
+    monkeypatch.setattr(splits.log, "warning", lambda message, *values: messages.append(message % values))
+    return messages
+
+
+@st.composite
+def datasets(draw) -> Dataset:
+    owners = draw(st.lists(st.integers(0, 11), min_size=6, max_size=24))
+    owners += range(6)  # at least six patients
+    names = [f"case_{number:02d}" for number in range(len(owners))]
+    of_patient = draw(st.lists(st.sampled_from("abc"), min_size=12, max_size=12))
+    return dataset(
+        *names,
+        patients={name: f"p{owner}" for name, owner in zip(names, owners, strict=True)},
+        sources={name: of_patient[owner] for name, owner in zip(names, owners, strict=True)},
+    )
+
+
+def check_patients_and_cases(cases: Dataset, made: tuple[Split, ...]) -> None:
+    patient = {case.name: case.patient for case in cases}
+    for split in made:
+        assert split.train
+        assert split.test
+        assert sorted(split.train + split.test) == [case.name for case in cases]
+        assert not {patient[name] for name in split.train} & {patient[name] for name in split.test}
+
+
+@settings(deadline=None, max_examples=40)
+@given(datasets(), st.integers(2, 6), st.integers(0, 99), st.booleans())
+def test_k_fold_never_splits_a_patient_and_tests_each_case_once(cases, folds, seed, stratify):
+    made = k_fold(cases, folds, seed=seed, stratify_by_source=stratify)
+    assert len(made) == folds
+    check_patients_and_cases(cases, made)
+    assert sorted(name for split in made for name in split.test) == [case.name for case in cases]
+
+
+@settings(deadline=None, max_examples=30)
+@given(datasets(), st.floats(0.01, 0.99), st.integers(0, 99))
+def test_hold_out_never_splits_a_patient(cases, fraction, seed):
+    check_patients_and_cases(cases, hold_out(cases, fraction, seed))
+
+
+@settings(deadline=None, max_examples=20)
+@given(datasets())
+def test_leave_one_out_tests_each_patient_once(cases):
+    made = leave_one_out(cases)
+    check_patients_and_cases(cases, made)
+    assert len(made) == len({case.patient for case in cases})
+
+
+def test_k_fold_shares_out_the_sources():
+    for split in k_fold(twenty_cases(), 5, seed=3):
+        assert sorted(name.split("_")[0] for name in split.test) == ["coronacases"] * 2 + ["radiopaedia"] * 2
+
+
+def test_k_fold_depends_on_the_seed_alone():
+    assert k_fold(twenty_cases(), 5, seed=1) == k_fold(twenty_cases(), 5, seed=1)
+    assert k_fold(twenty_cases(), 5, seed=1) != k_fold(twenty_cases(), 5, seed=2)
+
+
+def test_a_source_with_fewer_members_than_folds_is_fine(said):
+    cases = dataset(*"abcdefg", sources=dict.fromkeys("abcdef", "one") | {"g": "two"})
+    check_patients_and_cases(cases, k_fold(cases, 5))
+    assert said == []
+
+
+def test_sources_too_small_to_share_out_are_left_aloud(said):
+    cases = dataset(*"abcdef", sources=dict(zip("abcdef", "uvwxyz", strict=True)))
+    check_patients_and_cases(cases, k_fold(cases, 3))
+    assert len(said) == 1
+    assert "without regard to them" in said[0]
+
+
+def test_fewer_patients_than_folds_are_refused():
+    cases = dataset("a", "b", "c", patients={"a": "p", "b": "p"})
+    with pytest.raises(InputError, match="3 folds need at least 3 patients, found 2 patients in 3 cases"):
+        k_fold(cases, 3)
+
+
+def test_one_fold_is_refused():
+    with pytest.raises(InputError, match="at least 2 folds, found 1"):
+        k_fold(dataset("a", "b"), 1)
+
+
+def test_hold_out_takes_that_share_of_the_patients():
+    (split,) = hold_out(dataset(*"abcdefghij"), 0.3)
+    assert len(split.test) == 3
+    assert hold_out(dataset(*"abcdefghij"), 0.3, seed=0) == (split,)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.2, float("nan")])
+def test_hold_out_refuses_a_fraction_outside_0_to_1(fraction):
+    with pytest.raises(InputError, match="between 0 and 1"):
+        hold_out(dataset("a", "b"), fraction)
+
+
+def test_one_patient_cannot_be_split():
+    cases = dataset("a", "b", patients={"a": "p", "b": "p"})
+    for split in (hold_out, leave_one_out):
+        with pytest.raises(InputError, match="at least 2 patients, found 1"):
+            split(cases)
+
+
+def test_published_folds_on_all_cases_say_which_patients_are_split(said):
+    made = published(twenty_cases())
+    assert [set(split.test) for split in made] == [set(fold) for fold in PUBLISHED_FOLDS]
+    assert {len(split.train) for split in made} == {16}
+    assert len(said) == 1
+    assert "radiopaedia_10 and radiopaedia_29 are in training and in test" in said[0]
+
+
+def test_published_folds_are_intersected_aloud(said):
+    made = published(dataset("coronacases_007", "coronacases_001", "radiopaedia_10_85902_1"))
+    assert made == (
+        Split(("coronacases_001", "radiopaedia_10_85902_1"), ("coronacases_007",)),
+        Split(("coronacases_007",), ("coronacases_001", "radiopaedia_10_85902_1")),
+    )
+    assert "3 of the 20 cases" in said[0]
+    assert "fold 1, 3, 4 is present" in said[1]
+    assert "none of the cases present is" in said[2]
+
+
+def test_published_refuses_other_cases():
+    with pytest.raises(InputError, match="found also mine"):
+        published(dataset("coronacases_007", "mine"))
+
+
+def test_published_refuses_cases_of_one_fold():
+    with pytest.raises(InputError, match="at least 2 folds, found 1"):
+        published(dataset("coronacases_007", "coronacases_008"))
+
+
+def test_splits_survive_the_file(tmp_path):
+    made = k_fold(twenty_cases(), 5)
+    path = tmp_path / "splits_final.json"
+    path.write_text(json.dumps(to_json(made)))
+    assert from_file(path, twenty_cases()) == made
+    assert to_json(made)[0].keys() == {"train", "val"}
+
+
+def test_a_patient_on_both_sides_of_a_file_is_said_aloud(tmp_path, said):
+    path = tmp_path / "splits.json"
+    path.write_text('[{"train": ["a"], "val": ["b"]}]')
+    from_file(path, dataset("a", "b", patients={"a": "p1", "b": "p1"}))
+    assert "fold 0 has scans of p1 in train and in val" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not readable as JSON"),
+        ("[]", "splits are a list"),
+        ('{"train": ["a"], "val": ["b"]}', "a file of splits is a list"),
+        ("[3]", 'fold 0 needs "train"'),
+        ('[{"train": ["a"]}]', 'fold 0 needs "val"'),
+        ('[{"train": [], "val": ["b"]}]', 'fold 0 needs "train"'),
+        ('[{"train": "a", "val": ["b"]}]', 'fold 0 needs "train"'),
+        ('[{"train": [1], "val": ["b"]}]', 'fold 0 needs "train"'),
+        ('[{"train": ["a", "a"], "val": ["b"]}]', "fold 0 has a twice in train"),
+        ('[{"train": ["a"], "val": ["b"]}, {"train": ["z"], "val": ["b"]}]', "fold 1 names z"),
+        ('[{"train": ["a", "b"], "val": ["b"]}]', "fold 0 has b in train and in val"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path, content, message):
+    path = tmp_path / "splits.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        from_file(path, dataset("a", "b"))
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        make_splits(tmp_path / "none.json", dataset("a", "b"))
+
+
+def test_names_choose_the_splits(tmp_path, said):
+    cases = twenty_cases()
+    path = tmp_path / "folds.json"
+    path.write_text(json.dumps(to_json(leave_one_out(cases))))
+    assert make_splits("kfold", cases, folds=4, seed=7) == k_fold(cases, 4, seed=7)
+    unstratified = make_splits("kfold", cases, folds=4, seed=7, stratify_by_source=False)
+    assert unstratified == k_fold(cases, 4, seed=7, stratify_by_source=False)
+    assert make_splits("published", cases) == published(cases)
+    assert make_splits("hold-out:0.5", cases, seed=7) == hold_out(cases, 0.5, 7)
+    assert make_splits("hold-out", cases) == hold_out(cases, 0.2, 0)
+    assert make_splits("leave-one-out", cases) == leave_one_out(cases)
+    assert make_splits(str(path), cases) == leave_one_out(cases)
+
+
+@pytest.mark.parametrize("name", ["k-fold", "kfold:3", "published:1", "", "hold-out:many"])
+def test_other_names_are_refused(name):
+    with pytest.raises(InputError, match="found"):
+        make_splits(name, dataset("a", "b"))

@@ -1,0 +1,60 @@
+"""What a set of scored cases leaves on disk, fold by fold and together."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.scoring.case_scores import score_case
+from pneumoseg.evaluation.scoring.files import merge_scores, read_confusion, write_scores
+
+
+def scored(case: str, fold: int):
+    labels = np.zeros((6, 6, 4), np.uint8)
+    labels[1:3, 1:5], labels[4:6, 1:5] = 1, 2
+    labels[1, 1, 1] = labels[5, 4, 2] = 3
+    found = labels.copy()
+    found[1, 1, 1] = 1
+    one, other = Volume.from_source(labels, np.eye(4)), Volume.from_source(found, np.eye(4))
+    return score_case(case, fold, one, prediction=other, labels=LUNG_LABELS)
+
+
+def test_lesions_and_confusion_of_all_folds_come_together(tmp_path):
+    for fold, case in enumerate(("007", "b")):
+        write_scores(tmp_path / f"fold_{fold}", [scored(case, fold)], LUNG_LABELS)
+    merge_scores([tmp_path / "fold_0", tmp_path / "fold_1"], tmp_path)
+    lesions = pd.read_csv(tmp_path / "lesions.csv", dtype={"case": str})
+    assert lesions["case"].tolist() == ["007"] * 3 + ["b"] * 3
+    assert lesions["verdict"].tolist() == ["missed", "found", "right"] * 2
+    matrix, names = read_confusion(tmp_path / "confusion.csv")
+    assert names == LUNG_LABELS.names
+    assert matrix.sum() == 2 * 6 * 6 * 4
+    assert (matrix[3, 1], matrix[3, 3]) == (2, 2)
+
+
+@pytest.mark.parametrize("names", [("background", "reference"), ("007", "7"), ("NA", "a,b")])
+def test_any_name_of_a_class_comes_back(tmp_path, names):
+    labels = LabelTable(names, ((0, 0, 0), (9, 9, 9)))
+    mask = Volume.from_source(np.eye(4, dtype=np.uint8)[..., None], np.eye(4))
+    write_scores(tmp_path / "fold_0", [score_case("a", 0, mask, prediction=mask, labels=labels)], labels)
+    merge_scores([tmp_path / "fold_0"], tmp_path)
+    for path in (tmp_path, tmp_path / "fold_0"):
+        matrix, found = read_confusion(path / "confusion.csv")
+        assert found == names
+        assert matrix.tolist() == [[12, 0], [0, 4]]
+
+
+def test_folds_of_an_earlier_version_have_neither(tmp_path):
+    (tmp_path / "fold_0").mkdir()
+    merge_scores([tmp_path / "fold_0"], tmp_path)
+    assert not (tmp_path / "lesions.csv").exists()
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "reference,a,b\na,1,x\nb,1,2\n", "reference,a,b\na,1,2\nc,1,2\n"])
+def test_a_broken_confusion_table_is_refused(tmp_path, text):
+    path = tmp_path / "confusion.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match="confusion"):
+        read_confusion(path)

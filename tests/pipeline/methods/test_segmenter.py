@@ -1,0 +1,44 @@
+"""What a segmenter prepares, and what it says of the cases."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from pneumoseg.data_io.console import warnings_of_this_thread
+from pneumoseg.data_io.datasets.layouts import open_dataset
+from pneumoseg.data_io.phantoms.generate import write_phantoms
+from pneumoseg.pipeline.methods.segmenter import Segmenter
+from pneumoseg.pipeline.settings.loading import load_settings
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A phantom whose image and mask have a qform that exchanges left and right."""
+    (folder,) = write_phantoms(tmp_path / "data", 1, shape=(32, 32, 24), seed=1)
+    for path in folder.glob("*.nii.gz"):
+        image = nib.Nifti1Image.from_bytes(nib.load(path).to_bytes())
+        mirrored = image.affine * np.array([[-1.0], [1], [1], [1]])
+        image.set_qform(mirrored, 1)
+        image.set_sform(image.affine, 2)
+        nib.save(image, path)
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("grid", ["sform", "qform"])
+def test_forms_that_differ_are_warned_of_each_time_and_change_sides(tmp_path, data, grid):
+    dataset = open_dataset(data, grid=grid)
+    segmenter = Segmenter(load_settings("demo", [f"data.grid={grid}"]), tmp_path / "store")
+    for _ in range(2):  # made, then found in the store
+        with warnings_of_this_thread() as warnings:
+            (stored,) = segmenter.prepare(dataset)
+        forms = [warning for warning in warnings if f"mirrored; here the {grid} counts" in warning]
+        assert len(forms) == 2  # image and mask
+        assert all(warning.startswith("case phantom_001: ") for warning in forms)
+    labels = np.asarray(stored.labels)  # x counts to the right: the left lung has the lower indices
+    assert (np.argwhere(labels == 1)[:, 0].mean() < np.argwhere(labels == 2)[:, 0].mean()) == (grid == "sform")
+
+
+def test_another_form_is_another_entry_of_the_store(tmp_path, data):
+    segmenter = Segmenter(load_settings("demo"), tmp_path / "store")
+    folders = {segmenter.prepare(open_dataset(data, grid=grid))[0].folder for grid in ("sform", "qform")}
+    assert len(folders) == 2

@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+
+from pneumoseg.data_io.console import warnings_of_this_thread
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.lazy_volume import Scan
+from pneumoseg.data_io.volumes.volume import Grid, Volume
+from pneumoseg.pipeline.preprocessing.clahe import equalise_slices
+from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor, warn_if_odd
+from pneumoseg.pipeline.runtime import hardware
+from pneumoseg.pipeline.settings import plugins
+from pneumoseg.pipeline.settings.schema import PreprocessingSettings
+
+
+def volume(array, spacing=(1.0, 1.0, 1.0)) -> Volume:
+    return Volume.from_source(np.asarray(array), np.diag([*spacing, 1.0]))
+
+
+def ramp() -> np.ndarray:
+    return np.linspace(-1500, 1000, 64).reshape(4, 4, 4).astype(np.int16)
+
+
+OWN_GRID = PreprocessingSettings(spacing_mm=None)
+
+
+def double_brightness(array, spacing_mm):
+    return np.minimum(array * 2, 1)
+
+
+def test_the_window_becomes_0_to_1():
+    prepared = Preprocessor(OWN_GRID).apply(volume(ramp()))
+    expected = (np.clip(ramp().astype(float), -1250, 250) + 1250) / 1500
+    np.testing.assert_allclose(prepared.image, expected, atol=1e-6)
+    assert not prepared.windowed
+    assert prepared.air == pytest.approx(250 / 1500)
+    assert prepared.mean == pytest.approx(expected.mean(), abs=1e-5)
+    assert prepared.sd == pytest.approx(expected.std(), abs=1e-5)
+
+
+def test_an_already_windowed_copy_gives_the_same_image():
+    hu = np.clip(ramp(), -1250, 250)
+    grey = ((hu + 1250) / 1500 * 255).round().astype(np.uint8)
+    from_hu = Preprocessor(OWN_GRID).apply(volume(hu))
+    from_grey = Preprocessor(OWN_GRID).apply(volume(grey))
+    assert from_grey.windowed
+    np.testing.assert_allclose(from_grey.image, from_hu.image, atol=1 / 255)
+
+
+def test_another_window_reads_grey_values_through_hu():
+    settings = PreprocessingSettings(spacing_mm=None, window_hu=(-1000, 0), windowed_source_hu=(-1000, 0))
+    grey = np.arange(0, 256, 4).reshape(4, 4, 4).astype(np.uint8)
+    np.testing.assert_allclose(Preprocessor(settings).apply(volume(grey)).image, grey / 255, atol=1e-6)
+
+
+def test_values_scaled_to_one_are_refused():
+    with pytest.raises(
+        InputError, match=r"values lie in 0..1, neither HU nor the 0..255 of a window; save the CT in HU"
+    ):
+        Preprocessor(OWN_GRID).apply(volume((ramp() + 1500) / np.float32(2500)))
+
+
+def test_resampling_takes_image_and_mask_to_one_grid():
+    mask = np.zeros((4, 4, 4), np.uint8)
+    mask[:2] = 3
+    prepared = Preprocessor(PreprocessingSettings(spacing_mm=(0.5, 1.0, 2.0))).apply(volume(ramp()), volume(mask))
+    assert prepared.image.shape == prepared.labels.shape == (8, 4, 2)
+    assert prepared.grid.spacing_mm == (0.5, 1.0, 2.0)
+    assert (prepared.labels[:4] == 3).all()
+    assert (prepared.labels[4:] == 0).all()
+
+
+def test_overshoot_of_the_spline_stays_in_the_window():
+    step = np.full((8, 8, 8), -2000, np.int16)
+    step[4:] = 1000
+    prepared = Preprocessor(PreprocessingSettings(spacing_mm=(0.3, 0.3, 0.3))).apply(volume(step))
+    assert prepared.image.min() >= 0
+    assert prepared.image.max() <= 1
+
+
+def test_a_constant_volume_is_not_divided_by_zero():
+    prepared = Preprocessor(OWN_GRID).apply(volume(np.full((4, 4, 4), -1000, np.int16)))
+    assert prepared.sd == 1.0
+
+
+def test_a_step_of_ones_own():
+    settings = PreprocessingSettings(spacing_mm=None, steps=(f"{__name__}:double_brightness",))
+    plain = Preprocessor(OWN_GRID).apply(volume(ramp())).image
+    import sys
+
+    sys.modules.setdefault(__name__, sys.modules[double_brightness.__module__])
+    np.testing.assert_allclose(Preprocessor(settings).apply(volume(ramp())).image, np.minimum(plain * 2, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("equalise", "windowed", "expected"),
+    [("never", False, False), ("hu", False, True), ("hu", True, False), ("always", True, True)],
+)
+def test_slices_are_equalised_where_the_settings_ask_for_it(equalise, windowed, expected):
+    across = np.linspace(0, 1, 32)[:, None, None] ** 3 * np.ones((1, 16, 2))
+    values = np.round(255 * across) if windowed else np.round(1000 * across - 1000)
+    plain = Preprocessor(OWN_GRID).apply(volume(values.astype(np.int16))).image
+    settings = OWN_GRID.model_copy(update={"equalise": equalise})
+    changed = Preprocessor(settings).apply(volume(values.astype(np.int16))).image
+    assert np.allclose(changed, plain) is not expected
+    if expected:
+        np.testing.assert_array_equal(changed, equalise_slices(plain))
+
+
+def one_slice_less(array, spacing_mm):
+    return array[:, :, 1:]
+
+
+def nothing(array, spacing_mm):
+    return None
+
+
+def logarithm(array, spacing_mm):
+    with np.errstate(divide="ignore"):
+        return np.log(array)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (one_slice_less, r"keeps the shape \(4, 4, 4\), found \(4, 4, 3\)"),
+        (nothing, r"keeps the shape \(4, 4, 4\), found \(\)"),
+        (logarithm, r"gives finite values, found \d+ NaN or infinite"),
+    ],
+)
+def test_a_step_that_spoils_the_image_is_named(monkeypatch, step, message):
+    monkeypatch.setattr(plugins, "find", lambda name, known, what: step)
+    settings = PreprocessingSettings(spacing_mm=None, steps=("mine:step",))
+    with pytest.raises(InputError, match=f"preprocessing step mine:step: {message}"):
+        Preprocessor(settings).apply(volume(ramp()))
+
+
+def test_few_slices_are_told_without_a_guess_at_what_is_done_about_them():
+    with warnings_of_this_thread() as warnings:
+        warn_if_odd("one", False, (-1000.0, 400.0), slices=3, settings=OWN_GRID)
+    assert warnings == ["one: few slices (3)"]
+
+
+@pytest.mark.parametrize(
+    ("spacing", "network_spacing", "message"),
+    [
+        (100.0, (1.58, 1.58, 2.7), "found a spacing of 100 x 100 x 100 mm"),
+        (50.0, (0.05, 0.05, 0.05), "at most 4096 voxels along an axis"),
+    ],
+)
+def test_grids_that_no_ct_has_are_refused_before_a_voxel_is_read(spacing, network_spacing, message):
+    def never():
+        raise AssertionError("voxels were read")
+
+    scan = Scan(Grid((8, 8, 8), np.diag([spacing] * 3 + [1.0])), never)
+    with pytest.raises(InputError, match=message):
+        Preprocessor(PreprocessingSettings(spacing_mm=network_spacing)).apply(scan)
+
+
+def test_a_volume_larger_than_the_memory_is_refused(monkeypatch):
+    monkeypatch.setattr(hardware, "memory_gb", lambda: 1.0)
+    preprocessor = Preprocessor(PreprocessingSettings(spacing_mm=(1.0, 1.0, 1.0)))
+    grid = Grid((400, 400, 400), np.diag([2.0, 2.0, 2.0, 1.0]))  # 0.064 G voxels, at 1 mm eight times as many
+    with pytest.raises(InputError, match=r"about 4\.4 GB of memory .* may use 1\.0"):
+        preprocessor.grid(grid)

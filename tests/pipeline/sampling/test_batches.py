@@ -1,0 +1,202 @@
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from loky import get_reusable_executor
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.pipeline.sampling import batches, patches
+from pneumoseg.pipeline.settings.loading import load_settings
+
+
+def small(*changes: str):
+    return load_settings("demo", ["patches.shape=[8, 8, 8]", "training.steps_per_epoch=4", *changes])
+
+
+# Every change of place, none of the values, so that the image shows what became of the labels: value = label / 4.
+ONLY_PLACES = (
+    "augmentation.probability=1",
+    "augmentation.elastic_alpha=[0, 900]",
+    "augmentation.elastic_sigma=[3, 5]",
+    "augmentation.mirror_axes=[1, 2]",
+    *(f"augmentation.{name}=[1, 1]" for name in ("brightness", "contrast", "gamma")),
+    "augmentation.noise_variance=[0, 0]",
+)
+
+
+def test_a_batch_is_a_function_of_seed_epoch_and_step(blocks):
+    one = batches.make_batch(blocks, small(), 2, step=3)
+    np.testing.assert_array_equal(one.images, batches.make_batch(blocks, small(), 2, step=3).images)
+    for other in (batches.make_batch(blocks, small(), 2, step=2), batches.make_batch(blocks, small(), 1, step=3)):
+        assert not np.array_equal(one.images, other.images)
+    assert not np.array_equal(one.images, batches.make_batch(blocks, small("seed=1"), 2, step=3).images)
+
+
+def test_shapes_and_types(blocks):
+    batch = batches.make_batch(blocks, small(), 0, step=0)
+    assert batch.images.shape == batch.labels.shape == (2, 8, 8, 8, 1)
+    assert batch.images.dtype == np.float32
+    assert batch.labels.dtype == np.uint8
+    flat = batches.make_batch(blocks, small("patches.shape=[8, 16]"), 0, step=0)
+    assert flat.images.shape == (2, 8, 16, 1)
+
+
+def test_workers_change_nothing(blocks):
+    alone = list(batches.training_batches(blocks, small(), 0, workers=0))
+    helped = list(batches.training_batches(blocks, small(), 0, workers=2))
+    assert len(alone) == len(helped) == 4
+    for one, other in zip(alone, helped, strict=True):
+        np.testing.assert_array_equal(one.images, other.images)
+        np.testing.assert_array_equal(one.labels, other.labels)
+
+
+def test_without_augmentation_a_patch_is_a_normalised_crop(blocks):
+    settings = small("augmentation.enabled=false", "patches.shape=[16, 16, 16]")
+    image, labels = batches.training_sample(blocks, settings, 0, step=0, index=0)
+    inside = (slice(None), slice(None), slice(2, 14))
+    np.testing.assert_allclose(image[inside], (labels[inside] / 4 - 0.1) / 0.2, atol=2e-3)
+    assert (labels[:, :, :2] == 0).all()
+    np.testing.assert_allclose(image[:, :, :2], (0.5 - 0.1) / 0.2, atol=1e-6)
+
+
+def test_all_foreground_patches_hold_infection(blocks):
+    settings = small("patches.foreground_share=1", "augmentation.enabled=false")
+    for step in range(10):
+        assert (batches.make_batch(blocks, settings, 0, step=step).labels == 3).any(axis=(1, 2, 3, 4)).all()
+
+
+def test_a_mirrored_sample_swaps_lungs_and_keeps_sides(make_stored):
+    labels = np.zeros((8, 8, 8), np.uint8)
+    labels[:3], labels[5:] = 1, 2
+    case = make_stored("lungs", labels)
+    changes = ["augmentation.mirror_axes=[0]", "augmentation.mirror_probability=1", "augmentation.probability=0"]
+    _, mirrored = batches.training_sample([case], small(*changes), 0, step=0, index=0)
+    np.testing.assert_array_equal(mirrored, labels)
+
+
+def test_grid_sampling_shows_each_tile_once_an_epoch(make_stored):
+    labels = np.zeros((16, 8, 8), np.uint8)
+    labels[:8], labels[8:] = 1, 2
+    case = make_stored("halves", labels)
+    settings = small("patches.sampling=grid", "patches.batch=1", "augmentation.enabled=false")
+    assert batches.steps_in_epoch([case.image.shape], settings) == 2
+    seen = {int(batches.make_batch([case], settings, 0, step=step).labels.max()) for step in range(2)}
+    assert seen == {1, 2}
+
+
+def test_the_full_image_is_rounded_up_to_what_the_network_takes(blocks):
+    settings = load_settings("demo", ["patches.shape=null", "patches.batch=1", "augmentation.enabled=false"])
+    batch = batches.make_batch(blocks, settings, 0, step=0)
+    assert batch.images.shape == (1, 16, 16, 16, 1)
+    assert (batch.labels == 3).any()
+
+
+def test_validation_patches_are_fixed_and_show_every_class(blocks):
+    settings = small("training.validation_patches=12", "training.monitor=validation")
+    first, again = (batches.validation_batches(blocks, settings) for _ in range(2))
+    assert sum(len(batch.labels) for batch in first) == 12
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.images, other.images)
+    labels = np.concatenate([batch.labels for batch in first])
+    for label in (1, 2, 3):
+        assert (labels == label).any(axis=(1, 2, 3, 4)).sum() >= 4
+
+
+def test_validation_patches_show_every_class_of_many_cases(make_stored):
+    labels = np.zeros((8, 8, 8), np.uint8)
+    labels[0], labels[7], labels[4, 4, 4] = 1, 2, 3
+    cases = [make_stored(f"case_{index}", labels) for index in range(10)]
+    fixed = batches.validation_batches(cases, small("patches.shape=[2, 2, 2]", "network.filters=[4, 8]"))
+    found = np.concatenate([batch.labels for batch in fixed])
+    assert (found == 3).any(axis=(1, 2, 3, 4)).sum() >= 5
+
+
+def test_full_images_are_validated_once_each(make_stored):
+    cases = [make_stored(f"case_{index}", np.full((8, 8, 6), index, np.uint8)) for index in range(3)]
+    settings = small("patches.shape=null", "patches.batch=1", "network.filters=[4, 8]")
+    fixed = batches.validation_batches(cases, settings)
+    assert [batch.labels.shape for batch in fixed] == [(1, 8, 8, 6, 1)] * 3
+    assert [int(batch.labels[0, 4, 4, 3, 0]) for batch in fixed] == [0, 1, 2]
+
+
+def test_order_0_reads_stored_halves(blocks):
+    settings = small("augmentation.image_order=0", "augmentation.probability=1")
+    assert batches.make_batch(blocks, settings, 0, step=0).images.dtype == np.float32
+
+
+@pytest.mark.parametrize("shape", ["[8, 8, 8]", "[16, 8]"])
+def test_image_and_labels_stay_aligned(blocks, shape):
+    settings = small(*ONLY_PLACES, "augmentation.image_order=0", f"patches.shape={shape}")
+    seen = set()
+    for step in range(10):
+        batch = batches.make_batch(blocks, settings, 0, step=step)
+        values = batch.images * 0.2 + 0.1
+        outside = np.isclose(values, 0.5) & (batch.labels == 0)
+        np.testing.assert_allclose(values[~outside], batch.labels[~outside] / 4, atol=1e-3)
+        seen |= set(np.unique(batch.labels))
+    assert seen == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_interpolated_values_lie_on_the_labels_and_within_the_window(blocks, order):
+    settings = small(*ONLY_PLACES, f"augmentation.image_order={order}")
+    made = [batches.make_batch(blocks, settings, 0, step=step) for step in range(10)]
+    values = np.stack([batch.images for batch in made]) * 0.2 + 0.1
+    labels = np.stack([batch.labels for batch in made])
+    assert -1e-5 <= values.min() <= values.max() <= 1 + 1e-5
+    assert values[labels == 1].mean() == pytest.approx(0.25, abs=0.03)
+    assert values[labels == 2].mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_every_voxel_has_a_class_and_outside_is_background(make_stored):
+    case = make_stored("full", np.full((12, 12, 12), 2))
+    settings = small(*ONLY_PLACES, "patches.shape=[16, 16, 16]", "augmentation.image_order=0")
+    for step in range(5):
+        batch = batches.make_batch([case], settings, 0, step=step)
+        assert set(np.unique(batch.labels)) == {0, 2}
+
+
+def test_augmented_patches_show_the_classes_as_often_as_plain_ones(make_stored):
+    # Bars that go on beyond every patch along x and y: what is seen does not depend on where one looks.
+    along_z = np.arange(48) // 4 % 3
+    case = make_stored("bars", np.broadcast_to(along_z + 1, (32, 32, 48)))
+    changes = ("patches.shape=[16, 16, 16]", "training.steps_per_epoch=60", "augmentation.mirror_axes=[]")
+    shares = []
+    for enabled in ("true", "false"):
+        settings = small(*ONLY_PLACES, *changes, f"augmentation.enabled={enabled}")
+        labels = np.stack([batches.make_batch([case], settings, 0, step=step).labels for step in range(60)])
+        inside = labels[labels > 0]
+        shares.append([np.mean(inside == label) for label in (1, 2, 3)])
+        shares[-1].append(np.mean(np.diff(labels[..., 0].astype(int), axis=-1) != 0))
+    np.testing.assert_allclose(shares[0], shares[1], rtol=0.1)
+
+
+def test_tiles_are_counted_once_for_all_samples(blocks, monkeypatch):
+    calls = []
+    original = patches.grid_corners
+    monkeypatch.setattr(patches, "grid_corners", lambda *shapes: calls.append(1) or original(*shapes))
+    settings = small("patches.sampling=grid")
+    for step in range(5):
+        batches.make_batch(blocks, settings, 0, step=step)
+    assert len(calls) == len(blocks)
+
+
+def test_a_killed_worker_is_reported_at_once(blocks):
+    made = batches.training_batches(blocks, small("training.steps_per_epoch=1000"), 0, workers=1)
+    next(made)
+    for process in get_reusable_executor(reuse=True)._processes.copy():
+        os.kill(process, signal.SIGKILL)
+    started = time.monotonic()
+    with pytest.raises(InputError, match="was killed"):
+        list(made)
+    assert time.monotonic() - started < 10
+    # A new epoch starts with new workers.
+    assert next(batches.training_batches(blocks, small(), 0, workers=1)).images.shape == (2, 8, 8, 8, 1)
+
+
+def test_a_failing_worker_says_why(blocks):
+    broken = [case for case in blocks if (case.folder / "image.npy").unlink() is None]
+    with pytest.raises(FileNotFoundError):
+        list(batches.training_batches(broken, small(), 0, workers=1))

@@ -1,0 +1,71 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pneumoseg.pipeline.sampling import patches
+from pneumoseg.pipeline.settings.loading import load_settings
+
+SHAPES = st.tuples(*[st.integers(1, 20)] * 3)
+
+
+def test_crop_is_filled_outside():
+    array = np.arange(8, dtype=np.int16).reshape(2, 2, 2)
+    block = patches.crop(array, (-1, 0, 1), (4, 2, 2), fill=-1)
+    assert block.shape == (4, 2, 2)
+    assert (block[0] == -1).all()
+    assert (block[3] == -1).all()
+    assert (block[:, :, 1] == -1).all()
+    np.testing.assert_array_equal(block[1:3, :, 0], array[:, :, 1])
+
+
+def test_crop_beside_the_array_is_empty():
+    assert (patches.crop(np.ones((2, 2, 2)), (5, 0, 0), (2, 2, 2)) == 0).all()
+
+
+@given(SHAPES, SHAPES, st.integers(0, 2**31))
+def test_random_corners_stay_inside_or_centre(volume, shape, seed):
+    corner = patches.random_corner(np.random.default_rng(seed), volume, shape)
+    for start, size, patch in zip(corner, volume, shape, strict=True):
+        if size > patch:
+            assert 0 <= start <= size - patch
+        else:
+            assert start <= 0
+            assert start + patch >= size
+
+
+@given(SHAPES, SHAPES, st.integers(0, 2**31))
+def test_a_patch_around_a_voxel_holds_it(volume, shape, seed):
+    voxel = [np.random.default_rng(seed).integers(0, size) for size in volume]
+    corner = patches.corner_around(voxel, volume, shape)
+    assert all(start <= place < start + patch for start, place, patch in zip(corner, voxel, shape, strict=True))
+
+
+@given(SHAPES, SHAPES, st.sampled_from([0.0, 0.25, 0.5, 0.9]))
+def test_tiles_cover_every_voxel_and_overlap_enough(volume, shape, overlap):
+    seen = np.zeros(volume, int)
+    corners = patches.grid_corners(volume, shape, overlap)
+    assert len(set(corners)) == len(corners)
+    for corner in corners:
+        seen[tuple(slice(max(start, 0), start + patch) for start, patch in zip(corner, shape, strict=True))] += 1
+    assert seen.min() >= 1
+    for axis, patch in enumerate(shape):
+        starts = sorted({corner[axis] for corner in corners})
+        for one, other in itertools.pairwise(starts):
+            assert other - one <= max(1, int(patch * (1 - overlap)))
+
+
+def test_gaussian_weights_fall_off_and_never_vanish():
+    weights = patches.tile_weights((8, 8, 1), "gaussian")
+    assert weights.max() == pytest.approx(1.0)
+    assert 0 < weights.min() < 0.01
+    np.testing.assert_allclose(weights, weights[::-1], rtol=1e-6)
+
+
+def test_patch_shape_of_slices_and_full_images():
+    slices = load_settings("demo", ["patches.shape=[32, 32]"])
+    assert patches.patch_shape(slices, (100, 100, 50)) == (32, 32, 1)
+    full = load_settings("demo", ["patches.shape=null", "patches.batch=1"])
+    assert patches.patch_shape(full, (33, 40, 1)) == (40, 40, 8)

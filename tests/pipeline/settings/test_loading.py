@@ -1,0 +1,115 @@
+import pytest
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.pipeline.settings.loading import load_settings, preset_names, settings_yaml
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_loads_and_survives_yaml(name, tmp_path):
+    settings = load_settings(name)
+    path = tmp_path / "settings.yaml"
+    path.write_text(settings_yaml(settings), encoding="utf-8")
+    assert load_settings(path) == settings
+
+
+def test_the_main_preset_has_the_published_configuration():
+    settings = load_settings("covid-3d-unet")
+    assert settings.preprocessing.window_hu == (-1250, 250)
+    assert settings.preprocessing.spacing_mm == (1.58, 1.58, 2.70)
+    assert settings.patches.shape == (160, 160, 80)
+    assert settings.patches.batch == 2
+    assert settings.network.filters == (32, 64, 128, 256, 512)
+    assert settings.training.learning_rate == 1e-3
+    assert settings.training.monitor == "validation"
+    assert settings.evaluation.folds == 5
+
+
+def test_the_reference_preset_differs_in_what_is_monitored_alone():
+    main, reference = load_settings("covid-3d-unet"), load_settings("covid-3d-unet-reference")
+    assert reference.training.monitor == "training"
+    assert reference.model_copy(update={"training": main.training}) == main
+
+
+def test_changes_are_yaml_values():
+    settings = load_settings("demo", ["training.epochs=7", "patches.shape=[32, 32]", "training.schedule=constant"])
+    assert settings.training.epochs == 7
+    assert settings.patches.shape == (32, 32)
+    assert settings.dimensions == 2
+    assert settings.training.schedule == "constant"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("training.epoch=5", "did you mean epochs"),
+        ("trainig.epochs=5", "did you mean training"),
+        ("training.epochs=0", "training.epochs.*greater than or equal to 1.*0"),
+        ("training.epochs=many", "training.epochs"),
+        ("training.epochs", "give KEY=VALUE"),
+        ("patches.shape=[30, 32, 32]", "divisible by 8"),
+        ("patches.shape=[32]", "two or three"),
+        ("patches.foreground_labels=[7]", "below 4"),
+        ("augmentation.scale=[1.2, 0.8]", "ascends"),
+        ("preprocessing.window_hu=[-1000, -1000]", r"window_hu: .*lower end.*found \[-1000"),
+        ("preprocessing.windowed_source_hu=[250, -1250]", r"windowed_source_hu: .*lower end.*found \[250"),
+        ("training.schedule=plateau", "monitor none"),
+        ("labels.names=[background]", "at least two"),
+        ("patches.shape=null", "batch must be 1"),
+    ],
+)
+def test_a_bad_change_is_refused_in_words(change, message):
+    with pytest.raises(InputError, match=message):
+        load_settings("demo", [change])
+
+
+@pytest.mark.parametrize(
+    ("names", "changes", "lungs"),
+    [
+        ("background, lung_left, lung_right, infection", [], (1, 2)),
+        ("background, right lung, left lung, lesion", [], (1, 2)),
+        ("background, lobe_1, lobe_2, lobe_3, infection", [], ()),
+        ("background, lobe_1, lobe_2, lobe_3, infection", ["postprocessing.lungs=[1, 2, 3]"], (1, 2, 3)),
+        ("background, lung, infection", [], ()),
+        ("background, lesion", ["patches.foreground_labels=[1]"], ()),
+    ],
+)
+def test_which_classes_are_lungs_is_said_by_their_names_or_by_the_settings(names, changes, lungs):
+    count = names.count(",") + 1
+    table = f"labels={{names: [{names}], colours: {[[0, 0, 0]] * count}, mirror_pairs: []}}"
+    foreground = [] if changes and "foreground" in changes[0] else ["patches.foreground_labels=[2]"]
+    assert load_settings("demo", [table, *foreground, *changes]).lung_labels == lungs
+
+
+def test_an_unknown_preset_names_the_nearest():
+    with pytest.raises(InputError, match="did you mean covid-3d-unet"):
+        load_settings("covid-3d-unt")
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1\n- 2\n"])
+def test_a_file_that_holds_no_settings_is_refused(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"mine\.yaml"):
+        load_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "levels", "message"),
+    [
+        ("[160, 160, 72]", 5, r"divisible by 16, .*\[160, 160, 72\]; use \[160, 160, (64|80)\], or .* of 4 levels"),
+        ("[8, 8]", 5, r"use \[16, 16\], or network.filters of 4 levels at most"),
+        ("[7, 8, 8]", 2, r"use \[8, 8, 8\]$"),
+    ],
+)
+def test_a_patch_that_does_not_fit_the_depth_is_told_which_would(shape, levels, message):
+    filters = [4] * levels
+    with pytest.raises(InputError, match=message):
+        load_settings("covid-3d-unet", [f"patches.shape={shape}", f"network.filters={filters}"])
+
+
+@pytest.mark.parametrize("content", ["seed: 3 # für alle\n".encode("latin-1"), b"PK\x03\x04\x14\x00\xff\xfe model"])
+def test_a_file_that_is_no_text_is_refused(tmp_path, content):
+    path = tmp_path / "model.keras"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.keras: .*UTF-8, found other bytes at \d+; store it"):
+        load_settings(path)

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from pneumoseg.data_io.volumes.volume import Grid
+from pneumoseg.pipeline.runtime.hardware import choose_precision
+from pneumoseg.pipeline.settings.loading import load_settings
+from pneumoseg.pipeline.training import cost
+from pneumoseg.pipeline.training.cost import estimate
+
+
+def test_the_published_step_costs_what_its_convolutions_cost():
+    grids = [Grid((512, 512, 301), np.diag([0.7, 0.7, 1.0, 1.0]))]
+    published = estimate(load_settings("covid-3d-unet"), grids, 5)
+    assert published.parameters == 22_587_204
+    # 0.94 TFLOP forward for one patch; three times that to train; two patches.
+    assert published.step_tflop == pytest.approx(0.94 * 3 * 2, rel=0.02)
+    assert published.total_minutes > 5 * published.fold_minutes
+    assert published.memory_gb == pytest.approx(10.0, rel=0.2)  # measured: 10.0 GB
+
+
+def test_a_wanted_precision_is_used():
+    assert choose_precision("mixed_bfloat16") == "mixed_bfloat16"
+    assert choose_precision("auto") in ("float32", "mixed_bfloat16")
+
+
+@pytest.fixture
+def cost_of(monkeypatch):
+    """A function from changes to the cost of one training on three volumes of 32 voxels along each axis."""
+    monkeypatch.setattr(cost, "_matrix_rate", lambda: 1e9)
+    tiny = ["preprocessing.spacing_mm=null", "patches.shape=[16, 16, 16]", "network.filters=[4, 8]"]
+    grids = [Grid((32, 32, 32), np.eye(4))] * 3
+    return lambda *changes: estimate(load_settings("demo", [*tiny, *changes]), grids, 1)
+
+
+def test_an_epoch_that_covers_a_grid_or_full_images_costs_its_own_steps(cost_of):
+    twelve, grid = cost_of("training.steps_per_epoch=12"), cost_of("patches.sampling=grid")
+    assert grid.fold_minutes == pytest.approx(twelve.fold_minutes)  # 3 x 8 tiles, 2 in a batch
+    full = cost_of("patches.shape=null", "patches.batch=1")
+    assert full.fold_minutes == pytest.approx(grid.fold_minutes)  # 3 images of 8 tiles each
+
+
+def test_each_mirrored_axis_doubles_the_passes(cost_of):
+    once, twice, often = (
+        found.total_minutes - found.fold_minutes
+        for found in (cost_of(), cost_of("prediction.mirror_axes=[0]"), cost_of("prediction.mirror_axes=[0, 1, 2]"))
+    )
+    assert twice == pytest.approx(2 * once)
+    assert often == pytest.approx(8 * once)

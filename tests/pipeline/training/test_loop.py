@@ -1,0 +1,257 @@
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.pipeline.models.model_file import TrainedModel, load_model, save_model
+from pneumoseg.pipeline.runtime import hardware
+from pneumoseg.pipeline.sampling.batches import Batch
+from pneumoseg.pipeline.settings.loading import load_settings
+from pneumoseg.pipeline.training import loop
+from pneumoseg.pipeline.training.checkpoint import load_checkpoint
+from pneumoseg.pipeline.training.step import Trainer
+
+
+def tiny(*changes: str):
+    return load_settings(
+        "demo",
+        [
+            "patches.shape=[8, 8, 8]",
+            "network.filters=[4, 8]",
+            "training.epochs=3",
+            "training.steps_per_epoch=3",
+            "training.workers=0",
+            "training.precision=float32",
+            *changes,
+        ],
+    )
+
+
+def weights(trained) -> list:
+    return trained.network.get_weights()
+
+
+def test_the_same_seed_gives_the_same_network(blocks, tmp_path):
+    one = loop.train(blocks, tiny(), tmp_path / "one")
+    other = loop.train(blocks, tiny(), tmp_path / "other")
+    third = loop.train(blocks, tiny("seed=1"), tmp_path / "third")
+    for ours, theirs in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert not np.allclose(weights(one)[0], weights(third)[0], atol=1e-3)
+
+
+@pytest.fixture
+def interrupted_in_the_third_epoch(monkeypatch):
+    """A context in which training is interrupted after two epochs."""
+
+    @contextlib.contextmanager
+    def context():
+        run_epoch = loop._run_epoch
+
+        def interrupted(*arguments):
+            if arguments[3] == 2:
+                raise KeyboardInterrupt
+            return run_epoch(*arguments)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(loop, "_run_epoch", interrupted)
+            yield
+
+    return context
+
+
+def test_an_interrupted_training_goes_on_where_it_stood(blocks, tmp_path, interrupted_in_the_third_epoch):
+    settings = tiny(
+        "training.epochs=5",
+        "training.deterministic=true",
+        "network.filters=[4, 4, 8]",
+        "training.deep_supervision=1",
+        "training.average_decay=0.8",
+        "training.accumulated_steps=2",
+        "training.schedule=plateau",
+        "training.plateau.patience=1",
+        "training.plateau.min_delta=10",
+        "training.monitor=validation",
+        "training.validation_patches=2",
+    )
+    whole = loop.train(blocks[:1], settings, tmp_path / "whole", validation=blocks[1:])
+    with interrupted_in_the_third_epoch():
+        loop.train(blocks[:1], settings, tmp_path / "cut", validation=blocks[1:])
+    resumed = loop.train(blocks[:1], settings, tmp_path / "cut", validation=blocks[1:], resume=True)
+    for ours, theirs in zip(weights(resumed), weights(whole), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    histories = [pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("cut", "whole")]
+    pd.testing.assert_frame_equal(*histories)
+    assert list(histories[0]["epoch"]) == [0, 1, 2, 3, 4]
+    assert histories[0]["learning_rate"].nunique() > 2  # the plateau's state matters here
+    assert {"loss", "learning_rate", "tversky", "soft_dice", "dice_crossentropy", "val_loss"} <= set(histories[0])
+    events = [path.name for path in (tmp_path / "cut" / "tensorboard").iterdir()]
+    assert events and all(re.fullmatch(r"events\.out\.tfevents\.\d+\.\d+", name) for name in events)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(blocks, tmp_path):
+    loop.train(blocks, tiny("training.epochs=1"), tmp_path / "run")
+    with pytest.raises(InputError, match=r"own code changed since the checkpoint; begin again with --overwrite$"):
+        loop.train(blocks, tiny("training.epochs=2"), tmp_path / "run", resume=True)
+
+
+def test_more_or_fewer_workers_may_go_on(blocks, tmp_path):
+    loop.train(blocks, tiny("training.epochs=1"), tmp_path)
+    before = (tmp_path / "history.csv").read_bytes()
+    loop.train(blocks, tiny("training.epochs=1", "training.workers=1"), tmp_path, resume=True)
+    assert (tmp_path / "history.csv").read_bytes() == before
+
+
+def test_changed_code_of_ones_own_is_refused(blocks, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    source = "from keras import ops\n\ndef own(labels, probabilities):\n    return ops.mean(1 - probabilities)\n"
+    (tmp_path / "own_loss_of_a_resumed_run.py").write_text(source)
+    settings = tiny("training.epochs=1", "loss.name=own_loss_of_a_resumed_run:own")
+    loop.train(blocks, settings, tmp_path / "run")
+    (tmp_path / "own_loss_of_a_resumed_run.py").write_text(source + "# changed\n")
+    with pytest.raises(InputError, match="own code changed"):
+        loop.train(blocks, settings, tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("folder", "remedy"),
+    [
+        ("model", "begin again with --overwrite$"),
+        ("fold_3", r"begin this fold again with --overwrite --fold 3 \(--overwrite alone removes all folds\)$"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(tmp_path, folder, remedy):
+    path = tmp_path / folder / loop.STATE_FOLDER / "checkpoint.npz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PK\x03\x04 nothing")
+    with pytest.raises(InputError, match=f"damaged checkpoint.*{remedy}"):
+        load_checkpoint(path)
+
+
+def test_the_best_epoch_on_validation_patches_is_kept(blocks, tmp_path, monkeypatch):
+    losses = iter([1.0, 0.5, 2.0])
+    kept = {}
+    validate = loop._validate
+
+    def scripted(trainer, fixed):
+        assert validate(trainer, fixed)["val_loss"] > 0
+        loss = next(losses)
+        kept[loss] = trainer.network.get_weights()
+        return {"val_loss": loss}
+
+    monkeypatch.setattr(loop, "_validate", scripted)
+    settings = tiny("training.monitor=validation", "training.validation_patches=2")
+    trained = loop.train(blocks[:1], settings, tmp_path, validation=blocks[1:])
+    for ours, best in zip(weights(trained), kept[0.5], strict=True):
+        np.testing.assert_array_equal(ours, best)
+
+
+def test_monitoring_validation_needs_validation_cases(blocks, tmp_path):
+    with pytest.raises(InputError, match="no validation cases"):
+        loop.train(blocks, tiny("training.monitor=validation"), tmp_path)
+
+
+def test_a_batch_too_large_for_the_memory_is_refused_before_training(blocks, tmp_path, monkeypatch):
+    monkeypatch.setattr(hardware, "memory_gb", lambda: 3.0)
+    with pytest.raises(InputError, match=r"90000 patches of \[8, 8, 8\] at once .* may use 3.0: lower"):
+        loop.train(blocks, tiny("patches.batch=90000"), tmp_path)
+    assert not (tmp_path / "history.csv").exists()
+
+
+def test_a_diverging_loss_is_told(blocks, tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainer, "train", lambda *arguments: {"loss": float("nan")})
+    with pytest.raises(InputError, match=r"loss became nan in epoch 1, step 1, on patches of \w+, \w+: begin again"):
+        loop.train(blocks, tiny(), tmp_path)
+
+
+def test_weights_that_are_no_numbers_are_not_kept(blocks, tmp_path, monkeypatch):
+    train = Trainer.train
+    monkeypatch.setattr(Trainer, "train", lambda self, batch, rate: train(self, batch, np.inf) | {"loss": 1.0})
+    with pytest.raises(InputError, match="weights are no longer numbers after epoch 1"):
+        loop.train(blocks, tiny("training.steps_per_epoch=1"), tmp_path)
+    assert not (tmp_path / ".training" / "checkpoint.npz").exists()
+
+
+def test_a_model_file_holds_all_that_prediction_needs(blocks, tmp_path):
+    trained = loop.train(blocks, tiny("training.epochs=1"), tmp_path)
+    path = tmp_path / "model.keras"
+    save_model(path, trained)
+    loaded = load_model(path)
+    assert loaded.settings == trained.settings
+    tile = np.random.default_rng(0).normal(size=(1, 8, 8, 8, 1)).astype(np.float32)
+    ours, theirs = (model.network.predict_on_batch(tile) for model in (trained, loaded))
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_model_that_would_run_code_must_be_trusted(blocks, tmp_path):
+    trained = loop.train(blocks, tiny("training.epochs=1"), tmp_path)
+    steps = trained.settings.preprocessing.model_copy(update={"steps": ("somebodys_module:step",)})
+    settings = trained.settings.model_copy(update={"preprocessing": steps})
+    save_model(tmp_path / "model.keras", TrainedModel(trained.network, settings))
+    with pytest.raises(InputError, match="--trust-plugins"):
+        load_model(tmp_path / "model.keras")
+    assert load_model(tmp_path / "model.keras", trust_plugins=True).settings == settings
+
+
+def test_fine_tuning_begins_with_the_given_weights(blocks, tmp_path):
+    given = loop.train(blocks, tiny("training.epochs=1"), tmp_path / "given")
+    slow = tiny("training.epochs=1", "training.steps_per_epoch=1", "training.learning_rate=1e-12")
+    tuned = loop.train(blocks, slow, tmp_path / "tuned", start_from=given)
+    np.testing.assert_allclose(weights(tuned)[0], given.network.get_weights()[0], atol=1e-6)
+    with pytest.raises(InputError, match="the model to start from has"):
+        loop.train(blocks, tiny("network.filters=[4, 16]"), tmp_path / "other", start_from=given)
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + bytes(18)])
+def test_what_is_not_a_model_file_is_refused(tmp_path, content):
+    path = tmp_path / "model.keras"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.keras"):
+        load_model(path)
+    with pytest.raises(InputError, match="no such model file"):
+        load_model(tmp_path / "absent.keras")
+
+
+def test_jax_trains_without_tensorflow(blocks, tmp_path):
+    """Ten steps of the demo, on a smaller network, through KERAS_BACKEND=jax in a process of its own."""
+    pytest.importorskip("jax")
+    script = """
+import json, sys
+from pathlib import Path
+from pneumoseg.pipeline.runtime import hardware
+from pneumoseg.pipeline.training import loop
+from pneumoseg.pipeline.preprocessing.case_store import StoredCase
+from pneumoseg.pipeline.settings.loading import load_settings
+from pneumoseg.pipeline.models.model_file import save_model
+
+settings = load_settings("demo", ["patches.shape=[16, 16, 8]", "network.filters=[4, 8]", "training.epochs=2",
+    "training.steps_per_epoch=5", "training.workers=0", "training.average_decay=0.5"])
+cases = [StoredCase(Path(folder).name, Path(folder)) for folder in sys.argv[2:]]
+trained = loop.train(cases, settings, Path(sys.argv[1]))
+print(json.dumps([name for name in sys.modules if name.partition(".")[0] == "tensorflow"]))
+save_model(Path(sys.argv[1]) / "model.keras", trained)  # where TensorFlow is installed, Keras imports it for this
+"""
+    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    command = [sys.executable, "-c", script, tmp_path, *(case.folder for case in blocks)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    tile = np.random.default_rng(0).normal(size=(1, 16, 16, 8, 1)).astype(np.float32)
+    probabilities = load_model(tmp_path / "model.keras").network.predict_on_batch(tile)
+    np.testing.assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_each_validation_patch_counts_alike_also_in_a_smaller_last_batch():
+    trainer = SimpleNamespace(test=lambda batch: {"loss": float(batch.images.mean())})
+    fixed = [Batch(np.full((count, 2, 2, 2, 1), value), None) for count, value in ((2, 1.0), (1, 4.0))]
+    assert loop._validate(trainer, fixed) == {"val_loss": pytest.approx(2.0)}
+    assert loop._validate(trainer, []) == {}
