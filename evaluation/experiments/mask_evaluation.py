@@ -40,7 +40,8 @@ def check_free(output: Path, overwrite: bool = False) -> None:
     found = [name for name in RESULTS if (output / name).exists()]
     if found and not overwrite and not _is_unfinished(output):
         raise InputError(
-            f"{output}: there are results already ({', '.join(found)}); choose another folder or give --overwrite"
+            f"{output}: there are results already ({', '.join(found)}); choose another folder or overwrite them",
+            options=("overwrite",),
         )
 
 
