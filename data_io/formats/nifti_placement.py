@@ -34,14 +34,6 @@ EXACT_MM = 1e-3
 SHEARED = "the axes are not orthogonal, which a qform cannot represent"
 
 
-def grid_form(text: str | None) -> GridForm:
-    """The form of that name; the sform where none is named. Raises InputError for another name."""
-    for form in FORMS:
-        if text in (form, None):  # the sform comes first
-            return form
-    raise InputError(f"the grid is sform or qform, found {text}")
-
-
 @dataclass(frozen=True, eq=False)
 class NiftiPlacement:
     """The fields of a NIfTI header that say where its voxels lie, as they are stored: `header` holds them.

@@ -96,13 +96,13 @@ def test_parts_formats_and_extras(cts, model, tmp_path, pneumoseg):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--engine", "tvm"], "auto, keras or openvino"),
-        (["--precision", "int4"], "auto, float32 or bfloat16"),
+        (["--engine", "tvm"], "'auto', 'openvino', 'keras'"),
+        (["--precision", "int4"], "'auto', 'float32', 'bfloat16'"),
         (["--overlap", "1.5"], "prediction.overlap"),
         (["--batch", "0"], "prediction.batch"),
         (["--set", "patches.shape=[8, 8, 8]"], "prediction and postprocessing alone"),
         (["--part", "5/3"], "I/N"),
-        (["--format", "mha"], "nii.gz, nii or seg.nrrd"),
+        (["--format", "mha"], "'nii.gz', 'nii', 'seg.nrrd'"),
         (["--resume", "--overwrite"], "give one of them"),
         (["--model", "no-such"], "no model there"),
         (["--set", "prediction.mirror_axes=[0, 0]"], "mirror_axes"),
