@@ -31,7 +31,8 @@ def test_one_row_per_mask(masks):
 
 def test_a_file_that_a_mask_lacks_is_a_remark(masks, tmp_path):
     (tmp_path / "cts").mkdir()
-    ct = np.full((10, 3, 10), -800, np.int16)
+    ct = np.full((10, 3, 10), 40, np.int16)
+    ct[[1, 8], 1] = -800
     nib.save(nib.Nifti1Image(ct, np.diag([10.0, 10, 10, 1])), tmp_path / "cts" / "one.nii.gz")
     one, two = grade_masks(masks, images=tmp_path / "cts")
     assert (one["infection_mean_hu"], one["remarks"]) == (-800, "")
