@@ -41,7 +41,7 @@ def severity(
     """Grade masks: infected volume and percent per lung, category, CT severity scores. For research only, no diagnosis.
 
     Writes severity.csv, severity.json (with the definition of each column) and figures/severity.png. Facts in HU need
-    the CTs, the CTSI by lobes needs lobe masks; of a dataset, its own CTs are taken.
+    the CTs, the CTSI by lobes needs lobe masks; of a dataset, its CTs are taken.
 
     Example: pneumoseg severity masks/ --images cts/ -o severity/
     """

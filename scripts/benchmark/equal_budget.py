@@ -41,11 +41,12 @@ def equal_budget(
     """Trains each as long as this program's preset takes and measures the fold's test cases."""
     start = [sys.executable, "-m"]
     cases = [str(data), "--fold", str(fold)]
-    own = output / OWN
-    _complete([*start, "pneumoseg.scripts.kfold", *cases, "--preset", preset], own)
-    figures = {OWN: measure(own, fold)}
+    run = output / OWN
+    splits = run / "splits.json"
+    _complete([*start, "pneumoseg.scripts.kfold", *cases, "--preset", preset], run)
+    figures = {OWN: measure(run, fold)}
     # The same test cases for all, whatever their settings say of splits and seeds.
-    cases += ["--splits", str(own / "splits.json"), *(("--environment", str(environment)) if environment else ())]
+    cases += ["--splits", str(splits), *(("--environment", str(environment)) if environment else ())]
     for name, changes in map(parse_variant, miscnn):
         run = output / folder_name(f"miscnn {name}")
         command = [
@@ -81,10 +82,10 @@ def seconds_of_epoch(command: list[str], run: Path) -> float:
     with subprocess.Popen(command) as process:
         while process.poll() is None:
             time.sleep(1)
-            found = SECOND_EPOCH.search(_text(run / "log.txt"))
-            if found:
+            epoch = SECOND_EPOCH.search(_text(run / "log.txt"))
+            if epoch:
                 process.terminate()
-                return float(found[1])
+                return float(epoch[1])
     raise subprocess.CalledProcessError(process.returncode, command)
 
 
