@@ -33,6 +33,14 @@ def test_json_names_the_cases(tmp_path):
     assert (tmp_path / "out" / "phantom_001" / "imaging.nii.gz").is_file()
 
 
+def test_the_output_is_a_flag_not_an_argument(tmp_path):
+    for arguments, message in (([tmp_path / "out"], "Missing option '-o'"), ([tmp_path, "-o", tmp_path], "unexpected")):
+        result = invoke(*arguments, *SMALL)
+        assert result.exit_code == 2
+        assert message in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_second_run_needs_overwrite(tmp_path):
     assert invoke("-o", tmp_path, *SMALL, "--quiet").exit_code == 0
     assert invoke("-o", tmp_path, *SMALL, "--quiet").exit_code == 2
