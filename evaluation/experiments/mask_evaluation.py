@@ -131,13 +131,13 @@ def _ct(path: Path, reference: Volume, grid: GridForm) -> Volume:
 
 
 def _probability_maps(folder: Path, case: str, mapping: LabelMapping) -> dict[str, Volume]:
-    found: dict[str, Path] = {}
+    maps: dict[str, Path] = {}
     for name in mapping.table.names:
         paths = [path for suffix in MAP_SUFFIXES if (path := folder / f"{case}.{name}{suffix}").is_file()]
         if len(paths) > 1:
             raise InputError(f"{folder}: two maps of one class, {paths[0].name} and {paths[1].name}; keep one")
         if paths:
-            found[name] = paths[0]
-    if not found:
+            maps[name] = paths[0]
+    if not maps:
         raise InputError(f"{folder} needs a map {case}.CLASS.nii.gz, such as {case}.{mapping.table.names[-1]}.nii.gz")
-    return {name: read_volume(path, grid=mapping.grid) for name, path in found.items()}
+    return {name: read_volume(path, grid=mapping.grid) for name, path in maps.items()}

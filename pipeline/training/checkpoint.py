@@ -16,6 +16,8 @@ from pneumoseg.data_io.storage.atomic import write_aside
 
 DAMAGED = (OSError, ValueError, TypeError, LookupError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 Arrays = tuple[np.ndarray, ...]
+BEGIN_AGAIN = ("overwrite", "fold")
+"""The arguments with which a training begins again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +62,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path}: a damaged checkpoint ({error}); {begin_again(path.parent.parent)}", options=BEGIN_AGAIN
         ) from error
     return Checkpoint(**groups, history=tuple(history), fingerprint=fingerprint)
-
-
-BEGIN_AGAIN = ("overwrite", "fold")
-"""The arguments with which a training begins again."""
 
 
 def begin_again(folder: Path) -> str:
