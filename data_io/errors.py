@@ -10,9 +10,9 @@ class InputError(ValueError):
     Its message says what must hold, what was found (file, case, shape, value) and how to fix it. The command line
     prints it as one line and exits with code 2; every other exception is a fault of the program.
 
-    `options`: the names of arguments that help, the same in Python and on the command line. The message reads well
-    without them; the command line adds the flags of those that the running command has. An error that is raised again
-    with more context keeps them.
+    `options`: the names of arguments that help, such as resume, overwrite or changes. The message reads well without
+    them; the command line adds the flags of those that the running command has. An error that is raised again with
+    more context keeps them.
 
     >>> error = InputError("runs/a: exists already; resume it or overwrite it", options=("resume", "overwrite"))
     >>> print(error)

@@ -102,7 +102,8 @@ def place_outputs(
             raise InputError(f"{output}: one mask for {len(files)} volumes; give a folder as output")
         if mask_format is not None and not output.name.lower().endswith(ending):
             raise InputError(
-                f"{output}: the name asks for another format than {mask_format}; give one of them", options=("format",)
+                f"{output}: the name asks for another format than {mask_format}; give one of them",
+                options=("mask_format",),
             )
         masks = [output]
     elif output.is_file() or output.suffix.lower() in IMAGE_SUFFIXES:

@@ -175,7 +175,7 @@ def change_trained(settings: Settings, changes: Sequence[str], source: str) -> S
             raise InputError(
                 f"{change}: a trained model takes preprocessing.equalise and settings of prediction and "
                 "postprocessing alone",
-                options=("set",),
+                options=("changes",),
             )
     return change_settings(settings, changes, source)
 

@@ -95,15 +95,15 @@ def _change(content: dict, change: str) -> None:
     key, equals, value = change.partition("=")
     shown = change if len(change) <= LONGEST_VALUE else f"{change[:LONGEST_VALUE]} ..."
     if not equals or not key.strip():
-        raise InputError(f"{shown}: give KEY=VALUE, for instance training.epochs=5", options=("set",))
+        raise InputError(f"{shown}: give KEY=VALUE, for instance training.epochs=5", options=("changes",))
     *groups, name = key.strip().split(".")
     for group in groups:
         content = content.setdefault(group, {})
         if not isinstance(content, dict):
-            raise InputError(f"{shown}: {group} is not a group of settings", options=("set",))
+            raise InputError(f"{shown}: {group} is not a group of settings", options=("changes",))
     parsed = _parse(f"value: {value}", f"the change {shown}")
     if set(parsed) != {"value"}:
-        raise InputError(f"{shown}: one value is needed, found several lines", options=("set",))
+        raise InputError(f"{shown}: one value is needed, found several lines", options=("changes",))
     content[name] = parsed["value"]
 
 

@@ -69,13 +69,14 @@ def run(function: Callable) -> None:
 
 
 def flags_of(function: Callable) -> dict[str, str]:
-    """The flags of a command by the names of their options: {"trust_plugins": "--trust-plugins", ...}."""
-    flags: list[str] = []
+    """The flags of a command by the names of its parameters: {"changes": "--set", "resume": "--resume", ...}."""
+    flags: dict[str, str] = {}
     for parameter in inspect.signature(function).parameters.values():
         for note in typing.get_args(parameter.annotation):
             if isinstance(note, OptionInfo):  # within Annotated, typer keeps the first name as the default
-                flags += [str(name) for name in (note.default, *(note.param_decls or ()))]
-    return {flag.removeprefix("--").replace("-", "_"): flag for flag in flags if flag.startswith("--")}
+                names = [str(name) for name in (note.default, *(note.param_decls or ()))]
+                flags[parameter.name] = next(name for name in names if name.startswith("--"))
+    return flags
 
 
 @contextlib.contextmanager

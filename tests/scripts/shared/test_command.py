@@ -69,9 +69,9 @@ def exists_already(
     raise InputError("runs/a: exists already; resume it, overwrite it", options=("resume", "fold", "overwrite"))
 
 
-def test_flags_by_the_names_of_options():
+def test_flags_by_the_names_of_parameters():
     assert flags_of(exists_already) == {
-        "output": "--output", "set": "--set", "trust_plugins": "--trust-plugins", "resume": "--resume",
+        "output": "--output", "changes": "--set", "trust_plugins": "--trust-plugins", "resume": "--resume",
         "overwrite": "--overwrite",
     }  # fmt: skip
 
