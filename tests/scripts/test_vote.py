@@ -84,7 +84,7 @@ def test_functions_that_models_name_run_only_where_they_are_trusted(make_run, ph
     arguments = ["vote", phantoms, "-o", tmp_path / "both", "--model", runs[0], "--model", runs[1], "--fold", "0"]
     code, output = invoke(*arguments)
     assert code == 2
-    assert "trust its plug-ins if you know the code" in " ".join(output.split())
+    assert "trust its plug-ins if you know that code (--trust-plugins)" in " ".join(output.split())
     assert not (tmp_path / "both").exists()
     code, output = invoke(*arguments, "--trust-plugins")
     assert code == 0, output
