@@ -18,7 +18,7 @@ $(VENV)/installed: setup.cfg constraints.txt
 
 # Ten generated CTs, five folds, a small network: scores, figures and a report in demo/run.
 demo: install
-	$(BIN)/pneumoseg phantom $(DEMO)/data --cases 10 --shape 128 128 64 --seed 1 --overwrite
+	$(BIN)/pneumoseg phantom -o $(DEMO)/data --cases 10 --shape 128 128 64 --seed 1 --overwrite
 	$(BIN)/pneumoseg kfold $(DEMO)/data -o $(DEMO)/run --preset demo --overwrite
 
 check: install

@@ -25,7 +25,7 @@ class _Terminal(logging.Handler):
 
 
 log = logging.getLogger("pneumoseg")
-"""Messages for people. Warnings are always printed; the commands also print what is going on, unless `--quiet`."""
+"""Messages for people. Warnings are always printed; the commands also print what is going on, unless they are quiet."""
 
 terminal = _Terminal(logging.WARNING)
 """Prints the log; its level says how much."""

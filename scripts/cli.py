@@ -22,8 +22,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(version: bool) -> None:
+    if version:
         print(f"pneumoseg {importlib.metadata.version('pneumoseg')}")
         raise typer.Exit
 

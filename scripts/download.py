@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from pneumoseg.scripts.shared.command_line import Json, Output, Overwrite, Quiet, Verbose, command, print_json, run
+from pneumoseg.scripts.shared.command import command, run
+from pneumoseg.scripts.shared.options import Json, Output, Overwrite, Quiet, Verbose
+from pneumoseg.scripts.shared.printing import print_json
 
 
 @command

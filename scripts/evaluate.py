@@ -5,19 +5,9 @@ from typing import Annotated
 
 import typer
 
-from pneumoseg.scripts.shared.command_line import (
-    Grid,
-    Json,
-    Output,
-    Overwrite,
-    Quiet,
-    Tolerances,
-    Verbose,
-    command,
-    print_json,
-    run,
-    tolerances_of,
-)
+from pneumoseg.scripts.shared.command import command, run, value_of
+from pneumoseg.scripts.shared.options import Grid, Json, Output, Overwrite, Quiet, Tolerances, Verbose, tolerances_of
+from pneumoseg.scripts.shared.printing import print_json
 
 Reference = Annotated[
     Path,
@@ -76,17 +66,17 @@ def evaluate(
 
     from pneumoseg.data_io.console import log
     from pneumoseg.data_io.formats.label_mapping import LUNG_MAPPING, parse_labels
-    from pneumoseg.data_io.formats.nifti_placement import grid_form
-    from pneumoseg.evaluation.experiments.mask_evaluation import check_free, evaluate_masks
+    from pneumoseg.evaluation.experiments.mask_evaluation import check_output, evaluate_masks
     from pneumoseg.evaluation.report.page import summarise
     from pneumoseg.evaluation.scoring.tables import result_lines
 
-    check_free(output, overwrite)
-    mapping = replace(parse_labels(labels) if labels else LUNG_MAPPING, grid=grid_form(grid))
+    check_output(output, overwrite)
+    with value_of("--labels"):
+        mapping = parse_labels(labels) if labels else LUNG_MAPPING
     final = evaluate_masks(
         reference,
         prediction,
-        mapping,
+        replace(mapping, grid=grid or "sform"),
         output=output,
         tolerances_mm=tolerances_of(tolerance),
         probabilities=probabilities,

@@ -5,13 +5,16 @@ from typing import Annotated
 
 import typer
 
-from pneumoseg.scripts.shared.command_line import Json, Verbose, command, print_json, run, settings_of, use_device
+from pneumoseg.scripts.shared.command import command, run
+from pneumoseg.scripts.shared.options import Json, Quiet, Verbose, settings_of, use_device
+from pneumoseg.scripts.shared.printing import print_json
 
 
 @command
 def info(
     preset: Annotated[str | None, typer.Option("--preset", help="Show the settings of this preset.")] = None,
     clear_cases: Annotated[bool, typer.Option("--clear-cases", help="Remove the prepared cases.")] = False,
+    quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -27,8 +30,11 @@ def info(
     if clear_cases and cases.is_dir():
         shutil.rmtree(cases)
     if preset is not None:
-        settings = settings_of(preset, None, None)
-        print_json(settings.model_dump(mode="json")) if json else print(settings_yaml(settings))
+        settings = settings_of(preset)
+        if json:
+            print_json(settings.model_dump(mode="json"))
+        elif not quiet:
+            print(settings_yaml(settings))
         return
     use_device("auto", None)
     import importlib.metadata
@@ -52,10 +58,10 @@ def info(
     }
     if json:
         print_json(facts)
-        return
-    for name, value in facts.items():
-        print(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
-    print("clear the prepared cases with: pneumoseg info --clear-cases")
+    elif not quiet:
+        for name, value in facts.items():
+            print(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
+        print("clear the prepared cases with: pneumoseg info --clear-cases")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pneumoseg.scripts.shared.command_line import (
+from pneumoseg.scripts.shared.command import command, run
+from pneumoseg.scripts.shared.options import (
     DataFolder,
     Device,
     DryRun,
@@ -23,13 +24,11 @@ from pneumoseg.scripts.shared.command_line import (
     Threads,
     TrustPlugins,
     Verbose,
-    command,
-    run,
     settings_of,
     splits_of,
     use_device,
 )
-from pneumoseg.scripts.shared.results import print_results
+from pneumoseg.scripts.shared.printing import print_results
 
 
 @command
@@ -37,7 +36,7 @@ def kfold(
     data: DataFolder,
     output: Output,
     preset: Preset = "covid-3d-unet",
-    set_: Set = None,
+    changes: Set = None,
     splits: Splits = None,
     fold: Folds = None,
     start_from: Annotated[
@@ -67,14 +66,14 @@ def kfold(
     from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.evaluation.experiments.cross_validation import check_folds, cross_validate
 
-    settings = settings_of(preset, set_, seed, splits=splits, grid=grid)
+    settings = settings_of(preset, changes, seed=seed, splits=splits, grid=grid)
     dataset = open_dataset(data, grid=settings.data.grid)
-    chosen = splits_of(settings, dataset)
-    check_folds(fold, len(chosen))
+    folds = splits_of(settings, dataset)
+    check_folds(fold, len(folds))
     if dry_run:
         from pneumoseg.scripts.shared.dry_run import print_estimate
 
-        print_estimate(settings, dataset, len(set(fold)) if fold else len(chosen), json=json)
+        print_estimate(settings, dataset, len(set(fold)) if fold else len(folds), json=json)
         return
     from pneumoseg.pipeline.methods.segmenter import Segmenter
     from pneumoseg.pipeline.models.model_file import load_model
@@ -84,7 +83,7 @@ def kfold(
     tolerances_mm = dict(settings.evaluation.tolerances_mm)
     results = cross_validate(
         dataset,
-        chosen,
+        folds,
         method,
         output=output,
         folds=fold,
@@ -93,7 +92,7 @@ def kfold(
         start_from=start,
         tolerances_mm=tolerances_mm,
     )
-    print_results(results, quiet, json)
+    print_results(results, quiet=quiet, json=json)
 
 
 if __name__ == "__main__":

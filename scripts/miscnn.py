@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pneumoseg.scripts.shared.command_line import (
+from pneumoseg.scripts.shared.command import command, run
+from pneumoseg.scripts.shared.options import (
     DataFolder,
     Folds,
     Grid,
@@ -20,13 +21,11 @@ from pneumoseg.scripts.shared.command_line import (
     Splits,
     Threads,
     Verbose,
-    command,
-    run,
     settings_of,
     splits_of,
     use_device,
 )
-from pneumoseg.scripts.shared.results import print_results
+from pneumoseg.scripts.shared.printing import print_results
 
 
 @command
@@ -34,7 +33,7 @@ def miscnn(
     data: DataFolder,
     output: Output,
     preset: Preset = "miscnn",
-    set_: Set = None,
+    changes: Set = None,
     splits: Splits = None,
     fold: Folds = None,
     grid: Grid = None,
@@ -68,14 +67,14 @@ def miscnn(
     from pneumoseg.pipeline.methods.miscnn.environment import default_folder
     from pneumoseg.pipeline.methods.miscnn.method import MiscnnReference
 
-    settings = settings_of(preset, set_, seed, splits=splits, grid=grid)
+    settings = settings_of(preset, changes, seed=seed, splits=splits, grid=grid)
     method = MiscnnReference(settings, environment or default_folder())
     dataset = open_dataset(data, grid=settings.data.grid)
-    chosen = splits_of(settings, dataset)
+    folds = splits_of(settings, dataset)
     tolerances_mm = dict(settings.evaluation.tolerances_mm)
     results = cross_validate(
         dataset,
-        chosen,
+        folds,
         method,
         output=output,
         folds=fold,
@@ -83,7 +82,7 @@ def miscnn(
         overwrite=overwrite,
         tolerances_mm=tolerances_mm,
     )
-    print_results(results, quiet, json)
+    print_results(results, quiet=quiet, json=json)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
 """The command `phantom`: made-up chest CTs with exact labels."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pneumoseg.scripts.shared.command_line import Json, Overwrite, Quiet, Verbose, command, print_json, run
+from pneumoseg.scripts.shared.command import command, run
+from pneumoseg.scripts.shared.options import Json, Output, Overwrite, Quiet, Verbose
+from pneumoseg.scripts.shared.printing import print_json
 
 
 @command
 def phantom(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the cases.", show_default=False)],
+    output: Output,
     cases: Annotated[int, typer.Option("--cases", metavar="N", help="How many patients.")] = 10,
     shape: Annotated[
         tuple[int, int, int], typer.Option("--shape", metavar="X Y Z", help="Voxels to the right, front and top.")
@@ -25,15 +26,15 @@ def phantom(
 
     For trying a pipeline where there is no CT at hand; scores on phantoms say nothing about patients.
 
-    Example: pneumoseg phantom data/phantoms --cases 10 --shape 128 128 64 --seed 0
+    Example: pneumoseg phantom -o data/phantoms --cases 10 --shape 128 128 64 --seed 0
     """
     from pneumoseg.data_io.console import log
     from pneumoseg.data_io.phantoms.generate import write_phantoms
 
-    folders = write_phantoms(out, cases, shape=shape, seed=seed, overwrite=overwrite)
-    log.info("%d phantoms of %d x %d x %d voxels written to %s", len(folders), *shape, out)
+    folders = write_phantoms(output, cases, shape=shape, seed=seed, overwrite=overwrite)
+    log.info("%d phantoms of %d x %d x %d voxels written to %s", len(folders), *shape, output)
     if json:
-        print_json({"folder": str(out), "cases": [folder.name for folder in folders], "shape": shape, "seed": seed})
+        print_json({"folder": str(output), "cases": [folder.name for folder in folders], "shape": shape, "seed": seed})
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """`pneumoseg predict`: masks for CT volumes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from pneumoseg.pipeline.models.bundled import DEFAULT_MODEL, bundled_model
-from pneumoseg.scripts.shared.command_line import (
+from pneumoseg.scripts.shared.command import command, run, value_of
+from pneumoseg.scripts.shared.options import (
     Device,
     Grid,
     Json,
@@ -18,11 +19,9 @@ from pneumoseg.scripts.shared.command_line import (
     Threads,
     TrustPlugins,
     Verbose,
-    command,
-    print_json,
-    run,
     use_device,
 )
+from pneumoseg.scripts.shared.printing import print_json
 
 
 @command
@@ -47,10 +46,15 @@ def predict(
     batch: Annotated[int | None, typer.Option("--batch", help="Tiles at a time.")] = None,
     tta: Annotated[bool, typer.Option("--tta", help="Average over mirror images, left-right swapped back.")] = False,
     changes: Set = None,
-    engine: Annotated[str, typer.Option("--engine", help="auto, openvino or keras.")] = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
+    engine: Annotated[
+        Literal["auto", "openvino", "keras"], typer.Option("--engine", help="What computes the networks.")
+    ] = "auto",
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"], typer.Option("--precision", help="Precision of the computation.")
+    ] = "auto",
     mask_format: Annotated[
-        str | None, typer.Option("--format", help="nii.gz (default), nii, or seg.nrrd for 3D Slicer.")
+        Literal["nii.gz", "nii", "seg.nrrd"] | None,
+        typer.Option("--format", help="Format of the masks; seg.nrrd is for 3D Slicer.", show_default="nii.gz"),
     ] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="A map of 0..1 per class, too.")] = False,
     statistics: Annotated[
@@ -81,15 +85,14 @@ def predict(
     """
     use_device(device, threads)
     from pneumoseg.data_io.datasets.inputs import find_inputs, one_part
-    from pneumoseg.data_io.formats.nifti_placement import grid_form
     from pneumoseg.evaluation.inference.batch import Wanted, predict_files
     from pneumoseg.evaluation.inference.outputs import place_outputs, write_volumetry
     from pneumoseg.pipeline.prediction.predictor import open_predictor
 
-    form = grid_form(grid)
     files = find_inputs(inputs)
     if part is not None:
-        files = one_part(files, part)
+        with value_of("--part"):
+            files = one_part(files, part)
     outputs = place_outputs(files, output, mask_format=mask_format, resume=resume, overwrite=overwrite)
     for name, value in (("overlap", overlap), ("batch", batch), ("mirror_axes", [0] if tta else None)):
         if value is not None:
@@ -105,7 +108,15 @@ def predict(
         precision=precision,
         threads=threads,
     )
-    wanted = Wanted(probabilities, statistics, preview, series, allow_gaps, keep_going, form)
+    wanted = Wanted(
+        probabilities=probabilities,
+        statistics=statistics,
+        preview=preview,
+        series=series,
+        allow_gaps=allow_gaps,
+        keep_going=keep_going,
+        grid=grid or "sform",
+    )
     results = predict_files(outputs, predictor, wanted=wanted, resume=resume)
     done = [result for result in results if result.manifest is not None]
     failed = [result for result in results if result.error is not None]

@@ -5,17 +5,9 @@ from typing import Annotated
 
 import typer
 
-from pneumoseg.scripts.shared.command_line import (
-    DataFolder,
-    Json,
-    Quiet,
-    Tolerances,
-    Verbose,
-    command,
-    run,
-    tolerances_of,
-)
-from pneumoseg.scripts.shared.results import print_results
+from pneumoseg.scripts.shared.command import command, run
+from pneumoseg.scripts.shared.options import DataFolder, Json, Quiet, Tolerances, Verbose, tolerances_of
+from pneumoseg.scripts.shared.printing import print_results
 
 
 @command
@@ -46,20 +38,20 @@ def report(
     settings = load_settings(str(run_folder / "settings.yaml"))
     dataset = open_dataset(data, grid=settings.data.grid)
     check_same_data(finished, dataset)
-    chosen = from_file(run_folder / "splits.json", dataset)
+    folds = from_file(run_folder / "splits.json", dataset)
     trained_here = any(run_folder.glob("fold_*/model.keras"))  # those who vote, and MIScnn, leave other files
     choice = finished.summary.get("model choice", settings.model_choice if trained_here else "not recorded")
     tolerances_mm = dict(settings.evaluation.tolerances_mm) | tolerances_of(tolerance)
     results = score_again(
         finished,
         dataset,
-        chosen,
+        folds,
         labels=settings.labels.table,
         model_choice=choice,
         tolerances_mm=tolerances_mm,
         show_cases=not hide_cases,
     )
-    print_results(results, quiet, json)
+    print_results(results, quiet=quiet, json=json)
 
 
 if __name__ == "__main__":

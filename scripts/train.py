@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pneumoseg.scripts.shared.command_line import (
+from pneumoseg.scripts.shared.command import command, run
+from pneumoseg.scripts.shared.options import (
     DataFolder,
     Device,
     DryRun,
@@ -21,12 +22,10 @@ from pneumoseg.scripts.shared.command_line import (
     Threads,
     TrustPlugins,
     Verbose,
-    command,
-    print_json,
-    run,
     settings_of,
     use_device,
 )
+from pneumoseg.scripts.shared.printing import print_json
 
 
 @command
@@ -34,7 +33,7 @@ def train(
     data: DataFolder,
     output: Output,
     preset: Preset = "covid-3d-unet",
-    set_: Set = None,
+    changes: Set = None,
     start_from: Annotated[
         Path | None, typer.Option("--start-from", help="Begin with the weights of this model file (fine-tuning).")
     ] = None,
@@ -59,7 +58,7 @@ def train(
     use_device(device, threads)
     from pneumoseg.data_io.datasets.layouts import open_dataset
 
-    settings = settings_of(preset, set_, seed, grid=grid)
+    settings = settings_of(preset, changes, seed=seed, grid=grid)
     dataset = open_dataset(data, grid=settings.data.grid)
     if dry_run:
         from pneumoseg.scripts.shared.dry_run import print_estimate

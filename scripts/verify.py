@@ -2,17 +2,9 @@
 
 import typer
 
-from pneumoseg.scripts.shared.command_line import (
-    Classes,
-    DataFolder,
-    Grid,
-    Json,
-    Quiet,
-    Verbose,
-    command,
-    print_json,
-    run,
-)
+from pneumoseg.scripts.shared.command import command, run
+from pneumoseg.scripts.shared.options import Classes, DataFolder, Grid, Json, Quiet, Verbose
+from pneumoseg.scripts.shared.printing import print_json
 
 
 @command
@@ -32,9 +24,8 @@ def verify(
 
     from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.data_io.datasets.verification import verify_dataset
-    from pneumoseg.data_io.formats.nifti_placement import grid_form
 
-    dataset = open_dataset(data, need_masks=False, grid=grid_form(grid))
+    dataset = open_dataset(data, need_masks=False, grid=grid or "sform")
     findings = verify_dataset(dataset, classes)
     errors = sum(finding.level == "error" for finding in findings)
     counts = {"cases": len(dataset), "errors": errors, "warnings": len(findings) - errors}

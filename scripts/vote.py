@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pneumoseg.scripts.shared.command_line import (
+from pneumoseg.scripts.shared.command import command, run
+from pneumoseg.scripts.shared.options import (
     DataFolder,
     Folds,
     Json,
@@ -17,11 +18,9 @@ from pneumoseg.scripts.shared.command_line import (
     Threads,
     TrustPlugins,
     Verbose,
-    command,
-    run,
     use_device,
 )
-from pneumoseg.scripts.shared.results import print_results
+from pneumoseg.scripts.shared.printing import print_results
 
 
 @command
@@ -55,15 +54,15 @@ def vote(
     splits = check_same_splits(model)
     method = Voting(tuple(model), tuple(changes or ()), trust_plugins, threads)
     dataset = open_dataset(data, grid=method.settings.data.grid)
-    chosen = from_file(splits, dataset)
-    check_folds(fold, len(chosen))
-    method.check_trained(range(len(chosen)) if fold is None else fold)
+    folds = from_file(splits, dataset)
+    check_folds(fold, len(folds))
+    method.check_trained(range(len(folds)) if fold is None else fold)
     if not overwrite:
         method.check_unchanged(output)
     tolerances_mm = dict(method.settings.evaluation.tolerances_mm)
     results = cross_validate(
         dataset,
-        chosen,
+        folds,
         method,
         output=output,
         folds=fold,
@@ -71,7 +70,7 @@ def vote(
         overwrite=overwrite,
         tolerances_mm=tolerances_mm,
     )
-    print_results(results, quiet, json)
+    print_results(results, quiet=quiet, json=json)
 
 
 if __name__ == "__main__":

@@ -92,4 +92,4 @@ def named(case: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(f"case {case}: {error}") from error
+        raise InputError(f"case {case}: {error}", options=error.options) from error

@@ -33,7 +33,7 @@ class LabelMapping:
             values=self.values,
             label_names=label_names,
             grid=self.grid,
-            remedy="name every label with --labels",
+            remedy="name every label",
         )
 
 
@@ -52,18 +52,18 @@ def parse_labels(texts: Sequence[str]) -> LabelMapping:
     for pair in pairs:
         number, equals, name = (part.strip() for part in pair.partition("="))
         if not equals or not name or not number.isascii() or not number.isdigit():
-            raise InputError(f"--labels takes NUMBER=NAME, such as 1=lung_left, found {pair!r}")
+            raise InputError(f"a class is given as NUMBER=NAME, such as 1=lung_left, found {pair!r}")
         if name in numbers or int(number) in numbers.values():
-            raise InputError(f"--labels: numbers and names must be unique, found {pair} again")
+            raise InputError(f"numbers and names of classes must be unique, found {pair} again")
         numbers[name] = int(number)
     if BACKGROUND not in numbers:
         if 0 in numbers.values():
-            raise InputError("--labels: 0 is the background; if it is not in your masks, give the background a number")
+            raise InputError("0 is the background; if it is not in your masks, give the background a number")
         numbers[BACKGROUND] = 0
     known = [name for name in LUNG_LABELS.names if name in numbers]
     names = (*known, *(name for name in numbers if name not in known))
     if not 2 <= len(names) <= 255:
-        raise InputError(f"--labels: from 1 to 254 classes beside the background, found {len(names) - 1}")
+        raise InputError(f"there are from 1 to 254 classes beside the background, found {len(names) - 1}")
     own = dict(zip(LUNG_LABELS.names, LUNG_LABELS.colours, strict=True))
     colours = tuple(own.get(name, COLOURS[index % len(COLOURS)]) for index, name in enumerate(names))
     pairs_of = tuple((names.index(a), names.index(b)) for a, b in [("lung_left", "lung_right")] if {a, b} <= set(names))

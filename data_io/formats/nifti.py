@@ -71,7 +71,7 @@ def open_nifti(path: str | Path, grid: GridForm = "sform") -> Scan:
     try:
         stored_grid = placement.grid(shape, grid)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{path}: {error}", options=error.options) from error
     return Scan(stored_grid, lambda: _stored_slabs(path, image, shape))
 
 

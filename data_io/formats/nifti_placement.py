@@ -34,14 +34,6 @@ EXACT_MM = 1e-3
 SHEARED = "the axes are not orthogonal, which a qform cannot represent"
 
 
-def grid_form(text: str | None) -> GridForm:
-    """The form of that name; the sform where none is named. Raises InputError for another name."""
-    for form in FORMS:
-        if text in (form, None):  # the sform comes first
-            return form
-    raise InputError(f"--grid is sform or qform, found {text}")
-
-
 @dataclass(frozen=True, eq=False)
 class NiftiPlacement:
     """The fields of a NIfTI header that say where its voxels lie, as they are stored: `header` holds them.
@@ -93,8 +85,10 @@ class NiftiPlacement:
             return Grid(shape, np.full((4, 4), np.nan) if affine is None else affine, self)
         except InputError as error:
             other = next((one for one in FORMS if one != form and self.affine_mm(one) is not None), None)
-            remedy = f"; --grid {other} reads it by its {other}" if other and form else ""
-            raise InputError(f"the header's {form or 'spacing'} cannot be used: {error}{remedy}") from error
+            message = f"the header's {form or 'spacing'} cannot be used: {error}"
+            if other is None or form is None:
+                raise InputError(message, options=error.options) from error
+            raise InputError(f"{message}; grid={other} reads it by its {other}", options=("grid",)) from error
 
     def _guessed(self, shape: tuple[int, int, int]) -> np.ndarray:
         """nibabel's guess from the spacings alone: the first axis to the left, the volume centred on the origin."""
@@ -126,12 +120,13 @@ class NiftiPlacement:
             return []
         mirrored = np.linalg.det(sform[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0
         here, itk = self.chosen(grid), self._form_of_itk
+        other = "qform" if here == "sform" else "sform"
         apart_mm = by_sform.distance_mm(by_qform)
         counts = f"here the {here} counts, in ITK and 3D Slicer {'too' if here == itk else f'the {itk}'}"
         return [
             f"the header's sform (code {self.code('sform')}, axes {by_sform.axis_codes}) and qform (code "
             f"{self.code('qform')}, axes {by_qform.axis_codes}) are up to {apart_mm:.4g} mm apart, "
-            f"{'mirrored' if mirrored else 'not mirrored'}; {counts}; --grid chooses"
+            f"{'mirrored' if mirrored else 'not mirrored'}; {counts}; grid={other} chooses the other"
         ]
 
     @property

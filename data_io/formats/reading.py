@@ -21,7 +21,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from pneumoseg.data_io.console import log
-from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.errors import InputError, options_of
 from pneumoseg.data_io.formats import nifti, nrrd_metaimage
 from pneumoseg.data_io.formats.declared_labels import names_in
 from pneumoseg.data_io.formats.dicom import ct, series
@@ -162,7 +162,7 @@ def _named(path: Path) -> Iterator[None]:
         reason = " ".join(str(error).split())
         if not isinstance(error, InputError):
             reason = f"the file cannot be read ({type(error).__name__}: {reason}); copy it again, or fix its reader"
-        raise InputError(f"{path}: {reason}") from error
+        raise InputError(f"{path}: {reason}", options=options_of(error)) from error
 
 
 def _checked(found: Volume | Scan, path: Path) -> Volume | Scan:

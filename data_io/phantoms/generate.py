@@ -90,7 +90,8 @@ def write_phantoms(
     visible = [path for path in folder.glob("*") if not path.name.startswith(".")] if folder.exists() else []
     if visible and not overwrite:
         raise InputError(
-            f"{folder}: the folder must be empty, found {visible[0].name}; give --overwrite or another name"
+            f"{folder}: the folder must be empty, found {visible[0].name}; overwrite it or choose another name",
+            options=("overwrite",),
         )
     folder.mkdir(parents=True, exist_ok=True)
     written = []

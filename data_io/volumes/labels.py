@@ -85,7 +85,7 @@ def class_numbers(array: np.ndarray, values: Sequence[int | None], rule: str, *,
         found = np.union1d(found, _whole(present[fits]))
     if unknown:
         texts = [str(value).removesuffix(".0") for value in sorted(unknown)[:VALUES_NAMED]]
-        raise InputError(f"{rule}, found {', '.join(texts)}; {remedy}")
+        raise InputError(f"{rule}, found {', '.join(texts)}; {remedy}", options=("labels", "classes"))
     classes = np.array([class_of[int(value)] for value in found], np.uint8)
     same = np.array_equal(classes, found)  # as in masks of this program: nothing to look up, twice as fast
     if same and array.dtype.kind != "f":

@@ -127,7 +127,7 @@ def cross_validate(
     with run_folder.logged_to(run.root / "log.txt"):
         if start_from is not None:
             log.warning(
-                "every fold begins with the weights of the model given by --start-from; where that was trained on test "
+                "every fold begins with the weights of the start model; where that was trained on test "
                 "cases of this run, the scores are too good"
             )
         for fold in wanted:
@@ -189,7 +189,8 @@ def _check_one_tolerance(run: RunFolder, detailed: pd.DataFrame) -> None:
             found = " and ".join(f"{value:g}" for value in sorted(tolerances_mm.dropna().unique()))
             raise InputError(
                 f"{run.root}: the folds' surface Dice of {name} have tolerances of {found} mm; score all of them alike "
-                f"with `report {run.root} DATA --tolerance {name}=MM`"
+                f"with `report {run.root} DATA`, giving one tolerance of {name}",
+                options=("tolerance",),
             )
 
 
@@ -209,11 +210,13 @@ def _one_fold(shared: _Experiment, fold: int, split: Split, resume: bool, overwr
     with run.writing(fold):
         if run.finished(fold):
             if not resume:
-                raise InputError(f"{run.fold(fold)}: the fold is finished; use --resume to keep it or --overwrite")
+                message = f"{run.fold(fold)}: the fold is finished; resume to keep it, or overwrite it"
+                raise InputError(message, options=("resume", "overwrite"))
             log.info("fold %d is finished", fold)
             return
         if not resume and (run.fold(fold) / "history.csv").is_file():
-            raise InputError(f"{run.fold(fold)}: the fold was begun; use --resume to go on or --overwrite")
+            message = f"{run.fold(fold)}: the fold was begun; resume it or overwrite it"
+            raise InputError(message, options=("resume", "overwrite"))
         log.info("fold %d: training on %s; testing on %s", fold, ", ".join(split.train), ", ".join(split.test))
         model = method.fit(dataset.select(split.train), run.fold(fold), resume=resume, start_from=shared.start_from)
         tested = dataset.select(split.test)

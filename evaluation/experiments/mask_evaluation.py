@@ -21,7 +21,7 @@ from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
 from pneumoseg.evaluation.figures.case_pictures import draw_case
 from pneumoseg.evaluation.report.page import summarise, write_report
 from pneumoseg.evaluation.report.results import case_sheets, draw_results, extreme_cases, grouped
-from pneumoseg.evaluation.runs.run_marks import is_fold, is_run
+from pneumoseg.evaluation.runs.output_guard import check_output_free
 from pneumoseg.evaluation.scoring import files, tables
 from pneumoseg.evaluation.scoring.case_scores import CaseScores, check_tolerances, score_case
 from pneumoseg.evaluation.scoring.pairing import Pair, find_pairs
@@ -30,24 +30,13 @@ MAP_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
 REPORT, SUMMARY = "report.html", "summary.json"
 RESULTS = (REPORT, SUMMARY, files.METRICS)
 """What says that results lie in a folder: written last, in this order."""
+MARKS = (REPORT, files.LESIONS, files.CONFUSION, "final.csv")
+"""What an evaluation leaves that was ended before its last file."""
 
 
-def check_free(output: Path, overwrite: bool = False) -> None:
-    """Raises InputError where results lie in `output` and are not to be replaced, and where it is a run or a fold
-    of one, whose own results are never replaced by others."""
-    if is_run(output) or is_fold(output):
-        raise InputError(f"{output}: this is a run folder with results; choose another folder")
-    found = [name for name in RESULTS if (output / name).exists()]
-    if found and not overwrite and not _is_unfinished(output):
-        raise InputError(
-            f"{output}: there are results already ({', '.join(found)}); choose another folder or give --overwrite"
-        )
-
-
-def _is_unfinished(output: Path) -> bool:
-    """Whether an evaluation was killed there, after its report and before metrics.csv."""
-    written = [REPORT, files.LESIONS, files.CONFUSION, "final.csv"]
-    return all((output / name).is_file() for name in written) and not (output / files.METRICS).exists()
+def check_output(output: Path, overwrite: bool = False) -> None:
+    """Raises InputError where an evaluation cannot be written to `output`, as `check_output_free`."""
+    check_output_free(output, files.METRICS, others=(REPORT, SUMMARY), marks=MARKS, overwrite=overwrite)
 
 
 def evaluate_masks(
@@ -76,13 +65,13 @@ def evaluate_masks(
         (output / name).unlink(missing_ok=True)
     shown = {pair: pair.image for pair in pairs if pair.image is not None}
     for pair, path in track(shown.items(), "drawing", len(shown)):
-        true, found = _masks(pair, mapping)
+        reference_mask, predicted_mask = _masks(pair, mapping)
         draw_case(
             output / "figures",
             pair.case,
-            _ct(path, true, mapping.grid),
-            reference=true,
-            prediction=found,
+            _ct(path, reference_mask, mapping.grid),
+            reference=reference_mask,
+            prediction=predicted_mask,
             labels=mapping.table,
             title=pair.case,
         )
@@ -142,13 +131,13 @@ def _ct(path: Path, reference: Volume, grid: GridForm) -> Volume:
 
 
 def _probability_maps(folder: Path, case: str, mapping: LabelMapping) -> dict[str, Volume]:
-    found: dict[str, Path] = {}
+    maps: dict[str, Path] = {}
     for name in mapping.table.names:
         paths = [path for suffix in MAP_SUFFIXES if (path := folder / f"{case}.{name}{suffix}").is_file()]
         if len(paths) > 1:
             raise InputError(f"{folder}: two maps of one class, {paths[0].name} and {paths[1].name}; keep one")
         if paths:
-            found[name] = paths[0]
-    if not found:
+            maps[name] = paths[0]
+    if not maps:
         raise InputError(f"{folder} needs a map {case}.CLASS.nii.gz, such as {case}.{mapping.table.names[-1]}.nii.gz")
-    return {name: read_volume(path, grid=mapping.grid) for name, path in found.items()}
+    return {name: read_volume(path, grid=mapping.grid) for name, path in maps.items()}

@@ -48,26 +48,26 @@ def write_exploration_report(
 
 
 def remarkable_cases(table: pd.DataFrame, labels: LabelTable = LUNG_LABELS) -> list[str]:
-    """Sentences on the cases of an `explore` table that are not in HU, have odd spacings, or have no mask.
+    """Sentences on the cases of an `explore` table that are not in HU, have unusual spacings, or have no mask.
 
-    Odd: along an axis more than `FAR_SPACING` times larger or smaller than the dataset's median, or not the same along
-    x and y (by over 1 %).
+    Unusual: along an axis more than `FAR_SPACING` times larger or smaller than the dataset's median, or not the same
+    along x and y (by over 1 %).
     """
     spacings = table[[f"spacing_{axis}_mm" for axis in AXES]]
     ratios = spacings / spacings.median()
     far = ((ratios > FAR_SPACING) | (ratios < 1 / FAR_SPACING)).any(axis=1)
     x, y = spacings["spacing_x_mm"], spacings["spacing_y_mm"]
     oblong = (x - y).abs() > 0.01 * pd.concat([x, y], axis=1).max(axis=1)
-    found = (
+    remarks = (
         (~table["hu"].astype(bool), "not in HU (already windowed, or offset)"),
         (far, f"a spacing more than {FAR_SPACING:g} times off the dataset's median along its axis"),
         (oblong, "voxels that are not square in the axial plane"),
         (table[f"frequency_{labels.names[0]}"].isna(), "no mask"),
     )
     return [
-        f"{chosen.sum()} of {len(table)} cases: {what}: {', '.join(map(str, table.loc[chosen, 'case']))}."
-        for chosen, what in found
-        if chosen.any()
+        f"{rows.sum()} of {len(table)} cases: {what}: {', '.join(map(str, table.loc[rows, 'case']))}."
+        for rows, what in remarks
+        if rows.any()
     ]
 
 

@@ -1,6 +1,6 @@
 """What a dataset holds before anything is trained: shapes, spacings, intensities, class frequencies, case by case."""
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,17 @@ from pneumoseg.data_io.volumes.volume import Volume
 
 AXES = ("x", "y", "z")
 
-Visitor = Callable[[Case, Volume, Volume | None], None]
-"""Called with each case while its image and mask (or None) are in memory, to draw it without reading it again."""
+
+def read_cases(dataset: Dataset, labels: LabelTable) -> Iterator[tuple[Case, Volume, Volume | None]]:
+    """Each case with its image and mask (None without one), read one at a time. Raises InputError as `explore`."""
+    if not len(dataset):
+        raise InputError(f"{dataset.root}: no cases to explore")
+    for case in track(dataset, "exploring", total=len(dataset)):
+        image, mask = (case.read_image(), None) if case.mask is None else case.read_pair(labels)
+        yield case, image, mask
 
 
-def explore(dataset: Dataset, labels: LabelTable = LUNG_LABELS, visit: Visitor | None = None) -> pd.DataFrame:
+def explore(dataset: Dataset, labels: LabelTable = LUNG_LABELS) -> pd.DataFrame:
     """One row per case: `case`, `patient`, `source`; of the volume in RAS+ order `shape_x`..., `spacing_x_mm`...;
     `orientation` (of the file, such as "LPS"), `dtype`, `minimum`, `maximum`, `mean`, `hu` (False: already windowed or
     offset); and per class `frequency_NAME` (share of all voxels, 0..1) and `volume_NAME_ml`.
@@ -26,15 +32,8 @@ def explore(dataset: Dataset, labels: LabelTable = LUNG_LABELS, visit: Visitor |
     The class columns of a case without mask are NaN. One case is in memory at a time. Raises InputError for a case
     that cannot be read, whose mask lies elsewhere or has other labels, and for a dataset without cases.
     """
-    if not len(dataset):
-        raise InputError(f"{dataset.root}: no cases to explore")
-    rows = []
-    for case in track(dataset, "exploring", total=len(dataset)):
-        image, mask = (case.read_image(), None) if case.mask is None else case.read_pair(labels)
-        rows.append(describe_case(case, image, mask, labels=labels))
-        if visit is not None:
-            visit(case, image, mask)
-    return pd.DataFrame(rows)
+    cases = read_cases(dataset, labels)
+    return pd.DataFrame([describe_case(case, image, mask, labels=labels) for case, image, mask in cases])
 
 
 def describe_case(case: Case, image: Volume, mask: Volume | None, *, labels: LabelTable) -> dict[str, object]:
@@ -62,7 +61,7 @@ def summary(table: pd.DataFrame, labels: LabelTable = LUNG_LABELS) -> dict[str, 
     """Means and medians over the cases of an `explore` table, ready for JSON.
 
     `mean_shape` and `median_shape` per axis (voxels), `median_spacing_mm` per axis, and `mean_frequency` per class: the
-    mean of the cases' own frequencies, each case counting alike (None where no case has a mask).
+    mean of the cases' frequencies, each case counting alike (None where no case has a mask).
     """
     annotated = table[f"frequency_{labels.names[0]}"].notna()
     return {
@@ -98,3 +97,14 @@ def readable(table: pd.DataFrame, labels: LabelTable = LUNG_LABELS) -> str:
         percents = 100 * table[f"frequency_{name}"]
         text[f"{name}_%"] = ["" if np.isnan(percent) else f"{percent:.2f}" for percent in percents]
     return text.to_string(index=False)
+
+
+def readable_summary(content: Mapping[str, object]) -> str:
+    """A `summary` as text for a terminal, one fact a line."""
+    lines = []
+    for name, fact in content.items():
+        values = fact.items() if isinstance(fact, dict) else [("", fact)]
+        lines.append(
+            f"{name}: " + ", ".join(f"{key} {value:.6g}".strip() for key, value in values if value is not None)
+        )
+    return "\n".join(lines)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pneumoseg.data_io.console import log, track, warnings_of_this_thread
 from pneumoseg.data_io.datasets.inputs import open_input
-from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.errors import InputError, options_of
 from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.formats.probability_maps import probability_maps
@@ -189,7 +189,7 @@ def _failed(source: Path, output: Output, error: Exception, wanted: Wanted) -> R
     reason = visible(" ".join(str(error).split())) or type(error).__name__
     reason = reason if str(source) in reason else f"{source}: {reason}"
     if not wanted.keep_going:
-        raise InputError(reason) from error
+        raise InputError(reason, options=options_of(error)) from error
     log.error("%s", AboutFiles(reason, (source, output.mask)))
     return Result(source, output, error=reason)
 

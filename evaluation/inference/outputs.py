@@ -55,24 +55,26 @@ class Output:
     def made_with(self, source: Path, recipe: Mapping) -> dict:
         """The manifest of the mask that lies there. Raises InputError unless it says that `source` and `recipe` (all
         that decides what the mask looks like) made the mask, and the mask is unchanged since."""
-        remedy = "use --overwrite or another output"
+        remedy, options = "overwrite it or choose another output", ("overwrite",)
         if not self.manifest.is_file():
-            raise InputError(f"{self.mask}: no manifest says how it was made; {remedy}")
+            raise InputError(f"{self.mask}: no manifest says how it was made; {remedy}", options=options)
         try:
             manifest = read_json(self.manifest, "the manifest of a mask", dict)
         except InputError as error:
-            raise InputError(f"{self.manifest}: not the manifest of a mask ({error}); {remedy}") from error
+            message = f"{self.manifest}: not the manifest of a mask ({error}); {remedy}"
+            raise InputError(message, options=options) from error
         statistics = manifest.get("statistics") or {}
         plain = isinstance(statistics, dict) and all(isinstance(fact, Fact) for fact in statistics.values())
         if "mask_sha256" not in manifest or not plain:
-            raise InputError(f"{self.manifest}: not the manifest of a mask; {remedy}")
+            raise InputError(f"{self.manifest}: not the manifest of a mask; {remedy}", options=options)
         differing = [key for key in recipe if manifest.get(key) != recipe[key]]
         if manifest.get("source_sha256") != sha256_of(source):
             differing.append("CT")
         if manifest["mask_sha256"] != sha256_of(self.mask):
             differing.append("mask itself")
         if differing:
-            raise InputError(f"{self.mask}: made otherwise, or changed since: {', '.join(differing)}; {remedy}")
+            message = f"{self.mask}: made otherwise, or changed since: {', '.join(differing)}; {remedy}"
+            raise InputError(message, options=options)
         return manifest
 
 
@@ -94,13 +96,14 @@ def place_outputs(
     output = Path(output)
     ending = f".{(mask_format or 'nii.gz').lstrip('.')}"
     if not is_label_file(f"mask{ending}"):
-        raise InputError(f"--format {mask_format}: a mask is written as nii.gz, nii or seg.nrrd")
+        raise InputError(f"format {mask_format}: a mask is written as nii.gz, nii or seg.nrrd")
     if is_label_file(output):
         if len(files) != 1:
             raise InputError(f"{output}: one mask for {len(files)} volumes; give a folder as output")
         if mask_format is not None and not output.name.lower().endswith(ending):
             raise InputError(
-                f"{output}: the name asks for another format than --format {mask_format}; give one of them"
+                f"{output}: the name asks for another format than {mask_format}; give one of them",
+                options=("mask_format",),
             )
         masks = [output]
     elif output.is_file() or output.suffix.lower() in IMAGE_SUFFIXES:
@@ -114,7 +117,8 @@ def place_outputs(
         if mask.exists() and mask.samefile(source):
             raise InputError(f"{mask}: the mask would replace the CT itself; give another output")
         if mask.exists() and not (resume or overwrite):
-            raise InputError(f"{mask}: exists already; use --resume to keep it or --overwrite to replace it")
+            message = f"{mask}: exists already; resume to keep it, or overwrite it"
+            raise InputError(message, options=("resume", "overwrite"))
     return {source: Output(mask) for source, mask in zip(files.values(), masks, strict=True)}
 
 
@@ -141,7 +145,7 @@ def _read_volumetry(path: Path) -> list[dict]:
     try:
         table = read_table(path)
     except InputError as error:
-        raise InputError(f"{error}; move it elsewhere") from error
+        raise InputError(f"{error}; move it elsewhere", options=error.options) from error
     if "case" not in table:
         found = ", ".join(map(str, table.columns))
         raise InputError(f"{path}: a table of volumes has a column case, found {found}; move it elsewhere")

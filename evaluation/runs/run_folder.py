@@ -163,7 +163,8 @@ def check_same_data(run: RunFolder, dataset: Dataset) -> None:
 def check_flags(resume: bool, overwrite: bool) -> None:
     """Raises InputError where both are wanted."""
     if resume and overwrite:
-        raise InputError("--resume keeps what is there and --overwrite removes it; give one of them")
+        message = "resuming keeps what is there and overwriting removes it; give one of them"
+        raise InputError(message, options=("resume", "overwrite"))
 
 
 def check_output(root: str | Path, resume: bool = False, overwrite: bool = False) -> None:
@@ -183,7 +184,7 @@ def check_output(root: str | Path, resume: bool = False, overwrite: bool = False
     if is_run(root) or is_begun(root):
         if overwrite and (others := others_in(root)):
             raise InputError(
-                f"{root}: --overwrite removes the whole run folder, found other things in it: {listed(others)}; move "
+                f"{root}: overwriting removes the whole run folder, found other things in it: {listed(others)}; move "
                 "them elsewhere, or choose another output"
             )
         return
@@ -191,7 +192,8 @@ def check_output(root: str | Path, resume: bool = False, overwrite: bool = False
         raise InputError(f"{root}: not a run folder; choose another output, or remove it yourself")
     if not overwrite:
         raise InputError(
-            f"{root}: an incomplete run folder, missing {' and '.join(missing_marks(root))}; use --overwrite"
+            f"{root}: an incomplete run folder, missing {' and '.join(missing_marks(root))}; overwrite it",
+            options=("overwrite",),
         )
 
 
@@ -227,7 +229,7 @@ def _empty(folder: Path) -> None:
 
 
 def _exists_already(root: Path) -> InputError:
-    return InputError(f"{root}: exists already; use --resume to go on or --overwrite to start again")
+    return InputError(f"{root}: exists already; resume it or overwrite it", options=("resume", "overwrite"))
 
 
 def fingerprints_of(dataset: Dataset) -> dict[str, str]:
@@ -313,5 +315,6 @@ def _same_experiment(
     if changed:
         raise InputError(
             f"{run.root}: {' and '.join(changed)} differ from those the run began with; give the same ones, or start "
-            "again in another folder, or here with --overwrite and without --fold"
+            "again in another folder, or overwrite this one with all its folds",
+            options=("overwrite",),
         )

@@ -44,8 +44,8 @@ class Voting:
     def _settings_of(self, run: Path) -> Settings:
         models = sorted(run.glob("fold_*/model.keras"))
         if not models:
-            raise InputError(f"{run}: no fold has a model (fold_K/model.keras); finish a fold with `kfold --resume`")
-        return recorded(change_trained(read_settings(models[0], self.trust_plugins), self.changes, "--set"))
+            raise InputError(f"{run}: no fold has a model (fold_K/model.keras); finish a fold of that run")
+        return recorded(change_trained(read_settings(models[0], self.trust_plugins), self.changes, "the settings"))
 
     @property
     def labels(self) -> LabelTable:
@@ -104,8 +104,9 @@ class Voting:
         for record in sorted(output.glob(f"fold_[0-9]*/{MODELS}")):
             if read_json(record, "which models voted", dict) != self._models(_fold_of(record.parent)):
                 raise InputError(
-                    f"{record.parent}: its models have been trained again since they voted; vote on it again with "
-                    "--overwrite, alone with --fold"
+                    f"{record.parent}: its models have been trained again since they voted; vote on it again, "
+                    "overwriting this fold alone or all folds",
+                    options=("overwrite", "fold"),
                 )
 
     def _models(self, fold: int) -> dict[str, str]:
@@ -118,7 +119,8 @@ class Voting:
         for file in files:
             if not file.is_file():
                 raise InputError(
-                    f"{file}: missing; finish that fold with `kfold --resume`, or choose others with --fold"
+                    f"{file}: missing; finish that fold of the run, or choose other folds",
+                    options=("fold",),
                 )
         return files
 
@@ -155,6 +157,6 @@ def check_same_splits(runs: Sequence[Path]) -> Path:
         if texts[-1] != texts[0]:
             raise InputError(
                 f"{run} and {runs[0]}: their folds have other cases, so that a model would vote on cases it was "
-                "trained on; train with --splits FILE of the other run"
+                "trained on; train with the splits.json of the other run"
             )
     return runs[0] / "splits.json"

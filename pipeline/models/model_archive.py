@@ -94,7 +94,8 @@ def _check_layers(path: Path, network: dict) -> None:
     for layer in _layers(network):
         builtin = str(layer.get("module") or "").startswith("keras.layers")
         if builtin and not LAYERS.fullmatch(str(layer["class_name"])):
-            raise InputError(f"{path}: a network with {layer['class_name']} layers is loaded with --trust-plugins only")
+            message = f"{path}: a network with {layer['class_name']} layers is loaded only where plug-ins are trusted"
+            raise InputError(message, options=("trust_plugins",))
 
 
 def _layers(content: object) -> Iterator[dict]:

@@ -55,7 +55,8 @@ def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
     except (ValueError, TypeError, LookupError, AttributeError, RuntimeError, OSError, zipfile.BadZipFile) as error:
         # After these words Keras says what is wrong, before them it shows the whole configuration.
         reason = " ".join(str(error).rpartition("Exception encountered: ")[2].split())[:300]
-        raise InputError(f"{path}: the network cannot be loaded ({reason}){missing}") from error
+        options = ("trust_plugins",) if missing and not trust_plugins else ()
+        raise InputError(f"{path}: the network cannot be loaded ({reason}){missing}", options=options) from error
     _check_network(path, network, settings)
     return TrainedModel(network, settings, sha256_of(path))
 
@@ -75,7 +76,7 @@ def _import_network(name: str, trust_plugins: bool) -> str:
     """Imports the module of "module:function" where it is trusted; where not, or where it is absent, says what its
     absence calls for: a network of Keras's own layers is loaded without."""
     if not trust_plugins:
-        return f"; use --trust-plugins if you know the code of {name}"
+        return f"; trust its plug-ins if you know the code of {name}"
     try:
         plugins.find(name, {}, "network")
     except InputError as error:
@@ -94,7 +95,8 @@ def read_settings(path: str | Path, trust_plugins: bool = False) -> Settings:
     settings = settings_from(content, str(path))
     if settings.preprocessing.steps and not trust_plugins:
         raise InputError(
-            f"{path}: predicting would run {', '.join(settings.preprocessing.steps)}; use --trust-plugins if you know "
-            "that code"
+            f"{path}: predicting would run {', '.join(settings.preprocessing.steps)}; trust its plug-ins if you know "
+            "that code",
+            options=("trust_plugins",),
         )
     return settings

@@ -7,7 +7,7 @@
 
 `settings` is the NetworkSettings, `dtype` a Keras dtype policy; the output is (batch, ..., classes), float32
 probabilities. Layer classes of your own need `@keras.saving.register_keras_serializable()`, and models that hold them
-`--trust-plugins` when they are loaded. Layers named decoder_0, decoder_1, ... (full resolution, half, ...) are where
+`trust_plugins` when they are loaded. Layers named decoder_0, decoder_1, ... (full resolution, half, ...) are where
 deep supervision attaches.
 """
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoseg.data_io.console import log
-from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.errors import InputError, options_of
 from pneumoseg.data_io.public_text import AboutFiles
 from pneumoseg.pipeline.models.model_file import load_model
 from pneumoseg.pipeline.prediction import sliding_window
@@ -54,13 +54,13 @@ def open_engine(
     if precision not in ("auto", "float32", "bfloat16"):
         raise InputError(f"the precision is auto, float32 or bfloat16, found {precision}")
     if precision == "bfloat16" and name != "keras" and not (hardware.has_bfloat16() or hardware.gpu_present()):
-        raise InputError("this processor has no bfloat16 instructions; use --precision float32")
+        raise InputError("this processor has no bfloat16 instructions; choose float32", options=("precision",))
     if _wants_openvino(name):
         try:
             return _openvino(files, settings, precision, threads, trust_plugins)
         except (InputError, ImportError, OSError, RuntimeError) as error:
             if name == "openvino":
-                raise InputError(f"engine openvino: {error}") from error
+                raise InputError(f"engine openvino: {error}", options=options_of(error)) from error
             reason = AboutFiles(" ".join(str(error).split()), files)
             log.warning("OpenVINO cannot be used (%s); going on with Keras, slower", reason)
     return _keras(files, settings, precision, trust_plugins)
@@ -119,7 +119,8 @@ def keras_network(network: "keras.Model") -> sliding_window.Network:
         except hardware.out_of_memory() as error:
             raise InputError(
                 f"the GPU has not enough memory for {len(tiles)} tiles of {list(tiles.shape[1:-1])} at once: lower "
-                "prediction.batch, or use --device cpu"
+                "prediction.batch, or predict on the processor (device cpu)",
+                options=("device",),
             ) from error
 
     return predict

@@ -126,7 +126,7 @@ def open_predictor(
     voting: dict[Path, Settings] = {}
     alike: dict[tuple, list[Path]] = {}
     for file, own in every.items():
-        origin = f"{file}, which votes with the prediction settings of {first_file} (--set changes them for all)"
+        origin = f"{file}, which votes with the prediction settings of {first_file} (changed settings are those of all)"
         voting[file] = settings_from(dict(own) | shared, origin)
         # Where a tile is the full image, its size depends on the network.
         alike.setdefault((own.preprocessing, own.patches.shape or own.divisor), []).append(file)
@@ -173,8 +173,9 @@ def change_trained(settings: Settings, changes: Sequence[str], source: str) -> S
     for change in changes:
         if not change.strip().startswith(CHANGEABLE):
             raise InputError(
-                f"--set {change}: a trained model takes preprocessing.equalise and settings of prediction and "
-                "postprocessing alone"
+                f"{change}: a trained model takes preprocessing.equalise and settings of prediction and "
+                "postprocessing alone",
+                options=("changes",),
             )
     return change_settings(settings, changes, source)
 
@@ -183,7 +184,8 @@ def _model_files(path: Path, folds: Sequence[int] | None) -> list[Path]:
     single = path if path.is_file() else path / "model.keras"
     if single.is_file():
         if folds is not None:
-            raise InputError(f"{path}: --fold is for the folds of a run folder, found a single model; omit it")
+            message = f"{path}: only a run folder has folds to choose from, found a single model; choose no fold"
+            raise InputError(message, options=("fold",))
         return [single]
     if (path / CARD).is_file():
         check_members(path)

@@ -123,7 +123,9 @@ class Preprocessor:
         try:
             check_ct_grid(resampled)
         except InputError as error:
-            raise InputError(f"at the network's spacing, preprocessing.spacing_mm: {error}") from error
+            raise InputError(
+                f"at the network's spacing, preprocessing.spacing_mm: {error}", options=error.options
+            ) from error
         _require_memory(grid, resampled)
         return resampled
 

@@ -48,7 +48,7 @@ def cpu_flags() -> frozenset[str]:
 
 
 def usable_cores() -> int:
-    """How many cores this process may use: those it is bound to, or fewer where OMP_NUM_THREADS (`--threads`) says."""
+    """How many cores this process may use: those it is bound to, or fewer where OMP_NUM_THREADS says."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores, int(wanted)) if wanted.isdecimal() and int(wanted) else cores

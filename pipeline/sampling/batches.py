@@ -157,8 +157,9 @@ def training_batches(
     except BrokenProcessPool as error:
         raise InputError(
             f"a process that makes training batches was killed, perhaps for want of memory, with training.workers "
-            f"{workers} and patches.batch {settings.patches.batch}: go on with --resume when there is more memory, or "
-            "begin again with less of either"
+            f"{workers} and patches.batch {settings.patches.batch}: resume the training when there is more memory, or "
+            "begin again with less of either",
+            options=("resume",),
         ) from error
 
 

@@ -95,15 +95,15 @@ def _change(content: dict, change: str) -> None:
     key, equals, value = change.partition("=")
     shown = change if len(change) <= LONGEST_VALUE else f"{change[:LONGEST_VALUE]} ..."
     if not equals or not key.strip():
-        raise InputError(f"--set {shown}: give KEY=VALUE, for instance training.epochs=5")
+        raise InputError(f"{shown}: give KEY=VALUE, for instance training.epochs=5", options=("changes",))
     *groups, name = key.strip().split(".")
     for group in groups:
         content = content.setdefault(group, {})
         if not isinstance(content, dict):
-            raise InputError(f"--set {shown}: {group} is not a group of settings")
-    parsed = _parse(f"value: {value}", f"--set {shown}")
+            raise InputError(f"{shown}: {group} is not a group of settings", options=("changes",))
+    parsed = _parse(f"value: {value}", f"the change {shown}")
     if set(parsed) != {"value"}:
-        raise InputError(f"--set {shown}: one value is needed, found several lines")
+        raise InputError(f"{shown}: one value is needed, found several lines", options=("changes",))
     content[name] = parsed["value"]
 
 

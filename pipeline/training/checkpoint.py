@@ -16,6 +16,8 @@ from pneumoseg.data_io.storage.atomic import write_aside
 
 DAMAGED = (OSError, ValueError, TypeError, LookupError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 Arrays = tuple[np.ndarray, ...]
+BEGIN_AGAIN = ("overwrite", "fold")
+"""The arguments with which a training begins again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             if not isinstance(history, list) or not all(map(_is_epoch, history)):
                 raise ValueError("no history of epochs")
     except DAMAGED as error:
-        raise InputError(f"{path}: a damaged checkpoint ({error}); {begin_again(path.parent.parent)}") from error
+        raise InputError(
+            f"{path}: a damaged checkpoint ({error}); {begin_again(path.parent.parent)}", options=BEGIN_AGAIN
+        ) from error
     return Checkpoint(**groups, history=tuple(history), fingerprint=fingerprint)
 
 
@@ -64,8 +68,8 @@ def begin_again(folder: Path) -> str:
     """How the training in `folder` is begun again, in words: of a fold alone, so that the others stay."""
     begins, _, number = folder.name.rpartition("_")
     if begins != "fold":
-        return "begin again with --overwrite"
-    return f"begin this fold again with --overwrite --fold {number} (--overwrite alone removes all folds)"
+        return "begin again, overwriting it"
+    return f"begin this fold again: overwrite fold {number} alone (overwriting without a fold removes all folds)"
 
 
 def _is_epoch(row: object) -> bool:

@@ -19,7 +19,14 @@ from pneumoseg.pipeline.sampling import batches, patches
 from pneumoseg.pipeline.settings import plugins
 from pneumoseg.pipeline.settings.schema import EvaluationSettings, Settings
 from pneumoseg.pipeline.training import cost, schedules
-from pneumoseg.pipeline.training.checkpoint import Arrays, Checkpoint, begin_again, load_checkpoint, save_checkpoint
+from pneumoseg.pipeline.training.checkpoint import (
+    BEGIN_AGAIN,
+    Arrays,
+    Checkpoint,
+    begin_again,
+    load_checkpoint,
+    save_checkpoint,
+)
 from pneumoseg.pipeline.training.step import Trainer, make_trainer
 from pneumoseg.pipeline.training.tensorboard import event_log, log_scalars
 
@@ -142,7 +149,8 @@ def _restore(path: Path, fingerprint: str, trainer: Trainer) -> tuple[tuple[dict
     if checkpoint.fingerprint != fingerprint:
         raise InputError(
             f"{path.parent.parent}: settings, precision, cases or own code changed since the checkpoint; "
-            f"{begin_again(path.parent.parent)}"
+            f"{begin_again(path.parent.parent)}",
+            options=BEGIN_AGAIN,
         )
     try:
         if checkpoint.best:
@@ -150,7 +158,8 @@ def _restore(path: Path, fingerprint: str, trainer: Trainer) -> tuple[tuple[dict
         trainer.restore(checkpoint.model, checkpoint.optimizer)
     except (ValueError, TypeError) as error:  # arrays of other shapes, or too few
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: a damaged checkpoint ({reason}); {begin_again(path.parent.parent)}") from error
+        message = f"{path}: a damaged checkpoint ({reason}); {begin_again(path.parent.parent)}"
+        raise InputError(message, options=BEGIN_AGAIN) from error
     log.info("resumed after epoch %d", len(checkpoint.history))
     return checkpoint.history, checkpoint.best
 

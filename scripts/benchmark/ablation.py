@@ -69,10 +69,10 @@ def compare(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     dice = {name: table.pivot(index="case", columns="class", values="dice") for name, table in tables.items()}
     first = next(iter(dice.values()))
     rows = []
-    for name, found in dice.items():
-        means = {f"{column}_dice": found[column].mean() for column in CLASSES}
-        gains = {f"{column}_difference": (found[column] - first[column]).mean() for column in ("lungs", "infection")}
-        rows.append({"variant": name, "cases": len(found), **means, **gains})
+    for name, variant in dice.items():
+        means = {f"{column}_dice": variant[column].mean() for column in CLASSES}
+        gains = {f"{column}_difference": (variant[column] - first[column]).mean() for column in ("lungs", "infection")}
+        rows.append({"variant": name, "cases": len(variant), **means, **gains})
     return pd.DataFrame(rows)
 
 

@@ -25,7 +25,7 @@ from pneumoseg.pipeline.settings.loading import load_settings
 from pneumoseg.scripts.benchmark.ablation import CLASSES, folder_name, parse_variant
 from pneumoseg.scripts.benchmark.machine import report
 
-OWN = "pneumoseg"
+THIS_PROGRAM = "pneumoseg"
 SECOND_EPOCH = re.compile(r"epoch 2/.*?seconds ([\d.]+)")
 
 
@@ -41,11 +41,12 @@ def equal_budget(
     """Trains each as long as this program's preset takes and measures the fold's test cases."""
     start = [sys.executable, "-m"]
     cases = [str(data), "--fold", str(fold)]
-    own = output / OWN
-    _complete([*start, "pneumoseg.scripts.kfold", *cases, "--preset", preset], own)
-    figures = {OWN: measure(own, fold)}
+    run = output / THIS_PROGRAM
+    splits = run / "splits.json"
+    _complete([*start, "pneumoseg.scripts.kfold", *cases, "--preset", preset], run)
+    figures = {THIS_PROGRAM: measure(run, fold)}
     # The same test cases for all, whatever their settings say of splits and seeds.
-    cases += ["--splits", str(own / "splits.json"), *(("--environment", str(environment)) if environment else ())]
+    cases += ["--splits", str(splits), *(("--environment", str(environment)) if environment else ())]
     for name, changes in map(parse_variant, miscnn):
         run = output / folder_name(f"miscnn {name}")
         command = [
@@ -57,7 +58,9 @@ def equal_budget(
         if (run / "settings.yaml").is_file():
             epochs = load_settings(str(run / "settings.yaml")).training.epochs
         else:
-            epochs = max(1, round(60 * figures[OWN]["minutes"] / seconds_of_epoch(command, Path(f"{run}-trial"))))
+            epochs = max(
+                1, round(60 * figures[THIS_PROGRAM]["minutes"] / seconds_of_epoch(command, Path(f"{run}-trial")))
+            )
         _complete([*command, "--set", f"training.epochs={epochs}"], run)
         figures[f"miscnn {name}"] = measure(run, fold)
     report(figures, json_file)
@@ -81,10 +84,10 @@ def seconds_of_epoch(command: list[str], run: Path) -> float:
     with subprocess.Popen(command) as process:
         while process.poll() is None:
             time.sleep(1)
-            found = SECOND_EPOCH.search(_text(run / "log.txt"))
-            if found:
+            epoch = SECOND_EPOCH.search(_text(run / "log.txt"))
+            if epoch:
                 process.terminate()
-                return float(found[1])
+                return float(epoch[1])
     raise subprocess.CalledProcessError(process.returncode, command)
 
 

@@ -44,7 +44,7 @@ def matrix_rates() -> dict[str, float]:
 
 
 def report(figures: dict, json_file: Path | None) -> None:
-    """Prints a benchmark's figures as JSON, and writes them to `json_file` where one is wanted."""
+    """Prints a benchmark's figures as JSON, and writes them to `json_file` where one is given."""
     text = json.dumps(figures, indent=2, allow_nan=False)
     if json_file is not None:
         json_file.write_text(text + "\n", encoding="utf-8")

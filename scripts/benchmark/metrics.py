@@ -80,10 +80,10 @@ def _surface_distance(reference: np.ndarray, prediction: np.ndarray) -> None:
 
     for members in MEMBERS.values():
         masks = [np.isin(mask, members) for mask in (reference, prediction)]
-        found = surface_distance.compute_surface_distances(*masks, SPACING_MM)
-        surface_distance.compute_robust_hausdorff(found, 95)
-        surface_distance.compute_average_surface_distance(found)
-        surface_distance.compute_surface_dice_at_tolerance(found, 3.0)
+        distances_mm = surface_distance.compute_surface_distances(*masks, SPACING_MM)
+        surface_distance.compute_robust_hausdorff(distances_mm, 95)
+        surface_distance.compute_average_surface_distance(distances_mm)
+        surface_distance.compute_surface_dice_at_tolerance(distances_mm, 3.0)
 
 
 def _run(program: str, work: Path) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from pneumoseg.scripts.shared.command_line import print_json
+from pneumoseg.scripts.shared.printing import print_json
 
 
 def print_estimate(settings, dataset, folds: int, *, json: bool) -> None:

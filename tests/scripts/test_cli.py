@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 import time
@@ -40,26 +39,3 @@ def test_a_command_file_runs_by_itself():
     assert done.returncode == 0, done.stderr
     assert "prepared cases" in done.stdout
     assert time.monotonic() - started < 30
-
-
-def test_info_shows_a_preset(tmp_path, monkeypatch):
-    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path))
-    result = CliRunner().invoke(app, ["info", "--preset", "covid-3d-unet", "--json"])
-    assert json.loads(result.output)["network"]["filters"] == [32, 64, 128, 256, 512]
-
-
-def test_info_clears_the_prepared_cases(tmp_path, monkeypatch):
-    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path))
-    entry = tmp_path / "cases" / "one"
-    entry.mkdir(parents=True)
-    (entry / "image.npy").write_bytes(bytes(3_000_000))
-    assert json.loads(CliRunner().invoke(app, ["info", "--json"]).output)["prepared cases"]["megabytes"] == 3.0
-    assert CliRunner().invoke(app, ["info", "--clear-cases"]).exit_code == 0
-    assert not (tmp_path / "cases").exists()
-
-
-def test_info_clears_the_prepared_cases_also_where_it_shows_a_preset(tmp_path, monkeypatch):
-    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path))
-    (tmp_path / "cases" / "one").mkdir(parents=True)
-    assert CliRunner().invoke(app, ["info", "--preset", "demo", "--clear-cases"]).exit_code == 0
-    assert not (tmp_path / "cases").exists()

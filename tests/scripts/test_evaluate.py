@@ -180,7 +180,10 @@ def test_results_of_another_command_are_replaced_only_when_asked(folders, capsys
     (folders["output"] / name).write_text("of an exploration")
     with pytest.raises(typer.Exit):
         evaluate(**folders, quiet=True)
-    assert f"there are results already ({name}); choose another folder or give --overwrite" in capsys.readouterr().err
+    assert (
+        f"must be free for results, found {name}; choose another folder or overwrite it (--overwrite)"
+        in capsys.readouterr().err
+    )
     assert (folders["output"] / name).read_text() == "of an exploration"
     evaluate(**folders, quiet=True, overwrite=True)
     assert (folders["output"] / name).read_text() != "of an exploration"

@@ -39,7 +39,7 @@ def unrendered(monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (1, 1)).save(path)
 
-    monkeypatch.setattr("pneumoseg.evaluation.figures.saving.save_figure", save)
+    monkeypatch.setattr("pneumoseg.evaluation.exploration.output_folder.save_figure", save)
 
 
 def written(folder):

@@ -83,4 +83,4 @@ def _predicted_by_the_form_that_is_given(model, ct, tmp_path):
 def test_verify_reports_the_form_that_counts(data):
     assert "here the sform counts, in ITK and 3D Slicer the qform" in invoke("verify", data)
     assert "here the qform counts, in ITK and 3D Slicer too" in invoke("verify", data, "--grid", "qform")
-    assert "--grid is sform or qform, found q" in invoke("verify", data, "--grid", "q", code=2)
+    assert "'sform', 'qform'" in invoke("verify", data, "--grid", "q", code=2)

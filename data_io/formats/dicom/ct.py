@@ -88,7 +88,7 @@ def choose_series(path: str | Path, wanted: str | int | None = None) -> Series:
         others = [one for one in matching if one is not chosen]
         log.warning(
             "%s: several series; reading series %s %s, not %s %s; to read another, copy its slices to a folder of "
-            "their own or give its UID, number or description to `pneumoseg predict --series`",
+            "their own or, to predict, name it by UID, number or description (series)",
             path,
             chosen.summary,
             Private(f"[{chosen.details}]"),
@@ -210,7 +210,8 @@ def _check_steps(path: str | Path, series: Series, positions: np.ndarray, normal
     if not allow_gaps:
         raise InputError(
             f"{path}: a CT needs evenly spaced slices, but {found}; add the missing files, or export the series again "
-            "(`pneumoseg predict --allow-gaps` reads the slices as if evenly spaced)"
+            "(a prediction that allows gaps reads the slices as if evenly spaced)",
+            options=("allow_gaps",),
         )
     log.warning("%s: %s; read as if all were %.2f mm apart", path, found, rises.mean())
 

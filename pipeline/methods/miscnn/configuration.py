@@ -81,7 +81,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
     """
     if refused := refusals(settings):
         raise InputError(
-            f"MIScnn 1.4.0 cannot express {'; '.join(refused)}: change these with --set, or begin with --preset miscnn"
+            f"MIScnn 1.4.0 cannot express {'; '.join(refused)}: change these, or begin with the preset miscnn",
+            options=("changes", "preset"),
         )
     training, shape = settings.training, settings.patches.shape or ()
     strides = [max(1, int(size * (1.0 - settings.prediction.overlap))) for size in shape]

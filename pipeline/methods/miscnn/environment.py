@@ -52,7 +52,8 @@ def interpreter() -> str:
 def _make(folder: Path) -> None:
     # Only what this function began may be removed: a folder that was given may be somebody's own environment.
     if folder.exists() and not (folder / BEGUN).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: holds something else than an environment of MIScnn; choose another --environment")
+        message = f"{folder}: holds something else than an environment of MIScnn; choose another folder"
+        raise InputError(message, options=("environment",))
     base = interpreter()
     log.info("Making an environment for MIScnn 1.4.0 in %s: some minutes and about 2 GB, once.", folder)
     python = str(_python(folder))
@@ -75,8 +76,9 @@ def _run(part: str, command: list[str]) -> None:
     if done.returncode:
         lines = (done.stdout + done.stderr).strip().splitlines() or ["it said nothing"]
         raise InputError(
-            f"MIScnn's environment: {part} failed ({lines[-1].strip()}); mend this and run the command again, or give "
-            "the folder of a finished environment with --environment"
+            f"MIScnn's environment: {part} failed ({lines[-1].strip()}); fix this and run the command again, or give "
+            "the folder of a finished environment",
+            options=("environment",),
         )
 
 

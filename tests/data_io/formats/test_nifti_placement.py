@@ -71,10 +71,10 @@ def test_the_form_that_counts_and_the_mask_in_its_place(tmp_path, said, codes, g
 def test_the_warning_says_which_form_counts_where(tmp_path, said):
     open_nifti(save(tmp_path / "a.nii", LEFT, RIGHT, (1, 2)))
     assert "sform (code 2, axes RAS) and qform (code 1, axes LAS)" in said.text
-    assert "here the sform counts, in ITK and 3D Slicer the qform; --grid chooses" in said.text
+    assert "here the sform counts, in ITK and 3D Slicer the qform; grid=qform chooses the other" in said.text
     said.clear()
     open_nifti(save(tmp_path / "b.nii", LEFT, RIGHT, (1, 1)), "qform")
-    assert "here the qform counts, in ITK and 3D Slicer the sform; --grid chooses" in said.text
+    assert "here the qform counts, in ITK and 3D Slicer the sform; grid=sform chooses the other" in said.text
     said.clear()
     moved = RIGHT.copy()
     moved[2, 3] += 12
@@ -157,7 +157,7 @@ def test_a_damaged_sform_is_refused_and_the_qform_offered(tmp_path):
     raw = bytearray(ct.read_bytes())
     raw[312:328] = bytes(16)  # srow_z
     ct.write_bytes(raw)
-    with pytest.raises(InputError, match=r"ct\.nii: the header's sform cannot be used: .*; --grid qform reads it"):
+    with pytest.raises(InputError, match=r"ct\.nii: the header's sform cannot be used: .*; grid=qform reads it"):
         open_nifti(ct)
     np.testing.assert_allclose(open_nifti(ct, "qform").source.affine, RIGHT, atol=1e-6)
 

@@ -210,7 +210,7 @@ def test_negative_index_is_refused():
 
 def test_folder_with_files_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("x")
-    with pytest.raises(InputError, match="--overwrite"):
+    with pytest.raises(InputError, match="overwrite it or choose another name"):
         write_phantoms(tmp_path, 1, shape=TINY)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 

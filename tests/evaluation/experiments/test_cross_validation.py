@@ -50,7 +50,7 @@ def test_the_run_folder_has_every_file(dataset, tmp_path):
 
 def test_an_existing_run_needs_resume_or_overwrite(dataset, tmp_path):
     run(dataset, tmp_path / "run")
-    with pytest.raises(InputError, match="--resume to go on or --overwrite"):
+    with pytest.raises(InputError, match="resume it or overwrite it"):
         run(dataset, tmp_path / "run")
     before = (tmp_path / "run" / "fold_0" / "metrics.csv").stat().st_mtime_ns
     run(dataset, tmp_path / "run", resume=True)

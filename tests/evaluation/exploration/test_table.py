@@ -90,10 +90,10 @@ def test_each_case_counts_alike_in_the_mean():
     ] == pytest.approx(0.7)
 
 
-def test_one_case_is_visited_at_a_time(dataset):
-    seen = []
-    explore(dataset, visit=lambda case, image, mask: seen.append((case.name, image.array.shape, mask is None)))
-    assert seen == [("coronacases_001", (4, 4, 4), False), ("radiopaedia_4_85506_1", (4, 4, 2), True)]
+def test_cases_are_read_one_at_a_time(dataset):
+    cases = table.read_cases(dataset, LUNG_LABELS)
+    shapes = [(case.name, image.array.shape, mask is None) for case, image, mask in cases]
+    assert shapes == [("coronacases_001", (4, 4, 4), False), ("radiopaedia_4_85506_1", (4, 4, 2), True)]
 
 
 def test_no_cases_are_refused(dataset):
@@ -112,6 +112,11 @@ def test_text_has_a_line_per_case(dataset):
     assert "4x4x2" in lines[2]
     assert "50.00" in lines[1]
     assert "nan" not in lines[2].lower()
+
+
+def test_the_summary_as_text_has_a_line_per_fact():
+    content = {"cases": 2, "mean_shape": {"x": 4.0, "y": 3.5}, "mean_frequency": {"lung": None, "infection": 0.125}}
+    assert table.readable_summary(content) == "cases: 2\nmean_shape: x 4, y 3.5\nmean_frequency: infection 0.125"
 
 
 def volume(array, spacing_mm=(1, 1, 1)):
@@ -182,16 +187,14 @@ def test_very_many_classes_leave_room_for_the_slices(tmp_path):
 
 
 def test_figures_are_written(dataset, tmp_path):
-    histograms = []
-    table = explore(
-        dataset,
-        visit=lambda case, image, mask: histograms.append(figures.count_intensities(case.name, case.source, image)),
-    )
+    cases = table.read_cases(dataset, LUNG_LABELS)
+    histograms = [figures.count_intensities(case.name, case.source, image) for case, image, _ in cases]
+    rows = explore(dataset)
     drawn = (
-        figures.shapes_and_spacings(table),
+        figures.shapes_and_spacings(rows),
         figures.intensity_histograms(histograms),
-        figures.class_frequencies(table, LUNG_LABELS),
-        figures.shapes_and_spacings(table.head(1)),
+        figures.class_frequencies(rows, LUNG_LABELS),
+        figures.shapes_and_spacings(rows.head(1)),
     )
     assert [len(figure.axes) for figure in drawn] == [3, 2, 1, 3]
     for index, figure in enumerate(drawn):

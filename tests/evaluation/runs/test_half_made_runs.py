@@ -59,7 +59,7 @@ def test_a_death_while_the_run_is_made_blocks_nothing(tmp_path, monkeypatch, wri
     monkeypatch.undo()
     assert {path.name for path in (tmp_path / "run").iterdir()} == {".lock", *MARKS[:written]}
     if written:
-        with pytest.raises(InputError, match="--resume to go on or --overwrite"):
+        with pytest.raises(InputError, match="resume it or overwrite it"):
             opened(tmp_path / "run")
     assert is_new(opened(tmp_path / "run", **{flag: True}))
 
@@ -126,7 +126,7 @@ def test_a_death_while_a_mount_point_is_emptied_blocks_nothing(begun, monkeypatc
 def test_what_is_left_of_a_run_may_be_overwritten_not_resumed(begun, lost):
     for name in lost:
         (begun / name).unlink()
-    with pytest.raises(InputError, match=rf"an incomplete run folder, missing .*{lost[-1]}.*use --overwrite"):
+    with pytest.raises(InputError, match=rf"an incomplete run folder, missing .*{lost[-1]}.*overwrite it"):
         opened(begun, resume=True)
     assert is_new(opened(begun, overwrite=True))
 

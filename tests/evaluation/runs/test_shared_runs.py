@@ -89,7 +89,7 @@ def test_a_run_made_meanwhile_is_not_joined_unasked(dataset, tmp_path, without_p
         run(dataset, folder, folds=[2])
 
     monkeypatch.setattr(run_folder, "clear", overtaken)
-    with pytest.raises(InputError, match="exists already; use --resume"):
+    with pytest.raises(InputError, match="exists already; resume it or overwrite it"):
         run(dataset, tmp_path / "run", overwrite=True)
 
 

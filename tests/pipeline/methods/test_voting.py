@@ -90,7 +90,7 @@ def test_a_vote_goes_on_with_folds_trained_since_but_not_with_models_trained_aga
 
 def test_models_with_functions_of_ones_own_vote_where_they_are_trusted(make_run, tmp_path, no_engine):
     run = make_run("run", "preprocessing.steps=['somebodys_module:step']")
-    with pytest.raises(InputError, match="--trust-plugins"):
+    with pytest.raises(InputError, match="trust its plug-ins"):
         Voting((run,)).describe()
     trusting = Voting((run,), trust_plugins=True)
     assert "somebodys_module:step" in trusting.describe()

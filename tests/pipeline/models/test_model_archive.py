@@ -130,7 +130,7 @@ def test_a_network_whose_description_is_another_program_s_is_refused(entries, tm
     network = json.loads(entries["config.json"])
     network["config"]["layers"][1]["class_name"] = "NoSuchLayer"
     path = write(tmp_path / "model.keras", entries | {"config.json": json.dumps(network).encode()})
-    with pytest.raises(InputError, match="a network with NoSuchLayer layers is loaded with --trust-plugins only"):
+    with pytest.raises(InputError, match="a network with NoSuchLayer layers is loaded only where plug-ins are trusted"):
         load_model(path)
     assert np.isclose(read_settings(path, trust_plugins=True).prediction.overlap, 0.5)
     with pytest.raises(InputError, match="cannot be loaded"):

@@ -195,7 +195,7 @@ def test_a_network_with_layers_of_ones_own_is_loaded_where_its_code_is_trusted(
         keras.saving.get_custom_objects().pop("Custom>Doubling", None)
 
     forget()
-    with pytest.raises(InputError, match="use --trust-plugins if you know the code of own_network:network"):
+    with pytest.raises(InputError, match="trust its plug-ins if you know the code of own_network:network"):
         open_predictor(path, engine=engine)
     assert "own_network" not in sys.modules
     predictor = open_predictor(path, trust_plugins=True, engine=engine)
@@ -321,7 +321,9 @@ def test_full_images_are_padded_for_each_network_as_it_needs(make_model):
 def test_a_model_that_cannot_predict_as_the_first_is_set_is_refused(make_model):
     first = make_model("first.keras", "prediction.mirror_axes=[2]")
     flat = make_model("flat.keras", "patches.shape=[8, 8]")
-    with pytest.raises(InputError, match=r"flat\.keras, which .* of .*first\.keras \(--set .*different axes of a 2D"):
+    with pytest.raises(
+        InputError, match=r"flat\.keras, which .*first\.keras \(changed settings .*different axes of a 2D"
+    ):
         open_predictor([first, flat], engine="keras")
     changed = open_predictor([first, flat], changes=["prediction.mirror_axes=[1]"], engine="keras")
     assert {member.settings.prediction.mirror_axes for member in changed.members} == {(1,)}
@@ -330,5 +332,5 @@ def test_a_model_that_cannot_predict_as_the_first_is_set_is_refused(make_model):
 def test_folds_are_asked_of_run_folders_alone(make_model):
     path = make_model()
     for single in (path, path.parent):
-        with pytest.raises(InputError, match="--fold is for the folds of a run folder, found a single model"):
+        with pytest.raises(InputError, match="only a run folder has folds to choose from, found a single model"):
             open_predictor(single, [3], engine="keras")

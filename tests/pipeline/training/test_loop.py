@@ -98,7 +98,7 @@ def test_an_interrupted_training_goes_on_where_it_stood(blocks, tmp_path, interr
 
 def test_a_checkpoint_of_other_settings_is_refused(blocks, tmp_path):
     loop.train(blocks, tiny("training.epochs=1"), tmp_path / "run")
-    with pytest.raises(InputError, match=r"own code changed since the checkpoint; begin again with --overwrite$"):
+    with pytest.raises(InputError, match=r"own code changed since the checkpoint; begin again, overwriting it$"):
         loop.train(blocks, tiny("training.epochs=2"), tmp_path / "run", resume=True)
 
 
@@ -123,8 +123,8 @@ def test_changed_code_of_ones_own_is_refused(blocks, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("folder", "remedy"),
     [
-        ("model", "begin again with --overwrite$"),
-        ("fold_3", r"begin this fold again with --overwrite --fold 3 \(--overwrite alone removes all folds\)$"),
+        ("model", "begin again, overwriting it$"),
+        ("fold_3", r"begin this fold again: overwrite fold 3 alone \(overwriting without a fold removes all folds\)$"),
     ],
 )
 def test_a_damaged_checkpoint_is_refused(tmp_path, folder, remedy):
@@ -195,7 +195,7 @@ def test_a_model_that_would_run_code_must_be_trusted(blocks, tmp_path):
     steps = trained.settings.preprocessing.model_copy(update={"steps": ("somebodys_module:step",)})
     settings = trained.settings.model_copy(update={"preprocessing": steps})
     save_model(tmp_path / "model.keras", TrainedModel(trained.network, settings))
-    with pytest.raises(InputError, match="--trust-plugins"):
+    with pytest.raises(InputError, match="trust its plug-ins"):
         load_model(tmp_path / "model.keras")
     assert load_model(tmp_path / "model.keras", trust_plugins=True).settings == settings
 

@@ -6,17 +6,18 @@ from pathlib import Path
 import pytest
 
 from pneumoseg.scripts.benchmark import whole_files
-from pneumoseg.scripts.benchmark.kill import figures, kill_commands, make_inputs
+from pneumoseg.scripts.benchmark.kill import figures, kill_commands
+from pneumoseg.scripts.benchmark.killed_commands import make_inputs
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
 def test_commands_may_be_killed_at_any_moment(tmp_path):
     names = ("phantom", "severity", "phantom", "explore")
     make_inputs(tmp_path, names)
-    found = figures(kill_commands(tmp_path, names, rounds=6, seed=3))
-    assert found["rounds"] == 6
-    assert found["killed"] >= 3
-    assert found["faulty_rounds"] == []
+    counts = figures(kill_commands(tmp_path, names, rounds=6, seed=3))
+    assert counts["rounds"] == 6
+    assert counts["killed"] >= 3
+    assert counts["faulty_rounds"] == []
 
 
 def test_files_that_are_cut_short_are_found(tmp_path):

@@ -108,10 +108,11 @@ def test_the_largest_series_is_read_and_said(two_series, said):
 
 def test_a_way_out_that_only_predict_has_is_called_so(two_series, said):
     open_dicom(two_series)
-    assert "copy its slices to a folder of their own or give" in said.messages[0]
-    assert said.messages[0].endswith("`pneumoseg predict --series`")
-    with pytest.raises(InputError, match=r"export the series again \(`pneumoseg predict --allow-gaps` reads"):
+    assert "copy its slices to a folder of their own or, to predict, name it" in said.messages[0]
+    assert said.messages[0].endswith("by UID, number or description (series)")
+    with pytest.raises(InputError, match=r"export the series again \(a prediction that allows gaps reads") as error:
         open_dicom(write_series(two_series, (20,), "f"))
+    assert error.value.options == ("allow_gaps",)
 
 
 @pytest.mark.parametrize("wanted", ["1.2.44", "7", 7, "b70", "2.44"])

@@ -59,7 +59,7 @@ def test_each_refusal_names_its_setting(change):
 
 
 def test_all_refusals_are_in_one_message():
-    with pytest.raises(InputError, match="--preset miscnn") as error:
+    with pytest.raises(InputError, match="the preset miscnn") as error:
         configuration(load_settings("covid-3d-unet"))
     for name in ("training.monitor", "prediction.weights", "prediction.skip_air", "labels.mirror_pairs"):
         assert f"{name}=" in str(error.value)

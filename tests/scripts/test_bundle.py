@@ -123,18 +123,18 @@ def test_a_bundle_may_replace_itself_and_keeps_what_describes_it(models, tmp_pat
 
 
 def test_models_that_cannot_be_written_leave_the_earlier_ones(models, tmp_path, monkeypatch):
-    from pneumoseg.pipeline.models import model_file
+    from pneumoseg.pipeline.models import bundle
 
     assert invoke("bundle", *models, "-o", tmp_path / "bundle")[0] == 0
     before = everything_in(tmp_path)
-    save = model_file.save_model
+    save = bundle.save_model
 
     def full(path, model):
         if path.parent.name == "fold_1":
             raise OSError(28, "No space left on device")
         save(path, model)
 
-    monkeypatch.setattr(model_file, "save_model", full)
+    monkeypatch.setattr(bundle, "save_model", full)
     code, output = invoke("bundle", *models, "-o", tmp_path / "bundle", "--overwrite")
     assert code == 2
     assert "No space left on device" in output

@@ -44,7 +44,7 @@ def test_kfold_then_predict_then_evaluate(phantoms, tiny, tmp_path):
     np.testing.assert_allclose(written.affine, source.affine, atol=1e-5)
     code, output = invoke("predict", ct, "-o", tmp_path / "mask.nii.gz", "--model", tmp_path / "run")
     assert code == 2
-    assert "--resume to keep it or --overwrite" in output
+    assert "exists already; resume to keep it, or overwrite it (--resume, --overwrite)" in " ".join(output.split())
 
 
 def _measured_again(phantoms, run, tmp_path):
@@ -82,34 +82,6 @@ def test_a_fold_that_is_trained_anew_keeps_no_mask_of_its_earlier_model(phantoms
     code, output = invoke(*command, "--resume")
     assert code == 0, output
     assert all(nib.load(mask).shape for mask in (fold / "predictions").iterdir())
-
-
-def test_train_fine_tunes_and_resumes(phantoms, tiny, tmp_path):
-    code, output = invoke("train", phantoms, "-o", tmp_path / "one", *tiny, "--quiet")
-    assert code == 0, output
-    model = tmp_path / "one" / "model.keras"
-    code, output = invoke("train", phantoms, "-o", tmp_path / "two", *tiny, "--start-from", model, "--quiet")
-    assert code == 0, output
-    code, output = invoke("train", phantoms, "-o", tmp_path / "two", *tiny, "--resume")
-    assert code == 2
-    assert "start model differ" in output
-    again = ["-o", tmp_path / "two", *tiny, "--start-from", model, "--resume"]
-    assert invoke("train", phantoms, *again)[0] == 0
-    assert not (tmp_path / "two" / ".training").exists()
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"), [(["training.monitor=validation", "training.validation_share=0.3"], True), ([], False)]
-)
-def test_train_says_where_patients_are_held_out(phantoms, tiny, tmp_path, monkeypatch, changes, told):
-    monkeypatch.setattr(
-        "pneumoseg.evaluation.experiments.full_training.train_final_model",
-        lambda *arguments, **options: tmp_path / "model.keras",
-    )
-    flags = [part for change in changes for part in ("--set", change)]
-    code, output = invoke("train", phantoms, "-o", tmp_path / "one", *tiny, *flags)
-    assert code == 0, output
-    assert ("30 % of the patients are not trained on" in output) is told
 
 
 def test_a_killed_run_resumes_and_leaves_nothing_half(phantoms, tiny, tmp_path, pneumoseg):
@@ -163,7 +135,6 @@ def test_dry_run_writes_nothing(phantoms, tiny, tmp_path):
         (["--set", "network.name=u-net"], "network u-net: not known"),
         (["--seed", "5000000000"], "seed"),
         (["--resume", "--overwrite"], "give one of them"),
-        (["--device", "tpu"], "auto, cpu or gpu"),
         (["--splits", "no-such.json"], "no-such.json"),
     ],
 )
@@ -174,6 +145,21 @@ def test_a_bad_flag_is_one_line_and_code_2(phantoms, tiny, tmp_path, flags, mess
     assert len(errors) == 1
     assert message in errors[0]
     assert "Traceback" not in output
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--device", "tpu"], "'auto', 'cpu', 'gpu'"),
+        (["--grid", "q"], "'sform', 'qform'"),
+        (["--threads", "0"], "--threads"),
+    ],
+)
+def test_a_value_that_is_no_choice_is_answered_with_the_choices(phantoms, tiny, tmp_path, flags, message):
+    code, output = invoke("kfold", phantoms, "-o", tmp_path / "run", *tiny, *flags)
+    assert code == 2
+    assert message in output
     assert not (tmp_path / "run").exists()
 
 

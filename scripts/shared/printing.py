@@ -1,9 +1,14 @@
-"""What commands print of a cross-validation."""
+"""What commands print on standard output: JSON for other programs, and the scores of a cross-validation."""
 
-from pneumoseg.scripts.shared.command_line import print_json
+import json as json_format
 
 
-def print_results(results, quiet: bool, json: bool) -> None:
+def print_json(content: object) -> None:
+    """Prints `content` on standard output, for other programs; undefined numbers (NaN) are refused."""
+    print(json_format.dumps(content, indent=2, allow_nan=False))
+
+
+def print_results(results, *, quiet: bool, json: bool) -> None:
     """Prints the scores of the folds finished so far, and where the rest lies."""
     from pneumoseg.evaluation.report.page import summarise
     from pneumoseg.evaluation.scoring.tables import result_lines

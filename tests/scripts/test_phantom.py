@@ -22,7 +22,7 @@ def invoke(*arguments: str):
 
 
 def test_json_names_the_cases(tmp_path):
-    result = invoke(tmp_path / "out", *SMALL, "--seed", "4", "--json")
+    result = invoke("-o", tmp_path / "out", *SMALL, "--seed", "4", "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout) == {
         "folder": str(tmp_path / "out"),
@@ -33,14 +33,22 @@ def test_json_names_the_cases(tmp_path):
     assert (tmp_path / "out" / "phantom_001" / "imaging.nii.gz").is_file()
 
 
+def test_the_output_is_a_flag_not_an_argument(tmp_path):
+    for arguments, message in (([tmp_path / "out"], "Missing option '-o'"), ([tmp_path, "-o", tmp_path], "unexpected")):
+        result = invoke(*arguments, *SMALL)
+        assert result.exit_code == 2
+        assert message in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_second_run_needs_overwrite(tmp_path):
-    assert invoke(tmp_path, *SMALL, "--quiet").exit_code == 0
-    assert invoke(tmp_path, *SMALL, "--quiet").exit_code == 2
-    assert invoke(tmp_path, *SMALL, "--quiet", "--overwrite").exit_code == 0
+    assert invoke("-o", tmp_path, *SMALL, "--quiet").exit_code == 0
+    assert invoke("-o", tmp_path, *SMALL, "--quiet").exit_code == 2
+    assert invoke("-o", tmp_path, *SMALL, "--quiet", "--overwrite").exit_code == 0
 
 
 def test_refusal_is_one_line_and_exit_code_2(tmp_path):
-    command = [sys.executable, "-m", "pneumoseg.scripts.phantom", str(tmp_path / "out"), "--cases", "0"]
+    command = [sys.executable, "-m", "pneumoseg.scripts.phantom", "-o", str(tmp_path / "out"), "--cases", "0"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert result.stderr.startswith("error: cases") and result.stderr.count("\n") == 1

@@ -96,14 +96,11 @@ def test_parts_formats_and_extras(cts, model, tmp_path, pneumoseg):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--engine", "tvm"], "auto, keras or openvino"),
-        (["--precision", "int4"], "auto, float32 or bfloat16"),
         (["--overlap", "1.5"], "prediction.overlap"),
         (["--batch", "0"], "prediction.batch"),
-        (["--set", "patches.shape=[8, 8, 8]"], "prediction and postprocessing alone"),
-        (["--part", "5/3"], "I/N"),
-        (["--format", "mha"], "nii.gz, nii or seg.nrrd"),
-        (["--resume", "--overwrite"], "give one of them"),
+        (["--set", "patches.shape=[8, 8, 8]"], "prediction and postprocessing alone (--set)"),
+        (["--part", "5/3"], "error: --part: a part is I/N with I in 1..N"),
+        (["--resume", "--overwrite"], "give one of them (--resume, --overwrite)"),
         (["--model", "no-such"], "no model there"),
         (["--set", "prediction.mirror_axes=[0, 0]"], "mirror_axes"),
         (["--set", "postprocessing.fill_holes=true", "--set", "postprocessing.infection=9"], "number of classes"),
@@ -119,6 +116,25 @@ def test_a_bad_flag_is_one_line_and_code_2(cts, model, tmp_path, flags, message)
     assert result.exit_code == 2, result.output
     assert message in result.output
     assert len(result.output.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "choices"),
+    [
+        (["--engine", "tvm"], "'auto', 'openvino', 'keras'"),
+        (["--precision", "int4"], "'auto', 'float32', 'bfloat16'"),
+        (["--format", "mha"], "'nii.gz', 'nii', 'seg.nrrd'"),
+    ],
+)
+def test_a_value_that_is_no_choice_is_answered_with_the_choices(cts, tmp_path, flags, choices):
+    from typer.testing import CliRunner
+
+    from pneumoseg.scripts.cli import app
+
+    result = CliRunner().invoke(app, ["predict", str(cts), "-o", str(tmp_path / "out"), *flags])
+    assert result.exit_code == 2
+    assert choices in result.stderr
     assert not (tmp_path / "out").exists()
 
 

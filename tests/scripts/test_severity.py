@@ -76,7 +76,7 @@ def unrendered(monkeypatch, request):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
-    monkeypatch.setattr("pneumoseg.evaluation.figures.saving.save_figure", keep)
+    monkeypatch.setattr("pneumoseg.evaluation.experiments.mask_grading.save_figure", keep)
 
 
 @pytest.fixture

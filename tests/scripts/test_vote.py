@@ -73,7 +73,7 @@ def test_a_fold_without_a_model_is_told_before_another_is_predicted(make_run, ph
     arguments = ["vote", phantoms, "-o", tmp_path / "both", "--model", runs[0], "--model", runs[1]]
     code, output = invoke(*arguments)
     assert code == 2
-    assert "missing; finish that fold with `kfold --resume`, or choose others with --fold" in " ".join(output.split())
+    assert "missing; finish that fold of the run, or choose other folds (--fold)" in " ".join(output.split())
     assert not (tmp_path / "both").exists()
 
 
@@ -84,7 +84,7 @@ def test_functions_that_models_name_run_only_where_they_are_trusted(make_run, ph
     arguments = ["vote", phantoms, "-o", tmp_path / "both", "--model", runs[0], "--model", runs[1], "--fold", "0"]
     code, output = invoke(*arguments)
     assert code == 2
-    assert "use --trust-plugins" in " ".join(output.split())
+    assert "trust its plug-ins if you know that code (--trust-plugins)" in " ".join(output.split())
     assert not (tmp_path / "both").exists()
     code, output = invoke(*arguments, "--trust-plugins")
     assert code == 0, output

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 import pneumoseg
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.scripts.shared.command_line import command
+from pneumoseg.scripts.shared.command import command, flags_of, value_of
+from pneumoseg.scripts.shared.options import Output, Overwrite, Resume, Set, TrustPlugins
 
 REPOSITORY = Path(pneumoseg.__file__).parent
 
@@ -57,54 +58,36 @@ def test_what_goes_wrong_ends_in_one_line_and_its_exit_code(function, code, word
     assert len(result.stderr.splitlines()) == 1
 
 
-def shell(script: str, cwd: Path, **environment) -> subprocess.CompletedProcess:
-    """Runs a line of bash in which $P is the command line."""
-    variables = os.environ | {"P": f"{sys.executable} -m pneumoseg.scripts.cli"} | environment
-    return subprocess.run(
-        ["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True, cwd=cwd, env=variables, check=False
+@command
+def exists_already(
+    output: Output,
+    changes: Set = None,
+    trust_plugins: TrustPlugins = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+):
+    raise InputError("runs/a: exists already; resume it, overwrite it", options=("resume", "fold", "overwrite"))
+
+
+def test_flags_by_the_names_of_parameters():
+    assert flags_of(exists_already) == {
+        "output": "--output", "changes": "--set", "trust_plugins": "--trust-plugins", "resume": "--resume",
+        "overwrite": "--overwrite",
+    }  # fmt: skip
+
+
+def test_an_error_ends_with_the_flags_that_help_and_that_the_command_has(capsys):
+    with pytest.raises(typer.Exit):
+        exists_already(output="runs/a")
+    assert capsys.readouterr().err == (
+        "error: runs/a: exists already; resume it, overwrite it (--resume, --overwrite)\n"
     )
 
 
-def test_output_that_nobody_reads_ends_the_command_quietly(tmp_path):
-    done = shell("$P info --preset demo | true", tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (141, "", "")
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_output_that_finds_no_room_is_an_error(tmp_path):
-    done = shell("$P info --preset demo > /dev/full", tmp_path)
-    assert (done.returncode, done.stderr) == (2, "error: [Errno 28] No space left on device\n")
-
-
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_streams_change_no_result(tmp_path, closed):
-    """Files that are opened take the numbers of closed streams: nothing that is printed may go into them."""
-    done = shell(f"$P phantom out --cases 1 --shape 32 32 24 {closed}", tmp_path)
-    assert done.returncode == 0, done.stderr
-    shell("$P phantom usual --cases 1 --shape 32 32 24", tmp_path)
-    files = sorted(path.relative_to(tmp_path / "usual") for path in (tmp_path / "usual").rglob("*") if path.is_file())
-    assert len(files) >= 2
-    for file in files:
-        assert (tmp_path / "out" / file).read_bytes() == (tmp_path / "usual" / file).read_bytes()
-    refused = shell(f"$P verify absent {closed}", tmp_path)
-    assert (refused.returncode, refused.stdout) == (2, "")
-
-
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"PYTHONIOENCODING": "ascii"},
-        {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"LC_ALL": "C.UTF-8"},
-    ],
-)
-def test_names_that_are_not_utf_8_are_printed_with_backslashes(phantoms, tmp_path, environment):
-    os.symlink(phantoms, os.fsencode(tmp_path) + b"/caf\xe9")
-    done = shell("$P verify $'caf\\xe9' && $P verify $'\\xe9'", tmp_path, **environment)
-    assert done.returncode == 2, done.stderr
-    assert "4 cases, 0 errors" in done.stdout
-    assert done.stderr.startswith("error: \\udce9: ")
-    assert len(done.stderr.splitlines()) == 1
+def test_a_value_that_is_refused_is_named_by_its_flag():
+    with pytest.raises(InputError, match=r"^--part: a part is I/N, found 5$") as error, value_of("--part"):
+        raise InputError("a part is I/N, found 5", options=("part",))
+    assert error.value.options == ("part",)
 
 
 @pytest.mark.parametrize("home", [None, "file/home"])

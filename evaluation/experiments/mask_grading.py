@@ -1,0 +1,95 @@
+"""Severity of anyone's masks: how much of the lungs is infected, and which severity that is called.
+
+The folder of a grading: severity.json (rows and the definition of each column), figures/severity.png, severity.csv.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pneumoseg.data_io.console import track
+from pneumoseg.data_io.datasets.dataset import named
+from pneumoseg.data_io.datasets.inputs import find_inputs
+from pneumoseg.data_io.formats.nifti_placement import GridForm
+from pneumoseg.data_io.formats.reading import read_labels, read_volume
+from pneumoseg.data_io.storage.atomic import write_json
+from pneumoseg.data_io.storage.csv_files import write_table
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.evaluation.figures.saving import save_figure
+from pneumoseg.evaluation.figures.severity import severity_figure
+from pneumoseg.evaluation.measures.severity import DEFINITIONS, LOBES, RESEARCH_ONLY, severity
+from pneumoseg.evaluation.runs.output_guard import check_output_free
+from pneumoseg.evaluation.scoring.pairing import files_of, find_masks, masks_given
+from pneumoseg.evaluation.scoring.tables import aligned, decimals
+
+TABLE = "severity.csv"
+SHOWN = {
+    "infected_percent": "infected %", "infected_percent_left": "left %", "infected_percent_right": "right %",
+    "infection_ml": "infection ml", "category": "category", "ctsi_percent_over_4": "percent/4",
+    "ctsi_thirds": "thirds", "ctsi": "ctsi",
+}  # fmt: skip
+"""The columns that the terminal shows, and their headings there."""
+
+
+def check_output(output: Path, overwrite: bool = False) -> None:
+    """Raises InputError where a grading cannot be written to `output`, as `check_output_free`."""
+    check_output_free(output, TABLE, overwrite=overwrite)
+
+
+def grade_masks(
+    masks: Path, *, images: Path | None = None, lobes: Path | None = None, grid: GridForm = "sform"
+) -> list[dict]:
+    """One row per mask of `find_masks`: `case` and the columns of `measures.severity.severity`.
+
+    `images`: a CT or a folder of CTs with the names of the masks, for facts in HU; of a dataset, its CTs are taken.
+    `lobes`: a lobe mask (labels 1..5) or a folder of them, for the CTSI by lobes. A file that a mask lacks there is a
+    remark. `grid`: which form of NIfTI headers counts. Raises InputError as `find_masks`, `files_of` and `severity`.
+    """
+    mask_of = find_masks(masks)
+    image_of = {case: mask.image for case, mask in mask_of.items() if mask.image is not None}
+    if images is not None:
+        image_of |= files_of(mask_of, images, find_inputs([images]), what="CT")
+    lobes_of: dict[str, Path] = {}
+    if lobes is not None:
+        lobe_masks = {case: mask.path for case, mask in masks_given(lobes).items()}
+        lobes_of = files_of(mask_of, lobes, lobe_masks, what="lobe mask")
+    expected = [
+        (what, files) for what, given, files in (("CT", images, image_of), ("lobe mask", lobes, lobes_of)) if given
+    ]
+    rows = []
+    for case, given in track(mask_of.items(), "grading", total=len(mask_of)):
+        mask = read_labels(given.path, LUNG_LABELS, label_names=given.label_names, grid=grid)
+        image = read_volume(image_of[case], grid=grid) if case in image_of else None
+        lobe_mask = read_labels(lobes_of[case], LOBES + 1, grid=grid) if case in lobes_of else None
+        with named(case):
+            row = severity(mask, image, LUNG_LABELS, lobes=lobe_mask)
+        missing = [f"no {what} of this name" for what, files in expected if case not in files]
+        rows.append({"case": case, **row, "remarks": "; ".join(filter(None, [str(row["remarks"]), *missing]))})
+    return rows
+
+
+def grading_content(rows: list[dict]) -> dict:
+    """The rows of a grading with what they may be used for and the definition of each column, ready for JSON."""
+    return {"use": RESEARCH_ONLY, "definitions": DEFINITIONS, "cases": rows}
+
+
+def write_grading(rows: list[dict], output: Path) -> None:
+    """Writes the rows of `grade_masks` to the folder `output`, with a figure."""
+    table = pd.DataFrame(rows)
+    write_json(output / "severity.json", grading_content(rows))
+    save_figure(severity_figure(table), output / "figures" / "severity.png")
+    write_table(table, output / TABLE)  # last: its presence says that all the rest is there
+
+
+def readable(rows: list[dict]) -> str:
+    """The rows as a table for the terminal: percents, category and scores, then the remarks."""
+    lines = [["case", *SHOWN.values()]]
+    remarks: dict[str, list[str]] = {}
+    for row in rows:
+        cells = [row[column] for column in SHOWN]
+        lines.append([row["case"], *(cell if isinstance(cell, str) else decimals(cell, 1) for cell in cells)])
+        if row["remarks"]:
+            remarks.setdefault(row["remarks"], []).append(row["case"])
+    text = aligned(lines)
+    text += [f"{', '.join(cases)}: {remark}" for remark, cases in remarks.items()]
+    return "\n".join([*text, RESEARCH_ONLY])

@@ -1,0 +1,80 @@
+"""Runs compared by their files: which table of scores is a run's, and the folder of a comparison.
+
+The folder: figures/differences_SCORE.png, cases.csv (one row per case, what moved most first), comparison.csv (one row
+per run, score and class).
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.storage.csv_files import write_table
+from pneumoseg.evaluation.figures.differences import difference_plot
+from pneumoseg.evaluation.figures.saving import save_figure
+from pneumoseg.evaluation.runs.output_guard import check_output_free
+from pneumoseg.evaluation.scoring.comparison import Comparison, compare
+from pneumoseg.evaluation.scoring.tables import read_detailed
+
+SCORE_TABLES = ("cv_results.detailed.csv", "metrics.csv")
+SUMMARY, CASES = "comparison.csv", "cases.csv"
+FIGURES = "figures/differences_*.png"
+
+
+def check_output(output: Path, overwrite: bool = False) -> None:
+    """Raises InputError where a comparison cannot be written to `output`, as `check_output_free`."""
+    check_output_free(output, SUMMARY, others=(CASES,), marks=(FIGURES, CASES), overwrite=overwrite)
+
+
+def compare_runs(runs: Mapping[str, Path], scores: Sequence[str] | None = None) -> Comparison:
+    """Compares runs, by name (as of `runs_by_name`), with the first of them. `scores`: those of
+    `scoring.comparison.compare` by default. Raises InputError as that, and where a run has no table of scores."""
+    tables = {name: read_detailed(score_table(path)) for name, path in runs.items()}
+    return compare(tables, scores) if scores else compare(tables)
+
+
+def write_comparison(comparison: Comparison, output: Path) -> None:
+    """Writes tables and figures to the folder `output`; figures of an earlier comparison there are removed."""
+    for earlier in output.glob(FIGURES):
+        earlier.unlink()  # of a comparison that had other scores
+    for score in comparison.summary["score"].unique():
+        save_figure(difference_plot(comparison, score), output / "figures" / f"differences_{score}.png")
+    write_table(comparison.cases, output / CASES)
+    write_table(comparison.summary, output / SUMMARY)  # last: its presence says that all the rest is there
+
+
+def runs_by_name(runs: Sequence[Path]) -> dict[str, Path]:
+    """Runs by the name of their folder, of a CSV of another name by that; the second "a" becomes "a (2)"."""
+    named: dict[str, Path] = {}
+    for path in runs:
+        whole = Path(os.path.abspath(path))
+        plain = (
+            whole.parent.name if whole.name in SCORE_TABLES else whole.stem if whole.suffix == ".csv" else whole.name
+        )
+        name, number = plain, 1
+        while name in named:
+            number += 1
+            name = f"{plain} ({number})"
+        named[name] = path
+    return named
+
+
+def score_table(run: Path) -> Path:
+    """The table of scores in a run folder or a folder of an evaluation; a file is its own. Raises InputError where the
+    folder has none."""
+    if not run.is_dir():
+        return run
+    for table in SCORE_TABLES:
+        if (run / table).is_file():
+            return run / table
+    finished = sorted(table.parent.name for table in run.glob("fold_*/metrics.csv"))
+    hint = f"folds are missing, name one of {', '.join(finished)} in it" if finished else "finish the run first"
+    raise InputError(f"{run}: a run has {' or '.join(SCORE_TABLES)}, found neither; {hint}")
+
+
+def comparison_content(comparison: Comparison) -> dict[str, list[dict]]:
+    """The tables of a comparison as rows for JSON: plain numbers and text, None in place of NaN."""
+    return {
+        name: table.astype(object).where(table.notna(), None).to_dict("records")
+        for name, table in (("summary", comparison.summary), ("cases", comparison.cases))
+    }

@@ -1,0 +1,123 @@
+"""The flags that several commands share, and the values that they stand for.
+
+This file imports no heavy package, so that `--help` answers at once.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pneumoseg.data_io.errors import InputError
+
+DataFolder = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the dataset.", show_default=False)]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Where the results go.", show_default=False)]
+Classes = Annotated[int, typer.Option("--classes", min=2, max=255, help="Number of classes, background included.")]
+Preset = Annotated[str, typer.Option("--preset", help="Named preset or a settings YAML file.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
+]
+Splits = Annotated[
+    str | None,
+    typer.Option("--splits", help="kfold, published, hold-out:SHARE, leave-one-out or a JSON file of splits."),
+]
+Folds = Annotated[list[int] | None, typer.Option("--fold", help="Only this fold; may be repeated.")]
+Tolerances = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tolerance",
+        metavar="CLASS=MM",
+        help="Tolerance of a class's surface Dice; may be repeated. By default lungs 1 mm, infection 3 mm.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of splits, patches and initial weights.")]
+Form = Literal["sform", "qform"]
+Grid = Annotated[
+    Form | None,
+    typer.Option("--grid", help="Which form of a NIfTI header counts where both are set.", show_default="sform"),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show settings and an estimate of the cost; do nothing.")]
+Device = Annotated[Literal["auto", "cpu", "gpu"], typer.Option("--device", help="Where networks are computed.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads; by default all cores.")]
+TrustPlugins = Annotated[bool, typer.Option("--trust-plugins", help="Run functions that a model file names.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show the traceback of an error.")]
+
+
+def use_device(device: Literal["auto", "cpu", "gpu"], threads: int | None) -> None:
+    """Chooses processor or GPU and the number of threads; to be called before TensorFlow is imported.
+
+    The choice goes through the environment, which every library and worker process reads. Raises InputError where a
+    GPU is asked for and there is none.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if device == "cpu":
+        os.environ.update(CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu")
+    if threads is not None:
+        os.environ.update(
+            OMP_NUM_THREADS=str(threads),
+            OPENBLAS_NUM_THREADS=str(threads),
+            TF_NUM_INTRAOP_THREADS=str(threads),
+            TF_NUM_INTEROP_THREADS="1",
+        )
+    if device == "gpu":
+        from pneumoseg.pipeline.runtime.hardware import gpu_available
+
+        if not gpu_available():
+            message = "the backend sees no GPU; use the processor (device cpu) or pip install 'pneumoseg[gpu]'"
+            raise InputError(message, options=("device",))
+
+
+def settings_of(
+    preset: str,
+    changes: list[str] | None = None,
+    *,
+    seed: int | None = None,
+    splits: str | None = None,
+    grid: Form | None = None,
+):
+    """The settings that the flags `--preset`, `--set`, `--seed`, `--splits` and `--grid` describe."""
+    from pneumoseg.pipeline.settings.loading import load_settings
+
+    values = {"evaluation.splits": splits, "seed": seed, "data.grid": grid}
+    flags = [f"{key}={value}" for key, value in values.items() if value is not None]
+    return load_settings(preset, [*(changes or []), *flags])
+
+
+def splits_of(settings, dataset):
+    """The splits of the dataset that the settings describe."""
+    from pneumoseg.evaluation.runs.splits import make_splits
+
+    rule = settings.evaluation
+    return make_splits(
+        rule.splits, dataset, folds=rule.folds, seed=settings.seed, stratify_by_source=rule.stratify_by_source
+    )
+
+
+def numbered_labels(classes: int):
+    """The table of that number of classes: the lungs' four, else class_1, class_2 and so on."""
+    from pneumoseg.data_io.formats.label_mapping import parse_labels
+    from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+
+    if classes == len(LUNG_LABELS):
+        return LUNG_LABELS
+    return parse_labels([f"{number}=class_{number}" for number in range(1, classes)]).table
+
+
+def tolerances_of(texts: list[str] | None) -> dict[str, float]:
+    """The tolerances in mm by class that the flag `--tolerance` gives. Raises InputError for other texts."""
+    tolerances_mm = {}
+    for text in texts or []:
+        name, equals, number = text.partition("=")
+        try:
+            tolerances_mm[name.strip()] = float(number)
+        except ValueError:
+            equals = ""
+        if not equals or not 0 <= tolerances_mm[name.strip()] < float("inf"):
+            raise InputError(f"--tolerance takes CLASS=MM, such as infection=3, found {text}")
+    return tolerances_mm

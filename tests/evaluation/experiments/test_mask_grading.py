@@ -1,0 +1,54 @@
+"""Rows of a grading, and what is written of them."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.experiments.mask_grading import check_output, grade_masks, readable, write_grading
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """Two lungs of 10 voxels of 1 ml; 4 and 0 of the left are infected."""
+    (tmp_path / "masks").mkdir()
+    for name, infected in (("one", 4), ("two", 0)):
+        labels = np.zeros((10, 3, 10), np.uint8)
+        labels[1, 1], labels[8, 1], labels[1, 1, :infected] = 1, 2, 3
+        nib.save(nib.Nifti1Image(labels, np.diag([10.0, 10, 10, 1])), tmp_path / "masks" / f"{name}.nii.gz")
+    return tmp_path / "masks"
+
+
+def test_one_row_per_mask(masks):
+    rows = grade_masks(masks)
+    assert [(row["case"], row["infected_percent"], row["category"]) for row in rows] == [
+        ("one", 20.0, "Mild"), ("two", 0.0, "Low"),
+    ]  # fmt: skip
+
+
+def test_a_file_that_a_mask_lacks_is_a_remark(masks, tmp_path):
+    (tmp_path / "cts").mkdir()
+    ct = np.full((10, 3, 10), 40, np.int16)
+    ct[[1, 8], 1] = -800
+    nib.save(nib.Nifti1Image(ct, np.diag([10.0, 10, 10, 1])), tmp_path / "cts" / "one.nii.gz")
+    one, two = grade_masks(masks, images=tmp_path / "cts")
+    assert (one["infection_mean_hu"], one["remarks"]) == (-800, "")
+    assert (two["infection_mean_hu"], two["remarks"]) == (None, "no CT of this name")
+
+
+def test_written_and_shown(masks, tmp_path):
+    rows = grade_masks(masks)
+    check_output(tmp_path / "out")
+    write_grading(rows, tmp_path / "out")
+    assert list(pd.read_csv(tmp_path / "out" / "severity.csv")["infected_percent_left"]) == [40, 0]
+    assert json.loads((tmp_path / "out" / "severity.json").read_text(encoding="utf-8"))["cases"] == rows
+    assert (tmp_path / "out" / "figures" / "severity.png").is_file()
+    lines = readable(rows).splitlines()
+    assert lines[2].split()[:4] == ["one", "20.0", "40.0", "0.0"]
+    assert "research only" in lines[-1]
+    with pytest.raises(InputError, match=r"must be free for results, found severity\.csv"):
+        check_output(tmp_path / "out")
+    check_output(tmp_path / "out", overwrite=True)

@@ -1,0 +1,77 @@
+"""Flags that mean the same everywhere, and what their values stand for."""
+
+import inspect
+import typing
+
+import pytest
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.nifti_placement import FORMS
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.scripts import cli
+from pneumoseg.scripts.shared import options
+from pneumoseg.scripts.shared.command import flags_of
+from pneumoseg.scripts.shared.options import Form, numbered_labels, settings_of, tolerances_of, use_device
+
+COMMANDS = {one.name: one.callback for one in cli.app.registered_commands}
+WITHOUT_OVERWRITE = {"verify", "info", "report"}
+"""Commands that write no results, and one that replaces those of a run."""
+
+SHARED = {
+    "quiet": options.Quiet, "json": options.Json, "verbose": options.Verbose, "overwrite": options.Overwrite,
+    "grid": options.Grid, "resume": options.Resume, "device": options.Device, "threads": options.Threads,
+    "changes": options.Set, "trust_plugins": options.TrustPlugins, "data": options.DataFolder,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_the_flags_of_all(name):
+    flags = flags_of(COMMANDS[name])
+    assert {"quiet", "json", "verbose"} <= flags.keys()
+    assert ("output" in flags) == ("overwrite" in flags) == (name not in WITHOUT_OVERWRITE)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_flag_is_the_same_in_every_command(name):
+    for parameter in inspect.signature(COMMANDS[name]).parameters.values():
+        if parameter.name in SHARED:
+            assert parameter.annotation == SHARED[parameter.name]
+
+
+def test_the_forms_of_a_grid_are_those_of_nifti_headers():
+    assert typing.get_args(Form) == FORMS
+
+
+def test_flags_that_stand_for_settings():
+    settings = settings_of("demo", ["training.epochs=3"], seed=7, splits="leave-one-out", grid="qform")
+    assert (settings.training.epochs, settings.seed, settings.evaluation.splits) == (3, 7, "leave-one-out")
+    assert settings.data.grid == "qform"
+    assert settings_of("demo").data.grid == "sform"
+
+
+def test_tolerances():
+    assert tolerances_of(None) == {}
+    assert tolerances_of(["lungs=1", " infection = 2.5"]) == {"lungs": 1.0, "infection": 2.5}
+    for text in ("lungs", "lungs=x", "lungs=-1", "lungs=inf"):
+        with pytest.raises(InputError, match=f"--tolerance takes CLASS=MM, such as infection=3, found {text}"):
+            tolerances_of([text])
+
+
+def test_classes_by_their_number():
+    assert numbered_labels(4) is LUNG_LABELS
+    assert numbered_labels(3).names == ("background", "class_1", "class_2")
+
+
+def test_threads_go_through_the_environment(monkeypatch):
+    environment: dict[str, str] = {}
+    monkeypatch.setattr("os.environ", environment)
+    use_device("cpu", 3)
+    assert environment["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert environment["OMP_NUM_THREADS"] == environment["TF_NUM_INTRAOP_THREADS"] == "3"
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr("pneumoseg.pipeline.runtime.hardware.gpu_available", lambda: False)
+    with pytest.raises(InputError, match="the backend sees no GPU") as error:
+        use_device("gpu", None)
+    assert error.value.options == ("device",)

@@ -1,0 +1,47 @@
+"""What commands print: JSON without NaN, and the scores of a cross-validation."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from pneumoseg.scripts.shared.printing import print_json, print_results
+
+
+def results(complete: bool):
+    final = pd.DataFrame(
+        [{"fold": "all", "class": "infection", "cases": 2, "dice_mean": 0.75, "dice_sd": 0.1, "dice_median": 0.75}]
+    )
+    return SimpleNamespace(run=SimpleNamespace(root=Path("runs/a")), final=final, complete=complete)
+
+
+def test_json_is_indented_and_has_no_nan(capsys):
+    print_json({"dice": 0.5})
+    assert capsys.readouterr().out == '{\n  "dice": 0.5\n}\n'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        print_json({"dice": float("nan")})
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """The summary and the lines of a table without the scores that these need."""
+    monkeypatch.setattr("pneumoseg.evaluation.report.page.summarise", lambda final: {"cases": len(final)})
+    monkeypatch.setattr("pneumoseg.evaluation.scoring.tables.result_lines", lambda final: "infection 0.750")
+
+
+def test_results_as_json(plain, capsys):
+    print_results(results(True), quiet=False, json=True)
+    assert json.loads(capsys.readouterr().out) == {"run": "runs/a", "complete": True, "summary": {"cases": 1}}
+
+
+def test_results_say_where_the_rest_lies(plain, capsys):
+    print_results(results(True), quiet=False, json=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "infection 0.750", "report: runs/a/report.html", "scores: runs/a/cv_results.detailed.csv",
+    ]  # fmt: skip
+    print_results(results(False), quiet=False, json=False)
+    assert "other folds are still to be run" in capsys.readouterr().out
+    print_results(results(True), quiet=True, json=False)
+    assert capsys.readouterr().out == ""
