@@ -15,8 +15,9 @@ import numpy as np
 
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.dicom.header import Slice, read_slice
+from pneumoseg.data_io.formats.dicom.header import read_slice
 from pneumoseg.data_io.formats.dicom.series import DicomFiles, Series, is_dicom, same_orientation, visible_files
+from pneumoseg.data_io.formats.dicom.slices import Slice
 from pneumoseg.data_io.storage.folders import folders_in
 
 SERIES_UID = re.compile(r"[0-9]+(\.[0-9]+)+|[0-9A-Fa-f-]{32,}")

@@ -15,7 +15,9 @@ import numpy as np
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.codestreams import frame_size
-from pneumoseg.data_io.formats.dicom.header import HEAD_BYTES, Pixels, Slice, data_stream
+from pneumoseg.data_io.formats.dicom.deflated import data_stream
+from pneumoseg.data_io.formats.dicom.recognition import HEAD_BYTES
+from pneumoseg.data_io.formats.dicom.slices import Pixels, Slice
 from pneumoseg.data_io.volumes.hounsfield import AIR_HU
 
 UNCOMPRESSED = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")

@@ -9,7 +9,9 @@ import numpy as np
 
 from pneumoseg.data_io.console import listed, log, track
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.dicom.header import INDEX_NAME, Slice, named_dicom, read_slice, starts_like_dicom
+from pneumoseg.data_io.formats.dicom.header import read_slice
+from pneumoseg.data_io.formats.dicom.recognition import INDEX_NAME, named_dicom, starts_like_dicom
+from pneumoseg.data_io.formats.dicom.slices import Slice
 
 ENTRIES_LOOKED_AT = 64
 SAME_COSINE = 1e-3  # direction cosines nearer than this are one orientation (0.06 degrees)
