@@ -45,7 +45,8 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
     findings: list[Finding] = []
     scans: dict[str, Case] = {}
     for case in track(dataset, "verifying", total=len(dataset)):
-        image = _read(case, case.image, findings)
+        image, problems = _read(case, case.image)
+        findings += problems
         if image is not None:
             extremes = float(image.array.min()), float(image.array.max())
             if is_unit(*extremes):
@@ -61,7 +62,8 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
             if annotated:
                 findings.append(Finding("warning", case.name, "no mask, though other cases have one"))
             continue
-        mask = _read(case, case.mask, findings, classes)
+        mask, problems = _read(case, case.mask, classes)
+        findings += problems
         if mask is None:
             continue
         absent = [str(label) for label in range(classes) if not (mask.array == label).any()]
@@ -72,21 +74,21 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
     return findings
 
 
-def _read(case: Case, path: Path, findings: list[Finding], classes: int | None = None) -> Volume | None:
-    """The image, or the mask where `classes` is given; None, and an error among `findings`, where it cannot be read.
-    What the reader warns of becomes a finding as well."""
+def _read(case: Case, path: Path, classes: int | None = None) -> tuple[Volume | None, list[Finding]]:
+    """The image, or the mask where `classes` is given, with the reader's warnings as findings; None, and an error among
+    the findings, where it cannot be read."""
+    volume, errors = None, []
     with warnings_of_this_thread(hold_back=True) as warnings:
         try:
             if classes is None:
-                return reading.read_volume(path, grid=case.grid)
-            labels = LUNG_LABELS if classes == len(LUNG_LABELS) else classes
-            return reading.read_labels(path, labels, label_names=case.label_names, grid=case.grid)
+                volume = reading.read_volume(path, grid=case.grid)
+            else:
+                labels = LUNG_LABELS if classes == len(LUNG_LABELS) else classes
+                volume = reading.read_labels(path, labels, label_names=case.label_names, grid=case.grid)
         except (InputError, MemoryError) as error:
             message = " ".join(str(error).split()) or type(error).__name__
-            findings.append(Finding("error", case.name, message if str(path) in message else f"{path}: {message}"))
-            return None
-        finally:
-            findings += [Finding("warning", case.name, warning) for warning in warnings]
+            errors = [Finding("error", case.name, message if str(path) in message else f"{path}: {message}")]
+    return volume, errors + [Finding("warning", case.name, warning) for warning in warnings]
 
 
 def _pair_errors(image: Volume, mask: Volume) -> list[str]:

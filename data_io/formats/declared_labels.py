@@ -72,10 +72,10 @@ def names_of_dataset(content: Mapping[str, object], path: Path) -> Names:
     for one, other in labels.items():
         name, numbers = (other, one) if isinstance(other, str) and one.isdecimal() else (one, other)
         given = numbers if isinstance(numbers, list) else [numbers]
-        found = [number for number in map(_number, given) if number is not None]
-        if not found or len(found) < len(given):
+        numbers = [number for number in map(_number, given) if number is not None]
+        if not numbers or len(numbers) < len(given):
             raise InputError(f'{path}: labels are like "lung_left": 1, found {one!r}: {other!r}')
-        names.append((name, tuple(found)))
+        names.append((name, tuple(numbers)))
     return tuple(names)
 
 

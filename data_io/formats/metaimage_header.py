@@ -76,9 +76,9 @@ def read_metaimage_header(path: Path) -> ImageHeader:
     voxels = StoredVoxels(
         path,
         voxel_paths(text, shape),
-        np.dtype(TYPES[kind]).newbyteorder(">" if msb else "<"),
-        math.prod(shape),
-        "deflate" if compressed else "raw" if binary else "text",
+        dtype=np.dtype(TYPES[kind]).newbyteorder(">" if msb else "<"),
+        count=math.prod(shape),
+        encoding="deflate" if compressed else "raw" if binary else "text",
         start=skip if skip > 0 else text.end_byte if text.data_file is None else 0,
         skip_bytes=min(skip, 0),
     )

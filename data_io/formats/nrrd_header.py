@@ -85,8 +85,8 @@ def read_text(path: Path) -> HeaderText:
                 raise unreadable(path, f"{name} is given twice")
             fields[key] = value.strip()
             if key == "datafile" and value.strip().upper().startswith("LIST"):
-                return HeaderText(path, fields, fields[key], tuple(lines), file.tell(), pairs)
-        return HeaderText(path, fields, fields.get("datafile"), (), file.tell(), pairs)
+                return HeaderText(path, fields, fields[key], tuple(lines), file.tell(), pairs=pairs)
+        return HeaderText(path, fields, fields.get("datafile"), (), file.tell(), pairs=pairs)
 
 
 def read_nrrd_header(path: Path) -> ImageHeader:
@@ -108,12 +108,12 @@ def read_nrrd_header(path: Path) -> ImageHeader:
     voxels = StoredVoxels(
         path,
         voxel_paths(text, shape),
-        _dtype(text),
-        math.prod(shape),
-        _encoding(text),
-        text.end_byte if text.data_file is None else 0,
-        text.integer("line skip", "0", least=0, most=MOST_SKIPPED),
-        text.integer("byte skip", "0", least=FROM_THE_END, most=MOST_SKIPPED),
+        dtype=_dtype(text),
+        count=math.prod(shape),
+        encoding=_encoding(text),
+        start=text.end_byte if text.data_file is None else 0,
+        skip_lines=text.integer("line skip", "0", least=0, most=MOST_SKIPPED),
+        skip_bytes=text.integer("byte skip", "0", least=FROM_THE_END, most=MOST_SKIPPED),
     )
     if voxels.skip_bytes == FROM_THE_END and voxels.encoding != "raw":
         raise unreadable(path, "byte skip: -1 is read for encoding: raw alone")

@@ -108,15 +108,15 @@ def find_series(path: str | Path) -> list[Series]:
     files too, with a warning. Raises InputError where `path` does not exist, or is a damaged file.
     """
     path = Path(path)
-    found = read_files(path)
+    files = read_files(path)
     for what, names in (
-        ("localizer (scout) images", found.localizers),
-        ("damaged DICOM files", list(found.damaged)),
-        ("links to files that do not exist", found.dead_links),
+        ("localizer (scout) images", files.localizers),
+        ("damaged DICOM files", list(files.damaged)),
+        ("links to files that do not exist", files.dead_links),
     ):
         if names:
             log.warning("%s: passed over %s: %s", path, what, listed(names))
-    return list(found.series)
+    return list(files.series)
 
 
 def read_files(path: str | Path) -> DicomFiles:
