@@ -48,7 +48,7 @@ class AboutFiles:
 
 
 class PublicFormatter(logging.Formatter):
-    """Formats messages for files that may be handed on.
+    """Formats messages for files that leave the machine.
 
     Arguments of a message that are paths become their last part, `Private` ones "(withheld)", `AboutFiles` lose the
     folders of their paths; and of absolute paths within its text (as in the reason of an error) the folders are left

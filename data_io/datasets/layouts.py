@@ -93,7 +93,7 @@ def open_dataset(root: str | Path, need_masks: bool = True, *, grid: GridForm = 
 
 
 def patient_of(name: str) -> str:
-    """The patient that a case name tells: `radiopaedia_10` for `radiopaedia_10_85902_1`, else the name itself."""
+    """The patient of a case name: `radiopaedia_10` for `radiopaedia_10_85902_1`, else the name itself."""
     match = RADIOPAEDIA_SCAN.fullmatch(name)
     return match[1] if match else name
 

@@ -1,6 +1,6 @@
-"""What is wrong with a dataset, before a training finds it out.
+"""Checks of a dataset before training.
 
-Every case is read whole, one at a time. An error makes a case useless; a warning asks for a look.
+Every case is read whole, one at a time. A case with an error cannot be used; one with a warning should be looked at.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ THICK_SLICE_MM = 5.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found: `level` "error" or "warning", the name of the case, and a sentence."""
+    """One error or warning: `level` "error" or "warning", the name of the case, and a sentence."""
 
     level: Literal["error", "warning"]
     case: str
@@ -32,11 +32,13 @@ class Finding:
 
 
 def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
-    """Reads every case and tells what is wrong, ordered by case; the masks' labels must be 0 .. classes - 1. Names of
-    labels are compared with those of LUNG_LABELS where there are as many classes.
+    """Reads every case and returns its errors and warnings, ordered by case.
+
+    The masks' labels must be 0 .. classes - 1; their names are compared with those of LUNG_LABELS where there are as
+    many classes.
 
     Errors: unreadable or truncated, not 3D, NaN or infinite voxels, values scaled to 0..1, labels outside the set,
-    image and mask on different grids. Warnings: all that the readers warn of (such as qform and sform that differ, or
+    image and mask on different grids. Warnings: all warnings of the readers (such as qform and sform that differ, or
     lengths that are not in mm), intensities that are not HU, NIfTI orientation codes missing, slices thicker than 5 mm,
     fewer than 10 slices, axes not orthogonal, no mask where other cases have one, a class without voxels, one scan
     under two names.

@@ -42,9 +42,9 @@ def names_in(path: Path) -> Names:
 def names_beside(folder: Path) -> Names:
     """The names in nnU-Net's dataset.json of a folder with masks: in it, or beside a folder called labelsTr. A file of
     that name which is not nnU-Net's does not count."""
-    meant = dict.fromkeys(Path(one) for one in (os.path.abspath(folder), os.path.realpath(folder)))
-    masks = [one for one in meant if one.name in NNUNET_MASKS]
-    places = [*meant, *(one.parent for one in masks)]
+    folders = dict.fromkeys(Path(one) for one in (os.path.abspath(folder), os.path.realpath(folder)))
+    masks = [one for one in folders if one.name in NNUNET_MASKS]
+    places = [*folders, *(one.parent for one in masks)]
     path = next((place / DATASET_JSON for place in places if (place / DATASET_JSON).is_file()), None)
     if path is None:
         return ()

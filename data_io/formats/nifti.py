@@ -73,7 +73,7 @@ def lacks_qform(path: str | Path) -> bool:
 
 
 def _stored_header(path: Path, image: nib.Nifti1Image) -> nib.Nifti1Header:
-    """The header as it is in the file: nibabel repairs the one that it hands on, other programs do not."""
+    """The header as it is in the file: nibabel repairs the one it returns, other programs do not."""
     with Opener(str(path), "rb") as file:
         content = file.read(image.header.sizeof_hdr)
     return type(image.header)(content, image.header.endianness, check=False)

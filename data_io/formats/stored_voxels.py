@@ -1,6 +1,6 @@
 """Voxels as NRRD and MetaImage store them: in one file or several, raw or encoded, in slabs from the disk.
 
-Sizes are compared with the files before memory is taken, and every voxel that is handed on was in a file.
+Sizes are compared with the files before memory is taken, and every voxel that is returned was in a file.
 """
 
 import zlib

@@ -217,8 +217,8 @@ def _check_steps(path: str | Path, series: Series, positions: np.ndarray, normal
 
 def _sideways(error: np.ndarray, normal: np.ndarray) -> str:
     """Says by how much a step strays within the plane of the slices, where it does."""
-    astray = np.linalg.norm(error - normal * (error @ normal))
-    return f", {astray:.2f} mm sideways" if astray > UNEVEN_MM else ""
+    sideways_mm = np.linalg.norm(error - normal * (error @ normal))
+    return f", {sideways_mm:.2f} mm sideways" if sideways_mm > UNEVEN_MM else ""
 
 
 def _stored_slabs(series: Series) -> Iterator[np.ndarray]:

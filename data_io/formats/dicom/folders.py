@@ -72,7 +72,7 @@ def folder_with_more(path: str | Path, series: Series) -> Path | None:
 
 
 def _identity(one: Slice) -> tuple | None:
-    """What slices of one series share, wherever they lie; None where the UID tells nothing."""
+    """What slices of one series share, wherever they lie; None where there is no UID to compare."""
     if SERIES_UID.fullmatch(one.uid) is None or one.cosines is None or one.spacing_mm is None:
         return None
     return one.uid, one.patient, one.modality, one.rows, one.columns

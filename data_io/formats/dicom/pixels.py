@@ -48,8 +48,8 @@ def check_pixels(path: str | Path, slices: Sequence[Slice]) -> None:
         )
     if unsigned := [one.file.name for one in slices if one.pixels and one.pixels.signed is None]:
         log.warning("%s: no PixelRepresentation in %d slices, taken as unsigned", path, len(unsigned))
-    if odd := [one for one in slices if one.pixels and not _names_stored_bits(one.pixels)]:
-        log.warning("%s: HighBit does not fit BitsStored in %d slices; values are taken as stored", path, len(odd))
+    if misfits := [one for one in slices if one.pixels and not _names_stored_bits(one.pixels)]:
+        log.warning("%s: HighBit does not fit BitsStored in %d slices; values are taken as stored", path, len(misfits))
     if inverse := [one for one in slices if one.photometric == "MONOCHROME1"]:
         log.warning(
             "%s: MONOCHROME1 (shown with bright air) in %d slices; HU are stored values x RescaleSlope + "

@@ -1,4 +1,4 @@
-"""Which DICOM files of a folder make up a series, told from their headers alone."""
+"""Which DICOM files of a folder make up a series, by their headers alone."""
 
 import os
 from collections.abc import Iterable

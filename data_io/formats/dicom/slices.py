@@ -64,12 +64,12 @@ class Slice:
 
     @property
     def has_geometry(self) -> bool:
-        """Whether the header tells where the slice lies."""
+        """Whether the header gives position, orientation and spacing."""
         return None not in (self.position_mm, self.cosines, self.spacing_mm)
 
     @property
     def is_plain_ct(self) -> bool:
-        """Whether it is a CT slice of grey pixels, alone in its file, that says where it lies."""
+        """Whether it is a CT slice of grey pixels, alone in its file, with its geometry."""
         grey = self.photometric.startswith("MONOCHROME")
         return self.modality == "CT" and self.has_geometry and self.frames == 1 and grey
 
