@@ -9,6 +9,7 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from pneumoseg.data_io.formats.dicom.deflated import data_stream
 from pneumoseg.data_io.formats.dicom.recognition import HEAD_BYTES
 from pneumoseg.data_io.formats.dicom.slices import Pixels, Slice
 from pneumoseg.data_io.volumes.hounsfield import AIR_HU
+
+if TYPE_CHECKING:
+    from pydicom.uid import UID
 
 UNCOMPRESSED = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
 RLE = "1.2.840.10008.1.2.5"
@@ -184,7 +188,7 @@ def _header_alone(rows: int, columns: int, bits: tuple[int, int, int], signed: b
 
     alone = Dataset()
     alone.file_meta = FileMetaDataset()
-    alone.file_meta.TransferSyntaxUID = UID(syntax)
+    alone.file_meta.TransferSyntaxUID = _uid(syntax)
     alone.file_meta.MediaStorageSOPClassUID = alone.SOPClassUID = CTImageStorage
     alone.file_meta.MediaStorageSOPInstanceUID = alone.SOPInstanceUID = UID("2.25.1")
     alone.SamplesPerPixel, alone.PhotometricInterpretation = 1, "MONOCHROME2"
@@ -238,12 +242,18 @@ def _undecodable(one: Slice, pixels: Pixels) -> str:
 
 
 def _is_compressed(syntax: str) -> bool:
-    from pydicom.uid import UID
 
-    return UID(syntax).is_transfer_syntax and not UID(syntax).is_private and UID(syntax).is_compressed
+    return _uid(syntax).is_transfer_syntax and not _uid(syntax).is_private and _uid(syntax).is_compressed
 
 
 def _name_of(syntax: str) -> str:
+
+    return _uid(syntax).name if syntax else "none given"
+
+
+def _uid(syntax: str) -> "UID":
+    """The UID of a transfer syntax, which a damaged header may give in any characters."""
+    from pydicom.config import IGNORE
     from pydicom.uid import UID
 
-    return UID(syntax).name if syntax else "none given"
+    return UID(syntax, IGNORE)
