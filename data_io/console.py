@@ -1,7 +1,7 @@
-"""What a command tells the person at the terminal: log lines and progress bars, on standard error.
+"""Output for the person at the terminal: log lines and progress bars, on standard error.
 
-The terminal shows messages whole. Files that leave the machine (manifests, reports, log.txt) get them as `public_text`
-writes them.
+The terminal shows messages whole; files that leave the machine (manifests, reports, log.txt) as `public_text` writes
+them.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ class _Terminal(logging.Handler):
     """Prints on whatever standard error is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # A terminal that is gone is no reason to end a training.
+        # A closed terminal does not end a training.
         with contextlib.suppress(OSError):
             print(visible(self.format(record)), file=sys.stderr)
 
@@ -31,7 +31,7 @@ terminal = _Terminal(logging.WARNING)
 """Prints the log; its level says how much."""
 
 recent = logging.handlers.MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1)
-"""Keeps what was said before there was a file to write it to."""
+"""Keeps messages from before there is a file to write them to."""
 
 log.setLevel(logging.INFO)
 log.propagate = False

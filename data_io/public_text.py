@@ -6,7 +6,8 @@ import itertools
 import logging
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 PATH_START = re.compile(r"(?<![\w./])(?:file://)?(?:~|\b[A-Za-z]:)?[/\\](?![/\\])")
@@ -21,34 +22,33 @@ FOLDERS = re.compile(r"(?:[^/\\\s:;,'\"()<>|]+[/\\])*")
 SLASH = re.compile(r"[/\\]")
 HIDDEN_PLACE = re.compile(r"\.partial-\d+-([^/\\]+)[/\\](?=\1)")
 HIDDEN_NAME = re.compile(r"(?:\.partial-\d+-)+")
-"""Where `atomic.write_aside` has a file that is not whole yet: in a hidden folder of the file's name."""
+"""Where `atomic.write_aside` keeps an unfinished file: in a hidden folder of the file's name."""
 
 
 class Private(str):
     """Text that may identify a person, such as the description of a DICOM series."""
 
 
-class AboutFiles(str):
+@dataclass(frozen=True)
+class AboutFiles:
     """Text that names `paths`, or files beside or below them, as the reason of an error does."""
 
+    text: str
     paths: Sequence[Path]
 
-    def __new__(cls, text: str, paths: Iterable[Path]) -> "AboutFiles":
-        """The text with its paths."""
-        self = super().__new__(cls, text)
-        self.paths = tuple(paths)
-        return self
+    def __str__(self) -> str:
+        return self.text
 
     @property
     def without_folders(self) -> str:
         """The text with the last parts of the paths alone."""
         folders = {f"{folder}/" for path in self.paths for folder in (path, *path.parents) if folder.name}
         longest_first = "|".join(map(re.escape, sorted(folders, key=len, reverse=True)))
-        return re.sub(rf"(?<![\w./-])(?:{longest_first})", "", str(self)) if folders else str(self)
+        return re.sub(rf"(?<![\w./-])(?:{longest_first})", "", self.text) if folders else self.text
 
 
 class PublicFormatter(logging.Formatter):
-    """Formats messages for files that may be handed on.
+    """Formats messages for files that leave the machine.
 
     Arguments of a message that are paths become their last part, `Private` ones "(withheld)", `AboutFiles` lose the
     folders of their paths; and of absolute paths within its text (as in the reason of an error) the folders are left
@@ -69,7 +69,7 @@ def public(record: logging.LogRecord) -> str:
 
 
 def visible(text: str) -> str:
-    """The text with the final names of files in place of the hidden ones that they have until they are whole."""
+    """The text with the final names of files in place of the hidden ones that they have while they are written."""
     return HIDDEN_NAME.sub("", HIDDEN_PLACE.sub("", text))
 
 

@@ -51,11 +51,11 @@ def download_dataset(
     url_base = url_base.rstrip("/")
     if not url_base.startswith(("https://", "http://")):
         raise InputError(f"the address must begin with https:// or http://, found {url_base}")
-    wanted = [name for name in ARCHIVES if overwrite or not (folder / name).exists()]
-    for name in sorted(set(ARCHIVES) - set(wanted)):
+    names = [name for name in ARCHIVES if overwrite or not (folder / name).exists()]
+    for name in sorted(set(ARCHIVES) - set(names)):
         log.info("%s: already there, not fetched again", folder / name)
-    checksums = published_md5(url_base) if wanted else {}
-    for name in wanted:
+    checksums = published_md5(url_base) if names else {}
+    for name in names:
         archive = folder / f"{name}.zip"
         if archive.exists() and not overwrite:
             log.info("%s: already there, only unpacked", archive)

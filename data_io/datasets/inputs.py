@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pneumoseg.data_io.console import listed, log
+from pneumoseg.data_io.datasets.dataset import Case
 from pneumoseg.data_io.datasets.layouts import IMAGE_STEM, MASK_STEM, is_dataset, open_dataset
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import reading
 from pneumoseg.data_io.formats.dicom.folders import check_whole
 from pneumoseg.data_io.formats.dicom.series import DicomFiles, is_dicom, read_files
-from pneumoseg.data_io.formats.nifti import case_name
 from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.formats.slicer_seg import is_seg_nrrd
+from pneumoseg.data_io.formats.writing import case_name
 from pneumoseg.data_io.storage.folders import folders_below, visible_name
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 
@@ -23,7 +24,7 @@ NNUNET_FOLDERS = ("imagesTr", "imagesTs")
 
 
 def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
-    """The CT files (and DICOM folders) that `inputs` mean, by the name their masks will bear.
+    """The CT files (and DICOM folders) of `inputs`, by the names of their masks.
 
     An input is a CT file; a folder with the slices of a DICOM series; a folder that holds CT files, such folders (at
     any depth) and a dataset in one of the known layouts (its masks are passed over), or some of these; or a .txt file
@@ -32,18 +33,18 @@ def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
     folders do not count. A warning names CTs of other formats beside DICOM slices, folders whose CTs are passed over,
     and DICOM folders below one that was given which hold no plain CT (localizers, reports, other modalities).
 
-    Raises InputError where there is no CT, where two would bear one name, and where the slices of one DICOM series lie
+    Raises InputError where there is no CT, where two have one name, and where the slices of one DICOM series lie
     in several of the folders.
     """
-    meant = _joined(_meant(given) for given in map(Path, inputs))
-    check_whole(meant.dicom)
-    slices = Counter(path.parent for _, path in meant.cts if path.is_file() and is_dicom(path))
+    joined = _joined(_inputs_at(given) for given in map(Path, inputs))
+    check_whole(joined.dicom)
+    slices = Counter(path.parent for _, path in joined.cts if path.is_file() and is_dicom(path))
     if together := [folder for folder, count in slices.items() if count > 1]:
         raise InputError(f"{together[0]}: several of its DICOM slices were given; give the folder instead")
-    twice = sorted(name for name, count in Counter(name for name, _ in meant.cts).items() if count > 1)
+    twice = sorted(name for name, count in Counter(name for name, _ in joined.cts).items() if count > 1)
     if twice:
         raise InputError(f"several inputs have one output name: {listed(twice)}; predict them in separate calls")
-    return dict(meant.cts)
+    return dict(joined.cts)
 
 
 def one_part(files: Mapping[str, Path], part: str) -> dict[str, Path]:
@@ -66,24 +67,24 @@ def open_input(
 
 
 @dataclass(frozen=True)
-class _Meant:
-    """Names and paths of the CTs that inputs mean, and what the headers in DICOM folders among them say."""
+class _Inputs:
+    """Names and paths of CTs, and the headers of the DICOM folders among them."""
 
     cts: list[tuple[str, Path]]
     dicom: Mapping[Path, DicomFiles] = field(default_factory=dict)
 
 
-def _joined(parts: Iterable[_Meant]) -> _Meant:
+def _joined(parts: Iterable[_Inputs]) -> _Inputs:
     every = list(parts)
-    return _Meant(
+    return _Inputs(
         [ct for one in every for ct in one.cts], {path: one.dicom[path] for one in every for path in one.dicom}
     )
 
 
-def _meant(given: Path) -> _Meant:
+def _inputs_at(given: Path) -> _Inputs:
     try:
         if given.is_file():
-            return _in_list(given) if given.suffix.lower() == LIST_SUFFIX else _Meant([(_mask_name(given), given)])
+            return _in_list(given) if given.suffix.lower() == LIST_SUFFIX else _Inputs([(_mask_name(given), given)])
         if given.is_dir():
             return _in_folder(given)
     except OSError as error:
@@ -93,45 +94,82 @@ def _meant(given: Path) -> _Meant:
     raise InputError(f"{given}: no such file or folder")
 
 
-def _in_folder(given: Path) -> _Meant:
+@dataclass(frozen=True)
+class _Folder:
+    """A folder and those below it, at any depth, with what the headers of the DICOM folders among them say."""
+
+    path: Path
+    below: tuple[Path, ...]
+    headers: Mapping[Path, DicomFiles]
+
+    @property
+    def series(self) -> list[Path]:
+        """The folders with a DICOM CT."""
+        return [folder for folder, files in self.headers.items() if files.has_ct]
+
+    @property
+    def with_other_cts(self) -> list[Path]:
+        """The folders below with CTs of other formats."""
+        return [folder for folder in self.below if _other_cts(folder)]
+
+
+def _survey(path: Path) -> _Folder:
+    below = tuple(folders_below(path))
+    return _Folder(path, below, {folder: read_files(folder) for folder in (path, *below) if is_dicom(folder)})
+
+
+def _in_folder(path: Path) -> _Inputs:
     """The folder itself where it holds a DICOM CT. Else CTs directly in it, DICOM folders at any depth (as archives
-    export them: patient/study/series) and the cases of a dataset, whose own folders hold nothing else that is meant."""
-    below = folders_below(given)
-    read = {folder: read_files(folder) for folder in (given, *below) if is_dicom(folder)}
-    series = [folder for folder, files in read.items() if files.has_ct]
-    apart = [folder for folder in below if _other_cts(folder)]
-    if given in series:
-        if others := sorted({*_other_cts(given), *series, *apart} - {given}):
-            log.warning("%s: read as one DICOM series; %s", given, _passed_over(given, others))
-        return _Meant([(visible_name(given), given)], {folder: read[folder] for folder in series})
-    own = [path for path in _files(given) if _is_ct(path) and not (given in read and is_dicom(path))]
-    if images := [path for path in (*own, *read) if path.parent == given and case_name(path) == IMAGE_STEM]:
-        return _Meant([(_mask_name(path), path) for path in images])
-    scans = {folder: "_".join(folder.relative_to(given).parts) for folder in series}
-    scans |= {path: _mask_name(path) for path in own}
-    has_cases = is_dataset(given)
+    export them: patient/study/series) and the cases of a dataset, whose own folders hold no other input."""
+    folder = _survey(path)
+    if path in folder.series:
+        return _one_series(folder)
+    files = [file for file in _files(path) if _is_ct(file) and not (path in folder.headers and is_dicom(file))]
+    if images := [file for file in (*files, *folder.headers) if file.parent == path and case_name(file) == IMAGE_STEM]:
+        return _Inputs([(_mask_name(file), file) for file in images])
+    scans = {series: "_".join(series.relative_to(path).parts) for series in folder.series}
+    scans |= {file: _mask_name(file) for file in files}
+    has_cases = is_dataset(path)
     if not scans and not has_cases:
-        if apart:
-            found = listed([str(folder.relative_to(given)) for folder in apart])
-            raise InputError(
-                f"{given}: no CT directly in it, but in {found}; give these folders, or a .txt list of them"
-            )
-        if list(read) == [given]:
-            return _Meant([(visible_name(given), given)])  # opening it says what is wrong with it
-        if read:
-            raise InputError(f"{given}: holds no plain CT, found {_kinds(given, read)}; give the folder of a CT")
-    cases = list(open_dataset(given, need_masks=False)) if has_cases or not scans else []
-    of_cases = {path.parent for case in cases for path in (case.image, case.mask) if path is not None}
-    scans = {path: name for path, name in scans.items() if of_cases.isdisjoint((path, *path.parents))}
-    rest = [folder for folder in (given, *below) if of_cases.isdisjoint((folder, *folder.parents))]
-    beside = [path for folder in scans if folder in read for path in _other_cts(folder)]
-    others = sorted({*beside, *(folder for folder in rest if folder in apart and folder not in scans)})
+        _check_has_input(folder)
+        if list(folder.headers) == [path]:
+            return _Inputs([(visible_name(path), path)])  # opening it says what is wrong with it
+    cases = list(open_dataset(path, need_masks=False)) if has_cases or not scans else []
+    return _scans_and_cases(folder, scans, cases)
+
+
+def _one_series(folder: _Folder) -> _Inputs:
+    path, series = folder.path, folder.series
+    if others := sorted({*_other_cts(path), *series, *folder.with_other_cts} - {path}):
+        log.warning("%s: read as one DICOM series; %s", path, _passed_over(path, others))
+    return _Inputs([(visible_name(path), path)], {place: folder.headers[place] for place in series})
+
+
+def _check_has_input(folder: _Folder) -> None:
+    """Raises InputError for a folder without CTs and cases, where the folders below hold CTs of other formats, or DICOM
+    files that are no plain CT."""
+    path = folder.path
+    if places := folder.with_other_cts:
+        names = listed([str(place.relative_to(path)) for place in places])
+        raise InputError(f"{path}: no CT directly in it, but in {names}; give these folders, or a .txt list of them")
+    if folder.headers and list(folder.headers) != [path]:
+        raise InputError(f"{path}: holds no plain CT, found {_kinds(path, folder.headers)}; give the folder of a CT")
+
+
+def _scans_and_cases(folder: _Folder, scans: Mapping[Path, str], cases: Sequence[Case]) -> _Inputs:
+    """The scans that lie outside the cases' folders, by name, and the cases. A warning names what is passed over."""
+    path, headers = folder.path, folder.headers
+    of_cases = {file.parent for case in cases for file in (case.image, case.mask) if file is not None}
+    scans = {scan: name for scan, name in scans.items() if of_cases.isdisjoint((scan, *scan.parents))}
+    outside = [place for place in (path, *folder.below) if of_cases.isdisjoint((place, *place.parents))]
+    beside = [file for scan in scans if scan in headers for file in _other_cts(scan)]
+    others = sorted({*beside, *(set(outside) & set(folder.with_other_cts) - scans.keys())})
     if scans and others:
-        log.warning("%s: %s", given, _passed_over(given, others))
-    if useless := {folder: read[folder] for folder in rest if folder in read and not read[folder].has_ct}:
-        log.warning("%s: passed over DICOM folders without a plain CT: %s", given, _kinds(given, useless))
-    cts = [(scans[path], path) for path in sorted(scans)] + [(case.name, case.image) for case in cases]
-    return _Meant(cts, {path: read[path] for _, path in cts if path in read})
+        log.warning("%s: %s", path, _passed_over(path, others))
+    if without_ct := {place: headers[place] for place in outside if place in headers and not headers[place].has_ct}:
+        log.warning("%s: passed over DICOM folders without a plain CT: %s", path, _kinds(path, without_ct))
+    cts = [(scans[scan], scan) for scan in sorted(scans)] + [(case.name, case.image) for case in cases]
+    return _Inputs(cts, {ct: headers[ct] for _, ct in cts if ct in headers})
 
 
 def _other_cts(folder: Path) -> list[Path]:
@@ -158,7 +196,7 @@ def _kinds(given: Path, read: Mapping[Path, DicomFiles]) -> str:
     return listed([f"{folder.relative_to(given)} ({files.summary})" for folder, files in sorted(read.items())])
 
 
-def _in_list(path: Path) -> _Meant:
+def _in_list(path: Path) -> _Inputs:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").split("\n")]
     except UnicodeDecodeError as error:
@@ -172,7 +210,7 @@ def _in_list(path: Path) -> _Meant:
         if not os.path.lexists(one):
             hint = " (a remark is a line of its own)" if "#" in one.name else ""
             raise InputError(f"{path}: no such file or folder: {one}{hint}; correct the line")
-    return _joined(map(_meant, named))
+    return _joined(map(_inputs_at, named))
 
 
 def _mask_name(path: Path) -> str:

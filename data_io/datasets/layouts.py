@@ -18,7 +18,7 @@ from pneumoseg.data_io.formats.label_names import Names
 from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.formats.reading import is_readable
 from pneumoseg.data_io.formats.slicer_seg import is_seg_nrrd
-from pneumoseg.data_io.formats.writing import label_name
+from pneumoseg.data_io.formats.writing import case_name
 
 IMAGE_STEM = "imaging"
 MASK_STEM = "segmentation"
@@ -31,7 +31,7 @@ NNUNET_IMAGE = re.compile(r"(.+)_(\d{4})")
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Files:
     """The files of each case name: images and masks, any number of each until they are checked. `no_cases`: folders
     beside those of the cases. `label_names`: of the masks' numbers, where the dataset gives them."""
 
@@ -44,8 +44,8 @@ class _Found:
 
 def is_dataset(root: str | Path) -> bool:
     """Whether the folder `root` shows images in one of the layouts that `open_dataset` knows."""
-    found = _found(Path(root))
-    return found is not None and bool(found.images)
+    files = _files_of(Path(root))
+    return files is not None and bool(files.images)
 
 
 def open_dataset(root: str | Path, need_masks: bool = True, *, grid: GridForm = "sform") -> Dataset:
@@ -66,34 +66,34 @@ def open_dataset(root: str | Path, need_masks: bool = True, *, grid: GridForm = 
         raise InputError(f"{root}: a dataset is a folder, found a file; give the folder that holds its cases")
     if not _visible(root):
         raise InputError(f"{root}: the folder is empty; give the folder of the dataset")
-    found = _found(root)
-    if found is None:
+    files = _files_of(root)
+    if files is None:
         raise InputError(
             f"{root}: no dataset found; looked for CASE/{IMAGE_STEM}.nii.gz with CASE/{MASK_STEM}.nii.gz, for "
             f"imagesTr/CASE_0000.nii.gz with labelsTr/CASE.nii.gz, and for {ZENODO_IMAGES}/CASE.nii.gz with "
             f"{ZENODO_MASKS}/CASE.nii.gz"
         )
-    if found.no_cases:
-        log.warning("%s: ignored folders without %s.nii.gz: %s", root, IMAGE_STEM, listed(found.no_cases))
-    _check(root, found, need_masks)
-    patients = _patients(root, found.images)
+    if files.no_cases:
+        log.warning("%s: ignored folders without %s.nii.gz: %s", root, IMAGE_STEM, listed(files.no_cases))
+    _check(root, files, need_masks)
+    patients = _patients(root, files.images)
     cases = tuple(
         Case(
             name,
             images[0],
-            found.masks.get(name, [None])[0],
-            patients[name],
-            source_of(name),
-            grid,
-            label_names=found.label_names,
+            mask=files.masks.get(name, [None])[0],
+            patient=patients[name],
+            source=source_of(name),
+            grid=grid,
+            label_names=files.label_names,
         )
-        for name, images in sorted(found.images.items())
+        for name, images in sorted(files.images.items())
     )
-    return Dataset(root, cases, found.layout)
+    return Dataset(root, cases, files.layout)
 
 
 def patient_of(name: str) -> str:
-    """The patient that a case name tells: `radiopaedia_10` for `radiopaedia_10_85902_1`, else the name itself."""
+    """The patient of a case name: `radiopaedia_10` for `radiopaedia_10_85902_1`, else the name itself."""
     match = RADIOPAEDIA_SCAN.fullmatch(name)
     return match[1] if match else name
 
@@ -104,11 +104,11 @@ def source_of(name: str) -> str:
     return match[0] if match else ""
 
 
-def _found(root: Path) -> _Found | None:
-    return next((found for find in _LAYOUTS if (found := find(root)) is not None), None)
+def _files_of(root: Path) -> _Files | None:
+    return next((files for find in _LAYOUTS if (files := find(root)) is not None), None)
 
 
-def _folder_per_case(root: Path) -> _Found | None:
+def _folder_per_case(root: Path) -> _Files | None:
     images: dict[str, list[Path]] = {}
     masks: dict[str, list[Path]] = {}
     no_cases = []
@@ -126,15 +126,15 @@ def _folder_per_case(root: Path) -> _Found | None:
             no_cases.append(folder.name)
     if not images and not masks:
         return None
-    return _Found("folder per case", images, masks, tuple(no_cases))
+    return _Files("folder per case", images, masks, tuple(no_cases))
 
 
 def _called(stem: str, folder: Path) -> list[Path]:
-    found = [path for path in _visible(folder) if label_name(path) == stem and is_readable(path)]
-    return found if stem == MASK_STEM else [path for path in found if not is_seg_nrrd(path)]
+    files = [path for path in _visible(folder) if case_name(path) == stem and is_readable(path)]
+    return files if stem == MASK_STEM else [path for path in files if not is_seg_nrrd(path)]
 
 
-def _nnunet(root: Path) -> _Found | None:
+def _nnunet(root: Path) -> _Files | None:
     if not (root / "imagesTr").is_dir():
         return None
     described = root / DATASET_JSON
@@ -153,7 +153,7 @@ def _nnunet(root: Path) -> _Found | None:
         masks.setdefault(_without(path, ending), []).append(path)
     if not images and not masks:
         raise InputError(f"{root / 'imagesTr'}: no file CASE_0000{ending} that a reader here knows")
-    return _Found("nnU-Net", images, masks, label_names=names_of_dataset(content, described))
+    return _Files("nnU-Net", images, masks, label_names=names_of_dataset(content, described))
 
 
 def _nnunet_file_ending(content: Mapping[str, object], path: Path) -> str:
@@ -167,35 +167,35 @@ def _nnunet_file_ending(content: Mapping[str, object], path: Path) -> str:
     return ending
 
 
-def _zenodo(root: Path) -> _Found | None:
+def _zenodo(root: Path) -> _Files | None:
     image_folder, mask_folder = _unnested(root / ZENODO_IMAGES), _unnested(root / ZENODO_MASKS)
     if not image_folder.is_dir() and not mask_folder.is_dir():
         return None
     images, masks = _by_name(image_folder), _by_name(mask_folder)
     if not images and not masks:
         raise InputError(f"{image_folder}: no file CASE.nii.gz that a reader here knows")
-    return _Found("Zenodo 3757476", images, masks)
+    return _Files("Zenodo 3757476", images, masks)
 
 
-_LAYOUTS: tuple[Callable[[Path], _Found | None], ...] = (_nnunet, _zenodo, _folder_per_case)
+_LAYOUTS: tuple[Callable[[Path], _Files | None], ...] = (_nnunet, _zenodo, _folder_per_case)
 
 
-def _check(root: Path, found: _Found, need_masks: bool) -> None:
-    for kind, files in (("image", found.images), ("mask", found.masks)):
-        for name, paths in files.items():
+def _check(root: Path, files: _Files, need_masks: bool) -> None:
+    for kind, by_name in (("image", files.images), ("mask", files.masks)):
+        for name, paths in by_name.items():
             if len(paths) > 1:
                 names = ", ".join(path.name for path in paths)
                 raise InputError(f"{paths[0].parent}: case {name} has more than one {kind}: {names}; keep one")
-    lone_masks = sorted(found.masks.keys() - found.images.keys())
+    lone_masks = sorted(files.masks.keys() - files.images.keys())
     if lone_masks:
         raise InputError(
-            f"{root}: no image for {listed(lone_masks)}, only a mask such as {found.masks[lone_masks[0]][0]}; "
+            f"{root}: no image for {listed(lone_masks)}, only a mask such as {files.masks[lone_masks[0]][0]}; "
             "add the image or remove the mask"
         )
-    lone_images = sorted(found.images.keys() - found.masks.keys())
+    lone_images = sorted(files.images.keys() - files.masks.keys())
     if need_masks and lone_images:
         raise InputError(
-            f"{root}: no mask for {listed(lone_images)}, only an image such as {found.images[lone_images[0]][0]}; "
+            f"{root}: no mask for {listed(lone_images)}, only an image such as {files.images[lone_images[0]][0]}; "
             "add the mask or move the case elsewhere"
         )
 
@@ -237,7 +237,7 @@ def _unnested(folder: Path) -> Path:
 def _by_name(folder: Path) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     for path in _files(folder, ""):
-        files.setdefault(label_name(path), []).append(path)
+        files.setdefault(case_name(path), []).append(path)
     return files
 
 

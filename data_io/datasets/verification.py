@@ -1,6 +1,6 @@
-"""What is wrong with a dataset, before a training finds it out.
+"""Checks of a dataset before training.
 
-Every case is read whole, one at a time. An error makes a case useless; a warning asks for a look.
+Every case is read whole, one at a time. A case with an error cannot be used; one with a warning should be looked at.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ THICK_SLICE_MM = 5.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found: `level` "error" or "warning", the name of the case, and a sentence."""
+    """One error or warning: `level` "error" or "warning", the name of the case, and a sentence."""
 
     level: Literal["error", "warning"]
     case: str
@@ -32,11 +32,13 @@ class Finding:
 
 
 def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
-    """Reads every case and tells what is wrong, ordered by case; the masks' labels must be 0 .. classes - 1. Names of
-    labels are compared with those of LUNG_LABELS where there are as many classes.
+    """Reads every case and returns its errors and warnings, ordered by case.
+
+    The masks' labels must be 0 .. classes - 1; their names are compared with those of LUNG_LABELS where there are as
+    many classes.
 
     Errors: unreadable or truncated, not 3D, NaN or infinite voxels, values scaled to 0..1, labels outside the set,
-    image and mask on different grids. Warnings: all that the readers warn of (such as qform and sform that differ, or
+    image and mask on different grids. Warnings: all warnings of the readers (such as qform and sform that differ, or
     lengths that are not in mm), intensities that are not HU, NIfTI orientation codes missing, slices thicker than 5 mm,
     fewer than 10 slices, axes not orthogonal, no mask where other cases have one, a class without voxels, one scan
     under two names.
@@ -45,7 +47,8 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
     findings: list[Finding] = []
     scans: dict[str, Case] = {}
     for case in track(dataset, "verifying", total=len(dataset)):
-        image = _read(case, case.image, findings)
+        image, problems = _read(case, case.image)
+        findings += problems
         if image is not None:
             extremes = float(image.array.min()), float(image.array.max())
             if is_unit(*extremes):
@@ -61,7 +64,8 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
             if annotated:
                 findings.append(Finding("warning", case.name, "no mask, though other cases have one"))
             continue
-        mask = _read(case, case.mask, findings, classes)
+        mask, problems = _read(case, case.mask, classes)
+        findings += problems
         if mask is None:
             continue
         absent = [str(label) for label in range(classes) if not (mask.array == label).any()]
@@ -72,21 +76,21 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
     return findings
 
 
-def _read(case: Case, path: Path, findings: list[Finding], classes: int | None = None) -> Volume | None:
-    """The image, or the mask where `classes` is given; None, and an error among `findings`, where it cannot be read.
-    What the reader warns of becomes a finding as well."""
+def _read(case: Case, path: Path, classes: int | None = None) -> tuple[Volume | None, list[Finding]]:
+    """The image, or the mask where `classes` is given, with the reader's warnings as findings; None, and an error among
+    the findings, where it cannot be read."""
+    volume, errors = None, []
     with warnings_of_this_thread(hold_back=True) as warnings:
         try:
             if classes is None:
-                return reading.read_volume(path, grid=case.grid)
-            labels = LUNG_LABELS if classes == len(LUNG_LABELS) else classes
-            return reading.read_labels(path, labels, label_names=case.label_names, grid=case.grid)
+                volume = reading.read_volume(path, grid=case.grid)
+            else:
+                labels = LUNG_LABELS if classes == len(LUNG_LABELS) else classes
+                volume = reading.read_labels(path, labels, label_names=case.label_names, grid=case.grid)
         except (InputError, MemoryError) as error:
             message = " ".join(str(error).split()) or type(error).__name__
-            findings.append(Finding("error", case.name, message if str(path) in message else f"{path}: {message}"))
-            return None
-        finally:
-            findings += [Finding("warning", case.name, warning) for warning in warnings]
+            errors = [Finding("error", case.name, message if str(path) in message else f"{path}: {message}")]
+    return volume, errors + [Finding("warning", case.name, warning) for warning in warnings]
 
 
 def _pair_errors(image: Volume, mask: Volume) -> list[str]:

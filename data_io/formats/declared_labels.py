@@ -42,9 +42,9 @@ def names_in(path: Path) -> Names:
 def names_beside(folder: Path) -> Names:
     """The names in nnU-Net's dataset.json of a folder with masks: in it, or beside a folder called labelsTr. A file of
     that name which is not nnU-Net's does not count."""
-    meant = dict.fromkeys(Path(one) for one in (os.path.abspath(folder), os.path.realpath(folder)))
-    masks = [one for one in meant if one.name in NNUNET_MASKS]
-    places = [*meant, *(one.parent for one in masks)]
+    folders = dict.fromkeys(Path(one) for one in (os.path.abspath(folder), os.path.realpath(folder)))
+    masks = [one for one in folders if one.name in NNUNET_MASKS]
+    places = [*folders, *(one.parent for one in masks)]
     path = next((place / DATASET_JSON for place in places if (place / DATASET_JSON).is_file()), None)
     if path is None:
         return ()
@@ -72,10 +72,10 @@ def names_of_dataset(content: Mapping[str, object], path: Path) -> Names:
     for one, other in labels.items():
         name, numbers = (other, one) if isinstance(other, str) and one.isdecimal() else (one, other)
         given = numbers if isinstance(numbers, list) else [numbers]
-        found = [number for number in map(_number, given) if number is not None]
-        if not found or len(found) < len(given):
+        numbers = [number for number in map(_number, given) if number is not None]
+        if not numbers or len(numbers) < len(given):
             raise InputError(f'{path}: labels are like "lung_left": 1, found {one!r}: {other!r}')
-        names.append((name, tuple(found)))
+        names.append((name, tuple(numbers)))
     return tuple(names)
 
 

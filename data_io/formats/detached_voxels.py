@@ -3,12 +3,11 @@
 import math
 import re
 import stat
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.header_text import integer, shown, unreadable
+from pneumoseg.data_io.formats.header_text import HeaderText, integer, shown, unreadable
 
 NUMBER = re.compile(r"%0?\d{0,3}[diu]")
 MOST_FILES = 100_000
@@ -40,16 +39,32 @@ class NamedFiles:
             )
 
 
-def named_files(text: str, lines: Iterable[str], shape: tuple[int, ...], *, path: Path) -> NamedFiles:
-    """The files that the header `path` names: one, a list (`text` is LIST, then a name a line in `lines`), or a pattern
-    with numbers (slice%03d.raw 1 100 1: first, last, step; without them one for each of the last axis).
+def voxel_paths(header: HeaderText, shape: tuple[int, ...]) -> tuple[Path, ...]:
+    """The files with the voxels of an image of that shape, in their order: the header's own where they follow it.
 
-    After LIST and after the step may follow the number of axes that each file holds, by default all but the last.
-    Raises InputError for a pattern that is none, and for more than 100000 files.
+    Raises InputError for too few or too many names, and for a name that leads out of the header's folder.
     """
+    files = named_files(header, shape)
+    if files is None:
+        return (header.path,)
+    files.check(shape, header.path)
+    return tuple(beside(header.path, name) for name in files.names)
+
+
+def named_files(header: HeaderText, shape: tuple[int, ...] = ()) -> NamedFiles | None:
+    """The files that a header names; None where the voxels follow the header.
+
+    One file, a list (LIST, then a name a line), or a pattern with numbers (slice%03d.raw 1 100 1: first, last, step;
+    without them one for each of the last axis of `shape`). After LIST and after the step may follow the number of axes
+    that each file holds, by default all but the last. Raises InputError for a malformed pattern and for more than
+    100000 files.
+    """
+    text, path = header.data_file, header.path
+    if text is None:
+        return None
     words = text.split()
     if words and words[0].upper() == "LIST":
-        names = tuple(line.strip() for line in lines if line.strip())
+        names = tuple(line.strip() for line in header.listed if line.strip())
         return NamedFiles(names, _whole_number(words[1], path) if len(words) > 1 else len(shape) - 1)
     if not words or "%" not in words[0] or (len(words) == 1 and not NUMBER.search(text)):
         return NamedFiles((text.strip(),))
@@ -86,9 +101,9 @@ def beside(path: Path, name: str) -> Path:
 def size_of(file: Path, path: Path) -> int:
     """Bytes of a data file of the header `path`. Raises InputError where it is missing or no regular file."""
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError as error:
         raise InputError(f"{path}: the data file {file} is missing ({error.strerror}); copy it again") from error
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{path}: voxels are read from regular files, {file} is none; copy the voxels to a file")
-    return found.st_size
+    return status.st_size

@@ -1,11 +1,12 @@
-"""The text that a NRRD or MetaImage header begins with, read line by line within limits, and its numbers.
+"""The fields of a NRRD or MetaImage header, read line by line within limits, and their numbers.
 
-What is beyond the limits, or not what a header may say, raises InputError.
+Text beyond the limits, and values that are not allowed, raise InputError.
 """
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +43,51 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= MOST_CHARACTERS_SHOWN else f"{text[:MOST_CHARACTERS_SHOWN]}...")
 
 
+@dataclass(frozen=True)
+class HeaderText:
+    """The parsed text of one header.
+
+    `fields`: values by name, in small letters without blanks. `data_file`: the value of the field that names the files
+    of the voxels; None where the voxels follow the header. `listed`: the lines after that field, where it announces a
+    list of files. `end_byte`: the length of the header in bytes. `pairs`: key/value pairs (NRRD alone).
+    """
+
+    path: Path
+    fields: Mapping[str, str]
+    data_file: str | None
+    listed: tuple[str, ...]
+    end_byte: int
+    pairs: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, name: str, default: str | None = None) -> str:
+        """The text of the field `name`. Raises InputError where it is missing and there is no default."""
+        text = self.fields.get(field_key(name), default)
+        if text is None:
+            raise unreadable(self.path, f"the header has no {name}")
+        return text
+
+    def integer(self, name: str, default: str | None = None, *, least: int, most: int | None = None) -> int:
+        """One whole number, at least `least` and at most `most`."""
+        return integer(self.value(name, default), name, self.path, least=least, most=most)
+
+    def sizes(self, name: str, axes: int) -> tuple[int, ...]:
+        """One number of voxels, at least 1, for each of `axes` axes."""
+        text = self.value(name)
+        words = text.split()
+        if len(words) != axes:
+            raise unreadable(self.path, f"{name} must give {axes} numbers, found {shown(text)}")
+        return tuple(integer(word, name, self.path, least=1) for word in words)
+
+    def millimetres(self, name: str, count: int, default: str | None = None) -> tuple[float, ...]:
+        """`count` finite numbers, at most MOST_MM in size."""
+        return millimetres(self.value(name, default), count, name, path=self.path)
+
+
+def field_key(name: str) -> str:
+    """The name of a field as the key in `HeaderText.fields`: "space directions" is spacedirections."""
+    return name.replace(" ", "").lower()
+
+
 def integer(text: str, name: str, path: Path, *, least: int, most: int | None = None) -> int:
     """One whole number, at least `least` and at most `most`."""
     limits = f"at least {least}" if most is None else f"{least}..{most}"
@@ -51,14 +97,6 @@ def integer(text: str, name: str, path: Path, *, least: int, most: int | None = 
     except ValueError:
         raise unreadable(path, f"{name} must be a whole number, {limits}, found {shown(text)}") from None
     return int(text)
-
-
-def sizes(text: str, axes: int, name: str, *, path: Path) -> tuple[int, ...]:
-    """One size of at least 1 for each axis."""
-    words = text.split()
-    if len(words) != axes:
-        raise unreadable(path, f"{name} must give {axes} numbers, found {shown(text)}")
-    return tuple(integer(word, name, path, least=1) for word in words)
 
 
 def millimetres(text: str, count: int, name: str, *, path: Path) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""Masks whose classes have numbers of their own, read as class numbers 0, 1, 2, ... of a table."""
+"""Masks with other numbers for the classes, read as class numbers 0, 1, 2, ... of a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ def parse_labels(texts: Sequence[str]) -> LabelMapping:
     names = (*known, *(name for name in numbers if name not in known))
     if not 2 <= len(names) <= 255:
         raise InputError(f"there are from 1 to 254 classes beside the background, found {len(names) - 1}")
-    own = dict(zip(LUNG_LABELS.names, LUNG_LABELS.colours, strict=True))
-    colours = tuple(own.get(name, COLOURS[index % len(COLOURS)]) for index, name in enumerate(names))
+    lung_colours = dict(zip(LUNG_LABELS.names, LUNG_LABELS.colours, strict=True))
+    colours = tuple(lung_colours.get(name, COLOURS[index % len(COLOURS)]) for index, name in enumerate(names))
     pairs_of = tuple((names.index(a), names.index(b)) for a, b in [("lung_left", "lung_right")] if {a, b} <= set(names))
     return LabelMapping(tuple(numbers[name] for name in names), LabelTable(names, colours, pairs_of))

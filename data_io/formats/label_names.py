@@ -50,14 +50,14 @@ def unlike(declared: Names, names: Sequence[str], values: Sequence[int | None]) 
     """Number, declared name and class of the labels that are read as a class of quite another name; names without a
     meaning, such as Segment_1, are like any."""
     _, class_at = _known(declared, names)
-    found = []
+    labels = []
     for name, (number, *_) in declared:
         if number not in values or number in class_at or _is_meaningless(name):
             continue
         read_as = names[list(values).index(number)]
         if not _is_meaningless(read_as):
-            found.append((number, name, read_as))
-    return found
+            labels.append((number, name, read_as))
+    return labels
 
 
 def _known(declared: Names, names: Sequence[str]) -> tuple[dict[int, int], dict[int, int]]:
@@ -69,24 +69,24 @@ def _known(declared: Names, names: Sequence[str]) -> tuple[dict[int, int], dict[
             raise InputError(
                 f"{name} is a region of the labels {list(numbers)} in dataset.json; each class needs one label"
             )
-        found = _class_of(name, names)
-        if found is None:
+        index = _class_of(name, names)
+        if index is None:
             continue
         number = numbers[0]
-        if number_of.setdefault(found, number) != number:
-            one, other = sorted((number_of[found], number))
-            raise InputError(f"labels {one} and {other} are both called {names[found]}; {CORRECT}")
-        if class_at.setdefault(number, found) != found:
-            raise InputError(f"label {number} is called {names[class_at[number]]} and {names[found]}; {CORRECT}")
+        if number_of.setdefault(index, number) != number:
+            one, other = sorted((number_of[index], number))
+            raise InputError(f"labels {one} and {other} are both called {names[index]}; {CORRECT}")
+        if class_at.setdefault(number, index) != index:
+            raise InputError(f"label {number} is called {names[class_at[number]]} and {names[index]}; {CORRECT}")
     return number_of, class_at
 
 
 def _class_of(name: str, names: Sequence[str]) -> int | None:
     """The class of that name; None where there is none, or more than one."""
     for key in (_key, _usual_key):
-        found = [index for index, one in enumerate(names) if key(one) == key(name) and not _is_meaningless(one)]
-        if found:
-            return found[0] if len(found) == 1 else None
+        classes = [index for index, one in enumerate(names) if key(one) == key(name) and not _is_meaningless(one)]
+        if classes:
+            return classes[0] if len(classes) == 1 else None
     return None
 
 

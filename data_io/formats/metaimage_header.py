@@ -1,26 +1,16 @@
 """Headers of MetaImage files (.mha, .mhd): what is stored, where it lies in the patient, and in which files."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.detached_voxels import NamedFiles, beside, named_files
-from pneumoseg.data_io.formats.header_text import (
-    MOST_AXES,
-    header_lines,
-    integer,
-    millimetres,
-    shown,
-    sizes,
-    unreadable,
-)
+from pneumoseg.data_io.formats.detached_voxels import voxel_paths
+from pneumoseg.data_io.formats.header_text import MOST_AXES, HeaderText, field_key, header_lines, shown, unreadable
 from pneumoseg.data_io.formats.image_header import ImageHeader, affine_of
-from pneumoseg.data_io.formats.stored_voxels import FROM_THE_END, StoredVoxels
+from pneumoseg.data_io.formats.stored_voxels import FROM_THE_END, MOST_SKIPPED, StoredVoxels
 
 TYPES = {
     "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",
@@ -34,30 +24,14 @@ SAME = {
 LAST = "elementdatafile"
 
 
-@dataclass(frozen=True)
-class MetaImageText:
-    """`fields`: values by name, in small letters; `lines`: those after the last field, where it lists files; `length`:
-    bytes up to its end."""
-
-    path: Path
-    fields: Mapping[str, str]
-    lines: tuple[str, ...]
-    length: int
-
-    def files(self, shape: tuple[int, ...] = ()) -> NamedFiles | None:
-        """The files with the voxels of an image of that shape; None where the voxels follow the header."""
-        named = self.fields[LAST]
-        return None if named.upper() == "LOCAL" else named_files(named, self.lines, shape, path=self.path)
-
-
-def read_text(path: Path) -> MetaImageText:
+def read_text(path: Path) -> HeaderText:
     """Splits the header into its fields. Raises InputError where it has no end or a field twice."""
     fields: dict[str, str] = {}
     with open(path, "rb") as file:
         lines = header_lines(file, path)
         for line in lines:
             name, separator, value = line.partition("=" if "=" in line else ":")
-            key = name.strip().lower()
+            key = field_key(name.strip())
             key = SAME.get(key, key)
             if not separator:
                 continue
@@ -69,7 +43,8 @@ def read_text(path: Path) -> MetaImageText:
             if key == LAST:
                 length = file.tell()
                 listed = tuple(lines) if value.strip().upper().startswith("LIST") else ()
-                return MetaImageText(path, fields, listed, length)
+                data_file = None if value.strip().upper() == "LOCAL" else value.strip()
+                return HeaderText(path, fields, data_file, listed, length)
     raise unreadable(path, "the header does not end with ElementDataFile")
 
 
@@ -80,61 +55,50 @@ def read_metaimage_header(path: Path) -> ImageHeader:
     are missing, too short or outside the header's folder.
     """
     text = read_text(path)
-    fields = text.fields
-    axes = integer(_needed(text, "ndims"), "NDims", path, least=1, most=MOST_AXES)
-    shape = sizes(_needed(text, "dimsize"), axes, "DimSize", path=path)
-    channels = integer(fields.get("elementnumberofchannels", "1"), "ElementNumberOfChannels", path, least=1)
-    kind = _needed(text, "elementtype").upper()
+    axes = text.integer("NDims", least=1, most=MOST_AXES)
+    shape = text.sizes("DimSize", axes)
+    channels = text.integer("ElementNumberOfChannels", "1", least=1)
+    kind = text.value("ElementType").upper()
     if channels != 1:
         raise InputError(f"{path}: voxels must be plain numbers, found {channels} each ({kind})")
     if kind not in TYPES:
         raise unreadable(path, f"ElementType must be among {', '.join(TYPES)}, found {shown(kind)}")
-    msb = _flag(text, "binarydatabyteordermsb", False)
-    binary, compressed = _flag(text, "binarydata", True), _flag(text, "compresseddata", False)
+    msb = _flag(text, "BinaryDataByteOrderMSB", False)
+    binary, compressed = _flag(text, "BinaryData", True), _flag(text, "CompressedData", False)
     if compressed and not binary:
         raise unreadable(path, "CompressedData is for binary voxels, found BinaryData = False")
-    skip = integer(fields.get("headersize", "0"), "HeaderSize", path, least=FROM_THE_END, most=1 << 62)
+    skip = text.integer("HeaderSize", "0", least=FROM_THE_END, most=MOST_SKIPPED)
     if skip == FROM_THE_END and (compressed or not binary):
         raise unreadable(path, "HeaderSize = -1 is for binary voxels that are not compressed")
-    for name, identity in (("elementtointensityfunctionslope", 1.0), ("elementtointensityfunctionoffset", 0.0)):
-        if millimetres(fields.get(name, str(identity)), 1, name, path=path)[0] != identity:
-            log.warning("%s: %s = %s is not applied, the voxels are read as stored", path, name, fields[name])
-    named = text.files(shape)
-    if named is not None:
-        named.check(shape, path)
-    files = (path,) if named is None else tuple(beside(path, name) for name in named.names)
+    for name, identity in (("ElementToIntensityFunctionSlope", 1.0), ("ElementToIntensityFunctionOffset", 0.0)):
+        if text.millimetres(name, 1, str(identity))[0] != identity:
+            log.warning("%s: %s = %s is not applied, the voxels are read as stored", path, name, text.value(name))
     voxels = StoredVoxels(
         path,
-        files,
-        np.dtype(TYPES[kind]).newbyteorder(">" if msb else "<"),
-        math.prod(shape),
-        "deflate" if compressed else "raw" if binary else "text",
-        start=skip if skip > 0 else text.length if named is None else 0,
+        voxel_paths(text, shape),
+        dtype=np.dtype(TYPES[kind]).newbyteorder(">" if msb else "<"),
+        count=math.prod(shape),
+        encoding="deflate" if compressed else "raw" if binary else "text",
+        start=skip if skip > 0 else text.end_byte if text.data_file is None else 0,
         skip_bytes=min(skip, 0),
     )
     return ImageHeader(shape, _affine(text, axes), voxels)
 
 
-def _affine(text: MetaImageText, axes: int) -> np.ndarray:
-    path, fields = text.path, text.fields
-    spacing = fields.get("elementspacing", fields.get("elementsize", "1 " * axes))
-    spacing_mm = millimetres(spacing, axes, "ElementSpacing", path=path)
+def _affine(text: HeaderText, axes: int) -> np.ndarray:
+    spacing = text.value("ElementSize", "1 " * axes)
+    spacing_mm = text.millimetres("ElementSpacing", axes, spacing)
     if min(spacing_mm) <= 0:
-        raise unreadable(path, f"ElementSpacing must be above 0, found {shown(spacing)}")
-    origin_mm = millimetres(fields.get("offset", "0 " * axes), axes, "Offset", path=path)
+        spacing = text.value("ElementSpacing", spacing)
+        raise unreadable(text.path, f"ElementSpacing must be above 0, found {shown(spacing)}")
+    origin_mm = text.millimetres("Offset", axes, "0 " * axes)
     identity = " ".join(str(value) for value in np.eye(axes).ravel())
-    rows = millimetres(fields.get("transformmatrix", identity), axes * axes, "TransformMatrix", path=path)
+    rows = text.millimetres("TransformMatrix", axes * axes, identity)
     return affine_of(spacing_mm, tuple(np.reshape(rows, (axes, axes)).T.ravel()), origin_mm)
 
 
-def _needed(text: MetaImageText, name: str) -> str:
-    if name not in text.fields:
-        raise unreadable(text.path, f"the header has no {name}")
-    return text.fields[name]
-
-
-def _flag(text: MetaImageText, name: str, default: bool) -> bool:
-    value = text.fields.get(name, str(default))
+def _flag(text: HeaderText, name: str, default: bool) -> bool:
+    value = text.value(name, str(default))
     if value.lower() not in ("true", "false", "t", "f", "1", "0", "yes", "no"):
         raise unreadable(text.path, f"{name} must be True or False, found {shown(value)}")
     return value.lower() in ("true", "t", "1", "yes")

@@ -35,24 +35,15 @@ def is_nifti(path: str | Path) -> bool:
     return str(path).lower().endswith(SUFFIXES)
 
 
-def case_name(path: str | Path) -> str:
-    """The file's name without folder and NIfTI suffix."""
-    name = Path(path).name
-    for suffix in SUFFIXES:
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return Path(path).stem
-
-
-def read_nifti(path: str | Path, grid: GridForm = "sform") -> Volume:
+def read_nifti(path: str | Path, form: GridForm = "sform") -> Volume:
     """Reads a 3D image, turned to RAS+; see `open_nifti` for its voxels and errors."""
-    return open_nifti(path, grid).read()
+    return open_nifti(path, form).read()
 
 
-def open_nifti(path: str | Path, grid: GridForm = "sform") -> Scan:
+def open_nifti(path: str | Path, form: GridForm = "sform") -> Scan:
     """Opens a 3D image to be read slab by slab, with the file's scaling (`scl_slope`, `scl_inter`) applied in float32.
 
-    `grid`: which of the header's forms says where the voxels lie, where both do (see `formats.nifti_placement`); a
+    `form`: which of the header's forms says where the voxels lie, where both do (see `formats.nifti_placement`); a
     warning says so where they differ. Lengths in metres and microns are converted to mm. Unscaled integers keep their
     own data type, so that an int16 CT costs two bytes a voxel; floats become float32.
 
@@ -66,10 +57,10 @@ def open_nifti(path: str | Path, grid: GridForm = "sform") -> Scan:
         raise InputError(f"{path}: voxels must be plain numbers, found {image.get_data_dtype()} (colour or complex)")
     _check_size(path, image, shape)
     placement = NiftiPlacement(_stored_header(path, image))
-    for warning in placement.warnings(shape, grid):
+    for warning in placement.warnings(shape, form):
         log.warning("%s: %s", path, warning)
     try:
-        stored_grid = placement.grid(shape, grid)
+        stored_grid = placement.grid(shape, form)
     except InputError as error:
         raise InputError(f"{path}: {error}", options=error.options) from error
     return Scan(stored_grid, lambda: _stored_slabs(path, image, shape))
@@ -78,11 +69,11 @@ def open_nifti(path: str | Path, grid: GridForm = "sform") -> Scan:
 def lacks_qform(path: str | Path) -> bool:
     """Whether a readable file says where its voxels lie by its sform alone."""
     placement = NiftiPlacement(_stored_header(Path(path), _open(Path(path))))
-    return placement.chosen("qform") == "sform"
+    return placement.effective_form("qform") == "sform"
 
 
 def _stored_header(path: Path, image: nib.Nifti1Image) -> nib.Nifti1Header:
-    """The header as it is in the file: nibabel repairs the one that it hands on, other programs do not."""
+    """The header as it is in the file: nibabel repairs the one it returns, other programs do not."""
     with Opener(str(path), "rb") as file:
         content = file.read(image.header.sizeof_hdr)
     return type(image.header)(content, image.header.endianness, check=False)
@@ -107,16 +98,16 @@ def _stored_slabs(path: Path, image: nib.Nifti1Image, shape: tuple[int, int, int
     with Opener(str(stored.file_like), "rb") as file:
         for start in range(0, shape[2], thickness):
             count = min(thickness, shape[2] - start)
-            wanted = shape[0] * shape[1] * count * stored.dtype.itemsize
+            needed = shape[0] * shape[1] * count * stored.dtype.itemsize
             try:
                 if start == 0:
                     file.seek(stored.offset)
-                content = file.read(wanted)
+                content = file.read(needed)
                 if start + count == shape[2]:
                     _check_end(file)
             except (OSError, EOFError, ValueError, zlib.error) as error:
                 raise InputError(f"{path}: the file is truncated or damaged ({error}); copy it again") from error
-            if len(content) < wanted:
+            if len(content) < needed:
                 raise InputError(f"{path}: the file is truncated in slices {start}..{start + count - 1}; copy it again")
             array = np.frombuffer(content, stored.dtype).reshape((*shape[:2], count), order="F")
             yield _scaled(array, stored, path)

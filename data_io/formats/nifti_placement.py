@@ -1,6 +1,6 @@
 """Where a NIfTI header says that its voxels lie: by a qform, by an sform, by both or by neither.
 
-The rule here: the sform where its code is not 0, else the qform, as nibabel and SPM do; with `grid="qform"` the other
+The rule here: the sform where its code is not 0, else the qform, as nibabel and SPM do; with `form="qform"` the other
 way round. ITK (3D Slicer, ITK-SNAP) takes the qform of files that have both, unless the sform's code is 1 (scanner).
 So a file whose two forms differ lies in different places in different programs, perhaps with left and right exchanged.
 Definitions: the comments of nifti1.h, "3D image (volume) orientation and location in space" (NIfTI-1.1, 2004).
@@ -59,10 +59,10 @@ class NiftiPlacement:
             return None
         return _scaled(affine, self.mm_per_unit) if np.isfinite(affine).all() else None
 
-    def chosen(self, grid: GridForm) -> GridForm | None:
-        """The form that counts: `grid` where it is set, else the other; None where neither is."""
-        other = FORMS[1 - FORMS.index(grid)]
-        return next((form for form in (grid, other) if self.code(form) > 0), None)
+    def effective_form(self, form: GridForm) -> GridForm | None:
+        """The form that counts: `form` where it is set, else the other; None where neither is."""
+        other = FORMS[1 - FORMS.index(form)]
+        return next((one for one in (form, other) if self.code(one) > 0), None)
 
     @property
     def unit(self) -> str:
@@ -74,19 +74,19 @@ class NiftiPlacement:
         """Millimetres per unit of length; lengths of unknown unit are mm."""
         return MM_PER_UNIT[self.unit]
 
-    def grid(self, shape: tuple[int, int, int], grid: GridForm) -> Grid:
+    def grid(self, shape: tuple[int, int, int], form: GridForm) -> Grid:
         """The grid that counts, with this placement; where neither form is set, nibabel's guess.
 
         Raises InputError where the form that counts is no finite invertible affine.
         """
-        form = self.chosen(grid)
-        affine = self._guessed(shape) if form is None else self.affine_mm(form)
+        effective = self.effective_form(form)
+        affine = self._guessed(shape) if effective is None else self.affine_mm(effective)
         try:
             return Grid(shape, np.full((4, 4), np.nan) if affine is None else affine, self)
         except InputError as error:
-            other = next((one for one in FORMS if one != form and self.affine_mm(one) is not None), None)
-            message = f"the header's {form or 'spacing'} cannot be used: {error}"
-            if other is None or form is None:
+            other = next((one for one in FORMS if one != effective and self.affine_mm(one) is not None), None)
+            message = f"the header's {effective or 'spacing'} cannot be used: {error}"
+            if other is None or effective is None:
                 raise InputError(message, options=error.options) from error
             raise InputError(f"{message}; grid={other} reads it by its {other}", options=("grid",)) from error
 
@@ -97,21 +97,21 @@ class NiftiPlacement:
         header["pixdim"][1:4] = np.abs(self.header["pixdim"][1:4])
         return _scaled(header.get_base_affine(), self.mm_per_unit)
 
-    def warnings(self, shape: tuple[int, int, int], grid: GridForm) -> list[str]:
+    def warnings(self, shape: tuple[int, int, int], form: GridForm) -> list[str]:
         """What a reader should know of: no form, forms that differ (by how much, and whether they mirror each other), a
         form of which no affine can be made, lengths that are not in mm."""
-        warnings = [] if self.chosen(grid) else [NOWHERE]
+        warnings = [] if self.effective_form(form) else [NOWHERE]
         if self.mm_per_unit != 1.0:
             warnings.append(f"the header gives lengths in {self.unit}; converted to mm")
-        affines = {form: self.affine_mm(form) for form in FORMS}
-        for form, affine in affines.items():
-            if self.code(form) > 0 and affine is None:
-                warnings.append(f"the header's {form} (code {self.code(form)}) is damaged")
+        affines = {one: self.affine_mm(one) for one in FORMS}
+        for one, affine in affines.items():
+            if self.code(one) > 0 and affine is None:
+                warnings.append(f"the header's {one} (code {self.code(one)}) is damaged")
         if affines["sform"] is not None and affines["qform"] is not None:
-            warnings += self._difference(shape, grid, affines["sform"], affines["qform"])
+            warnings += self._difference(shape, form, affines["sform"], affines["qform"])
         return warnings
 
-    def _difference(self, shape, grid: GridForm, sform: np.ndarray, qform: np.ndarray) -> list[str]:
+    def _difference(self, shape, form: GridForm, sform: np.ndarray, qform: np.ndarray) -> list[str]:
         try:
             by_sform, by_qform = Grid(shape, sform), Grid(shape, qform)
         except InputError:  # one that is not invertible
@@ -119,7 +119,7 @@ class NiftiPlacement:
         if by_sform.matches(by_qform):
             return []
         mirrored = np.linalg.det(sform[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0
-        here, itk = self.chosen(grid), self._form_of_itk
+        here, itk = self.effective_form(form), self._form_of_itk
         other = "qform" if here == "sform" else "sform"
         apart_mm = by_sform.distance_mm(by_qform)
         counts = f"here the {here} counts, in ITK and 3D Slicer {'too' if here == itk else f'the {itk}'}"

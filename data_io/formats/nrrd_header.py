@@ -2,26 +2,24 @@
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.detached_voxels import NamedFiles, beside, named_files
+from pneumoseg.data_io.formats.detached_voxels import voxel_paths
 from pneumoseg.data_io.formats.header_text import (
     MOST_AXES,
+    HeaderText,
+    field_key,
     header_lines,
-    integer,
     millimetres,
     shown,
-    sizes,
     unreadable,
 )
 from pneumoseg.data_io.formats.image_header import ImageHeader
-from pneumoseg.data_io.formats.stored_voxels import FROM_THE_END, StoredVoxels
+from pneumoseg.data_io.formats.stored_voxels import FROM_THE_END, MOST_SKIPPED, StoredVoxels
 from pneumoseg.data_io.volumes.volume import LPS_TO_RAS
 
 MAGIC = re.compile(r"NRRD000[1-6]")
@@ -61,24 +59,7 @@ NOWHERE = (
 )
 
 
-@dataclass(frozen=True)
-class NrrdText:
-    """`fields`: values by name, in small letters without blanks; `pairs`: the key/value pairs; `lines`: those after the
-    last field, where it lists files; `length`: bytes up to the end of the header."""
-
-    path: Path
-    fields: Mapping[str, str]
-    pairs: Mapping[str, str]
-    lines: tuple[str, ...]
-    length: int
-
-    def files(self, shape: tuple[int, ...] = ()) -> NamedFiles | None:
-        """The files with the voxels of an image of that shape; None where the voxels follow the header."""
-        named = self.fields.get("datafile")
-        return None if named is None else named_files(named, self.lines, shape, path=self.path)
-
-
-def read_text(path: Path) -> NrrdText:
+def read_text(path: Path) -> HeaderText:
     """Splits the header into its fields. Raises InputError where it is no NRRD header or has a field twice."""
     fields: dict[str, str] = {}
     pairs: dict[str, str] = {}
@@ -95,7 +76,7 @@ def read_text(path: Path) -> NrrdText:
                 pairs[pair[1]] = pair[2].replace("\\n", "\n")
                 continue
             name, separator, value = line.partition(":")
-            key = name.replace(" ", "").lower()
+            key = field_key(name)
             if not separator:
                 raise unreadable(path, f"a line must be FIELD: VALUE, found {shown(line)}")
             if key not in FIELDS:
@@ -104,8 +85,8 @@ def read_text(path: Path) -> NrrdText:
                 raise unreadable(path, f"{name} is given twice")
             fields[key] = value.strip()
             if key == "datafile" and value.strip().upper().startswith("LIST"):
-                return NrrdText(path, fields, pairs, tuple(lines), file.tell())
-        return NrrdText(path, fields, pairs, (), file.tell())
+                return HeaderText(path, fields, fields[key], tuple(lines), file.tell(), pairs=pairs)
+        return HeaderText(path, fields, fields.get("datafile"), (), file.tell(), pairs=pairs)
 
 
 def read_nrrd_header(path: Path) -> ImageHeader:
@@ -116,52 +97,43 @@ def read_nrrd_header(path: Path) -> ImageHeader:
     are missing, too short or outside the header's folder.
     """
     text = read_text(path)
-    axes = integer(_needed(text, "dimension"), "dimension", path, least=1, most=MOST_AXES)
-    shape = sizes(_needed(text, "sizes"), axes, "sizes", path=path)
+    axes = text.integer("dimension", least=1, most=MOST_AXES)
+    shape = text.sizes("sizes", axes)
     directions = _directions(text, axes)
     spatial = [axis for axis in range(axes) if _is_spatial(text, directions, axis, axes)]
     values = math.prod(size for axis, size in enumerate(shape) if axis not in spatial)
     if values != 1:
-        kinds = text.fields.get("kinds", "no kinds given")
+        kinds = text.value("kinds", "no kinds given")
         raise InputError(f"{path}: voxels must be plain numbers, found {values} each ({shown(kinds)})")
-    named = text.files(shape)
-    if named is not None:
-        named.check(shape, path)
     voxels = StoredVoxels(
         path,
-        (path,) if named is None else tuple(beside(path, name) for name in named.names),
-        _dtype(text),
-        math.prod(shape),
-        _encoding(text),
-        text.length if named is None else 0,
-        integer(text.fields.get("lineskip", "0"), "line skip", path, least=0, most=1 << 62),
-        integer(text.fields.get("byteskip", "0"), "byte skip", path, least=FROM_THE_END, most=1 << 62),
+        voxel_paths(text, shape),
+        dtype=_dtype(text),
+        count=math.prod(shape),
+        encoding=_encoding(text),
+        start=text.end_byte if text.data_file is None else 0,
+        skip_lines=text.integer("line skip", "0", least=0, most=MOST_SKIPPED),
+        skip_bytes=text.integer("byte skip", "0", least=FROM_THE_END, most=MOST_SKIPPED),
     )
     if voxels.skip_bytes == FROM_THE_END and voxels.encoding != "raw":
         raise unreadable(path, "byte skip: -1 is read for encoding: raw alone")
     return ImageHeader(tuple(shape[axis] for axis in spatial), _affine(text, directions, spatial), voxels)
 
 
-def _needed(text: NrrdText, name: str) -> str:
-    if name not in text.fields:
-        raise unreadable(text.path, f"the header has no {name}")
-    return text.fields[name]
-
-
-def _dtype(text: NrrdText) -> np.dtype:
-    name = " ".join(_needed(text, "type").lower().split())
-    found = next((np.dtype(code) for code, names in TYPES.items() if name in names), None)
-    if found is None:
+def _dtype(text: HeaderText) -> np.dtype:
+    name = " ".join(text.value("type").lower().split())
+    dtype = next((np.dtype(code) for code, names in TYPES.items() if name in names), None)
+    if dtype is None:
         raise unreadable(text.path, f"type must be that of a number, such as short or float, found {shown(name)}")
-    endian = text.fields.get("endian", "").lower()
-    binary = _encoding(text) != "text" and found.itemsize > 1
+    endian = text.value("endian", "").lower()
+    binary = _encoding(text) != "text" and dtype.itemsize > 1
     if (binary or endian) and endian not in ("little", "big"):
         raise unreadable(text.path, f"endian must be little or big, found {shown(endian)}")
-    return found.newbyteorder(">" if endian == "big" else "<")
+    return dtype.newbyteorder(">" if endian == "big" else "<")
 
 
-def _encoding(text: NrrdText):
-    name = _needed(text, "encoding").lower()
+def _encoding(text: HeaderText):
+    name = text.value("encoding").lower()
     if name not in ENCODINGS:
         raise unreadable(text.path, f"encoding must be among {', '.join(ENCODINGS)}, found {shown(name)}")
     return ENCODINGS[name]
@@ -173,7 +145,7 @@ def _vector(word: str, name: str, path: Path) -> tuple[float, ...]:
     return millimetres(inner.replace(",", " "), inner.count(",") + 1, name, path=path)
 
 
-def _directions(text: NrrdText, axes: int) -> list[tuple[float, ...] | None] | None:
+def _directions(text: HeaderText, axes: int) -> list[tuple[float, ...] | None] | None:
     """The vector of each axis, None for one that does not lie in space; None where the header has no directions."""
     given = text.fields.get("spacedirections")
     if given is None:
@@ -184,14 +156,14 @@ def _directions(text: NrrdText, axes: int) -> list[tuple[float, ...] | None] | N
     return [None if word.lower() == "none" else _vector(word, "space directions", text.path) for word in words]
 
 
-def _is_spatial(text: NrrdText, directions: list[tuple[float, ...] | None] | None, axis: int, axes: int) -> bool:
+def _is_spatial(text: HeaderText, directions: list[tuple[float, ...] | None] | None, axis: int, axes: int) -> bool:
     if directions is not None:
         return directions[axis] is not None
-    kinds = text.fields.get("kinds", "domain " * axes).lower().split()
+    kinds = text.value("kinds", "domain " * axes).lower().split()
     return axis >= len(kinds) or kinds[axis] in DOMAIN_KINDS
 
 
-def _affine(text: NrrdText, directions: list[tuple[float, ...] | None] | None, spatial: list[int]) -> np.ndarray:
+def _affine(text: HeaderText, directions: list[tuple[float, ...] | None] | None, spatial: list[int]) -> np.ndarray:
     """RAS+; of a fourth axis of space (time) nothing is kept."""
     affine = np.eye(4)
     count = min(len(spatial), 3)
@@ -203,7 +175,7 @@ def _affine(text: NrrdText, directions: list[tuple[float, ...] | None] | None, s
         affine[:count, :count], affine[:count, 3] = np.diag(spacing_mm), origin_mm
     else:
         vectors = [vector for vector in directions if vector is not None]
-        origin = _vector(text.fields.get("spaceorigin", f"({','.join('0' * len(vectors))})"), "space origin", text.path)
+        origin = _vector(text.value("space origin", f"({','.join('0' * len(vectors))})"), "space origin", text.path)
         if any(len(vector) != len(vectors) for vector in (*vectors, origin)):
             raise unreadable(text.path, f"{len(vectors)} axes in space need vectors of as many numbers")
         affine[:count, :count] = np.array(vectors)[:count, :count].T
@@ -213,8 +185,8 @@ def _affine(text: NrrdText, directions: list[tuple[float, ...] | None] | None, s
     return affine
 
 
-def _to_lps(text: NrrdText) -> tuple[int, int, int]:
-    space = text.fields.get("space", "").lower().removesuffix("-time")
+def _to_lps(text: HeaderText) -> tuple[int, int, int]:
+    space = text.value("space", "").lower().removesuffix("-time")
     if not space and "spacedimension" not in text.fields:
         raise unreadable(text.path, "space directions need a space or a space dimension")
     if not space or space in SCANNER_SPACES:
@@ -228,7 +200,7 @@ def _to_lps(text: NrrdText) -> tuple[int, int, int]:
     return TO_LPS[space]
 
 
-def _unplaced(text: NrrdText, spatial: list[int]) -> tuple[list[float], list[float]]:
+def _unplaced(text: HeaderText, spatial: list[int]) -> tuple[list[float], list[float]]:
     """Spacing and origin of axes without directions: "spacings" and "axis mins", which of a cell is the edge."""
     spacing_mm = _per_axis(text, "spacings", spatial, 1.0)
     if 0.0 in spacing_mm:
@@ -243,8 +215,8 @@ def _unplaced(text: NrrdText, spatial: list[int]) -> tuple[list[float], list[flo
     ]
 
 
-def _per_axis(text: NrrdText, name: str, spatial: list[int], default: float) -> list[float]:
+def _per_axis(text: HeaderText, name: str, spatial: list[int], default: float) -> list[float]:
     axes = len(text.fields["sizes"].split())
-    words = text.fields.get(name, f"{default} " * axes).lower().replace("nan", str(default))
+    words = text.value(name, f"{default} " * axes).lower().replace("nan", str(default))
     values = millimetres(words, axes, name, path=text.path)
     return [values[axis] for axis in spatial]

@@ -12,7 +12,7 @@ import numpy as np
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import metaimage_header, nrrd_header
-from pneumoseg.data_io.formats.detached_voxels import beside
+from pneumoseg.data_io.formats.detached_voxels import beside, named_files
 from pneumoseg.data_io.formats.image_header import ImageHeader
 from pneumoseg.data_io.volumes.lazy_volume import Scan, checked, slab_thickness, three_axes
 from pneumoseg.data_io.volumes.volume import Grid
@@ -59,14 +59,12 @@ def voxel_files(path: str | Path) -> list[Path]:
     if not is_itk_image(path):
         return []
     read_text = nrrd_header.read_text if path.suffix.lower() in NRRD_SUFFIXES else metaimage_header.read_text
-    found = []
     try:
-        named = read_text(path).files()
-        for name in named.names if named else ():
-            found.append(beside(path, name))
+        files = named_files(read_text(path))
+        paths = [beside(path, name) for name in files.names] if files else []
     except InputError:
         return []
-    return [file for file in found if file.is_file()]
+    return [file for file in paths if file.is_file()]
 
 
 def _stored_slabs(header: ImageHeader, shape: tuple[int, int, int]) -> Iterator[np.ndarray]:

@@ -10,13 +10,10 @@ the test that recognises its files:
     register_reader("npz", lambda path: path.suffix == ".npz", read_npz)
 """
 
-import struct
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -32,24 +29,21 @@ from pneumoseg.data_io.volumes.labels import LabelTable, class_numbers
 from pneumoseg.data_io.volumes.lazy_volume import Scan, checked
 from pneumoseg.data_io.volumes.volume import Volume
 
+PLAIN_KINDS = "biuf"
+"""NumPy's kinds of voxels that are read: truth values, integers, floats."""
+
 
 @dataclass(frozen=True)
 class _Choices:
-    """What the built-in readers may be asked: `grid` for NIfTI, `series` and `allow_gaps` for DICOM."""
+    """What the built-in readers may be asked: `form` for NIfTI, `series` and `allow_gaps` for DICOM."""
 
-    grid: GridForm = "sform"
+    form: GridForm = "sform"
     series: str | None = None
     allow_gaps: bool = False
 
 
 _READERS: dict[str, tuple[Callable[[Path], bool], Callable[[Path, _Choices], Volume | Scan]]] = {}
 """By name: whether a path is of this format, and the reader."""
-
-# What a reader may raise over a bad file.
-READING_ERRORS = (
-    *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError, RuntimeError, TypeError),
-    *(ValueError, BadZipFile, struct.error, zlib.error),
-)
 
 
 def register_reader(name: str, recognises: Callable[[Path], bool], read: Callable[[Path], Volume | Scan]) -> None:
@@ -76,17 +70,17 @@ def open_scan(
     `allow_gaps`: for DICOM, see `ct.open_dicom`. Raises InputError where no reader recognises the file, where it is
     bad, and for a grid that no CT has (`grid_limits.check_ct_grid`).
     """
-    found = _read(Path(path), _Choices(grid, series, allow_gaps))
-    return found if isinstance(found, Scan) else Scan.from_volume(found)
+    image = _read(Path(path), _Choices(grid, series, allow_gaps))
+    return image if isinstance(image, Scan) else Scan.from_volume(image)
 
 
 def read_volume(path: str | Path, *, grid: GridForm = "sform") -> Volume:
     """Reads a CT volume (HU) by the reader that recognises it; `grid` and errors as `open_scan`."""
-    found = _read(Path(path), _Choices(grid))
-    if isinstance(found, Volume):
-        return found
+    image = _read(Path(path), _Choices(grid))
+    if isinstance(image, Volume):
+        return image
     with _named(Path(path)):
-        return found.read()
+        return image.read()
 
 
 def read_labels(
@@ -123,23 +117,23 @@ def _values_by_name(
     path: Path, names: Sequence[str], values: Sequence[int], label_names: Names
 ) -> tuple[int | None, ...]:
     declared = (*names_in(path), *label_names)
-    found = values_by_name(declared, names, values)
-    if found != tuple(values):
-        pairs = zip(found, names, strict=True)
+    numbers = values_by_name(declared, names, values)
+    if numbers != tuple(values):
+        pairs = zip(numbers, names, strict=True)
         moved = ", ".join(f"{number} is {name}" for number, name in pairs if number is not None)
         log.warning("%s: the labels are numbered otherwise than here; classes are assigned by name: %s", path, moved)
-    for number, name, read_as in unlike(declared, names, found):
+    for number, name, read_as in unlike(declared, names, numbers):
         log.warning("%s: label %d is named %s but read as %s; check the labels", path, number, name, read_as)
-    return found
+    return numbers
 
 
 def _read(path: Path, choices: _Choices) -> Volume | Scan:
     for recognises, read in reversed(_READERS.values()):
         if recognises(path):
             with _named(path):
-                found = read(path, choices)
-                check_ct_grid(found.source)
-            return _named_scan(found, path) if isinstance(found, Scan) else found
+                image = read(path, choices)
+                check_ct_grid(image.source)
+            return _named_scan(image, path) if isinstance(image, Scan) else image
     raise InputError(f"{path}: no reader for this file; readable formats: {', '.join(_READERS)}")
 
 
@@ -156,7 +150,9 @@ def _named(path: Path) -> Iterator[None]:
     """Makes an InputError that names the file of what a reader raises within."""
     try:
         yield
-    except READING_ERRORS as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a registered reader may use a library with errors of its own classes
         if isinstance(error, InputError) and str(path) in str(error):
             raise
         reason = " ".join(str(error).split())
@@ -165,16 +161,36 @@ def _named(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: {reason}", options=options_of(error)) from error
 
 
-def _checked(found: Volume | Scan, path: Path) -> Volume | Scan:
-    """What a registered reader gave, its voxels checked as the built-in readers check theirs."""
-    if isinstance(found, Scan):
-        return Scan(found.source, lambda: (checked(slab, path) for slab in found.read_stored()))
-    if isinstance(found, Volume):
-        return found.with_array(checked(found.array, path))
-    raise TypeError(f"a reader returns a Volume or a Scan, found {type(found).__name__}")
+def _checked(image: Volume | Scan, path: Path) -> Volume | Scan:
+    """The image of a registered reader, its voxels checked as the built-in readers check theirs."""
+    if isinstance(image, Scan):
+        return Scan(image.source, lambda: _checked_slabs(image, path))
+    if isinstance(image, Volume):
+        _check_plain(image.array, path)
+        return image.with_array(checked(image.array, path))
+    raise TypeError(f"a reader returns a Volume or a Scan, found {type(image).__name__}")
 
 
-_READERS["nifti"] = (nifti.is_nifti, lambda path, choices: nifti.open_nifti(path, choices.grid))
+def _checked_slabs(scan: Scan, path: Path) -> Iterator[np.ndarray]:
+    plane, dtype = scan.source.shape[:2], None
+    for slab in scan.read_stored():
+        _check_plain(slab, path)
+        voxels = checked(slab, path)
+        dtype = dtype or voxels.dtype
+        if voxels.shape[:2] != plane or voxels.ndim != 3 or voxels.dtype != dtype:
+            raise InputError(
+                f"{path}: all slabs of a scan have the shape ({plane[0]}, {plane[1]}, n) and one data type ({dtype}), "
+                f"found {voxels.shape}, {voxels.dtype}; fix its reader"
+            )
+        yield voxels
+
+
+def _check_plain(array: np.ndarray, path: Path) -> None:
+    if array.dtype.kind not in PLAIN_KINDS:
+        raise InputError(f"{path}: voxels must be plain numbers, found {array.dtype}; fix its reader")
+
+
+_READERS["nifti"] = (nifti.is_nifti, lambda path, choices: nifti.open_nifti(path, choices.form))
 _READERS["nrrd or metaimage"] = (nrrd_metaimage.is_itk_image, lambda path, choices: nrrd_metaimage.open_itk_image(path))
 _READERS["dicom"] = (
     series.is_dicom,

@@ -1,6 +1,6 @@
 """Voxels as NRRD and MetaImage store them: in one file or several, raw or encoded, in slabs from the disk.
 
-Sizes are compared with the files before memory is taken, and every voxel that is handed on was in a file.
+Sizes are compared with the files before memory is taken, and every voxel that is returned was in a file.
 """
 
 import zlib
@@ -19,6 +19,7 @@ from pneumoseg.data_io.storage.compression import DEFLATE_MOST
 CHUNK_BYTES = 1 << 20
 LONGEST_WORD = 64
 FROM_THE_END = -1
+MOST_SKIPPED = 1 << 62
 GZIP_MAGIC = b"\x1f\x8b"
 BLANKS = bytes.maketrans(b",\t\n\v\f\r", b" " * 6)
 MOST_PER_BYTE = {"raw": 1, "deflate": DEFLATE_MOST, "hex": 0.5}

@@ -18,7 +18,7 @@ def is_label_file(path: str | Path) -> bool:
     return _suffix(path) is not None
 
 
-def label_name(path: str | Path) -> str:
+def case_name(path: str | Path) -> str:
     """The file's name without folder and without the suffix of its format, such as .seg.nrrd, .nii.gz or .mha."""
     name, suffix = Path(path).name, _suffix(path)
     return name[: -len(suffix)] if suffix else Path(path).stem

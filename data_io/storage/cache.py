@@ -64,9 +64,9 @@ def private_folder() -> Path:
     """
     folder = _private_path()
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    mine = not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o077)
-    if not (stat.S_ISDIR(found.st_mode) and mine):
+    status = folder.lstat()
+    mine = not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o077)
+    if not (stat.S_ISDIR(status.st_mode) and mine):
         raise InputError(
             f"{folder}: must be a folder that belongs to this user, without rights of others; remove it, or set HOME "
             "and PNEUMOSEG_CACHE to folders that can be written"

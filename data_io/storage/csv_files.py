@@ -7,7 +7,7 @@ exactly one away. Numbers are written as they are.
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 TO_QUOTE = re.compile(r'[",;\t\r\n]')
 """What would end a cell; semicolons and tabs do where a spreadsheet takes them for the separator."""
 
-NAMES = ("case", "class", "patient", "run_a", "run_b", "score", "source")
+TEXT_COLUMNS = ("case", "class", "patient", "source")
 """Columns of names: they stay text even where all of them look like numbers, such as case 007."""
 
 
@@ -42,10 +42,10 @@ def write_table(table: pd.DataFrame, path: str | Path, digits: int | None = 6) -
         aside.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace", newline="")
 
 
-def read_table(path: str | Path, names: Sequence[str] = NAMES) -> pd.DataFrame:
+def read_table(path: str | Path, *, text_columns: Collection[str] = TEXT_COLUMNS) -> pd.DataFrame:
     """Reads a table that this program wrote: text without the apostrophe that kept it from being a formula.
 
-    A column becomes numbers where all its cells are numbers or empty (NaN); others, and those of `names`, stay text.
+    A column becomes numbers where all its cells are numbers or empty (NaN); others, and `text_columns`, stay text.
     Raises InputError for a file that is missing, empty or not CSV, or names a column twice.
 
     Example, for scripts of your own:
@@ -58,7 +58,7 @@ def read_table(path: str | Path, names: Sequence[str] = NAMES) -> pd.DataFrame:
     header, *rows = read_cells(path, unique_columns=True)
     table = pd.DataFrame(rows, columns=header, dtype=object)
     for name in header:
-        if name not in names:
+        if name not in text_columns:
             table[name] = _numbers(table[name])
     return table
 

@@ -28,7 +28,7 @@ def folders_below(folder: str | Path) -> list[Path]:
     Links to folders are followed, but each folder is entered once, by its name without links where it has one.
     """
     entered: set[tuple[int, int]] = set()
-    found: list[Path] = []
+    folders: list[Path] = []
     linked = [Path(folder)]
     while linked:
         # What is reached without links comes first; the links met on the way wait.
@@ -39,10 +39,10 @@ def folders_below(folder: str | Path) -> list[Path]:
             if (status.st_dev, status.st_ino) in entered:
                 continue
             entered.add((status.st_dev, status.st_ino))
-            found.append(place)
+            folders.append(place)
             for below in folders_in(place):
                 (linked if below.is_symlink() else pending).append(below)
-    return sorted(found[1:])
+    return sorted(folders[1:])
 
 
 def _is_folder(entry: os.DirEntry) -> bool:

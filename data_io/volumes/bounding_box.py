@@ -15,8 +15,8 @@ def bounding_box(mask: np.ndarray, margin: int | Sequence[int] = 0) -> tuple[sli
     for axis in range(mask.ndim):
         # What lies outside the slices found so far holds nothing: later axes need not look there.
         inside = mask[tuple(box)]
-        found = np.flatnonzero(inside.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        box.append(slice(found[0], found[-1] + 1) if found.size else slice(0, 0))
+        indices = np.flatnonzero(inside.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        box.append(slice(indices[0], indices[-1] + 1) if indices.size else slice(0, 0))
     return widened(box, mask.shape, margin)
 
 

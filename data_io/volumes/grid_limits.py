@@ -1,4 +1,4 @@
-"""Grids that no CT has, which are refused before memory is taken for what a header declares, and unusual ones."""
+"""Limits of a CT's grid: what no CT has is refused before memory is allocated, what is unusual gets a warning."""
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.volume import Grid

@@ -74,7 +74,7 @@ def class_numbers(array: np.ndarray, values: Sequence[int | None], rule: str, *,
         raise InputError(f"a mask has at most {MOST_CLASSES} classes, found {len(values)}")
     class_of = {value: number for number, value in enumerate(values) if value is not None}
     allowed = np.array(sorted(class_of))
-    found = np.empty(0, array.dtype)
+    present_values = np.empty(0, array.dtype)
     unknown: list = []
     for z in range(array.shape[2]):  # one plane at a time: places of the whole volume would be int64
         present = np.unique(array[:, :, z])
@@ -82,18 +82,18 @@ def class_numbers(array: np.ndarray, values: Sequence[int | None], rule: str, *,
         unknown += [value for value in present[~fits] if value not in unknown]
         if len(unknown) >= VALUES_NAMED:
             break
-        found = np.union1d(found, _whole(present[fits]))
+        present_values = np.union1d(present_values, _whole(present[fits]))
     if unknown:
         texts = [str(value).removesuffix(".0") for value in sorted(unknown)[:VALUES_NAMED]]
         raise InputError(f"{rule}, found {', '.join(texts)}; {remedy}", options=("labels", "classes"))
-    classes = np.array([class_of[int(value)] for value in found], np.uint8)
-    same = np.array_equal(classes, found)  # as in masks of this program: nothing to look up, twice as fast
+    classes = np.array([class_of[int(value)] for value in present_values], np.uint8)
+    same = np.array_equal(classes, present_values)  # as in masks of this program: nothing to look up, twice as fast
     if same and array.dtype.kind != "f":
         return array.astype(np.uint8)
     numbers = np.empty_like(array, dtype=np.uint8)
     for z in range(array.shape[2]):
         plane = _whole(array[:, :, z])
-        numbers[:, :, z] = plane if same else classes[np.searchsorted(found, plane)]
+        numbers[:, :, z] = plane if same else classes[np.searchsorted(present_values, plane)]
     return numbers
 
 

@@ -15,6 +15,10 @@ SAME_PLACE_VOXELS = 0.05
 float32, spacings to four decimals), and what they round adds up towards the last voxel."""
 
 
+LEAST_DETERMINANT = 1e-12
+"""Of an affine's axes, in mm^3: the volume of the smallest voxel."""
+
+
 @dataclass(frozen=True, eq=False)
 class Grid:
     """Where voxels lie: `shape` (x, y, z) and the 4x4 `affine` from voxel indices to RAS+ millimetres.
@@ -30,7 +34,7 @@ class Grid:
 
     def __post_init__(self):
         affine = np.asarray(self.affine, dtype=np.float64)
-        if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+        if affine.shape != (4, 4) or not np.isfinite(affine).all() or not _is_invertible(affine[:3, :3]):
             raise InputError(
                 f"an affine must be 4x4, finite and invertible, found {affine.tolist()}; correct the header"
             )
@@ -172,6 +176,16 @@ def on_grid_of(target: Volume, other: Volume, names: str) -> Volume:
             f"{target.grid.difference(turned)}{axes}; resample one to the other's grid or correct its header"
         )
     return target.with_array(array)
+
+
+def _is_invertible(directions: np.ndarray) -> bool:
+    """Whether the columns (3, 3) are of some length and, each scaled to length 1, independent in float64."""
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond float64: infinite or NaN, refused below
+        lengths = np.linalg.norm(directions, axis=0)
+        if not np.isfinite(lengths).all() or not abs(np.linalg.det(directions)) >= LEAST_DETERMINANT:
+            return False
+        # The axes of some columns that are nearly parallel have no nearest directions, for all their determinant.
+        return not np.isnan(nib.io_orientation(nib.affines.from_matvec(directions))).any()
 
 
 def _digits(values) -> str:

@@ -10,7 +10,7 @@ from filelock import FileLock
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.slicer_seg import is_seg_nrrd
-from pneumoseg.data_io.formats.writing import is_label_file, label_name
+from pneumoseg.data_io.formats.writing import case_name, is_label_file
 from pneumoseg.data_io.storage.atomic import remove_leftovers
 from pneumoseg.data_io.storage.csv_files import read_table, write_table
 from pneumoseg.data_io.storage.file_names import is_utf8, name_as_text
@@ -30,7 +30,7 @@ class Output:
     @property
     def name(self) -> str:
         """The name of the mask without folder and suffix."""
-        return label_name(self.mask)
+        return case_name(self.mask)
 
     @property
     def manifest(self) -> Path:

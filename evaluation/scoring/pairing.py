@@ -12,7 +12,7 @@ from pneumoseg.data_io.formats.declared_labels import names_beside
 from pneumoseg.data_io.formats.dicom.series import is_dicom
 from pneumoseg.data_io.formats.label_names import Names
 from pneumoseg.data_io.formats.reading import is_readable
-from pneumoseg.data_io.formats.writing import is_label_file, label_name
+from pneumoseg.data_io.formats.writing import case_name, is_label_file
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def masks_given(given: Path) -> dict[str, Mask]:
         raise InputError(
             f"{given}: a mask is a file that ends in .nii.gz, .nii, .nrrd, .nhdr, .mha or .mhd; convert it"
         )
-    name = label_name(given)
+    name = case_name(given)
     return {here.parent.name if name == MASK_STEM else name: Mask(given, names_beside(given.parent))}
 
 
@@ -100,7 +100,7 @@ def masks_in(folder: str | Path) -> dict[str, Mask]:
     label_names = names_beside(folder)
     masks: dict[str, Mask] = {}
     for path in sorted(filter(_may_be_mask, folder.iterdir()), key=lambda path: (not is_label_file(path), path)):
-        name = label_name(path)
+        name = case_name(path)
         if name not in masks:
             masks[name] = Mask(path, label_names)
         elif is_label_file(masks[name].path) and not is_label_file(path):

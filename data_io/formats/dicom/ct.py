@@ -42,60 +42,60 @@ def open_dicom(path: str | Path, series: str | int | None = None, allow_gaps: bo
     modalities, colour and multi-frame files; for missing or contradicting geometry, two slices in one place, and,
     without `allow_gaps`, missing or unevenly spaced slices; for pixels that are missing, too few or cannot be decoded.
     """
-    chosen = choose_series(path, series)
-    _check_plain_ct(path, chosen)
-    check_pixels(path, chosen.slices)
-    grid = series_grid(path, chosen, allow_gaps)
-    if more := folder_with_more(path, chosen):
+    ct = choose_series(path, series)
+    _check_plain_ct(path, ct)
+    check_pixels(path, ct.slices)
+    grid = series_grid(path, ct, allow_gaps)
+    if more := folder_with_more(path, ct):
         log.warning(
             "%s: %s holds other slices of the same series, which are not read: the CT may be incomplete; put all "
             "slices into one folder",
             path,
             more,
         )
-    bare = sum(one.slope is None or one.intercept is None for one in chosen.slices)
+    bare = sum(one.slope is None or one.intercept is None for one in ct.slices)
     if bare:
         log.warning("%s: no RescaleSlope or RescaleIntercept in %d slices, taken as 1 and 0", path, bare)
-    return Scan(grid, lambda: _stored_slabs(chosen))
+    return Scan(grid, lambda: _stored_slabs(ct))
 
 
-def choose_series(path: str | Path, wanted: str | int | None = None) -> Series:
-    """The series in `path` that `wanted` names: by its UID, its number or a part of its UID or description.
+def choose_series(path: str | Path, series: str | int | None = None) -> Series:
+    """The series in `path` that `series` names: by its UID, its number or a part of its UID or description.
 
-    Without `wanted`, or where one UID covers several, it is the plain CT with most slices; a warning names the
-    others. Raises InputError where there is no image, or where `wanted` fits none or several.
+    Without `series`, or where one UID covers several, it is the plain CT with most slices; a warning names the
+    others. Raises InputError where there is no image, or where `series` fits none or several.
     """
     every = find_series(path)
     if not every:
-        found = read_files(path)
-        if found.damaged and found.has_ct:
-            raise InputError(next(iter(found.damaged.values())))
+        files = read_files(path)
+        if files.damaged and files.has_ct:
+            raise InputError(next(iter(files.damaged.values())))
         where = "is no DICOM image" if Path(path).is_file() else "holds no DICOM image (subfolders are not entered)"
         raise InputError(
-            f"{path}: {where}, localizers not counted, found {found.summary}; give the folder that holds "
+            f"{path}: {where}, localizers not counted, found {files.summary}; give the folder that holds "
             "the slices of a CT"
         )
-    matching = every if wanted is None else _matching(every, str(wanted).strip())
-    if not matching or (wanted is not None and len({one.uid or one.number for one in matching}) > 1):
+    matching = every if series is None else _matching(every, str(series).strip())
+    if not matching or (series is not None and len({one.uid or one.number for one in matching}) > 1):
         details = [f"{one.summary} {one.details}" for one in every]
         log.warning("%s: the series are: %s", path, Private(listed(details, 20)))
         raise InputError(
-            f"{path}: {str(wanted)!r} must name one series by UID, number or a part of UID or description, but fits "
+            f"{path}: {str(series)!r} must name one series by UID, number or a part of UID or description, but fits "
             f"{len(matching) or 'none'} of: {listed([one.summary for one in every], 20)}"
         )
-    chosen = next((one for one in matching if one.is_plain_ct), matching[0])
+    ct = next((one for one in matching if one.is_plain_ct), matching[0])
     if len(matching) > 1:
-        others = [one for one in matching if one is not chosen]
+        others = [one for one in matching if one is not ct]
         log.warning(
             "%s: several series; reading series %s %s, not %s %s; to read another, copy its slices to a folder of "
             "their own or, to predict, name it by UID, number or description (series)",
             path,
-            chosen.summary,
-            Private(f"[{chosen.details}]"),
+            ct.summary,
+            Private(f"[{ct.details}]"),
             listed([one.summary for one in others]),
             Private(f"[{listed([one.details for one in others], 20)}]"),
         )
-    return chosen
+    return ct
 
 
 def series_grid(path: str | Path, series: Series, allow_gaps: bool = False) -> Grid:
@@ -128,15 +128,15 @@ def series_grid(path: str | Path, series: Series, allow_gaps: bool = False) -> G
     return Grid((first.columns, first.rows, len(positions)), affine)
 
 
-def _matching(every: list[Series], wanted: str) -> list[Series]:
+def _matching(every: list[Series], text: str) -> list[Series]:
     """By UID; where none has it, by number; where none has that either, by a part of UID or description."""
-    part = wanted.lower()
+    part = text.lower()
     rules = (
-        lambda one: one.uid == wanted,
-        lambda one: str(one.number) == wanted,
+        lambda one: one.uid == text,
+        lambda one: str(one.number) == text,
         lambda one: part in one.uid.lower() or part in one.description.lower(),
     )
-    return next((found for rule in rules if (found := [one for one in every if rule(one)])), []) if wanted else []
+    return next((fits for rule in rules if (fits := [one for one in every if rule(one)])), []) if text else []
 
 
 def _check_plain_ct(path: str | Path, series: Series) -> None:
@@ -218,8 +218,8 @@ def _check_steps(path: str | Path, series: Series, positions: np.ndarray, normal
 
 def _sideways(error: np.ndarray, normal: np.ndarray) -> str:
     """Says by how much a step strays within the plane of the slices, where it does."""
-    astray = np.linalg.norm(error - normal * (error @ normal))
-    return f", {astray:.2f} mm sideways" if astray > UNEVEN_MM else ""
+    sideways_mm = np.linalg.norm(error - normal * (error @ normal))
+    return f", {sideways_mm:.2f} mm sideways" if sideways_mm > UNEVEN_MM else ""
 
 
 def _stored_slabs(series: Series) -> Iterator[np.ndarray]:

@@ -15,8 +15,9 @@ import numpy as np
 
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.dicom.header import Slice, read_slice
+from pneumoseg.data_io.formats.dicom.header import read_slice
 from pneumoseg.data_io.formats.dicom.series import DicomFiles, Series, is_dicom, same_orientation, visible_files
+from pneumoseg.data_io.formats.dicom.slices import Slice
 from pneumoseg.data_io.storage.folders import folders_in
 
 SERIES_UID = re.compile(r"[0-9]+(\.[0-9]+)+|[0-9A-Fa-f-]{32,}")
@@ -71,7 +72,7 @@ def folder_with_more(path: str | Path, series: Series) -> Path | None:
 
 
 def _identity(one: Slice) -> tuple | None:
-    """What slices of one series share, wherever they lie; None where the UID tells nothing."""
+    """What slices of one series share, wherever they lie; None where there is no UID to compare."""
     if SERIES_UID.fullmatch(one.uid) is None or one.cosines is None or one.spacing_mm is None:
         return None
     return one.uid, one.patient, one.modality, one.rows, one.columns

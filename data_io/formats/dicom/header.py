@@ -1,4 +1,4 @@
-"""What the header of one DICOM file says of its slice, and where in the file its pixels lie."""
+"""Reads the header of one DICOM file to a `Slice`."""
 
 import hashlib
 import math
@@ -8,29 +8,21 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.dicom.deflated import data_stream
+from pneumoseg.data_io.formats.dicom.recognition import HEAD_BYTES, is_head
+from pneumoseg.data_io.formats.dicom.slices import Pixels, Slice
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-SUFFIXES = (".dcm", ".dicom", ".ima")
-INDEX_NAME = "DICOMDIR"  # lists the files of a medium, holds no image
-INDEX_CLASS = b"\x02\x00\x02\x00UI\x14\x001.2.840.10008.1.3.10"  # MediaStorageSOPClassUID of such a list
-UID_ROOT = b"1.2.840.10008."  # begins every UID of the standard itself, such as that of the class "CT Image Storage"
-HEAD_BYTES = 1024
-DEFLATED, EXPLICIT = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1"
-MOST_INFLATED_BYTES = 64 * 2**20
 UNDEFINED_LENGTH = 0xFFFFFFFF
-VALUE_TYPES = b"AE AS AT CS DA DS DT IS LO LT OB OW PN SH SQ ST TM UI UL UN US UT".split()
-LONG_LENGTHS = (b"OB", b"OW", b"SQ", b"UN", b"UT")  # two bytes are skipped, then the length takes four
 TAGS = [
     *("BitsAllocated", "BitsStored", "Columns", "HighBit", "ImageOrientationPatient", "ImagePositionPatient"),
     *("ImageType", "Modality", "ModalityLUTSequence", "NumberOfFrames", "PatientID", "PhotometricInterpretation"),
@@ -38,95 +30,6 @@ TAGS = [
     *("SamplesPerPixel", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber", "SliceThickness"),
     "SpacingBetweenSlices",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Pixels:
-    """How the pixels of one file are stored.
-
-    `start`: the first byte of PixelData's value, in the inflated file where the transfer syntax is the deflated one.
-    `length`: its bytes by its header; None where it is encapsulated, that is compressed. `available`: the bytes from
-    `start` to the end of the file. `little_endian`, `words`: the order of bytes; words are of two bytes. `signed` is
-    None where PixelRepresentation is missing. `syntax`: the UID of the transfer syntax, or "".
-    """
-
-    start: int
-    length: int | None
-    available: int
-    little_endian: bool
-    words: bool
-    samples: int
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    signed: bool | None
-    syntax: str
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """What the header of one file says; None where a value is missing or not a number.
-
-    `position_mm`: ImagePositionPatient, the centre of the first pixel (LPS). `cosines`: ImageOrientationPatient, the
-    direction (LPS) in which columns count up, then that of rows. `spacing_mm`: PixelSpacing, between rows, then
-    between columns. `thickness_mm`: SpacingBetweenSlices, else SliceThickness. `slope`, `intercept`: from stored
-    value to HU; `has_table`: a lookup table takes their place. `padding_hu`: PixelPaddingValue in HU. `frames`: images
-    in the file. `photometric`: MONOCHROME2 in a CT. `rows` and `columns` are 0 where the file holds no image (a
-    report, a structure set). `patient`: PatientID as a hash, "" where it is empty.
-    """
-
-    file: Path
-    uid: str
-    number: int | None
-    description: str
-    modality: str
-    localizer: bool
-    rows: int
-    columns: int
-    position_mm: tuple[float, ...] | None
-    cosines: tuple[float, ...] | None
-    spacing_mm: tuple[float, ...] | None
-    thickness_mm: float | None
-    slope: float | None
-    intercept: float | None
-    has_table: bool
-    padding_hu: float | None
-    frames: int
-    photometric: str
-    pixels: Pixels | None
-    patient: str = field(repr=False)
-
-    @property
-    def has_geometry(self) -> bool:
-        """Whether the header tells where the slice lies."""
-        return None not in (self.position_mm, self.cosines, self.spacing_mm)
-
-    @property
-    def is_plain_ct(self) -> bool:
-        """Whether it is a CT slice of grey pixels, alone in its file, that says where it lies."""
-        grey = self.photometric.startswith("MONOCHROME")
-        return self.modality == "CT" and self.has_geometry and self.frames == 1 and grey
-
-    @property
-    def normal(self) -> np.ndarray:
-        """The direction (LPS) in which slices count up: columns' direction x rows' direction, (3,)."""
-        if self.cosines is None:
-            raise ValueError(f"{self.file}: no orientation")
-        return np.cross(self.cosines[:3], self.cosines[3:])
-
-
-def named_dicom(path: Path) -> bool:
-    """Whether the file's name ends as those of DICOM files do."""
-    return path.name.lower().endswith(SUFFIXES)
-
-
-def starts_like_dicom(path: Path) -> bool:
-    """Whether the file has the letters DICM at byte 128 or, without these, begins as a header does.
-
-    The list of a medium's files (DICOMDIR, whatever its name) is not counted.
-    """
-    with open(path, "rb") as file:
-        return _is_head(file.read(HEAD_BYTES))
 
 
 def read_slice(file: Path) -> Slice | None:
@@ -137,7 +40,7 @@ def read_slice(file: Path) -> Slice | None:
     try:
         with open(file, "rb") as stream, _lenient():
             head = stream.read(HEAD_BYTES)
-            return _read(file, stream, head) if _is_head(head) else None
+            return _read(file, stream, head) if is_head(head) else None
     except RecursionError as error:
         raise InputError(f"{file}: the DICOM header nests sequences too deeply; export the file again") from error
     except _damage() as error:
@@ -145,24 +48,6 @@ def read_slice(file: Path) -> Slice | None:
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{file}: the DICOM header is damaged ({reason}); copy or export the file again") from error
-
-
-def data_stream(file: Path, stream: BinaryIO, head: bytes) -> BinaryIO:
-    """`stream`, or the file as it would be without deflate, where its transfer syntax is the deflated one.
-
-    `head`: the first bytes of `stream`, already read from it. Raises InputError where the inflated data set is larger
-    than 64 MiB, and zlib.error where it is damaged.
-    """
-    stream.seek(0)
-    if head[128:132] != b"DICM" or DEFLATED not in head:
-        return stream
-    (length,) = struct.unpack_from("<I", head, 140)  # of the rest of group 2, which is never deflated
-    meta = stream.read(144 + length).replace(DEFLATED, EXPLICIT.ljust(len(DEFLATED), b"\0"))
-    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflated = unpacker.decompress(stream.read(), MOST_INFLATED_BYTES)
-    if unpacker.unconsumed_tail:
-        raise InputError(f"{file}: a deflated slice of at most {MOST_INFLATED_BYTES} bytes is read here; inflate it")
-    return BytesIO(meta + inflated)
 
 
 def _read(file: Path, stream: BinaryIO, head: bytes) -> Slice:
@@ -234,34 +119,6 @@ def _pixels(stream: BinaryIO, header: "Dataset") -> Pixels | None:
     )
 
 
-def _is_head(head: bytes) -> bool:
-    if head[128:132] == b"DICM":
-        return INDEX_CLASS not in head
-    # Without the preamble a file begins with its first tag, of group 2 or 8, little endian.
-    if head[:2] not in (b"\x02\x00", b"\x08\x00") or INDEX_CLASS in head:
-        return False
-    return UID_ROOT in head or _begins_with_elements(head)
-
-
-def _begins_with_elements(head: bytes, count: int = 4) -> bool:
-    """Whether `head` begins with `count` elements of short values, their tags ascending."""
-    at, before = 0, (0, 0)
-    for _ in range(count):
-        if at + 12 > len(head):
-            return False
-        tag, value_type = struct.unpack_from("<HH", head, at), head[at + 4 : at + 6]
-        if value_type in LONG_LENGTHS:
-            size = 12 + struct.unpack_from("<I", head, at + 8)[0]
-        elif value_type in VALUE_TYPES:
-            size = 8 + struct.unpack_from("<H", head, at + 6)[0]
-        else:
-            size = 8 + struct.unpack_from("<I", head, at + 4)[0]
-        if tag <= before or size % 2 or size > len(head):
-            return False
-        at, before = at + size, tag
-    return True
-
-
 @cache
 def _damage() -> tuple[type[Exception], ...]:
     """What pydicom raises over a damaged header."""
@@ -275,7 +132,7 @@ def _damage() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def _lenient() -> Iterator[None]:
-    """Headers in the wild break the standard's value rules all the time; what matters here is checked by hand."""
+    """pydicom without its checks of values, which many headers fail; the values that are used are checked here."""
     from pydicom import config
 
     with warnings.catch_warnings(), config.disable_value_validation():
@@ -316,5 +173,5 @@ def _numbers(header: "Dataset", keyword: str, count: int) -> tuple[float, ...] |
 
 
 def _number(header: "Dataset", keyword: str) -> int | None:
-    found = _numbers(header, keyword, 1)
-    return None if found is None else math.floor(found[0])
+    values = _numbers(header, keyword, 1)
+    return None if values is None else math.floor(values[0])

@@ -9,14 +9,20 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.codestreams import frame_size
-from pneumoseg.data_io.formats.dicom.header import HEAD_BYTES, Pixels, Slice, data_stream
+from pneumoseg.data_io.formats.dicom.deflated import data_stream
+from pneumoseg.data_io.formats.dicom.recognition import HEAD_BYTES
+from pneumoseg.data_io.formats.dicom.slices import Pixels, Slice
 from pneumoseg.data_io.volumes.hounsfield import AIR_HU
+
+if TYPE_CHECKING:
+    from pydicom.uid import UID
 
 UNCOMPRESSED = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
 RLE = "1.2.840.10008.1.2.5"
@@ -46,8 +52,8 @@ def check_pixels(path: str | Path, slices: Sequence[Slice]) -> None:
         )
     if unsigned := [one.file.name for one in slices if one.pixels and one.pixels.signed is None]:
         log.warning("%s: no PixelRepresentation in %d slices, taken as unsigned", path, len(unsigned))
-    if odd := [one for one in slices if one.pixels and not _names_stored_bits(one.pixels)]:
-        log.warning("%s: HighBit does not fit BitsStored in %d slices; values are taken as stored", path, len(odd))
+    if misfits := [one for one in slices if one.pixels and not _names_stored_bits(one.pixels)]:
+        log.warning("%s: HighBit does not fit BitsStored in %d slices; values are taken as stored", path, len(misfits))
     if inverse := [one for one in slices if one.photometric == "MONOCHROME1"]:
         log.warning(
             "%s: MONOCHROME1 (shown with bright air) in %d slices; HU are stored values x RescaleSlope + "
@@ -182,7 +188,7 @@ def _header_alone(rows: int, columns: int, bits: tuple[int, int, int], signed: b
 
     alone = Dataset()
     alone.file_meta = FileMetaDataset()
-    alone.file_meta.TransferSyntaxUID = UID(syntax)
+    alone.file_meta.TransferSyntaxUID = _uid(syntax)
     alone.file_meta.MediaStorageSOPClassUID = alone.SOPClassUID = CTImageStorage
     alone.file_meta.MediaStorageSOPInstanceUID = alone.SOPInstanceUID = UID("2.25.1")
     alone.SamplesPerPixel, alone.PhotometricInterpretation = 1, "MONOCHROME2"
@@ -236,12 +242,18 @@ def _undecodable(one: Slice, pixels: Pixels) -> str:
 
 
 def _is_compressed(syntax: str) -> bool:
-    from pydicom.uid import UID
 
-    return UID(syntax).is_transfer_syntax and not UID(syntax).is_private and UID(syntax).is_compressed
+    return _uid(syntax).is_transfer_syntax and not _uid(syntax).is_private and _uid(syntax).is_compressed
 
 
 def _name_of(syntax: str) -> str:
+
+    return _uid(syntax).name if syntax else "none given"
+
+
+def _uid(syntax: str) -> "UID":
+    """The UID of a transfer syntax, which a damaged header may give in any characters."""
+    from pydicom.config import IGNORE
     from pydicom.uid import UID
 
-    return UID(syntax).name if syntax else "none given"
+    return UID(syntax, IGNORE)

@@ -1,4 +1,4 @@
-"""Which DICOM files of a folder make up a series, told from their headers alone."""
+"""Which DICOM files of a folder make up a series, by their headers alone."""
 
 import os
 from collections.abc import Iterable
@@ -9,7 +9,9 @@ import numpy as np
 
 from pneumoseg.data_io.console import listed, log, track
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.dicom.header import INDEX_NAME, Slice, named_dicom, read_slice, starts_like_dicom
+from pneumoseg.data_io.formats.dicom.header import read_slice
+from pneumoseg.data_io.formats.dicom.recognition import INDEX_NAME, named_dicom, starts_like_dicom
+from pneumoseg.data_io.formats.dicom.slices import Slice
 
 ENTRIES_LOOKED_AT = 64
 SAME_COSINE = 1e-3  # direction cosines nearer than this are one orientation (0.06 degrees)
@@ -106,15 +108,15 @@ def find_series(path: str | Path) -> list[Series]:
     files too, with a warning. Raises InputError where `path` does not exist, or is a damaged file.
     """
     path = Path(path)
-    found = read_files(path)
+    files = read_files(path)
     for what, names in (
-        ("localizer (scout) images", found.localizers),
-        ("damaged DICOM files", list(found.damaged)),
-        ("links to files that do not exist", found.dead_links),
+        ("localizer (scout) images", files.localizers),
+        ("damaged DICOM files", list(files.damaged)),
+        ("links to files that do not exist", files.dead_links),
     ):
         if names:
             log.warning("%s: passed over %s: %s", path, what, listed(names))
-    return list(found.series)
+    return list(files.series)
 
 
 def read_files(path: str | Path) -> DicomFiles:

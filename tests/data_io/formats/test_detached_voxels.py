@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.detached_voxels import NamedFiles, beside, named_files
+from pneumoseg.data_io.formats.detached_voxels import NamedFiles, beside, named_files, voxel_paths
+from pneumoseg.data_io.formats.header_text import HeaderText
 
 HEADER = Path("folder/scan.mhd")
 
@@ -24,7 +25,21 @@ HEADER = Path("folder/scan.mhd")
     ],
 )
 def test_one_a_list_or_a_pattern(text, expected):
-    assert named_files(text, ["a b.raw ", "", "c.raw"], (4, 4, 2), path=HEADER) == expected
+    header = HeaderText(HEADER, {}, text, ("a b.raw ", "", "c.raw"), end_byte=0)
+    assert named_files(header, (4, 4, 2)) == expected
+
+
+def test_voxels_behind_the_header_name_no_file():
+    header = HeaderText(HEADER, {}, None, (), end_byte=90)
+    assert named_files(header, (4, 4, 2)) is None
+    assert voxel_paths(header, (4, 4, 2)) == (HEADER,)
+
+
+def test_a_list_with_a_missing_file_is_refused():
+    header = HeaderText(HEADER, {}, "LIST", ("a.raw", "b.raw"), end_byte=90)
+    assert voxel_paths(header, (4, 4, 2)) == (HEADER.parent / "a.raw", HEADER.parent / "b.raw")
+    with pytest.raises(InputError, match="are 3 files, found 2 in the header"):
+        voxel_paths(header, (4, 4, 3))
 
 
 @pytest.mark.parametrize("name", ["v.raw", "./v.raw", "parts/v.raw", "..v.raw", "a..raw", "parts/.hidden"])

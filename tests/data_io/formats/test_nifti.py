@@ -13,7 +13,6 @@ from scipy.spatial.transform import Rotation
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import (
-    case_name,
     is_nifti,
     open_nifti,
     read_nifti,
@@ -346,5 +345,3 @@ def test_float_labels_become_uint8(tmp_path):
 def test_names():
     assert is_nifti("a/b.NII")
     assert not is_nifti("b.nii.zip")
-    assert case_name("a/lung.1.nii.gz") == "lung.1"
-    assert case_name("a/scan.npz") == "scan"

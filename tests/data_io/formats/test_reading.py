@@ -74,7 +74,7 @@ def read_as_scan(path):
         ({"hu": np.full((2, 2, 2), np.nan), "affine": np.eye(4)}, "found 8 NaN or infinite"),
     ],
 )
-def test_what_a_registered_reader_stumbles_over_is_told_with_the_file(tmp_path, npz, read, content, message):
+def test_an_error_of_a_registered_reader_names_the_file(tmp_path, npz, read, content, message):
     path = tmp_path / "a.npz"
     np.savez(path, **content)
     register_reader("npz", lambda path: path.suffix == ".npz", read)
@@ -112,7 +112,7 @@ def test_a_reader_that_returns_something_else_is_refused(tmp_path, npz):
 def test_slabs_that_do_not_fit_are_refused(tmp_path, npz):
     scan = Scan(Grid((2, 2, 2), np.eye(4)), lambda: iter([np.zeros((3, 3, 3))]))
     register_reader("npz", lambda path: path.suffix == ".npz", lambda path: scan)
-    with pytest.raises(InputError, match=r"a\.npz: the file cannot be read \(ValueError"):
+    with pytest.raises(InputError, match=r"a\.npz: all slabs of a scan have the shape \(2, 2, n\)"):
         read_volume(tmp_path / "a.npz")
 
 
@@ -133,3 +133,42 @@ def test_itk_images_are_built_in(tmp_path, name):
     sitk.WriteImage(sitk.GetImageFromArray(np.full((4, 3, 2), -5, np.int16)), str(tmp_path / name))
     assert is_readable(tmp_path / name)
     assert (read_volume(tmp_path / name).array == -5).all()
+
+
+def scan_of(*slabs):
+    return Scan(Grid((3, 4, 5), np.eye(4)), lambda: iter(slabs))
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (Volume.from_source(np.zeros((3, 4, 5), complex), np.eye(4)), "plain numbers, found complex128"),
+        (Volume.from_source(np.zeros((3, 4, 5), object), np.eye(4)), "plain numbers, found object"),
+        (Volume.from_source(np.zeros((3, 4, 5), "U3"), np.eye(4)), "plain numbers, found <U3"),
+        (scan_of(np.zeros((3, 4, 5), complex)), "plain numbers, found complex128"),
+        (scan_of(np.zeros((3, 2, 5))), r"shape \(3, 4, n\) .* found \(3, 2, 5\)"),
+        (scan_of(np.zeros((3, 4))), r"shape \(3, 4, n\) .* found \(3, 4\)"),
+        (
+            scan_of(np.zeros((3, 4, 2), np.int16), np.full((3, 4, 3), 70_000, np.int32)),
+            r"one data type \(int16\), found \(3, 4, 3\), int32",
+        ),
+    ],
+)
+def test_other_voxels_of_a_registered_reader_are_refused(tmp_path, monkeypatch, image, message):
+    monkeypatch.setattr(reading, "_READERS", dict(reading._READERS))
+    register_reader("mine", lambda path: path.suffix == ".mine", lambda path: image)
+    with pytest.raises(InputError, match=rf"a\.mine: .*{message}"):
+        list(open_scan(tmp_path / "a.mine").slabs())
+
+
+@pytest.mark.parametrize(
+    "error", [StopIteration(), AssertionError("no magic"), type("ZarrError", (Exception,), {})("x")]
+)
+def test_any_error_of_a_registered_reader_names_the_file(tmp_path, monkeypatch, error):
+    def read(path):
+        raise error
+
+    monkeypatch.setattr(reading, "_READERS", dict(reading._READERS))
+    register_reader("mine", lambda path: path.suffix == ".mine", read)
+    with pytest.raises(InputError, match=rf"a\.mine: the file cannot be read \({type(error).__name__}"):
+        read_volume(tmp_path / "a.mine")

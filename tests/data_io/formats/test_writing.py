@@ -6,7 +6,7 @@ import pytest
 import SimpleITK as sitk
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.writing import is_label_file, label_name, write_labels
+from pneumoseg.data_io.formats.writing import case_name, is_label_file, write_labels
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
 
@@ -53,5 +53,5 @@ def test_other_names_are_refused_and_the_formats_listed(tmp_path, labels, name):
         ("a/lung", "lung"),
     ],
 )
-def test_label_name(path, name):
-    assert label_name(path) == name
+def test_case_name(path, name):
+    assert case_name(path) == name

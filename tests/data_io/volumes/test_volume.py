@@ -125,7 +125,16 @@ def test_with_array_keeps_the_place():
         volume.with_array(np.zeros((3, 2, 4)))
 
 
-@pytest.mark.parametrize("affine", [np.eye(3), np.zeros((4, 4)), np.diag([1.0, 1, 0, 1]), np.diag([1.0, np.nan, 1, 1])])
+PARALLEL_AXES = np.array([[1e9, 1e9, 0, 0], [0, 1e-9, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])  # determinant 1
+
+
+@pytest.mark.parametrize(
+    "affine",
+    [
+        *(np.eye(3), np.zeros((4, 4)), np.diag([1.0, 1, 0, 1]), np.diag([1.0, np.nan, 1, 1])),
+        *(PARALLEL_AXES, np.diag([1e300, 1e-300, 1, 1])),
+    ],
+)
 def test_bad_affine_is_refused(affine):
     with pytest.raises(InputError, match="an affine must be 4x4, finite and invertible, found"):
         Grid((2, 2, 2), affine)

@@ -228,3 +228,12 @@ def test_a_class_outside_the_standard_is_read(tmp_path, said, sop_class, coded):
         assert b"1.2.840.10008" not in path.read_bytes()
     np.testing.assert_array_equal(open_dicom(path).read().restore()[..., 0], stored.T - 1024)
     assert [line for line in said.messages if "single slice" not in line] == []
+
+
+@pytest.mark.parametrize("syntax", [b"\xff.2.840.10008.1.2.1", b"1.2.840.10008.1\x7f2.1", b"1.2.840.100\x008.1.2.1"])
+def test_a_damaged_transfer_syntax_is_refused_without_a_python_warning(tmp_path, syntax):
+    path = save(header((0, 0, 0)), tmp_path / "a.dcm", STORED[0])
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"1.2.840.10008.1.2.1\0", syntax.ljust(20, b"\0"), 1))
+    with pytest.raises(InputError, match=r"a\.dcm: the transfer syntax \("):
+        open_dicom(path)
