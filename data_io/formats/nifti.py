@@ -44,11 +44,6 @@ def case_name(path: str | Path) -> str:
     return Path(path).stem
 
 
-def read_nifti(path: str | Path, grid: GridForm = "sform") -> Volume:
-    """Reads a 3D image, turned to RAS+; see `open_nifti` for its voxels and errors."""
-    return open_nifti(path, grid).read()
-
-
 def open_nifti(path: str | Path, grid: GridForm = "sform") -> Scan:
     """Opens a 3D image to be read slab by slab, with the file's scaling (`scl_slope`, `scl_inter`) applied in float32.
 
