@@ -63,10 +63,10 @@ def evaluate_masks(
     summary.json and at last metrics.csv, which says that all is there, to `output`, and returns the final table. All
     cases count as fold 0. Nothing is written, and nothing of before removed, until every case has been read and scored.
 
-    `mapping`: which number in the masks is which class. `tolerances_mm`: of the surface Dice by class or group, on top of `surface.TOLERANCES_MM`. `probabilities`: folder
-    of maps CASE.CLASS.nii.gz, or in another format. Raises InputError as `find_pairs`, for masks with other labels,
-    masks and CTs that lie elsewhere, for a tolerance of a class that there is not, and for a folder of maps that lacks
-    a case.
+    `mapping`: which number in the masks is which class. `tolerances_mm`: of the surface Dice by class or group, on top
+    of `surface.TOLERANCES_MM`. `probabilities`: folder of maps CASE.CLASS.nii.gz, or in another format. Raises
+    InputError as `find_pairs`, for masks with other labels, masks and CTs that lie elsewhere, for a tolerance of a
+    class that there is not, and for a folder of maps that lacks a case.
     """
     output = Path(output)
     check_tolerances(tolerances_mm, mapping.table)
