@@ -13,6 +13,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.models.bundled import bundled_model
 from pneumoseg.pipeline.prediction import segment as module
 from pneumoseg.scripts.cli import app
+from tests.data_io.formats.dicom.dicom_files import write_series
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "version-0.1.0"
 CT = FIXTURES / "data" / "phantom_003" / "imaging.nii.gz"
@@ -81,6 +82,13 @@ def test_a_file_of_the_same_size_is_another_model(model, opened):
     os.replace(model / "new", file)
     assert module._file_states(model) != before
     assert module._file_states(file) == (module._file_states(model)[1],)
+
+
+def test_a_dicom_folder_is_read_as_the_command_reads_it(model, tmp_path):
+    folder = write_series(tmp_path / "series")
+    mask = pneumoseg.segment(folder, model, **QUICK)
+    assert mask.array.shape == (8, 6, 5)
+    np.testing.assert_array_equal(mask.array, pneumoseg.segment(pneumoseg.read_volume(folder), model, **QUICK).array)
 
 
 def test_the_default_is_the_bundled_model(tmp_path, monkeypatch):
