@@ -35,11 +35,6 @@ def is_nifti(path: str | Path) -> bool:
     return str(path).lower().endswith(SUFFIXES)
 
 
-def read_nifti(path: str | Path, form: GridForm = "sform") -> Volume:
-    """Reads a 3D image, turned to RAS+; see `open_nifti` for its voxels and errors."""
-    return open_nifti(path, form).read()
-
-
 def open_nifti(path: str | Path, form: GridForm = "sform") -> Scan:
     """Opens a 3D image to be read slab by slab, with the file's scaling (`scl_slope`, `scl_inter`) applied in float32.
 

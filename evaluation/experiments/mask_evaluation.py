@@ -9,7 +9,7 @@ from pneumoseg.data_io.console import track, warnings_of_this_thread
 from pneumoseg.data_io.datasets.dataset import named
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.content_hash import sha256_of
-from pneumoseg.data_io.formats.label_mapping import LabelMapping
+from pneumoseg.data_io.formats.label_mapping import LUNG_MAPPING, LabelMapping
 from pneumoseg.data_io.formats.nifti import SUFFIXES as NIFTI_SUFFIXES
 from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.formats.nrrd_metaimage import SUFFIXES as ITK_SUFFIXES
@@ -40,27 +40,29 @@ def check_output(output: Path, overwrite: bool = False) -> None:
 
 
 def evaluate_masks(
-    reference: Path,
-    prediction: Path,
-    mapping: LabelMapping,
+    reference: str | Path,
+    prediction: str | Path,
+    mapping: LabelMapping = LUNG_MAPPING,
     *,
-    output: Path,
+    output: str | Path,
     tolerances_mm: Mapping[str, float] | None = None,
-    probabilities: Path | None = None,
+    probabilities: str | Path | None = None,
 ) -> pd.DataFrame:
     """Scores each pair of `find_pairs`, writes final.csv, lesions.csv, confusion.csv, figures/, report.html,
     summary.json and at last metrics.csv, which says that all is there, to `output`, and returns the final table. All
     cases count as fold 0. Nothing is written, and nothing of before removed, until every case has been read and scored.
 
-    `tolerances_mm`: of the surface Dice by class or group, on top of `surface.TOLERANCES_MM`. `probabilities`: folder
-    of maps CASE.CLASS.nii.gz, or in another format. Raises InputError as `find_pairs`, for masks with other labels,
-    masks and CTs that lie elsewhere, for a tolerance of a class that there is not, and for a folder of maps that lacks
-    a case.
+    `mapping`: which number in the masks is which class. `tolerances_mm`: of the surface Dice by class or group, on top
+    of `surface.TOLERANCES_MM`. `probabilities`: folder of maps CASE.CLASS.nii.gz, or in another format. Raises
+    InputError as `find_pairs`, for masks with other labels, masks and CTs that lie elsewhere, for a tolerance of a
+    class that there is not, and for a folder of maps that lacks a case.
     """
+    output = Path(output)
     check_tolerances(tolerances_mm, mapping.table)
     with warnings_of_this_thread() as warnings:
         pairs = find_pairs(reference, prediction)
-        scored = [_scored(pair, mapping, tolerances_mm, probabilities) for pair in track(pairs, "scoring", len(pairs))]
+        maps = None if probabilities is None else Path(probabilities)
+        scored = [_scored(pair, mapping, tolerances_mm, maps) for pair in track(pairs, "scoring", len(pairs))]
     for name in RESULTS:  # of an earlier call: they tell of other masks
         (output / name).unlink(missing_ok=True)
     shown = {pair: pair.image for pair in pairs if pair.image is not None}

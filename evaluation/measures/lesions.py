@@ -36,7 +36,14 @@ class Pieces:
 
 
 def pieces(mask: np.ndarray, other: np.ndarray) -> Pieces:
-    """The pieces of `mask`; `mask`, `other`: bool (x, y, z) of one shape. InputError for other types and shapes."""
+    """The pieces of `mask`; `mask`, `other`: bool (x, y, z) of one shape. InputError for other types and shapes.
+
+    >>> mask = np.array([[[True, True, False, True]]])
+    >>> other = np.array([[[True, False, False, False]]])
+    >>> both = pieces(mask, other)
+    >>> both.voxels.tolist(), both.overlap.tolist(), both.centre.tolist()
+    ([2, 1], [0.5, 0.0], [[0.0, 0.0, 0.5], [0.0, 0.0, 3.0]])
+    """
     if mask.shape != other.shape or mask.ndim != 3:
         raise InputError(f"masks to compare must have one 3D shape, found {mask.shape} and {other.shape}")
     if mask.dtype != bool or other.dtype != bool:
@@ -54,7 +61,14 @@ def pieces(mask: np.ndarray, other: np.ndarray) -> Pieces:
 
 
 def lesion_scores(reference: Pieces, prediction: Pieces) -> dict[str, float]:
-    """LESION_COUNTS and LESION_SCORES (see `scores_of_counts`) of one case."""
+    """LESION_COUNTS and LESION_SCORES (see `scores_of_counts`) of one case.
+
+    >>> mask = np.array([[[True, True, False, True]]])
+    >>> other = np.array([[[True, False, False, False]]])
+    >>> scores = lesion_scores(pieces(mask, other), pieces(other, mask))
+    >>> scores["lesions_reference"], scores["lesions_found"], scores["lesions_false"], scores["lesion_sensitivity"]
+    (2, 1, 0, 0.5)
+    """
     found, right = int(_covered(reference).sum()), int(_covered(prediction).sum())
     counts = (len(reference.voxels), found, len(prediction.voxels), len(prediction.voxels) - right)
     return dict(zip(LESION_COUNTS, counts, strict=True)) | scores_of_counts(*counts)
@@ -64,6 +78,9 @@ def scores_of_counts(reference: float, found: float, prediction: float, false: f
     """LESION_SCORES from the LESION_COUNTS of one case, or of all cases together.
 
     Without pieces a share is undefined (NaN); where one of the two masks has pieces and the other none, F1 is 0.
+
+    >>> scores_of_counts(reference=2, found=1, prediction=4, false=2)
+    {'lesion_sensitivity': 0.5, 'lesion_precision': 0.5, 'lesion_f1': 0.5}
     """
     sensitivity, precision = _share(found, reference), _share(prediction - false, prediction)
     if found and prediction > false:
@@ -76,7 +93,15 @@ def scores_of_counts(reference: float, found: float, prediction: float, false: f
 def lesion_rows(
     fold: int, case: str, class_name: str, *, reference: Pieces, prediction: Pieces, affine: np.ndarray
 ) -> list[dict]:
-    """One row per piece with the keys COLUMNS. `affine`: 4x4 from voxel indices to RAS+ mm."""
+    """One row per piece with the keys COLUMNS. `affine`: 4x4 from voxel indices to RAS+ mm.
+
+    >>> mask = np.array([[[True, False, False]]])
+    >>> one, none = pieces(mask, mask), pieces(~mask & mask, mask)
+    >>> affine = np.diag([10.0, 10.0, 20.0, 1.0])
+    >>> (row,) = lesion_rows(0, "case_1", "infection", reference=one, prediction=none, affine=affine)
+    >>> round(float(row["volume_ml"]), 6), row["verdict"]
+    (2.0, 'found')
+    """
     voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
     rows = []
     for side, found, verdicts in (

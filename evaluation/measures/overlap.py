@@ -22,6 +22,10 @@ def confusion(reference: np.ndarray, prediction: np.ndarray, classes: int) -> np
 
     `reference`, `prediction`: integer arrays of one shape, labels 0 .. classes - 1. Returns int64 (classes, classes).
     Raises InputError for different shapes, other data types and other labels.
+
+    >>> confusion(np.array([[0, 1], [1, 1]]), np.array([[0, 0], [1, 1]]), classes=2)
+    array([[1, 0],
+           [1, 2]])
     """
     if reference.shape != prediction.shape:
         raise InputError(f"masks to compare must have one shape, found {reference.shape} and {prediction.shape}")
@@ -72,6 +76,12 @@ def mask_counts(matrix: np.ndarray, members: Iterable[int]) -> MaskCounts:
 
     Within the group, one class taken for another is no error. Raises InputError for an empty group, a class given
     twice or a class that the matrix does not have.
+
+    >>> matrix = np.array([[5, 0, 1], [0, 2, 1], [1, 1, 3]])
+    >>> mask_counts(matrix, [2])
+    MaskCounts(true_positive=3, false_positive=2, false_negative=2, true_negative=7)
+    >>> mask_counts(matrix, [1, 2])
+    MaskCounts(true_positive=7, false_positive=1, false_negative=1, true_negative=5)
     """
     members = list(members)
     if not members or len(set(members)) != len(members) or not all(0 <= label < len(matrix) for label in members):
@@ -84,33 +94,57 @@ def mask_counts(matrix: np.ndarray, members: Iterable[int]) -> MaskCounts:
 
 
 def dice(counts: MaskCounts) -> float:
-    """Dice similarity coefficient, 2 TP / (2 TP + FP + FN), equal to the F1 score. NaN where both masks are empty."""
+    """Dice similarity coefficient, 2 TP / (2 TP + FP + FN), equal to the F1 score. NaN where both masks are empty.
+
+    >>> dice(MaskCounts(true_positive=3, false_positive=2, false_negative=0, true_negative=3))
+    0.75
+    """
     twice = 2 * counts.true_positive
     return _ratio(twice, twice + counts.false_positive + counts.false_negative)
 
 
 def iou(counts: MaskCounts) -> float:
-    """Intersection over union (Jaccard index), TP / (TP + FP + FN). NaN where both masks are empty."""
+    """Intersection over union (Jaccard index), TP / (TP + FP + FN). NaN where both masks are empty.
+
+    >>> iou(MaskCounts(true_positive=3, false_positive=2, false_negative=0, true_negative=3))
+    0.6
+    """
     return _ratio(counts.true_positive, counts.true_positive + counts.false_positive + counts.false_negative)
 
 
 def sensitivity(counts: MaskCounts) -> float:
-    """Sensitivity (recall), TP / (TP + FN). NaN where the reference is empty."""
+    """Sensitivity (recall), TP / (TP + FN). NaN where the reference is empty.
+
+    >>> sensitivity(MaskCounts(true_positive=3, false_positive=2, false_negative=1, true_negative=3))
+    0.75
+    """
     return _ratio(counts.true_positive, counts.reference)
 
 
 def specificity(counts: MaskCounts) -> float:
-    """Specificity, TN / (TN + FP). NaN where the reference fills the volume."""
+    """Specificity, TN / (TN + FP). NaN where the reference fills the volume.
+
+    >>> specificity(MaskCounts(true_positive=3, false_positive=2, false_negative=0, true_negative=3))
+    0.6
+    """
     return _ratio(counts.true_negative, counts.true_negative + counts.false_positive)
 
 
 def precision(counts: MaskCounts) -> float:
-    """Precision (positive predictive value), TP / (TP + FP). NaN where the prediction is empty."""
+    """Precision (positive predictive value), TP / (TP + FP). NaN where the prediction is empty.
+
+    >>> precision(MaskCounts(true_positive=3, false_positive=1, false_negative=0, true_negative=3))
+    0.75
+    """
     return _ratio(counts.true_positive, counts.prediction)
 
 
 def accuracy(counts: MaskCounts) -> float:
-    """Accuracy, (TP + TN) / (TP + FP + FN + TN): near 1 for every small structure, so read it beside the others."""
+    """Accuracy, (TP + TN) / (TP + FP + FN + TN): near 1 for every small structure, so read it beside the others.
+
+    >>> accuracy(MaskCounts(true_positive=3, false_positive=2, false_negative=0, true_negative=3))
+    0.75
+    """
     right = counts.true_positive + counts.true_negative
     return _ratio(right, right + counts.false_positive + counts.false_negative)
 

@@ -67,6 +67,11 @@ def implausible(facts: Mapping, table: LabelTable, lungs: Sequence[int], *, infe
 
     None is checked where there are no `lungs`, as with a model of other organs; mean HU are not where they are None, as
     those of a CT that is not in HU.
+
+    >>> from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+    >>> for sentence in implausible({"lung_left_ml": 0, "lung_right_ml": 0}, LUNG_LABELS, (1, 2), infection=3):
+    ...     print(sentence)
+    no lung was found; is this a CT of the chest?
     """
     lungs = [label for label in lungs if label < len(table)]
     if not lungs:

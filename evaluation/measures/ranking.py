@@ -11,6 +11,10 @@ def roc_auc(reference: np.ndarray, scores: np.ndarray) -> float:
     `reference`: bool, `scores`: numbers of the same shape, higher meaning inside. Equal to the area under the ROC curve
     (Hanley & McNeil, Radiology 143, 1982). NaN where the reference is empty or fills the volume. Raises InputError for
     different shapes and for scores that are not finite.
+
+    >>> reference = np.array([[True, True], [False, False]])
+    >>> roc_auc(reference, np.array([[0.9, 0.4], [0.6, 0.1]]))
+    0.75
     """
     if reference.shape != scores.shape or reference.dtype != bool:
         raise InputError(

@@ -82,6 +82,9 @@ class LungSlices:
         """Infected percent of the lower, middle and upper third of the height between lowest and highest slice.
 
         A slice belongs to the third that its centre lies in. None for a third without lung.
+
+        >>> LungSlices(whole=np.array([2, 2, 2]), infected=np.array([2, 1, 0])).thirds()
+        (100.0, 50.0, 0.0)
         """
         filled = np.flatnonzero(self.whole)
         if not filled.size:
@@ -111,6 +114,12 @@ def severity(
 
     Raises InputError for labels outside the table or the lobes' 0..5, for `lungs` and `infection` that are not three
     classes of the table, and where the grids differ.
+
+    >>> from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+    >>> mask = Volume.from_source(np.array([[[1]], [[3]], [[0]], [[2]]]), np.diag([10.0, 10.0, 10.0, 1.0]))
+    >>> row = severity(mask, None, LUNG_LABELS)
+    >>> round(row["infection_left_ml"], 6), row["infected_percent_left"], row["infected_percent_right"]
+    (1.0, 50.0, 0.0)
     """
     labels, left, right = mask.array, *lungs
     _check_labels(labels, table, (left, right, infection))
@@ -154,6 +163,10 @@ def split_lungs(
     as far from one as from the other counts half for each, so that a mirrored patient has mirrored numbers. Without
     one of the lungs all infection is the other's; without both there are no sides: raises ValueError. Of a lung that
     is infected but for a remnant, the far end may be nearer to the other lung and is then counted there.
+
+    >>> left, right = split_lungs(np.array([[[1]], [[3]], [[0]], [[2]]]), (1.0, 1.0, 1.0), (1, 2), infection=3)
+    >>> left.whole.tolist(), left.infected.tolist(), right.whole.tolist()
+    ([2.0], [1.0], [1.0])
     """
     inside = labels[bounding_box(labels > 0)]
     left, right = (inside == label for label in lungs)
@@ -176,13 +189,20 @@ def split_lungs(
 
 
 def category(percent: float) -> str:
-    """The category of an infected percent 0..100; each begins at its own edge: 19.99 is Low, 20 is Mild."""
+    """The category of an infected percent 0..100; each begins at its own edge: 19.99 is Low, 20 is Mild.
+
+    >>> category(19.99), category(20)
+    ('Low', 'Mild')
+    """
     return [name for begin, name in CATEGORIES if percent >= begin][-1]
 
 
 def extent_score(percent: float) -> int:
     """0..5 for the infected percent of a lobe or region: 0 none, 1 below 5, 2 from 5 to 25 inclusive, 3 above 25 and
     below 50, 4 from 50 to 75 inclusive, 5 above 75 (Pan et al. 2020, whose whole numbers leave gaps, made continuous).
+
+    >>> [extent_score(percent) for percent in (0, 1, 5, 26, 50, 76)]
+    [0, 1, 2, 3, 4, 5]
     """
     return sum((percent > 0, percent >= 5, percent > 25, percent >= 50, percent > 75))
 

@@ -61,6 +61,13 @@ def surface_distances(
     `reference`, `prediction`: bool (x, y, z) of one shape, axes at right angles; `spacing_mm` along x, y, z.
     `whole_shape`: of the volume that the two were cut from, whose diagonal stands for an empty mask. Raises
     InputError for other types, shapes and spacings.
+
+    >>> mask = np.zeros((4, 4, 8), bool)
+    >>> mask[..., :4] = True
+    >>> longer = np.zeros((4, 4, 8), bool)
+    >>> longer[..., :6] = True
+    >>> float(surface_distances(mask, longer, (1.0, 1.0, 2.0)).prediction_mm.max())
+    4.0
     """
     _check(reference, prediction, spacing_mm)
     shape, spacing = np.array(whole_shape or reference.shape), np.array(spacing_mm, dtype=np.float64)
@@ -82,6 +89,10 @@ def hausdorff_mm(surfaces: SurfaceDistances, percent: float = 100.0) -> float:
 
     The percentile is the smallest distance that at least `percent` of a surface's area does not exceed: 100 is the
     maximum (HD), 95 the robust HD95. One mask empty: the volume's diagonal; both: NaN.
+
+    >>> surfaces = SurfaceDistances(np.array([0.0, 2.0]), np.ones(2), np.array([0.0, 5.0]), np.ones(2))
+    >>> hausdorff_mm(surfaces), hausdorff_mm(surfaces, 50)
+    (5.0, 0.0)
     """
     directed = (
         (surfaces.reference_mm, surfaces.reference_areas_mm2),
@@ -91,7 +102,12 @@ def hausdorff_mm(surfaces: SurfaceDistances, percent: float = 100.0) -> float:
 
 
 def hausdorff_95_mm(surfaces: SurfaceDistances) -> float:
-    """HD95 in mm, `hausdorff_mm` at 95 percent."""
+    """HD95 in mm, `hausdorff_mm` at 95 percent.
+
+    >>> distances_mm = np.arange(1.0, 101.0)
+    >>> hausdorff_95_mm(SurfaceDistances(distances_mm, np.ones(100), distances_mm, np.ones(100)))
+    95.0
+    """
     return hausdorff_mm(surfaces, 95.0)
 
 
@@ -99,6 +115,10 @@ def average_distance_mm(surfaces: SurfaceDistances) -> float:
     """Average symmetric surface distance (ASSD) in mm: the area-weighted mean over the elements of both surfaces.
 
     One mask empty: the volume's diagonal; both: NaN.
+
+    >>> surfaces = SurfaceDistances(np.array([0.0, 4.0]), np.ones(2), np.array([6.0]), np.array([2.0]))
+    >>> average_distance_mm(surfaces)  # (0 x 1 + 4 x 1 + 6 x 2) / (1 + 1 + 2)
+    4.0
     """
     area = surfaces.reference_areas_mm2.sum() + surfaces.prediction_areas_mm2.sum()
     weighted = surfaces.reference_mm @ surfaces.reference_areas_mm2
@@ -110,6 +130,10 @@ def surface_dice(surfaces: SurfaceDistances, tolerance_mm: float) -> float:
     """Normalised surface Dice (NSD): the share of both surfaces' area that is no further than `tolerance_mm` away.
 
     One mask empty: 0; both: NaN. Raises InputError for a tolerance below 0.
+
+    >>> surfaces = SurfaceDistances(np.array([0.0, 2.0]), np.ones(2), np.array([0.0, 5.0]), np.ones(2))
+    >>> surface_dice(surfaces, 1.0), surface_dice(surfaces, 2.0)
+    (0.5, 0.75)
     """
     if not tolerance_mm >= 0:
         raise InputError(f"a tolerance of the surface Dice must be 0 mm or more, found {tolerance_mm}")
@@ -125,6 +149,9 @@ def element_areas_mm2(spacing_mm: np.ndarray | tuple[float, float, float]) -> np
     """The area of each of the 256 surface elements, float64 (256,), by its neighbourhood's number.
 
     Bit x + 2 y + 4 z of the number says whether the voxel (x, y, z), each 0 or 1, is inside; 0 and 255 have no area.
+
+    >>> float(element_areas_mm2((2.0, 3.0, 5.0))[0b00001111])  # the four lower voxels: a square of 2 x 3 mm
+    6.0
     """
     x, y, z = spacing_mm
     return np.linalg.norm(_unit_triangles() * np.array([y * z, x * z, x * y]), axis=-1).sum(axis=-1)

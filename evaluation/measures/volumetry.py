@@ -21,6 +21,13 @@ def volumetry(
     in the masks. `infected_percent`: infection / lungs_ml * 100; None where no voxel is lung, be there infection or
     not. `lungs_touch_lowest_slice`, `lungs_touch_highest_slice` and `lungs_touch_sides`: whether the lungs reach that
     end of the scan, and so may go on beyond it. Without `lungs`, as of a model of other organs, these are left out.
+
+    >>> from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+    >>> mask = Volume.from_source(np.array([[[1], [1]], [[2], [3]]]), np.diag([10.0, 10.0, 10.0, 1.0]))
+    >>> ct = Scan.from_volume(mask.with_array(np.array([[[-900], [-700]], [[-800], [0]]])))
+    >>> facts = volumetry(ct, mask, LUNG_LABELS, lungs=(1, 2), infection=3)
+    >>> facts["lung_left_ml"], facts["lung_left_mean_hu"], facts["infected_percent"]
+    (2.0, -800.0, 25.0)
     """
     counts = np.zeros(len(table), np.int64)
     sums = np.zeros(len(table))
@@ -49,7 +56,12 @@ def volumetry(
 
 
 def total_name(table: LabelTable) -> str:
-    """What lungs and infection together are called in the facts: "lungs", unless that is the name of a class."""
+    """What lungs and infection together are called in the facts: "lungs", unless that is the name of a class.
+
+    >>> from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+    >>> total_name(LUNG_LABELS)
+    'lungs'
+    """
     return "lungs" if "lungs" not in table.names else "lungs_and_infection"
 
 

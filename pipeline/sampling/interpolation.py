@@ -36,11 +36,6 @@ class Places:
     matrix: np.ndarray
     displacement: np.ndarray | None = None
 
-    def coordinates(self) -> np.ndarray:
-        """The places as one float64 array (3, x, y, z), as scipy.ndimage.map_coordinates takes them."""
-        places = np.tensordot(self.matrix, np.indices(self.shape), axes=1) + self.origin.reshape(3, 1, 1, 1)
-        return places if self.displacement is None else places + self.displacement
-
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """A lowest and a highest place along each axis that no place lies beyond, (3,) each."""
         reach = self.matrix * (np.asarray(self.shape) - 1)

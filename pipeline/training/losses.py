@@ -24,29 +24,50 @@ _EPSILON = 1e-7
 
 
 def one_hot(labels, probabilities):
-    """Labels (batch, ..., 1) as float32 (batch, ..., classes)."""
+    """Labels (batch, ..., 1) as float32 (batch, ..., classes).
+
+    >>> ops.convert_to_numpy(one_hot(ops.array([[[0], [1]]]), ops.zeros((1, 2, 2)))).tolist()
+    [[[1.0, 0.0], [0.0, 1.0]]]
+    """
     return ops.one_hot(ops.cast(labels[..., 0], "int32"), probabilities.shape[-1], dtype="float32")
 
 
 def soft_dice(labels, probabilities, *, smooth: float = 1e-6, class_weights: Weights = None):
     """Soft Dice coefficient (Milletari et al. 2016, without squares): mean over samples and classes of
-    (2 TP + s) / (reference + predicted + s), the classes weighted by `class_weights`."""
+    (2 TP + s) / (reference + predicted + s), the classes weighted by `class_weights`.
+
+    >>> labels, even = ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5)
+    >>> round(float(soft_dice(labels, even)), 4)  # 2 x 0.5 / (1 + 1) for each class
+    0.5
+    """
     overlap, reference, predicted = _sums(labels, probabilities)
     return _mean_over_classes((2.0 * overlap + smooth) / (reference + predicted + smooth), class_weights)
 
 
 def dice(labels, probabilities, *, smooth: float = 1e-6, class_weights: Weights = None):
-    """1 - soft Dice coefficient."""
+    """1 - soft Dice coefficient.
+
+    >>> round(float(dice(ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5))), 4)
+    0.5
+    """
     return 1.0 - soft_dice(labels, probabilities, smooth=smooth, class_weights=class_weights)
 
 
 def crossentropy(labels, probabilities):
-    """Mean over voxels of -log(probability of the true class), probabilities kept within [1e-7, 1 - 1e-7]."""
+    """Mean over voxels of -log(probability of the true class), probabilities kept within [1e-7, 1 - 1e-7].
+
+    >>> round(float(crossentropy(ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5))), 4)  # log 2
+    0.6931
+    """
     return ops.mean(-ops.log(_true(labels, probabilities)))
 
 
 def dice_crossentropy(labels, probabilities, *, smooth: float = 1e-6, class_weights: Weights = None):
-    """Soft Dice loss + cross-entropy."""
+    """Soft Dice loss + cross-entropy.
+
+    >>> round(float(dice_crossentropy(ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5))), 4)  # 0.5 + log 2
+    1.1931
+    """
     return dice(labels, probabilities, smooth=smooth, class_weights=class_weights) + crossentropy(labels, probabilities)
 
 
@@ -55,25 +76,40 @@ def tversky(labels, probabilities, *, alpha: float = 0.5, beta: float = 0.5, smo
 
     n_classes - sum over classes of (TP + s) / (TP + alpha FN + beta FP + s), averaged over samples. With
     alpha = beta = 0.5 each term is a soft Dice. A class absent from sample and prediction costs nothing.
+
+    >>> round(float(tversky(ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5))), 4)  # 2 - (0.5 + 0.5)
+    1.0
     """
     index = _tversky_index(labels, probabilities, alpha, beta, smooth)
     return ops.mean(ops.cast(index.shape[-1], "float32") - ops.sum(index, axis=-1))
 
 
 def tversky_crossentropy(labels, probabilities, *, alpha: float = 0.5, beta: float = 0.5, smooth: float = 1e-6):
-    """Tversky loss + cross-entropy."""
+    """Tversky loss + cross-entropy.
+
+    >>> round(float(tversky_crossentropy(ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5))), 4)  # 1 + log 2
+    1.6931
+    """
     return tversky(labels, probabilities, alpha=alpha, beta=beta, smooth=smooth) + crossentropy(labels, probabilities)
 
 
 def focal_tversky(labels, probabilities, *, alpha=0.5, beta=0.5, smooth=1e-6, focus: float = 0.75):
-    """Focal Tversky loss (Abraham and Khan 2019): mean over samples and classes of (1 - Tversky index) ** focus."""
+    """Focal Tversky loss (Abraham and Khan 2019): mean over samples and classes of (1 - Tversky index) ** focus.
+
+    >>> round(float(focal_tversky(ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5), focus=2.0)), 4)  # 0.5 ** 2
+    0.25
+    """
     index = _tversky_index(labels, probabilities, alpha, beta, smooth)
     return ops.mean(_power(1.0 - index, focus))
 
 
 def focal(labels, probabilities, *, focus: float = 2.0, class_weights: Weights = None):
     """Focal loss (Lin et al. 2017): mean over voxels of -w (1 - p) ** focus log p, p the true class's probability and w
-    its weight."""
+    its weight.
+
+    >>> round(float(focal(ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5))), 4)  # 0.5 ** 2 x log 2
+    0.1733
+    """
     true = _true(labels, probabilities)
     loss = -_power(1.0 - true, focus) * ops.log(true)
     if class_weights is not None:
@@ -86,6 +122,9 @@ def combo(labels, probabilities, *, alpha=0.5, beta=0.5, smooth=1e-6, balance: f
 
     The cross-entropy is that of each class against the rest, -(alpha t log p + beta (1 - t) log(1 - p)), averaged over
     voxels and classes.
+
+    >>> round(float(combo(ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5))), 4)  # 0.5 x log(2) / 2 + 0.5 x 0.5
+    0.4233
     """
     reference, kept = one_hot(labels, probabilities), _clipped(probabilities)
     missed, invented = reference * ops.log(kept), (1.0 - reference) * ops.log(1.0 - kept)
@@ -99,6 +138,9 @@ def unified_focal(labels, probabilities, *, alpha=0.5, beta=0.5, smooth=1e-6, fo
     Classes but the background weigh d = alpha / (alpha + beta) in the focal loss, -d (1 - p) ** (1 - focus) log p, the
     background 1 - d; the Tversky term is (1 - index) ** focus. `asymmetric`: only the background is focused in the
     first, only the other classes in the second.
+
+    >>> round(float(unified_focal(ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5), focus=1.0)), 4)  # as combo
+    0.4233
     """
     rare = alpha / (alpha + beta)
     true = _true(labels, probabilities)
@@ -135,6 +177,10 @@ def make_loss(settings: LossSettings, classes: int) -> Loss:
 
     Raises InputError where there is none of that name, and for class weights that the loss does not take or that are
     not one for each of the classes.
+
+    >>> loss = make_loss(LossSettings(name="dice", smooth=1.0), classes=2)
+    >>> round(float(loss(ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5))), 4)  # 1 - (2 x 0.5 + 1) / (1 + 1 + 1)
+    0.3333
     """
     function, takes = LOSSES.get(settings.name, (None, ()))
     weights = settings.class_weights

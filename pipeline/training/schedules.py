@@ -15,7 +15,12 @@ cooldown of Hägele et al., "Scaling laws and compute-optimal training beyond fi
 
 def learning_rate(settings: TrainingSettings, epoch: int, progress: float, *, monitored: Sequence[float]) -> float:
     """The learning rate within `epoch` (from 0), `progress` (0..1) of its steps done, after the `monitored` losses of
-    the epochs before it."""
+    the epochs before it.
+
+    >>> settings = TrainingSettings(epochs=10, learning_rate=0.1, schedule="cosine")
+    >>> [round(learning_rate(settings, epoch, 0.0, monitored=[]), 4) for epoch in (0, 5, 10)]
+    [0.1, 0.05, 0.0]
+    """
     start = settings.learning_rate
     done = min(1.0, (epoch + progress) / settings.epochs)
     if settings.schedule == "cosine":
@@ -33,6 +38,9 @@ def plateau(start: float, settings: PlateauSettings, monitored: Sequence[float])
     """The rate after `monitored` losses: times `factor` whenever `patience` epochs brought no `min_delta`.
 
     The rule of Keras's ReduceLROnPlateau, which counts no epochs while cooling down.
+
+    >>> plateau(0.1, PlateauSettings(factor=0.5, patience=2), monitored=[1.0, 1.0, 1.0])
+    0.05
     """
     rate, best, waited, cooling = start, math.inf, 0, 0
     for loss in monitored:
@@ -50,13 +58,22 @@ def plateau(start: float, settings: PlateauSettings, monitored: Sequence[float])
 
 
 def best_epoch(monitored: Sequence[float]) -> int | None:
-    """The first epoch (from 0) with the smallest loss; None where there is none."""
+    """The first epoch (from 0) with the smallest loss; None where there is none.
+
+    >>> best_epoch([3.0, 1.0, 2.0])
+    1
+    """
     finite = [loss for loss in monitored if not math.isnan(loss)]
     return list(monitored).index(min(finite)) if finite else None
 
 
 def should_stop(settings: TrainingSettings, monitored: Sequence[float]) -> bool:
-    """Whether `early_stop_patience` epochs have passed since the best one."""
+    """Whether `early_stop_patience` epochs have passed since the best one.
+
+    >>> settings = TrainingSettings(early_stop_patience=2)
+    >>> should_stop(settings, [1.0, 2.0]), should_stop(settings, [1.0, 2.0, 3.0])
+    (False, True)
+    """
     best = best_epoch(monitored)
     patience = settings.early_stop_patience
     return patience is not None and best is not None and len(monitored) - 1 - best >= patience

@@ -9,8 +9,8 @@ import pytest
 import SimpleITK as sitk
 import typer
 
-from pneumoseg.data_io.formats import nifti
 from pneumoseg.data_io.formats.nifti import write_label_nifti
+from pneumoseg.data_io.formats.reading import read_volume
 from pneumoseg.data_io.formats.writing import write_labels
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
@@ -99,7 +99,7 @@ def test_sides_are_those_that_the_files_name_whatever_their_numbers(folders, suf
     """The references keep 1 for the left lung; of the predictions, whose right lung is 1, each file says so."""
     exchanged = LabelTable(("background", "lung_right", "lung_left", "infection"), LUNG_LABELS.colours)
     for path in list(folders["prediction"].iterdir()):
-        volume = nifti.read_nifti(path)
+        volume = read_volume(path)
         path.unlink()
         renumbered = volume.with_array(np.array([0, 2, 1, 3], np.uint8)[volume.array])
         write_labels(path.with_name(path.name.replace(".nii.gz", suffix)), renumbered, exchanged)

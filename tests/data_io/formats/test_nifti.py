@@ -15,7 +15,6 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import (
     is_nifti,
     open_nifti,
-    read_nifti,
     write_ct_nifti,
     write_label_nifti,
 )
@@ -161,7 +160,7 @@ def test_ct_file_rounds_and_keeps_within_int16(tmp_path):
     array = np.full((4, 4, 4), 1.6, dtype=np.float32)
     array[0, 0, 0], array[1, 0, 0] = 1e6, -1e6
     write_ct_nifti(tmp_path / "ct.nii", Volume.from_source(array, np.eye(4)))
-    found = read_nifti(tmp_path / "ct.nii").array
+    found = read_volume(tmp_path / "ct.nii").array
     assert (found[0, 0, 0], found[1, 0, 0], found[2, 2, 2]) == (32767, -32768, 2)
 
 
@@ -175,13 +174,13 @@ def test_ct_file_must_be_named_nifti(tmp_path):
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float32])
 def test_unscaled_voxels_keep_their_type(tmp_path, suffix, dtype):
     array = np.arange(24).astype(dtype).reshape(2, 3, 4)
-    volume = read_nifti(save(tmp_path / f"ct{suffix}", array))
+    volume = read_volume(save(tmp_path / f"ct{suffix}", array))
     assert volume.array.dtype == dtype
     np.testing.assert_array_equal(volume.restore(), array)
 
 
 def test_float64_becomes_float32(tmp_path):
-    volume = read_nifti(save(tmp_path / "ct.nii.gz", np.full((2, 2, 2), -1000.5)))
+    volume = read_volume(save(tmp_path / "ct.nii.gz", np.full((2, 2, 2), -1000.5)))
     assert volume.array.dtype == np.float32
     assert (volume.array == -1000.5).all()
 
@@ -191,7 +190,7 @@ def test_big_endian_file_is_read_in_native_order(tmp_path, dtype):
     header = nib.Nifti1Header(endianness=">")
     header.set_data_dtype(dtype)
     nib.save(nib.Nifti1Image(np.full((2, 3, 4), -700, dtype), np.eye(4), header), tmp_path / "ct.nii")
-    volume = read_nifti(tmp_path / "ct.nii")
+    volume = read_volume(tmp_path / "ct.nii")
     assert volume.array.dtype.isnative
     assert volume.array.dtype.itemsize <= 4
     assert (volume.array == -700).all()
@@ -202,7 +201,7 @@ def test_scaling_is_applied(tmp_path):
     raw = bytearray(gzip.decompress(path.read_bytes()))
     raw[112:120] = struct.pack("<ff", 2.0, -1024.0)
     path.write_bytes(gzip.compress(bytes(raw)))
-    volume = read_nifti(path)
+    volume = read_volume(path)
     assert volume.array.dtype == np.float32
     np.testing.assert_array_equal(volume.array, [[[-1024, 976]]])
 
@@ -210,12 +209,12 @@ def test_scaling_is_applied(tmp_path):
 def test_trailing_single_axes_are_dropped(tmp_path):
     path = save(tmp_path / "ct.nii.gz", MASK.reshape(3, 4, 5, 1, 1))
     assert open_nifti(path).source.shape == (3, 4, 5)
-    np.testing.assert_array_equal(read_nifti(path).restore(), MASK)
+    np.testing.assert_array_equal(read_volume(path).restore(), MASK)
 
 
 def test_nifti2_is_read(tmp_path):
     nib.save(nib.Nifti2Image(MASK, np.eye(4)), tmp_path / "ct.nii.gz")
-    np.testing.assert_array_equal(read_nifti(tmp_path / "ct.nii.gz").array, MASK)
+    np.testing.assert_array_equal(read_volume(tmp_path / "ct.nii.gz").array, MASK)
 
 
 def test_grid_without_voxels(tmp_path):

@@ -11,8 +11,8 @@ import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.nifti import open_nifti, read_nifti, write_label_nifti
-from pneumoseg.data_io.formats.reading import open_scan
+from pneumoseg.data_io.formats.nifti import open_nifti, write_label_nifti
+from pneumoseg.data_io.formats.reading import open_scan, read_volume
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 
 SHAPE = (6, 5, 4)
@@ -144,7 +144,7 @@ def test_a_damaged_qform_is_replaced(tmp_path, said, value):
         header["quatern_b"] = value
 
     ct = save(tmp_path / "ct.nii", change=spoil)
-    np.testing.assert_allclose(read_nifti(ct).source.affine, RIGHT, atol=1e-6)
+    np.testing.assert_allclose(read_volume(ct).source.affine, RIGHT, atol=1e-6)
     assert "the header's qform (code 1) is damaged" in said.text
     mask = mask_of(ct)
     assert "the qform of the source is damaged: replaced by the nearest rigid one" in said.text
@@ -222,7 +222,7 @@ def test_bytes_behind_a_gzip_file_are_ignored(tmp_path):
     ct, stored = tmp_path / "ct.nii.gz", np.arange(4096, dtype=np.int16).reshape(16, 16, 16)
     nib.save(nib.Nifti1Image(stored, np.eye(4)), ct)
     ct.write_bytes(ct.read_bytes() + b"garbage")
-    np.testing.assert_array_equal(read_nifti(ct).array, stored)
+    np.testing.assert_array_equal(read_volume(ct).array, stored)
 
 
 def test_a_suffix_in_mixed_case_is_refused_by_its_reason(tmp_path):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.nifti import read_nifti
-from pneumoseg.data_io.formats.reading import read_labels
+from pneumoseg.data_io.formats.reading import read_labels, read_volume
 from pneumoseg.data_io.phantoms import generate as phantom_module
 from pneumoseg.data_io.phantoms.anatomy import SmoothField
 from pneumoseg.data_io.phantoms.generate import make_phantom, write_phantoms
@@ -158,7 +157,7 @@ def test_files_bring_back_the_same_volumes(tmp_path):
         assert sorted(path.name for path in folder.iterdir()) == ["imaging.nii.gz", "segmentation.nii.gz"]
         ct, labels = make_phantom(5, index, TINY)
         found, mask = (
-            read_nifti(folder / "imaging.nii.gz"),
+            read_volume(folder / "imaging.nii.gz"),
             read_labels(folder / "segmentation.nii.gz", len(LUNG_LABELS)),
         )
         assert found.array.dtype == np.int16

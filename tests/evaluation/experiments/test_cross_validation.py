@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.nifti import read_nifti, write_label_nifti
+from pneumoseg.data_io.formats.nifti import write_label_nifti
+from pneumoseg.data_io.formats.reading import read_volume
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.experiments.cross_validation import STARTED_ELSEWHERE, cross_validate, score_again
@@ -38,7 +39,7 @@ def test_the_run_folder_has_every_file(dataset, tmp_path):
         assert (folder / "fitting_curve.png").stat().st_size > 1000
         for case in split.test:
             assert (folder / "figures" / f"{case}.png").stat().st_size > 1000
-            written = read_nifti(folder / "predictions" / f"{case}.nii.gz")
+            written = read_volume(folder / "predictions" / f"{case}.nii.gz")
             np.testing.assert_array_equal(written.array, dataset.case(case).read_mask(4).array)
     assert json.loads((root / "splits.json").read_text()) == to_json(k_fold(dataset, 3, seed=0))
     assert json.loads((root / "summary.json").read_text())["classes"]["lungs"]["dice"]["mean"] == 1.0

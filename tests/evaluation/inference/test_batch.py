@@ -7,7 +7,7 @@ import pytest
 
 from pneumoseg.data_io.datasets.inputs import find_inputs
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.nifti import read_nifti
+from pneumoseg.data_io.formats.reading import read_volume
 from pneumoseg.evaluation.inference.batch import Wanted, predict_files
 from pneumoseg.evaluation.inference.outputs import place_outputs
 from pneumoseg.pipeline.prediction.engines import Engine
@@ -51,7 +51,7 @@ def test_each_ct_gets_a_mask_and_a_manifest(cts, predictor, tmp_path):
     results = predict([cts], tmp_path / "out", predictor)
     assert names_in(tmp_path / "out") == ["a.nii.gz", "a.nii.gz.json", "b.nii.gz", "b.nii.gz.json"]
     for result in results:
-        assert list(read_nifti(result.output.mask).array[:, 0, 0]) == [0, 1, 1, 1, 1, 3]
+        assert list(read_volume(result.output.mask).array[:, 0, 0]) == [0, 1, 1, 1, 1, 3]
         assert json.loads(result.output.manifest.read_text()) == result.manifest
     assert results[0].manifest["geometry"]["spacing_mm"] == [1, 2, 5]
     assert results[0].manifest["warnings"] == []
@@ -76,7 +76,7 @@ def test_resume_makes_what_is_missing(cts, predictor, tmp_path):
     (tmp_path / "out" / "b.nii.gz").unlink()  # as after a kill between manifest and mask
     stamp = (tmp_path / "out" / "a.nii.gz").stat().st_mtime_ns
     results = predict([cts], tmp_path / "out", predictor, resume=True)
-    assert read_nifti(results[1].output.mask).array.max() == 3
+    assert read_volume(results[1].output.mask).array.max() == 3
     assert (tmp_path / "out" / "a.nii.gz").stat().st_mtime_ns == stamp
     more = Wanted(statistics=True, probabilities=True, preview=True)
     results = predict([cts], tmp_path / "out", predictor, more, resume=True)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import ndimage, special
 
-from pneumoseg.data_io.formats.nifti import read_nifti, write_label_nifti
+from pneumoseg.data_io.formats.nifti import write_label_nifti
+from pneumoseg.data_io.formats.reading import read_volume
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Volume
@@ -72,7 +73,7 @@ def test_any_orientation_through_files_gives_the_mask_back(tmp_path, codes, obli
     labels = random_labels((9, 10, 11))
     affine = affine_of(codes, oblique)
     nib.save(nib.Nifti1Image(hu_of(labels), affine), tmp_path / "ct.nii.gz")
-    image = read_nifti(tmp_path / "ct.nii.gz")
+    image = read_volume(tmp_path / "ct.nii.gz")
     write_label_nifti(tmp_path / "mask.nii.gz", predict_volume(image, identity_network, plain()), LUNG_LABELS)
     source, written = nib.load(tmp_path / "ct.nii.gz"), nib.load(tmp_path / "mask.nii.gz")
     np.testing.assert_array_equal(np.asarray(written.dataobj), labels)

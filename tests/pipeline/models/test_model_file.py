@@ -1,0 +1,86 @@
+"""A trained model in one file: what is written is read back, and what does not fit together is refused."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.content_hash import sha256_of
+from pneumoseg.pipeline.models.model_file import TrainedModel, load_model, read_settings, save_model
+from pneumoseg.pipeline.networks.registry import build_network
+from pneumoseg.pipeline.settings.loading import load_settings
+
+SMALL = ["patches.shape=[16, 16, 8]", "network.filters=[4, 8]"]
+
+
+@pytest.fixture(scope="module")
+def model() -> TrainedModel:
+    settings = load_settings("demo", SMALL)
+    keras.utils.set_random_seed(0)
+    return TrainedModel(build_network(settings), settings)
+
+
+def with_settings(path: Path, **changes) -> None:
+    """Changes the settings that a model file holds."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    content = json.loads(entries["pneumoseg.json"])
+    for group, values in changes.items():
+        content[group] |= values
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, entry in (entries | {"pneumoseg.json": json.dumps(content)}).items():
+            archive.writestr(name, entry)
+
+
+def test_network_and_settings_are_read_back(model, tmp_path):
+    path = tmp_path / "model.keras"
+    save_model(path, model)
+    read = load_model(str(path))
+    assert read.settings == read_settings(path) == model.settings
+    assert read.sha256 == sha256_of(path)
+    assert model.sha256 is None
+    tiles = np.random.default_rng(0).normal(size=(1, 16, 16, 8, 1)).astype(np.float32)
+    np.testing.assert_array_equal(read.network.predict_on_batch(tiles), model.network.predict_on_batch(tiles))
+
+
+def test_a_file_that_cannot_be_written_leaves_that_of_before(model, tmp_path):
+    class Failing:
+        def save(self, path):
+            path.write_bytes(b"half")
+            raise OSError("disk full")
+
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"before")
+    with pytest.raises(OSError, match="disk full"):
+        save_model(path, TrainedModel(Failing(), model.settings))
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_network_of_other_classes_than_its_settings_is_refused(model, tmp_path):
+    path = tmp_path / "model.keras"
+    save_model(path, model)
+    labels = {"names": ["background", "lung"], "colours": [[0, 0, 0], [1, 1, 1]], "mirror_pairs": []}
+    with_settings(path, labels=labels, postprocessing={"lungs": [], "infection": 1}, patches={"foreground_labels": [1]})
+    with pytest.raises(InputError, match=r"3 dimensions, 1 channel and 2 classes, found 3, 1 and 4"):
+        load_model(path)
+
+
+def test_functions_that_prediction_would_run_need_trust(model, tmp_path):
+    path = tmp_path / "model.keras"
+    save_model(path, model)
+    with_settings(path, preprocessing={"steps": ["own_steps:brighten"]})
+    with pytest.raises(InputError, match="own_steps:brighten"):
+        read_settings(path)
+    assert read_settings(path, trust_plugins=True).preprocessing.steps == ("own_steps:brighten",)
+
+
+def test_a_network_of_ones_own_with_keras_layers_needs_no_trust(model, tmp_path):
+    path = tmp_path / "model.keras"
+    save_model(path, model)
+    with_settings(path, network={"name": "own_network:shallow"})
+    assert load_model(path).settings.network.name == "own_network:shallow"
