@@ -82,8 +82,9 @@ def predict(
     use_device(device, threads)
     from pneumoseg.data_io.datasets.inputs import find_inputs, one_part
     from pneumoseg.data_io.formats.nifti_placement import grid_form
-    from pneumoseg.evaluation.inference.batch import Wanted, predict_files
+    from pneumoseg.evaluation.inference.batch import PredictionOptions, predict_files
     from pneumoseg.evaluation.inference.outputs import place_outputs, write_volumetry
+    from pneumoseg.pipeline.prediction.engines import engine_name, precision_name
     from pneumoseg.pipeline.prediction.predictor import open_predictor
 
     form = grid_form(grid)
@@ -101,12 +102,12 @@ def predict(
         fold,
         changes=changes or (),
         trust_plugins=trust_plugins,
-        engine=engine,
-        precision=precision,
+        engine=engine_name(engine),
+        precision=precision_name(precision),
         threads=threads,
     )
-    wanted = Wanted(probabilities, statistics, preview, series, allow_gaps, keep_going, form)
-    results = predict_files(outputs, predictor, wanted=wanted, resume=resume)
+    options = PredictionOptions(probabilities, statistics, preview, series, allow_gaps, keep_going, form)
+    results = predict_files(outputs, predictor, options=options, resume=resume)
     done = [result for result in results if result.manifest is not None]
     failed = [result for result in results if result.error is not None]
     if statistics and output.is_dir():

@@ -8,7 +8,7 @@ import pytest
 from pneumoseg.data_io.datasets.inputs import find_inputs
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import read_nifti
-from pneumoseg.evaluation.inference.batch import Wanted, predict_files
+from pneumoseg.evaluation.inference.batch import PredictionOptions, predict_files
 from pneumoseg.evaluation.inference.outputs import place_outputs
 from pneumoseg.pipeline.prediction.engines import Engine
 from pneumoseg.pipeline.prediction.predictor import Member, Predictor
@@ -38,9 +38,9 @@ def cts(tmp_path):
     return tmp_path / "cts"
 
 
-def predict(inputs, output, predictor, wanted=None, resume=False, overwrite=False, mask_format=None):
+def predict(inputs, output, predictor, options=None, resume=False, overwrite=False, mask_format=None):
     outputs = place_outputs(find_inputs(inputs), output, mask_format=mask_format, resume=resume, overwrite=overwrite)
-    return predict_files(outputs, predictor, wanted=wanted, resume=resume)
+    return predict_files(outputs, predictor, options=options, resume=resume)
 
 
 def names_in(folder) -> list[str]:
@@ -78,7 +78,7 @@ def test_resume_makes_what_is_missing(cts, predictor, tmp_path):
     results = predict([cts], tmp_path / "out", predictor, resume=True)
     assert read_nifti(results[1].output.mask).array.max() == 3
     assert (tmp_path / "out" / "a.nii.gz").stat().st_mtime_ns == stamp
-    more = Wanted(statistics=True, probabilities=True, preview=True)
+    more = PredictionOptions(statistics=True, probabilities=True, preview=True)
     results = predict([cts], tmp_path / "out", predictor, more, resume=True)
     assert all(result.manifest["statistics"] for result in results)
     assert len(names_in(tmp_path / "out")) == 2 * (2 + 4 + 1)
@@ -139,14 +139,14 @@ def test_resume_keeps_no_mask_made_by_other_code_of_a_step(cts, predictor, tmp_p
 
 
 def test_overwriting_leaves_nothing_of_before(cts, predictor, tmp_path):
-    predict([cts], tmp_path / "out", predictor, Wanted(probabilities=True, preview=True))
+    predict([cts], tmp_path / "out", predictor, PredictionOptions(probabilities=True, preview=True))
     left = tmp_path / "out" / ".partial-1-a.nii.gz"
     left.mkdir()
     (left / "a.nii.gz").write_bytes(b"of a process that was killed")
     predict([cts], tmp_path / "out", predictor, overwrite=True)
     assert names_in(tmp_path / "out") == ["a.nii.gz", "a.nii.gz.json", "b.nii.gz", "b.nii.gz.json"]
     (cts / "b.nii.gz").write_bytes(b"no CT any more")
-    predict([cts], tmp_path / "out", predictor, Wanted(keep_going=True), overwrite=True)
+    predict([cts], tmp_path / "out", predictor, PredictionOptions(keep_going=True), overwrite=True)
     assert names_in(tmp_path / "out") == ["a.nii.gz", "a.nii.gz.json"]
 
 
@@ -155,7 +155,7 @@ def test_a_bad_ct_ends_the_batch_or_is_passed_over(cts, predictor, tmp_path):
     with pytest.raises(InputError, match=r"aa\.nii\.gz"):
         predict([cts], tmp_path / "one", predictor)
     assert names_in(tmp_path / "one") == ["a.nii.gz", "a.nii.gz.json"]
-    results = predict([cts], tmp_path / "two", predictor, Wanted(keep_going=True))
+    results = predict([cts], tmp_path / "two", predictor, PredictionOptions(keep_going=True))
     assert [result.error is None for result in results] == [True, False, True]
     assert "aa.nii.gz" in results[1].error
     assert names_in(tmp_path / "two") == ["a.nii.gz", "a.nii.gz.json", "b.nii.gz", "b.nii.gz.json"]
@@ -172,8 +172,8 @@ def test_a_network_that_fails_names_the_ct(cts, predictor, tmp_path):
 
 
 def test_statistics_probabilities_and_preview(cts, predictor, tmp_path):
-    wanted = Wanted(probabilities=True, statistics=True, preview=True)
-    results = predict([cts], tmp_path / "out", predictor, wanted)
+    options = PredictionOptions(probabilities=True, statistics=True, preview=True)
+    results = predict([cts], tmp_path / "out", predictor, options)
     voxel_ml = 0.01
     assert results[0].manifest["statistics"] == {
         "lung_left_ml": pytest.approx(4 * 60 * voxel_ml),
@@ -232,7 +232,7 @@ def test_odd_volumes_are_warned_of_and_have_no_mean_hu(predictor, tmp_path):
     nib.save(nib.Nifti1Image(np.full((6, 5, 1), 200, np.uint8), np.eye(4)), tmp_path / "slice.nii.gz")
     nib.save(nib.Nifti1Image(np.full((6, 5, 12), 1500, np.int16), np.eye(4)), tmp_path / "offset.nii.gz")
     files = [tmp_path / "slice.nii.gz", tmp_path / "offset.nii.gz"]
-    results = predict(files, tmp_path / "out", predictor, Wanted(statistics=True))
+    results = predict(files, tmp_path / "out", predictor, PredictionOptions(statistics=True))
     for result, messages in zip(results, [("not HU", "few slices (1)"), ("without air",)], strict=True):
         for message in messages:
             assert any(message in line for line in result.manifest["warnings"])

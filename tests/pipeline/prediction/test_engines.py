@@ -303,7 +303,7 @@ def test_what_a_killed_conversion_left_is_in_nobodys_way(make_model, monkeypatch
 def test_the_precision_on_record_is_the_one_that_computes(make_model, monkeypatch):
     path, settings = make_model(), load_settings("demo", TINY)
     for policy, precision in {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16", "float32": "float32"}.items():
-        monkeypatch.setattr(hardware, "choose_precision", lambda wanted, policy=policy: policy)
+        monkeypatch.setattr(hardware, "choose_precision", lambda name, policy=policy: policy)
         assert open_engine([path], settings, name="keras").precision == precision
 
 

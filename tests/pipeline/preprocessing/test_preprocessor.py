@@ -6,7 +6,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Grid, Volume
 from pneumoseg.pipeline.preprocessing.clahe import equalise_slices
-from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor, warn_if_odd
+from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor, warn_of_unusual_ct
 from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.settings import plugins
 from pneumoseg.pipeline.settings.schema import PreprocessingSettings
@@ -134,9 +134,9 @@ def test_a_step_that_spoils_the_image_is_named(monkeypatch, step, message):
         Preprocessor(settings).apply(volume(ramp()))
 
 
-def test_few_slices_are_told_without_a_guess_at_what_is_done_about_them():
+def test_a_volume_of_few_slices_is_warned_of():
     with warnings_of_this_thread() as warnings:
-        warn_if_odd("one", False, (-1000.0, 400.0), slices=3, settings=OWN_GRID)
+        warn_of_unusual_ct("one", False, (-1000.0, 400.0), slices=3, settings=OWN_GRID)
     assert warnings == ["one: few slices (3)"]
 
 
@@ -160,5 +160,7 @@ def test_a_volume_larger_than_the_memory_is_refused(monkeypatch):
     monkeypatch.setattr(hardware, "memory_gb", lambda: 1.0)
     preprocessor = Preprocessor(PreprocessingSettings(spacing_mm=(1.0, 1.0, 1.0)))
     grid = Grid((400, 400, 400), np.diag([2.0, 2.0, 2.0, 1.0]))  # 0.064 G voxels, at 1 mm eight times as many
-    with pytest.raises(InputError, match=r"about 4\.4 GB of memory .* may use 1\.0"):
+    with pytest.raises(
+        InputError, match=r"mm, would take about 4\.35 GB of memory, this process may use 1\.0; correct"
+    ):
         preprocessor.grid(grid)

@@ -11,12 +11,13 @@ from pneumoseg.pipeline.runtime.processes import begin_to_compute, may_start_pro
 
 
 @pytest.fixture
-def anew(monkeypatch):
+def anew():
     """As in a process that has done nothing yet."""
-    may_start_processes.cache_clear()
-    monkeypatch.setattr(processes, "_computing", set())
+    for fact in (may_start_processes, processes._computing_process):
+        fact.cache_clear()
     yield
-    may_start_processes.cache_clear()
+    for fact in (may_start_processes, processes._computing_process):
+        fact.cache_clear()
 
 
 def test_usually_processes_may_be_started(anew, capsys):
