@@ -46,6 +46,44 @@ def test_an_already_windowed_copy_gives_the_same_image():
     np.testing.assert_allclose(from_grey.image, from_hu.image, atol=1 / 255)
 
 
+def read_in_slabs(*slabs) -> tuple[Scan, list[int]]:
+    """A scan of these slabs (x, y, n), and a list that gets a 1 each time that reading begins."""
+    begun: list[int] = []
+    shape = (*slabs[0].shape[:2], sum(slab.shape[2] for slab in slabs))
+    return Scan(Grid(shape, np.eye(4)), lambda: begun.append(1) or iter(slabs)), begun
+
+
+@pytest.mark.parametrize("spacing", [None, (0.7, 1.3, 0.8)])
+@pytest.mark.parametrize(
+    ("last", "windowed", "readings"),
+    [
+        ([10, 255], True, 1),
+        ([10, 256], False, 2),  # the first slab may be grey values, this is none
+    ],
+)
+def test_what_later_slabs_say_about_the_scale_counts(spacing, last, windowed, readings):
+    slabs = [np.int16([[[0, 255]]]), np.int16([[last]])]
+    scan, begun = read_in_slabs(*slabs)
+    preprocessor = Preprocessor(PreprocessingSettings(spacing_mm=spacing))
+    prepared = preprocessor.apply(scan)
+    assert prepared.windowed is windowed
+    assert prepared.extremes == (0.0, max(255.0, last[1]))
+    assert len(begun) == readings
+    whole = preprocessor.apply(volume(np.concatenate(slabs, axis=2)))
+    np.testing.assert_allclose(prepared.image, whole.image, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [(), (f"{__name__}:double_brightness",)])
+def test_a_scan_in_hu_is_read_once(steps, monkeypatch):
+    monkeypatch.setattr(plugins, "find", lambda name, known, what: double_brightness)
+    scan, begun = read_in_slabs(ramp()[..., :1], ramp()[..., 1:3], ramp()[..., 3:])
+    settings = PreprocessingSettings(spacing_mm=None, steps=steps)
+    prepared = Preprocessor(settings).apply(scan)
+    assert begun == [1]
+    assert prepared.extremes == (-1500.0, 1000.0)
+    np.testing.assert_array_equal(prepared.image, Preprocessor(settings).apply(volume(ramp())).image)
+
+
 def test_another_window_reads_grey_values_through_hu():
     settings = PreprocessingSettings(spacing_mm=None, window_hu=(-1000, 0), windowed_source_hu=(-1000, 0))
     grey = np.arange(0, 256, 4).reshape(4, 4, 4).astype(np.uint8)
