@@ -106,7 +106,15 @@ def predict(
         precision=precision_name(precision),
         threads=threads,
     )
-    options = PredictionOptions(probabilities, statistics, preview, series, allow_gaps, keep_going, form)
+    options = PredictionOptions(
+        probabilities=probabilities,
+        statistics=statistics,
+        preview=preview,
+        series=series,
+        allow_gaps=allow_gaps,
+        keep_going=keep_going,
+        grid=form,
+    )
     results = predict_files(outputs, predictor, options=options, resume=resume)
     done = [result for result in results if result.manifest is not None]
     failed = [result for result in results if result.error is not None]

@@ -36,7 +36,7 @@ from pneumoseg.pipeline.settings import plugins
 FAILURES = (ValueError, OSError, RuntimeError, MemoryError)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PredictionOptions:
     """What is written for each CT besides its mask and manifest, and how CTs are read.
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from filelock import FileLock
@@ -96,7 +97,7 @@ def compiled(
     shape: Sequence[int] | None,
     *,
     batch: int = 1,
-    precision: str = "float32",
+    precision: Literal["float32", "bfloat16"] = "float32",
     threads: int | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """The mean of the converted networks: from up to `batch` tiles (n, x, y[, z], 1), float32, to probabilities.

@@ -26,8 +26,6 @@ from pneumoseg.pipeline.settings.schema import LabelSettings, Settings
 
 CHANGEABLE = ("prediction.", "postprocessing.", "preprocessing.equalise=")
 """What may be set for a trained model: the rest it was trained with."""
-
-
 HELD_SHARE = 0.1
 """Of the memory that this process may use: a CT up to this size is kept in memory from when it is decoded."""
 BYTES_PER_VOXEL = 4
@@ -197,7 +195,7 @@ def check_same_labels(labels: Mapping[Path, LabelSettings]) -> None:
             value, needed = getattr(settings, name), getattr(first, name)
             if value != needed:
                 raise InputError(
-                    f"{file}: models that vote together need the same labels, found {name} {value}, and {needed} in "
+                    f"{file}: models of one ensemble need the same labels, found {name} {value}, and {needed} in "
                     f"{first_file}; use them apart"
                 )
 
@@ -243,4 +241,4 @@ def _warn_of_absent_folds(run: Path, present: set[int]) -> None:
         return
     count = len(read_json(run / "splits.json", "a file of splits", list))
     if absent := sorted(set(range(count)) - present):
-        log.warning("%s: folds %s have no model yet and do not vote", run, ", ".join(map(str, absent)))
+        log.warning("%s: folds %s have no model yet and are not in the ensemble", run, ", ".join(map(str, absent)))

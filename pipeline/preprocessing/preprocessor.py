@@ -115,7 +115,7 @@ class Preprocessor:
             if self.settings.steps:
                 array[place] = unit
             else:
-                planes, part = resampling.slab_share(unit, place[axis], size, shape, axis=axis, order=order)
+                planes, part = resampling.slab_share(unit, place[axis], size=size, shape=shape, axis=axis, order=order)
                 array[(slice(None),) * axis + (planes,)] += part
         if self.settings.steps:
             array = self._custom_steps(array, scan.grid)
@@ -158,11 +158,13 @@ def _require_memory(grid: Grid, network_grid: Grid) -> None:
 def _checked(array: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """What the custom step `name` gave. Raises InputError for another shape, and for NaN or infinite values."""
     if array.shape != shape:
-        raise InputError(f"preprocessing step {name}: keeps the shape {shape}, found {array.shape}; mend the function")
+        raise InputError(
+            f"preprocessing step {name}: keeps the shape {shape}, found {array.shape}; correct the function"
+        )
     wrong = array.size - np.count_nonzero(np.isfinite(array))
     if wrong:
         raise InputError(
-            f"preprocessing step {name}: gives finite values, found {wrong} NaN or infinite; mend the function"
+            f"preprocessing step {name}: gives finite values, found {wrong} NaN or infinite; correct the function"
         )
     return array
 

@@ -66,7 +66,7 @@ def resample_slabs(
     """
     result = np.zeros(shape, np.float32)
     for place, slab in slabs:
-        range_on_axis, part = slab_share(slab, place[axis], size, shape, axis=axis, order=order)
+        range_on_axis, part = slab_share(slab, place[axis], size=size, shape=shape, axis=axis, order=order)
         result[(slice(None),) * axis + (range_on_axis,)] += part
     return result
 
@@ -74,9 +74,9 @@ def resample_slabs(
 def slab_share(
     slab: np.ndarray,
     planes: slice,
+    *,
     size: tuple[int, ...],
     shape: tuple[int, ...],
-    *,
     axis: int,
     order: int,
 ) -> tuple[slice, np.ndarray]:

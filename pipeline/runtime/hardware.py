@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pneumoseg.data_io.errors import InputError
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 LARGEST_GPU_GB = 300.0
+Policy = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+"""Keras's names of precisions."""
 OWN_GROUP = Path("/proc/self/cgroup")
 
 
@@ -97,7 +100,7 @@ def _memory_limits() -> list[Path]:
     return [group / "memory.max" for group in groups] + [CONTROL_GROUPS / "memory" / "memory.limit_in_bytes"]
 
 
-def choose_precision(policy: str = "auto") -> str:
+def choose_precision(policy: Literal["auto"] | Policy = "auto") -> Policy:
     """The Keras dtype policy to compute in: `policy`, or for "auto" the fastest one that is safe.
 
     On a GPU bfloat16 where it has units for that (NVIDIA's compute capability 8 and above), else float16; on a

@@ -108,7 +108,7 @@ def _seed(seed: int) -> None:
         random.seed(seed)
 
 
-def _precision(settings: Settings) -> str:
+def _precision(settings: Settings) -> hardware.Policy:
     """The Keras dtype policy; InputError for one that gives wrong results here."""
     precision, shape = settings.training.precision, settings.patches.shape
     dtype = hardware.choose_precision(precision)

@@ -85,7 +85,7 @@ def test_a_predictor_takes_folds_and_its_own_settings_alone(make_model, tmp_path
         open_predictor(tmp_path / "run")
 
 
-def test_models_of_other_preprocessing_vote_together(make_model, tmp_path):
+def test_models_of_other_preprocessing_are_one_ensemble(make_model, tmp_path):
     own = make_model("one.keras")
     coarse = make_model("two.keras", "preprocessing.spacing_mm=[2, 2, 2]", "prediction.overlap=0.1", seed=1)
     both = open_predictor([own, coarse], engine="keras")

@@ -321,5 +321,5 @@ def test_mirroring_swaps_the_lungs_back():
 
 def test_an_ensemble_is_the_mean():
     tiles = np.zeros((1, 2, 2, 2, 1), np.float32)
-    votes = [lambda tiles, value=value: np.full((1, 2, 2, 2, 4), value, np.float32) for value in (0.0, 0.25, 0.5)]
-    np.testing.assert_allclose(ensemble(votes)(tiles), 0.25)
+    networks = [lambda tiles, value=value: np.full((1, 2, 2, 2, 4), value, np.float32) for value in (0.0, 0.25, 0.5)]
+    np.testing.assert_allclose(ensemble(networks)(tiles), 0.25)
