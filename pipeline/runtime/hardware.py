@@ -10,7 +10,7 @@ CONTROL_GROUPS = Path("/sys/fs/cgroup")
 LARGEST_GPU_GB = 300.0
 Policy = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 """Keras's names of precisions."""
-OWN_GROUP = Path("/proc/self/cgroup")
+PROCESS_GROUP = Path("/proc/self/cgroup")
 
 
 def gpu_present() -> bool:
@@ -91,7 +91,7 @@ def training_memory_gb() -> float:
 def _memory_limits() -> list[Path]:
     """The files with the limits of this process's control group and of those it lies in, as of a batch system's job."""
     try:
-        lines = OWN_GROUP.read_text(encoding="utf-8").splitlines()
+        lines = PROCESS_GROUP.read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
         lines = []
     group = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "")  # 0: version 2
