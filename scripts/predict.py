@@ -85,7 +85,7 @@ def predict(
     """
     use_device(device, threads)
     from pneumoseg.data_io.datasets.inputs import find_inputs, one_part
-    from pneumoseg.evaluation.inference.batch import Wanted, predict_files
+    from pneumoseg.evaluation.inference.batch import PredictionOptions, predict_files
     from pneumoseg.evaluation.inference.outputs import place_outputs, write_volumetry
     from pneumoseg.pipeline.prediction.predictor import open_predictor
 
@@ -108,7 +108,7 @@ def predict(
         precision=precision,
         threads=threads,
     )
-    wanted = Wanted(
+    options = PredictionOptions(
         probabilities=probabilities,
         statistics=statistics,
         preview=preview,
@@ -117,7 +117,7 @@ def predict(
         keep_going=keep_going,
         grid=grid or "sform",
     )
-    results = predict_files(outputs, predictor, wanted=wanted, resume=resume)
+    results = predict_files(outputs, predictor, options=options, resume=resume)
     done = [result for result in results if result.manifest is not None]
     failed = [result for result in results if result.error is not None]
     if statistics and output.is_dir():

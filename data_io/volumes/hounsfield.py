@@ -1,7 +1,5 @@
 """What the numbers of a CT are: Hounsfield units, or grey values of a window."""
 
-from pneumoseg.data_io.volumes.lazy_volume import Scan
-
 AIR_HU = -1000
 HIGHEST_MINIMUM_HU = -500.0
 """Every chest CT holds air (about -1000 HU) and lung (-950 to -700 HU); values that stay above this are no HU."""
@@ -22,8 +20,3 @@ def is_windowed(minimum: float, maximum: float) -> bool:
 def is_unit(minimum: float, maximum: float) -> bool:
     """Whether a volume with these extremes was scaled to 0..1, from a window that its values do not tell."""
     return minimum >= 0 and 0 < maximum <= 1
-
-
-def scan_is_windowed(scan: Scan) -> bool:
-    """`is_windowed` of a whole scan, read as far as the first slab that is not: in HU the first that holds any air."""
-    return all(is_windowed(slab.min(), slab.max()) for _, slab in scan.slabs())

@@ -1,5 +1,6 @@
-"""A CT on disk that is read slab by slab, so that the whole of it never needs to be in memory."""
+"""A CT that is read slab by slab, so that the whole of it never needs to be in memory."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +16,17 @@ SLAB_BYTES = 16 * 2**20
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """An opened CT: where it lies, and its voxels in slabs.
+    """An opened CT: its place in space, and its voxels in slabs.
 
     `source`: the grid as the file stores it. `read_stored`: starts reading anew and yields the voxels (HU) in the
     file's order, (x', y', n) at a time along the last stored axis; together they fill `source.shape`, in one data type.
-    It raises InputError where the file turns out to be damaged or holds NaN or infinite values.
+    It raises InputError where the file turns out to be damaged or holds NaN or infinite values. `volume`: the voxels in
+    memory, or None where `read_stored` decodes a file.
     """
 
     source: Grid
     read_stored: Callable[[], Iterator[np.ndarray]]
+    volume: Volume | None = None
 
     @classmethod
     def from_volume(cls, volume: Volume) -> "Scan":
@@ -33,6 +36,25 @@ class Scan:
         return cls(
             volume.source,
             lambda: (stored[:, :, start : start + thickness] for start in range(0, stored.shape[2], thickness)),
+            volume,
+        )
+
+    def held(self) -> "Scan":
+        """The same scan in memory, decoded once into one array of its data type; its slabs are the same.
+
+        Raises InputError as `slabs`.
+        """
+        if self.volume is not None:
+            return self
+        array, bounds = np.empty(0), [0]
+        for start, slab in self._stored_slabs():
+            if start == 0:
+                array = np.empty(self.source.shape, slab.dtype, order="F")
+            bounds.append(start + slab.shape[2])
+            array[:, :, start : bounds[-1]] = slab
+        volume = Volume.from_source(array, self.source.affine)
+        return Scan(
+            self.source, lambda: (array[:, :, start:stop] for start, stop in itertools.pairwise(bounds)), volume
         )
 
     @property
@@ -51,14 +73,20 @@ class Scan:
         Raises InputError where `read_stored` yields too few planes or too many.
         """
         orientation = nib.io_orientation(self.source.affine)
-        size = self.source.shape[2]
-        done = 0
-        for stored in self.read_stored():
+        for stored_start, stored in self._stored_slabs():
             count = stored.shape[2]
-            start = done if orientation[2, 1] > 0 else size - done - count
+            start = stored_start if orientation[2, 1] > 0 else self.source.shape[2] - stored_start - count
             place = (*(slice(None) for _ in range(self.axis)), slice(start, start + count))
             yield place, nib.orientations.apply_orientation(stored, orientation)
-            done += count
+
+    def _stored_slabs(self) -> Iterator[tuple[int, np.ndarray]]:
+        """The slabs of `read_stored`, each with its first plane; InputError for too few planes or too many."""
+        size, done = self.source.shape[2], 0
+        for stored in self.read_stored():
+            start, done = done, done + stored.shape[2]
+            if done > size:
+                break
+            yield start, stored
         if done != size:
             raise InputError(
                 f"a scan must yield the {size} planes of its source grid {self.source.shape}, found {done}; copy the "
@@ -66,7 +94,9 @@ class Scan:
             )
 
     def read(self) -> Volume:
-        """The whole volume in memory."""
+        """The whole volume in memory; not a copy where it is there already."""
+        if self.volume is not None:
+            return self.volume
         array = None
         for place, slab in self.slabs():
             if array is None:

@@ -1,10 +1,11 @@
 """Segmenting many CTs: while one is computed, the next is read and the last is written."""
 
+import functools
 import hashlib
 import importlib.metadata
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import Executor, Future, wait
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +24,11 @@ from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.inference.outputs import Output
 from pneumoseg.evaluation.measures.plausibility import implausible
 from pneumoseg.evaluation.measures.volumetry import volumetry
-from pneumoseg.pipeline.prediction.predictor import Predictor
-from pneumoseg.pipeline.preprocessing.preprocessor import PreparedVolume, warn_if_odd
-from pneumoseg.pipeline.runtime.prefetch import ahead
+from pneumoseg.pipeline.prediction.predictor import Predictor, PreparedScan
+from pneumoseg.pipeline.prediction.sliding_window import Segmentation
+from pneumoseg.pipeline.preprocessing.preprocessor import warn_of_unusual_ct
+from pneumoseg.pipeline.runtime.executors import background_threads
+from pneumoseg.pipeline.runtime.prefetch import results_ahead
 from pneumoseg.pipeline.runtime.timing import timed
 from pneumoseg.pipeline.settings import plugins
 
@@ -33,8 +36,8 @@ from pneumoseg.pipeline.settings import plugins
 FAILURES = (ValueError, OSError, RuntimeError, MemoryError)
 
 
-@dataclass(frozen=True)
-class Wanted:
+@dataclass(frozen=True, kw_only=True)
+class PredictionOptions:
     """What is written for each CT besides its mask and manifest, and how CTs are read.
 
     `probabilities`: a map per class, before postprocessing; `statistics`: volumes and mean HU in the manifest, where
@@ -63,41 +66,57 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """A CT that was opened; what took how long and what was warned of, so far."""
+    """A CT that was read. `warnings`: of reading it."""
 
     scan: Scan
     in_hu: bool
     sha256: str
-    seconds: dict[str, float]
+    prepare_s: float
     warnings: list[str]
 
 
-_Read = tuple[_Case, tuple[PreparedVolume, ...]]
+@dataclass(frozen=True, eq=False)
+class _Segmented:
+    """A CT and its mask. `segment_s`: all seconds of the segmentation, with those that it tells apart."""
+
+    case: _Case
+    segmentation: Segmentation
+    segment_s: float
+
+
+_Read = tuple[_Case, PreparedScan]
 
 
 def predict_files(
-    outputs: Mapping[Path, Output], predictor: Predictor, *, wanted: Wanted | None = None, resume: bool = False
+    outputs: Mapping[Path, Output],
+    predictor: Predictor,
+    *,
+    options: PredictionOptions | None = None,
+    resume: bool = False,
+    executor: Executor | None = None,
 ) -> list[Result]:
     """Segments CTs; `outputs` (as of `place_outputs`) says which, and where their results go.
 
-    With `resume`, a mask that the same CT, models and settings made is kept, unless something else that is wanted is
-    missing; all others are made anew. Raises InputError for a mask that was made otherwise, and for the first CT that
-    fails unless `wanted.keep_going`.
+    With `resume`, a mask that the same CT, models and settings made is kept, unless something else that `options` ask
+    for is missing; all others are made anew. `executor`: of threads, reads the next CT and writes the last one while
+    another is computed; by default two threads. Raises InputError for a mask that was made otherwise, and for the first
+    CT that fails unless `options.keep_going`.
     """
-    wanted = wanted or Wanted()
+    options = options or PredictionOptions()
     kept: dict[Path, Result] = {}
     if resume:
         for source, output in outputs.items():
             if output.mask.exists():
-                manifest = output.made_with(source, _recipe(predictor, wanted))
-                if _is_complete(output, manifest, predictor, wanted):
+                manifest = output.made_with(source, _recipe(predictor, options))
+                if _is_complete(output, manifest, predictor, options):
                     kept[source] = Result(source, output, manifest)
     todo = [(source, output) for source, output in outputs.items() if source not in kept]
-    made = {result.source: result for result in _predict(todo, predictor, wanted)}
+    with nullcontext(executor) if executor is not None else background_threads(2) as threads:
+        made = {result.source: result for result in _predict(todo, predictor, options, executor=threads)}
     return [(made | kept)[source] for source in outputs]
 
 
-def _recipe(predictor: Predictor, wanted: Wanted) -> dict:
+def _recipe(predictor: Predictor, options: PredictionOptions) -> dict:
     """What decides how a mask looks, beside the CT (engines differ by rounding)."""
     preprocessing = [member.settings.preprocessing.model_dump(mode="json") for member in predictor.members]
     steps = sorted({name for member in predictor.members for name in member.settings.preprocessing.steps})
@@ -109,8 +128,8 @@ def _recipe(predictor: Predictor, wanted: Wanted) -> dict:
             "prediction": predictor.settings.prediction.model_dump(mode="json"),
             "postprocessing": predictor.settings.postprocessing.model_dump(mode="json"),
         },
-        "nifti": {"grid": wanted.grid},
-        "dicom": {"series": _hashed(wanted.series), "allow_gaps": wanted.allow_gaps},
+        "nifti": {"grid": options.grid},
+        "dicom": {"series": _hashed(options.series), "allow_gaps": options.allow_gaps},
     }
 
 
@@ -119,96 +138,110 @@ def _hashed(series: str | None) -> str | None:
     return None if series is None else hashlib.sha256(series.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _is_complete(output: Output, manifest: dict, predictor: Predictor, wanted: Wanted) -> bool:
-    maps = output.probabilities(predictor.settings.labels.names) if wanted.probabilities else []
-    pictures = [output.preview] if wanted.preview else []
+def _is_complete(output: Output, manifest: dict, predictor: Predictor, options: PredictionOptions) -> bool:
+    maps = output.probabilities(predictor.settings.labels.names) if options.probabilities else []
+    pictures = [output.preview] if options.preview else []
     return all(path.is_file() for path in (*maps, *pictures)) and not (
-        wanted.statistics and manifest.get("statistics") is None
+        options.statistics and manifest.get("statistics") is None
     )
 
 
-def _predict(todo: Sequence[tuple[Path, Output]], predictor: Predictor, wanted: Wanted) -> Iterator[Result]:
-    cases = (_read(source, predictor, wanted) for source, _ in todo)
-    with ahead(cases) as reading, ThreadPoolExecutor(max_workers=1) as writer:
-        pending: Future[Result] | None = None
-        for (source, output), read in track(zip(todo, reading, strict=True), "Volumes", len(todo)):
-            output.clear(predictor.settings.labels.names)
-            made = read if isinstance(read, Exception) else _segment(read, output, predictor, wanted)
+def _predict(
+    todo: Sequence[tuple[Path, Output]], predictor: Predictor, options: PredictionOptions, *, executor: Executor
+) -> Iterator[Result]:
+    read = functools.partial(_read, predictor=predictor, options=options)
+    pending: Future[Result] | None = None
+    with closing(results_ahead(executor, read, [source for source, _ in todo])) as reading:
+        try:
+            for (source, output), opened in track(zip(todo, reading, strict=True), "Volumes", len(todo)):
+                output.clear(predictor.settings.labels.names)
+                made = opened if isinstance(opened, Exception) else _segment(opened, output, predictor, options)
+                if pending:
+                    yield pending.result()
+                    pending = None
+                if isinstance(made, Exception):
+                    yield _failed(source, output, made, options)
+                else:
+                    pending = executor.submit(_write, source, output, made, predictor=predictor, options=options)
+                del opened, made  # while the next CT is computed, this one belongs to the writer
             if pending:
                 yield pending.result()
-                pending = None
-            if isinstance(made, Exception):
-                yield _failed(source, output, made, wanted)
-            else:
-                case, labels = made
-                pending = writer.submit(_write, source, output, case, labels=labels, predictor=predictor, wanted=wanted)
-                del case, labels
-            del read, made  # while the next CT is computed, this one belongs to the writer
-        if pending:
-            yield pending.result()
+        finally:
+            if pending:
+                wait([pending])
 
 
-def _read(source: Path, predictor: Predictor, wanted: Wanted) -> _Read | Exception:
-    seconds: dict[str, float] = {}
+def _read(source: Path, *, predictor: Predictor, options: PredictionOptions) -> _Read | Exception:
     with warnings_of_this_thread() as warnings:
         try:
-            scan = open_input(source, wanted.series, wanted.allow_gaps, grid=wanted.grid)
-            prepared = predictor.prepare(scan, seconds)
+            scan = open_input(source, options.series, options.allow_gaps, grid=options.grid)
+            prepared, prepare_s = timed(predictor.prepare, scan)
             fingerprint = sha256_of(source)
         except FAILURES as error:
             return error
-        settings = predictor.settings.preprocessing
-        warn_if_odd(
-            source.name, prepared[0].windowed, prepared[0].extremes, slices=scan.grid.shape[2], settings=settings
+        first = prepared.volumes[0]
+        warn_of_unusual_ct(
+            source.name,
+            first.windowed,
+            first.extremes,
+            slices=scan.grid.shape[2],
+            settings=predictor.settings.preprocessing,
         )
-    return _Case(scan, prepared[0].in_hu, fingerprint, seconds, warnings), prepared
+    return _Case(prepared.scan, first.in_hu, fingerprint, prepare_s, warnings), prepared
 
 
-def _segment(read: _Read, output: Output, predictor: Predictor, wanted: Wanted) -> tuple[_Case, Volume] | Exception:
+def _segment(read: _Read, output: Output, predictor: Predictor, options: PredictionOptions) -> _Segmented | Exception:
     case, prepared = read
     maps = probability_maps(output.probabilities(predictor.settings.labels.names), case.scan)
     try:
-        with maps if wanted.probabilities else nullcontext() as sink:
-            return case, predictor.segment(case.scan, prepared, sink=sink, seconds=case.seconds)
+        with maps if options.probabilities else nullcontext() as sink:
+            return _Segmented(case, *timed(predictor.segment, prepared, sink=sink))
     except FAILURES as error:
         return error
 
 
 def _write(
-    source: Path, output: Output, case: _Case, *, labels: Volume, predictor: Predictor, wanted: Wanted
+    source: Path, output: Output, segmented: _Segmented, *, predictor: Predictor, options: PredictionOptions
 ) -> Result:
     try:
-        manifest = _write_files(source, output, case, labels=labels, predictor=predictor, wanted=wanted)
+        manifest = _write_files(source, output, segmented, predictor=predictor, options=options)
     except FAILURES as error:
-        return _failed(source, output, error, wanted)
+        return _failed(source, output, error, options)
     log.info("%s -> %s", source, output.mask)
     return Result(source, output, manifest)
 
 
-def _failed(source: Path, output: Output, error: Exception, wanted: Wanted) -> Result:
+def _failed(source: Path, output: Output, error: Exception, options: PredictionOptions) -> Result:
     reason = visible(" ".join(str(error).split())) or type(error).__name__
     reason = reason if str(source) in reason else f"{source}: {reason}"
-    if not wanted.keep_going:
+    if not options.keep_going:
         raise InputError(reason, options=options_of(error)) from error
     log.error("%s", AboutFiles(reason, (source, output.mask)))
     return Result(source, output, error=reason)
 
 
 def _write_files(
-    source: Path, output: Output, case: _Case, *, labels: Volume, predictor: Predictor, wanted: Wanted
+    source: Path, output: Output, segmented: _Segmented, *, predictor: Predictor, options: PredictionOptions
 ) -> dict:
+    case, mask = segmented.case, segmented.segmentation.mask
     table = predictor.settings.labels.table
     lungs, infection = predictor.settings.lung_labels, predictor.settings.postprocessing.infection
+    seconds = {
+        "prepare": case.prepare_s,
+        "network": segmented.segmentation.network_s,
+        "postprocess": segmented.segmentation.postprocess_s,
+        "segment": segmented.segment_s,
+    }
     statistics = None
-    if wanted.statistics or lungs:
-        with timed(case.seconds, "statistics"):
-            statistics = volumetry(case.scan, labels, table, lungs=lungs, infection=infection, in_hu=case.in_hu)
-    if wanted.preview:
-        with timed(case.seconds, "preview"):
-            _draw(case.scan, labels, predictor, output)
+    if options.statistics or lungs:
+        statistics, seconds["statistics"] = timed(
+            volumetry, case.scan, mask, table, lungs=lungs, infection=infection, in_hu=case.in_hu
+        )
+    if options.preview:
+        _, seconds["preview"] = timed(_draw, case.scan, mask, predictor, output)
     with write_aside(output.mask) as aside:  # takes its name last, as that says that all is there
-        with timed(case.seconds, "write"), warnings_of_this_thread() as warnings:
-            write_labels(aside, labels, table)
+        with warnings_of_this_thread() as warnings:
+            _, seconds["write"] = timed(write_labels, aside, mask, table)
             for sentence in implausible(statistics or {}, table, lungs, infection=infection):
                 log.warning("%s: %s", source.name, sentence)
         manifest = {
@@ -217,7 +250,7 @@ def _write_files(
             "source_sha256": case.sha256,
             "mask": name_as_text(output.mask.name),
             "mask_sha256": sha256_of(aside),
-            **_recipe(predictor, wanted),
+            **_recipe(predictor, options),
             "engine": _all_or_one([member.engine.name for member in predictor.members]),
             "precision": _all_or_one([member.engine.precision for member in predictor.members]),
             "labels": list(table.names),
@@ -229,7 +262,7 @@ def _write_files(
             },
             "in_hu": case.in_hu,
             "statistics": statistics,
-            "seconds": {stage: round(value, 3) for stage, value in case.seconds.items()},
+            "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
             "warnings": [*case.warnings, *warnings],
         }
         write_json(output.manifest, manifest)

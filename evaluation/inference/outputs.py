@@ -1,4 +1,4 @@
-"""Where the results of prediction go, and whether a mask that lies there already is the one that is wanted."""
+"""Where the results of prediction go, and whether a mask that lies there already was made in the same way."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from pneumoseg.pipeline.prediction import sliding_window
 from pneumoseg.pipeline.prediction.engines import keras_network
 from pneumoseg.pipeline.prediction.forward_memory import with_fitting_batch
 from pneumoseg.pipeline.preprocessing.case_store import CaseStore, StoredCase
-from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor, warn_if_odd
+from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor, warn_of_unusual_ct
 from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.sampling.custom_transforms import make_transform
 from pneumoseg.pipeline.settings import plugins
@@ -31,10 +32,12 @@ from pneumoseg.pipeline.training.metrics import make_metric
 
 @dataclass(frozen=True)
 class Segmenter:
-    """Patch-wise segmentation as the settings describe it. `store`: where prepared cases lie."""
+    """Patch-wise segmentation as the settings describe it. `store`: where prepared cases lie. `executor`: makes the
+    training batches, by default processes on this machine."""
 
     settings: Settings
     store: Path = field(default_factory=cache_folder)
+    executor: Executor | None = None
 
     @property
     def labels(self) -> LabelTable:
@@ -77,6 +80,7 @@ class Segmenter:
             validation=[case for case in stored if case.name in inner],
             resume=resume,
             start_from=start_from,
+            executor=self.executor,
         )
         save_model(path, trained)
         shutil.rmtree(folder / loop.STATE_FOLDER, ignore_errors=True)
@@ -99,7 +103,7 @@ class Segmenter:
             facts = case.facts
             for warning in facts["warnings"]:
                 log.warning("case %s: %s", case.name, warning)
-            warn_if_odd(
+            warn_of_unusual_ct(
                 case.name,
                 facts["windowed"],
                 facts["extremes"],

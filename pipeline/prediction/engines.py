@@ -1,9 +1,10 @@
 """What computes a trained network: OpenVINO on processors, Keras on GPUs and wherever OpenVINO cannot."""
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -19,6 +20,26 @@ from pneumoseg.pipeline.settings.schema import Settings
 
 if TYPE_CHECKING:  # a converted network needs no Keras
     from pneumoseg.pipeline.runtime.keras_backend import keras
+
+
+EngineName = Literal["auto", "openvino", "keras"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def engine_name(text: str) -> EngineName:
+    """The engine of that name. Raises InputError where there is none."""
+    for name in get_args(EngineName):
+        if text == name:
+            return name
+    raise InputError(f"the engine is auto, keras or openvino, found {text}")
+
+
+def precision_name(text: str) -> Precision:
+    """The precision of that name. Raises InputError where there is none."""
+    for name in get_args(Precision):
+        if text == name:
+            return name
+    raise InputError(f"the precision is auto, float32 or bfloat16, found {text}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +58,8 @@ def open_engine(
     files: Sequence[Path],
     settings: Settings,
     *,
-    name: str = "auto",
-    precision: str = "auto",
+    name: EngineName = "auto",
+    precision: Precision = "auto",
     threads: int | None = None,
     trust_plugins: bool = False,
 ) -> Engine:
@@ -46,18 +67,15 @@ def open_engine(
 
     "auto" takes OpenVINO unless there is a GPU, and Keras with a warning where OpenVINO fails; bfloat16 where the
     hardware has units for it, float16 on other GPUs. `threads`: for OpenVINO; all by default. `trust_plugins`: as
-    `model_file.load_model`. Raises InputError for an unknown name, and where the wanted engine cannot compute the
+    `model_file.load_model`. Raises InputError for an unknown name, and where the named engine cannot compute the
     networks.
     """
-    if name not in ("auto", "keras", "openvino"):
-        raise InputError(f"the engine is auto, keras or openvino, found {name}")
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise InputError(f"the precision is auto, float32 or bfloat16, found {precision}")
+    name, precision = engine_name(name), precision_name(precision)
     if precision == "bfloat16" and name != "keras" and not (hardware.has_bfloat16() or hardware.gpu_present()):
         raise InputError("this processor has no bfloat16 instructions; choose float32", options=("precision",))
-    if _wants_openvino(name):
+    if _uses_openvino(name):
         try:
-            return _openvino(files, settings, precision, threads, trust_plugins)
+            return _openvino(files, settings, precision, threads=threads, trust_plugins=trust_plugins)
         except (InputError, ImportError, OSError, RuntimeError) as error:
             if name == "openvino":
                 raise InputError(f"engine openvino: {error}", options=options_of(error)) from error
@@ -66,27 +84,35 @@ def open_engine(
     return _keras(files, settings, precision, trust_plugins)
 
 
-def convert_ahead(files: Sequence[Path], name: str = "auto", trust_plugins: bool = False) -> None:
-    """Does side by side what `open_engine`, called for some of the files at a time, would do one after the other."""
-    if _wants_openvino(name):
+def convert_ahead(
+    files: Sequence[Path],
+    name: EngineName = "auto",
+    trust_plugins: bool = False,
+    *,
+    executor: Executor | None = None,
+) -> None:
+    """Does side by side what `open_engine`, called for some of the files at a time, would do one after the other: by
+    `executor`, or by processes on this machine."""
+    if _uses_openvino(name):
         try:
             from pneumoseg.pipeline.prediction import openvino_engine
 
-            openvino_engine.convert_ahead(files, trust_plugins)
+            openvino_engine.convert_ahead(files, trust_plugins, executor=executor)
         except (InputError, ImportError, OSError, RuntimeError) as error:
             log.debug("networks are not converted side by side (%s)", error)
 
 
-def _wants_openvino(name: str) -> bool:
+def _uses_openvino(name: EngineName) -> bool:
     return name == "openvino" or (name == "auto" and not (hardware.gpu_present() and hardware.gpu_available()))
 
 
 def _openvino(
-    files: Sequence[Path], settings: Settings, wanted: str, threads: int | None, trust_plugins: bool
+    files: Sequence[Path], settings: Settings, precision: Precision, *, threads: int | None, trust_plugins: bool
 ) -> Engine:
     from pneumoseg.pipeline.prediction import openvino_engine
 
-    precision = ("bfloat16" if hardware.bfloat16_pays() else "float32") if wanted == "auto" else wanted
+    if precision == "auto":
+        precision = "bfloat16" if hardware.bfloat16_pays() else "float32"
     folders = [openvino_engine.converted(file, trust_plugins) for file in files]
     shape, batch = settings.patches.shape, settings.prediction.batch
     return Engine(
@@ -96,15 +122,15 @@ def _openvino(
     )
 
 
-def _keras(files: Sequence[Path], settings: Settings, wanted: str, trust_plugins: bool) -> Engine:
+def _keras(files: Sequence[Path], settings: Settings, precision: Precision, trust_plugins: bool) -> Engine:
     from pneumoseg.pipeline.networks.rebuilding import rebuild
 
-    policy = hardware.choose_precision({"bfloat16": "mixed_bfloat16"}.get(wanted, wanted))
+    policy = hardware.choose_precision("mixed_bfloat16" if precision == "bfloat16" else precision)
     networks = [rebuild(load_model(file, trust_plugins).network, policy) for file in files]
     if settings.patches.shape is not None and not hardware.gpu_present():
         for file, network in zip(files, networks, strict=True):
             shape, batch = settings.patches.shape, settings.prediction.batch
-            require_prediction_memory(network, shape, batch, available_gb=hardware.memory_gb(), origin=str(file))
+            require_prediction_memory(network, shape, batch, origin=str(file))
     ensemble = sliding_window.ensemble([keras_network(network) for network in networks])
     return Engine("keras", policy.removeprefix("mixed_"), ensemble)
 

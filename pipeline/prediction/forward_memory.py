@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.settings.schema import Settings
 
@@ -30,26 +29,22 @@ def tile_gb(settings: Settings, shape: Sequence[int]) -> float:
 
 def require_tile_memory(settings: Settings, shape: Sequence[int], origin: str) -> None:
     """Raises InputError where one tile of `shape` voxels would take more memory than this process may use."""
-    needed, available = tile_gb(settings, shape), hardware.memory_gb()
-    if needed > available:
-        raise InputError(
-            f"{origin}: segmenting a tile of {list(shape)} with {settings.network.filters[0]} filters would take about "
-            f"{needed:.3g} GB of memory, this process may use {available:.1f}; use a model of smaller patches"
-        )
+    hardware.require_memory(
+        f"{origin}: segmenting a tile of {list(shape)} with {settings.network.filters[0]} filters",
+        tile_gb(settings, shape),
+        remedy="use a model of smaller patches",
+    )
 
 
-def require_prediction_memory(
-    network: "keras.Model", shape: tuple[int, ...], batch: int, *, available_gb: float, origin: str
-) -> None:
-    """Raises InputError where a network would need more than `available_gb` for `batch` tiles of that shape."""
+def require_prediction_memory(network: "keras.Model", shape: tuple[int, ...], batch: int, *, origin: str) -> None:
+    """Raises InputError where `batch` tiles of `shape` would take a network more memory than this process may use."""
     from pneumoseg.pipeline.networks.operations import forward_operations
 
-    needed = forward_operations(network, shape)[1] * SHARE_AT_ONCE * batch * BYTES / 1e9
-    if needed > available_gb:
-        raise InputError(
-            f"{origin}: segmenting {batch} tiles of {list(shape)} at once would take about {needed:.3g} GB of memory, "
-            f"this process may use {available_gb:.1f}; lower prediction.batch, or use a smaller model"
-        )
+    hardware.require_memory(
+        f"{origin}: segmenting {batch} tiles of {list(shape)} at once",
+        forward_operations(network, shape)[1] * SHARE_AT_ONCE * batch * BYTES / 1e9,
+        remedy="lower prediction.batch, or use a smaller model",
+    )
 
 
 def fitting_batch(settings: Settings) -> int:
@@ -68,5 +63,9 @@ def fitting_batch(settings: Settings) -> int:
 
 def with_fitting_batch(settings: Settings) -> Settings:
     """The settings with the `fitting_batch` in place of prediction.batch."""
-    prediction = settings.prediction.model_copy(update={"batch": fitting_batch(settings)})
-    return settings.model_copy(update={"prediction": prediction})
+    return with_batch(settings, fitting_batch(settings))
+
+
+def with_batch(settings: Settings, batch: int) -> Settings:
+    """The settings with `batch` in place of prediction.batch."""
+    return settings.model_copy(update={"prediction": settings.prediction.model_copy(update={"batch": batch})})

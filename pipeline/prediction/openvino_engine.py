@@ -13,7 +13,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from filelock import FileLock
@@ -21,13 +24,14 @@ from filelock import FileLock
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.content_hash import sha256_of
-from pneumoseg.data_io.storage.atomic import PARTIAL_PREFIX
+from pneumoseg.data_io.storage.atomic import folder_aside
 from pneumoseg.data_io.storage.cache import cache_folder
 from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.pipeline.models.model_file import load_model
 from pneumoseg.pipeline.prediction.forward_memory import require_tile_memory
 from pneumoseg.pipeline.runtime import hardware
-from pneumoseg.pipeline.runtime.processes import begin_to_compute, end_with_parent, may_start_processes
+from pneumoseg.pipeline.runtime.executors import local_processes
+from pneumoseg.pipeline.runtime.processes import begin_to_compute, may_start_processes
 
 # On import, OpenVINO would write an identifier into the user's home and report to its makers over the network. A module
 # that cannot be imported is what it takes for "no telemetry installed".
@@ -39,22 +43,26 @@ NETWORK_FILES = ("network.xml", "network.bin")
 LARGEST_DIFFERENCE = 1e-3
 
 
-def convert_ahead(paths: Sequence[Path], trust_plugins: bool = False) -> None:
-    """Converts several networks side by side, each in a process of its own: TensorFlow uses one core at that.
+def convert_ahead(paths: Sequence[Path], trust_plugins: bool = False, *, executor: Executor | None = None) -> None:
+    """Converts several networks side by side by `executor`, or each in a process of its own: TensorFlow uses one core.
 
     Those that have been converted are left alone. A single one is left to `converted`, as is whatever fails here: it
     fails there, with its reason.
     """
     # Whether a conversion is whole is checked where it is used, as that reads all of it.
     waiting = [path for path in paths if not any(place.is_dir() for place in _places(path))]
-    if len(waiting) < 2 or hardware.usable_cores() < 2 or not may_start_processes():
+    if len(waiting) < 2:
         return
-    from loky import ProcessPoolExecutor
-
+    pool: AbstractContextManager[Executor]
+    if executor is not None:
+        pool = nullcontext(executor)
+    elif hardware.usable_cores() >= 2 and may_start_processes():
+        pool = local_processes(min(len(waiting), hardware.usable_cores()))
+    else:
+        return
     log.info("converting %d networks once", len(waiting))
-    workers = min(len(waiting), hardware.usable_cores())
-    with ProcessPoolExecutor(workers, initializer=end_with_parent, initargs=(os.getpid(),)) as pool:
-        for conversion in [pool.submit(converted, path, trust_plugins) for path in waiting]:
+    with pool as converting:
+        for conversion in [converting.submit(converted, path, trust_plugins) for path in waiting]:
             conversion.exception()
 
 
@@ -89,7 +97,7 @@ def compiled(
     shape: Sequence[int] | None,
     *,
     batch: int = 1,
-    precision: str = "float32",
+    precision: Literal["float32", "bfloat16"] = "float32",
     threads: int | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """The mean of the converted networks: from up to `batch` tiles (n, x, y[, z], 1), float32, to probabilities.
@@ -154,12 +162,11 @@ def _require_memory(model: openvino.Model) -> None:
     """Raises InputError where what one operation takes and gives would not fit into memory twice over."""
     ports = [[*operation.inputs(), *operation.outputs()] for operation in model.get_ops()]
     largest = max(sum(map(_value_count, together)) for together in ports)
-    needed, available = 2.0 * largest * 4.0 / 1e9, hardware.memory_gb()
-    if needed > available:
-        raise InputError(
-            f"the network would take about {needed:.3g} GB of memory for tiles of {model.inputs[0].partial_shape}; "
-            f"this process may use {available:.1f}: lower prediction.batch, or use a smaller model"
-        )
+    hardware.require_memory(
+        f"the network, for tiles of {model.inputs[0].partial_shape},",
+        2.0 * largest * 4.0 / 1e9,
+        remedy="lower prediction.batch, or use a smaller model",
+    )
 
 
 def _value_count(port) -> float:
@@ -169,21 +176,19 @@ def _value_count(port) -> float:
 
 def _convert(path: Path, place: Path, trust_plugins: bool) -> None:
     """Writes the network's files and, last, their hashes to `place`, whole or not at all."""
-    aside = place.with_name(PARTIAL_PREFIX + place.name)
-    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed: no other writes, the lock is held
-    aside.mkdir()
-    try:
-        _export(path, aside, trust_plugins)
-        hashes = {file: sha256_of(aside / file) for file in NETWORK_FILES}
-        (aside / "hashes.json").write_text(json.dumps(hashes), encoding="utf-8")
-        os.rename(aside, place)
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: OpenVINO cannot convert the network ({reason})") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with folder_aside(place) as aside:
+        folder = aside / place.name
+        folder.mkdir()
+        try:
+            _export(path, folder, trust_plugins)
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{path}: OpenVINO cannot convert the network ({reason})") from error
+        hashes = {file: sha256_of(folder / file) for file in NETWORK_FILES}
+        (folder / "hashes.json").write_text(json.dumps(hashes), encoding="utf-8")
+        os.rename(folder, place)
 
 
 def _export(path: Path, folder: Path, trust_plugins: bool) -> None:

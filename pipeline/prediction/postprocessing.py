@@ -13,21 +13,12 @@ import numpy as np
 from scipy import ndimage
 
 from pneumoseg.data_io.volumes.bounding_box import bounding_box, widened
+from pneumoseg.pipeline.settings.schema import PostprocessingSettings
 
 Box = tuple[slice, ...]
 
 
-def postprocess(
-    labels: np.ndarray,
-    voxel_volume_ml: float,
-    *,
-    smallest_infection_ml: float = 0.0,
-    largest_component: bool = False,
-    infection_in_lungs_only: bool = False,
-    fill_holes: bool = False,
-    lungs: Sequence[int] = (1, 2),
-    infection: int = 3,
-) -> np.ndarray:
+def postprocess(labels: np.ndarray, voxel_volume_ml: float, settings: PostprocessingSettings) -> np.ndarray:
     """The steps that are switched on, in this order; the array itself where none is.
 
     1. `smallest_infection_ml`: smaller infections become lung (`remove_small`).
@@ -36,15 +27,14 @@ def postprocess(
        beside a stray piece of lung goes with it.
     4. `fill_holes`: what the steps before have left hollow is filled, too (`fill_lung_holes`).
     """
-    if smallest_infection_ml > 0:
-        labels = remove_small(
-            labels, infection, smallest_infection_ml, voxel_volume_ml=voxel_volume_ml, replacements=lungs
-        )
-    if largest_component:
+    lungs, infection, smallest_ml = settings.lungs, settings.infection, settings.smallest_infection_ml
+    if smallest_ml > 0:
+        labels = remove_small(labels, infection, smallest_ml, voxel_volume_ml=voxel_volume_ml, replacements=lungs)
+    if settings.largest_component:
         labels = keep_largest_component(labels, lungs, together_with=(infection,))
-    if infection_in_lungs_only:
+    if settings.infection_in_lungs_only:
         labels = remove_outside(labels, infection, lungs)
-    if fill_holes:
+    if settings.fill_holes:
         labels = fill_lung_holes(labels, lungs, infection)
     return labels
 
@@ -60,9 +50,9 @@ def keep_largest_component(labels: np.ndarray, classes: Iterable[int], together_
         mask = _is_any(labels, (label, *together_with))
         box = bounding_box(mask)
         components, count = _components(mask[box])
-        own = labels[box] == label
-        sizes = _sizes(components, count, own)
-        tidied[box][own & ~_chosen(components, sizes == sizes.max())] = 0
+        voxels = labels[box] == label
+        sizes = _sizes(components, count, voxels)
+        tidied[box][voxels & ~_chosen(components, sizes == sizes.max())] = 0
     return tidied
 
 
@@ -90,9 +80,9 @@ def remove_outside(labels: np.ndarray, label: int, lungs: Sequence[int]) -> np.n
     tidied = labels.copy(order="K")
     box = bounding_box(labels == label, margin=1)
     lung = _is_any(labels[box], lungs)
-    own = labels[box] == label
-    components, count = _components(own | lung)
-    tidied[box][own & _chosen(components, _sizes(components, count, lung) == 0)] = 0
+    voxels = labels[box] == label
+    components, count = _components(voxels | lung)
+    tidied[box][voxels & _chosen(components, _sizes(components, count, lung) == 0)] = 0
     return tidied
 
 

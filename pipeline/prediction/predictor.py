@@ -1,6 +1,8 @@
 """A trained model, or the folds of a run together, ready to segment."""
 
+import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,30 +16,44 @@ from pneumoseg.pipeline.models.bundle_card import CARD, check_members
 from pneumoseg.pipeline.models.bundled import model_path
 from pneumoseg.pipeline.models.model_file import read_settings
 from pneumoseg.pipeline.prediction import sliding_window
-from pneumoseg.pipeline.prediction.engines import Engine, convert_ahead, open_engine
-from pneumoseg.pipeline.prediction.forward_memory import fitting_batch, require_tile_memory, with_fitting_batch
+from pneumoseg.pipeline.prediction.engines import Engine, EngineName, Precision, convert_ahead, open_engine
+from pneumoseg.pipeline.prediction.forward_memory import fitting_batch, require_tile_memory, with_batch
 from pneumoseg.pipeline.preprocessing.preprocessor import PreparedVolume, Preprocessor
-from pneumoseg.pipeline.runtime.timing import timed
+from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.sampling import patches
 from pneumoseg.pipeline.settings.loading import change_settings, settings_from
 from pneumoseg.pipeline.settings.schema import LabelSettings, Settings
 
 CHANGEABLE = ("prediction.", "postprocessing.", "preprocessing.equalise=")
 """What may be set for a trained model: the rest it was trained with."""
+HELD_SHARE = 0.1
+"""Of the memory that this process may use: a CT up to this size is kept in memory from when it is decoded."""
+BYTES_PER_VOXEL = 4
+"""At most; what a file's voxels take is known once they are decoded."""
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """Networks that see a CT alike: same preprocessing, same patches. `count`: how many they are."""
+    """Networks of an ensemble that see a CT alike: same preprocessing, same patches. `count`: how many they are;
+    `batch`: tiles that they compute at a time."""
 
     engine: Engine
     settings: Settings
     count: int = 1
+    batch: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedScan:
+    """A CT and, for each member of an ensemble, its prepared volume. `scan` is in memory where it was small enough."""
+
+    scan: Scan
+    volumes: tuple[PreparedVolume, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """Networks that vote together, each as the other. `models`: SHA-256 of their files, by the name of fold or file.
+    """An ensemble of networks, of equal weight. `models`: SHA-256 of their files, by the name of fold or file.
 
     All members have the same labels and the first one's settings of prediction and postprocessing.
     """
@@ -53,40 +69,41 @@ class Predictor:
     def __call__(self, image: Volume | Scan) -> Volume:
         """Segments a CT (HU): uint8 class numbers on its own grid."""
         scan = image if isinstance(image, Scan) else Scan.from_volume(image)
-        return self.segment(scan, self.prepare(scan))
+        return self.segment(self.prepare(scan)).mask
 
-    def prepare(self, scan: Scan, seconds: dict[str, float] | None = None) -> tuple[PreparedVolume, ...]:
-        """Reads and preprocesses a scan for each member; `seconds` takes the time.
+    def prepare(self, scan: Scan) -> PreparedScan:
+        """Reads and preprocesses a scan for each member; it is decoded once.
 
-        For one member it is read slab by slab; for several the whole CT is in memory, so that it is decoded once.
+        For a single member, a scan of more than a tenth of the memory is read slab by slab and not kept. Raises
+        InputError as `Preprocessor.apply`.
         """
-        with timed({} if seconds is None else seconds, "prepare"):
-            for member in self.members:  # refused before the CT is read
-                Preprocessor(member.settings.preprocessing).grid(scan.grid)
-            if len(self.members) > 1:
-                scan = Scan.from_volume(scan.read())
-            return tuple(Preprocessor(member.settings.preprocessing).apply(scan) for member in self.members)
+        for member in self.members:  # refused before the CT is read
+            Preprocessor(member.settings.preprocessing).grid(scan.grid)
+        if len(self.members) > 1 or _may_be_held(scan):
+            scan = scan.held()
+        return PreparedScan(
+            scan, tuple(Preprocessor(member.settings.preprocessing).apply(scan) for member in self.members)
+        )
 
     def segment(
-        self,
-        scan: Scan,
-        prepared: Sequence[PreparedVolume],
-        *,
-        sink: sliding_window.Sink | None = None,
-        seconds: dict[str, float] | None = None,
-    ) -> Volume:
-        """Segments a prepared scan; see `sliding_window.predict_labels` for `sink` and `seconds`."""
-        seconds = {} if seconds is None else seconds
-        for own, member in zip(prepared, self.members, strict=True):
-            shape = patches.patch_shape(member.settings, own.image.shape)
-            require_tile_memory(member.settings, shape, "the CT")
-        voters = [
-            sliding_window.Voter(own, member.engine.network, with_fitting_batch(member.settings), member.count)
-            for own, member in zip(prepared, self.members, strict=True)
+        self, prepared: PreparedScan, *, sink: sliding_window.Sink | None = None
+    ) -> sliding_window.Segmentation:
+        """Segments a prepared scan; see `sliding_window.segment` for `sink`. Raises InputError where one tile would
+        take too much memory."""
+        pairs = list(zip(prepared.volumes, self.members, strict=True))
+        for volume, member in pairs:
+            require_tile_memory(member.settings, patches.patch_shape(member.settings, volume.image.shape), "the CT")
+        members = [
+            sliding_window.PreparedMember(
+                volume, member.engine.network, with_batch(member.settings, member.batch), member.count
+            )
+            for volume, member in pairs
         ]
-        with timed(seconds, "segment"):
-            labels = sliding_window.predict_labels(voters, scan.grid, sink=sink, seconds=seconds)
-        return Volume(labels, scan.grid, scan.source)
+        return sliding_window.segment(members, prepared.scan, sink=sink)
+
+
+def _may_be_held(scan: Scan) -> bool:
+    return math.prod(scan.source.shape) * BYTES_PER_VOXEL <= HELD_SHARE * hardware.memory_gb() * 1e9
 
 
 def open_predictor(
@@ -95,74 +112,90 @@ def open_predictor(
     *,
     changes: Sequence[str] = (),
     trust_plugins: bool = False,
-    engine: str = "auto",
-    precision: str = "auto",
+    engine: EngineName = "auto",
+    precision: Precision = "auto",
     threads: int | None = None,
+    executor: Executor | None = None,
 ) -> Predictor:
     """A predictor from model files, folders with model.keras, run folders (all folds, or `folds`), or the names of
-    bundled models; all networks found vote together.
+    bundled models; all their networks are one ensemble.
 
-    `changes`: settings as `change_trained` takes them, such as "prediction.overlap=0.25".
+    `changes`: settings as `change_trained` takes them, such as "prediction.overlap=0.25". `executor`: converts several
+    networks for OpenVINO, once; by default processes on this machine.
     A batch of tiles that would take too much memory is made smaller, with a warning. Raises InputError where there is
     no model, where a bundle is not what its card says, where one tile would take too much memory, where `folds` are
-    wanted of a single model, where the models' labels differ or one cannot predict as the first is set, and as
+    given for a single model, where the models' labels differ or one cannot predict as the first is set, and as
     `open_engine`.
     """
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     files: dict[str, Path] = {}
     for number, path in enumerate(paths, start=1):
-        found = _model_files(model_path(path), folds)
+        of_path = _model_files(model_path(path), folds)
         place = "" if len(paths) == 1 else f"{number}/"
-        files |= {place + (file.parent.name if len(found) > 1 else file.name): file for file in found}
-    every = {
-        file: change_trained(read_settings(file, trust_plugins), changes, f"settings of {file}")
-        for file in files.values()
-    }
-    check_same_labels({file: own.labels for file, own in every.items()})
-    for file, own in every.items():
-        require_tile_memory(own, own.patches.shape or (1,), str(file))
-    first_file, first = next(iter(every.items()))
-    shared = {"prediction": first.prediction, "postprocessing": first.postprocessing}
-    voting: dict[Path, Settings] = {}
-    alike: dict[tuple, list[Path]] = {}
-    for file, own in every.items():
-        origin = f"{file}, which votes with the prediction settings of {first_file} (changed settings are those of all)"
-        voting[file] = settings_from(dict(own) | shared, origin)
-        # Where a tile is the full image, its size depends on the network.
-        alike.setdefault((own.preprocessing, own.patches.shape or own.divisor), []).append(file)
-    convert_ahead(list(files.values()), engine, trust_plugins)
+        files |= {place + (file.parent.name if len(of_path) > 1 else file.name): file for file in of_path}
+    settings_of = _ensemble_settings(list(files.values()), changes, trust_plugins)
+    convert_ahead(list(files.values()), engine, trust_plugins, executor=executor)
     members = []
-    for together in alike.values():
-        settings = voting[together[0]]
-        if (batch := fitting_batch(settings)) < settings.prediction.batch and settings.patches.shape is not None:
+    for alike in _alike(settings_of):
+        settings = settings_of[alike[0]]
+        batch = fitting_batch(settings)
+        if batch < settings.prediction.batch and settings.patches.shape is not None:
             log.warning(
                 "%s: prediction.batch %d would take too much memory; %d is used, with the same result",
-                together[0],
+                alike[0],
                 settings.prediction.batch,
                 batch,
             )
         opened = open_engine(
-            together,
-            with_fitting_batch(settings),
+            alike,
+            with_batch(settings, batch),
             name=engine,
             precision=precision,
             threads=threads,
             trust_plugins=trust_plugins,
         )
-        members.append(Member(opened, settings, len(together)))
+        members.append(Member(opened, settings, len(alike), batch))
     return Predictor(tuple(members), {name: sha256_of(file) for name, file in files.items()})
+
+
+def _ensemble_settings(files: Sequence[Path], changes: Sequence[str], trust_plugins: bool) -> dict[Path, Settings]:
+    """The settings of each model file, with `changes` and the first one's prediction and postprocessing."""
+    trained = {
+        file: change_trained(read_settings(file, trust_plugins), changes, f"settings of {file}") for file in files
+    }
+    check_same_labels({file: settings.labels for file, settings in trained.items()})
+    for file, settings in trained.items():
+        require_tile_memory(settings, settings.patches.shape or (1,), str(file))
+    first_file, first = next(iter(trained.items()))
+    shared = {"prediction": first.prediction, "postprocessing": first.postprocessing}
+    return {
+        file: settings_from(
+            dict(settings) | shared,
+            f"{file}, which votes with the prediction settings of {first_file} (changed settings are those of all)",
+        )
+        for file, settings in trained.items()
+    }
+
+
+def _alike(settings_of: Mapping[Path, Settings]) -> list[list[Path]]:
+    """The model files in groups of the same preprocessing and patches."""
+    groups: dict[tuple, list[Path]] = {}
+    for file, settings in settings_of.items():
+        # Where a tile is the full image, its size depends on the network.
+        groups.setdefault((settings.preprocessing, settings.patches.shape or settings.divisor), []).append(file)
+    return list(groups.values())
 
 
 def check_same_labels(labels: Mapping[Path, LabelSettings]) -> None:
     """Raises InputError where models, by their files, tell other classes apart or mirror them otherwise; colours may
     differ."""
     first_file, first = next(iter(labels.items()))
-    for file, own in labels.items():
-        for what in ("names", "mirror_pairs"):
-            found, needed = getattr(own, what), getattr(first, what)
-            if found != needed:
+    for file, settings in labels.items():
+        for name in ("names", "mirror_pairs"):
+            value, needed = getattr(settings, name), getattr(first, name)
+            if value != needed:
                 raise InputError(
-                    f"{file}: models that vote together need the same labels, found {what} {found}, and {needed} in "
+                    f"{file}: models of one ensemble need the same labels, found {name} {value}, and {needed} in "
                     f"{first_file}; use them apart"
                 )
 
@@ -189,25 +222,25 @@ def _model_files(path: Path, folds: Sequence[int] | None) -> list[Path]:
         return [single]
     if (path / CARD).is_file():
         check_members(path)
-    found = {
+    models = {
         int(folder.name.removeprefix("fold_")): folder / "model.keras"
         for folder in path.glob("fold_*")
         if folder.name.removeprefix("fold_").isdigit() and (folder / "model.keras").is_file()
     }
-    if not found:
+    if not models:
         raise InputError(f"{path}: no model there; give a model.keras, or a run folder with fold_0/model.keras")
     if folds is None:
-        _warn_of_absent_folds(path, set(found))
-    chosen = sorted(found) if folds is None else list(folds)
-    missing = [fold for fold in chosen if fold not in found]
+        _warn_of_absent_folds(path, set(models))
+    folds = sorted(models) if folds is None else folds
+    missing = [fold for fold in folds if fold not in models]
     if missing:
-        raise InputError(f"{path}: no model.keras of fold {missing[0]} there; finished folds: {sorted(found)}")
-    return [found[fold] for fold in chosen]
+        raise InputError(f"{path}: no model.keras of fold {missing[0]} there; finished folds: {sorted(models)}")
+    return [models[fold] for fold in folds]
 
 
-def _warn_of_absent_folds(run: Path, found: set[int]) -> None:
+def _warn_of_absent_folds(run: Path, present: set[int]) -> None:
     if not (run / "splits.json").is_file():
         return
     count = len(read_json(run / "splits.json", "a file of splits", list))
-    if absent := sorted(set(range(count)) - found):
-        log.warning("%s: folds %s have no model yet and do not vote", run, ", ".join(map(str, absent)))
+    if absent := sorted(set(range(count)) - present):
+        log.warning("%s: folds %s have no model yet and are not in the ensemble", run, ", ".join(map(str, absent)))

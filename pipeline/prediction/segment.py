@@ -8,6 +8,7 @@ from pneumoseg.data_io.formats.reading import open_scan
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.models.bundle_card import CARD
 from pneumoseg.pipeline.models.bundled import DEFAULT_MODEL, bundled_model, model_path
+from pneumoseg.pipeline.prediction.engines import EngineName, Precision
 from pneumoseg.pipeline.prediction.predictor import Predictor, open_predictor
 
 MODELS_KEPT = 2
@@ -22,8 +23,8 @@ def segment(
     model: str | Path = DEFAULT_MODEL,
     *,
     changes: Sequence[str] = (),
-    engine: str = "auto",
-    precision: str = "auto",
+    engine: EngineName = "auto",
+    precision: Precision = "auto",
     trust_plugins: bool = False,
 ) -> Volume:
     """Segments a CT: a mask (x, y, z) of uint8 class numbers on the CT's grid.
@@ -61,8 +62,8 @@ def _opened(
     states: tuple[_FileState, ...],  # for the cache alone: a changed file is another key
     *,
     changes: tuple[str, ...],
-    engine: str,
-    precision: str,
+    engine: EngineName,
+    precision: Precision,
     trust_plugins: bool,
 ) -> Predictor:
     return open_predictor(path, changes=changes, engine=engine, precision=precision, trust_plugins=trust_plugins)

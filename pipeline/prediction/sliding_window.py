@@ -14,13 +14,14 @@ import numpy as np
 from pneumoseg.data_io.console import track
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.lazy_volume import Scan
-from pneumoseg.data_io.volumes.volume import Grid, Volume
+from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.prediction.postprocessing import postprocess
 from pneumoseg.pipeline.preprocessing import resampling
 from pneumoseg.pipeline.preprocessing.body_mask import body_mask
 from pneumoseg.pipeline.preprocessing.preprocessor import PreparedVolume, Preprocessor, to_unit
-from pneumoseg.pipeline.runtime.prefetch import ahead
-from pneumoseg.pipeline.runtime.timing import timed
+from pneumoseg.pipeline.runtime.executors import background_threads
+from pneumoseg.pipeline.runtime.prefetch import one_ahead
+from pneumoseg.pipeline.runtime.timing import timed, timed_calls
 from pneumoseg.pipeline.sampling import patches
 from pneumoseg.pipeline.settings.schema import Settings
 
@@ -66,8 +67,8 @@ def mirrored(network: Network, axes: Sequence[int], labels: LabelTable) -> Netwo
 
 
 @dataclass(frozen=True, eq=False)
-class Voter:
-    """A CT as one network sees it. `weight`: of its probabilities in the mean over all voters."""
+class PreparedMember:
+    """A CT as one network of an ensemble sees it. `weight`: of its probabilities in the mean over the ensemble."""
 
     prepared: PreparedVolume
     network: Network
@@ -75,45 +76,51 @@ class Voter:
     weight: float = 1.0
 
 
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """`mask`: uint8 class numbers on the grid of the CT. `network_s`: wall-clock seconds of the networks, which compute
+    in threads beside the rest; `postprocess_s`: of the postprocessing."""
+
+    mask: Volume
+    network_s: float
+    postprocess_s: float
+
+
 def predict_volume(image: Volume | Scan, network: Network, settings: Settings) -> Volume:
     """Segments a CT (HU): uint8 class numbers on its own grid."""
     scan = image if isinstance(image, Scan) else Scan.from_volume(image)
     prepared = Preprocessor(settings.preprocessing).apply(scan)
-    return Volume(predict_labels([Voter(prepared, network, settings)], scan.grid), scan.grid, scan.source)
+    return segment([PreparedMember(prepared, network, settings)], scan).mask
 
 
-def predict_labels(
-    voters: Sequence[Voter],
-    grid: Grid,
-    *,
-    sink: Sink | None = None,
-    seconds: dict[str, float] | None = None,
-) -> np.ndarray:
-    """Segments a prepared CT: uint8 class numbers (x, y, z) on `grid`, the RAS+ grid of its scan.
+def segment(members: Sequence[PreparedMember], scan: Scan, *, sink: Sink | None = None) -> Segmentation:
+    """Segments `scan`, of which nothing but the grid is read, by an ensemble for which it has been prepared.
 
-    Voters may differ in spacing and patches: their probabilities meet on `grid`. The first one's settings say how
-    the mask is postprocessed. `sink` is given the probabilities on that grid, plane by plane, as they are before that.
-    `seconds` takes the time of the networks, which work in threads of their own, and of the postprocessing.
+    Members may differ in spacing and patches: their probabilities meet on the grid of the scan, RAS+. The first one's
+    settings say how the mask is postprocessed. `sink` is given the probabilities on that grid, plane by plane, as they
+    are before that.
     """
-    seconds = {} if seconds is None else seconds
+    grid = scan.grid
+    timed_networks = [timed_calls(member.network) for member in members]
     labels = np.zeros(grid.shape, np.uint8, order="F")  # planes lie one after another, as files want them
     with ExitStack() as stack:
         planes = [
-            stack.enter_context(closing(probability_planes(one.prepared, one.network, one.settings, seconds=seconds)))
-            for one in voters
+            stack.enter_context(closing(probability_planes(member.prepared, network, member.settings)))
+            for member, (network, _) in zip(members, timed_networks, strict=True)
         ]
-        sizes = [one.prepared.image.shape for one in voters]
-        if sink is None and len(voters) == 1:
+        sizes = [member.prepared.image.shape for member in members]
+        if sink is None and len(members) == 1:
             for start, part in resampling.most_probable_planes(planes[0], sizes[0], grid.shape):
                 labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
         else:
-            for start, probabilities in _mean_planes(planes, sizes, [one.weight for one in voters], grid.shape):
+            for start, probabilities in _mean_planes(planes, sizes, [one.weight for one in members], grid.shape):
                 part = resampling.most_probable(probabilities)
                 labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
                 if sink is not None:
                     sink(start, probabilities)
-    with timed(seconds, "postprocess"):
-        return postprocess(labels, grid.voxel_volume_ml, **voters[0].settings.postprocessing.model_dump())
+    labels, postprocess_s = timed(postprocess, labels, grid.voxel_volume_ml, members[0].settings.postprocessing)
+    network_s = sum(seconds() for _, seconds in timed_networks)
+    return Segmentation(Volume(labels, grid, scan.source), network_s, postprocess_s)
 
 
 def _mean_planes(
@@ -123,7 +130,7 @@ def _mean_planes(
     shape: tuple[int, int, int],
 ) -> Iterator[tuple[int, np.ndarray]]:
     """As `resampling.interpolated_planes` of each, the weighted mean; all come in the same slabs."""
-    on_grid = [resampling.interpolated_planes(own, size, shape) for own, size in zip(planes, sizes, strict=True)]
+    on_grid = [resampling.interpolated_planes(maps, size, shape) for maps, size in zip(planes, sizes, strict=True)]
     for slabs in zip(*on_grid, strict=True):
         mean = slabs[0][1] * np.float32(weights[0] / sum(weights))
         for (_, slab), weight in zip(slabs[1:], weights[1:], strict=True):
@@ -132,7 +139,7 @@ def _mean_planes(
 
 
 def probability_planes(
-    prepared: PreparedVolume, network: Network, settings: Settings, *, seconds: dict[str, float] | None = None
+    prepared: PreparedVolume, network: Network, settings: Settings
 ) -> Generator[np.ndarray, None, None]:
     """Class probabilities on the network's grid, the weighted mean over the tiles: float32 (classes, n, y, x), from
     z = 0 up, as soon as they are final."""
@@ -145,9 +152,9 @@ def probability_planes(
     total = np.zeros((len(settings.labels.names), depth, volume_shape[1], volume_shape[0]), np.float32)
     seen = np.zeros(total.shape[1:], np.float32)
     first = 0
-    tiles = _tile_outputs(prepared, network, settings, shape, {} if seconds is None else seconds)
-    with ahead(tiles) as outputs:
-        for corner, output in outputs:
+    tiles = _tile_outputs(prepared, network, settings, shape)
+    with background_threads() as thread:
+        for corner, output in one_ahead(tiles, thread):
             closed = max(corner[2], 0) - first
             if closed:
                 yield _probabilities(total[:, :closed], seen[:closed], outside, first)
@@ -170,7 +177,7 @@ def _probabilities(total: np.ndarray, seen: np.ndarray, outside: np.ndarray | No
 
 
 def _tile_outputs(
-    prepared: PreparedVolume, network: Network, settings: Settings, shape: tuple[int, ...], seconds: dict[str, float]
+    prepared: PreparedVolume, network: Network, settings: Settings, shape: tuple[int, ...]
 ) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
     """Corners and probabilities (x, y, z, classes) of all tiles, from the feet up; the network sees no empty air."""
     corners = patches.grid_corners(prepared.image.shape, shape, settings.prediction.overlap)
@@ -190,8 +197,7 @@ def _tile_outputs(
         if busy:
             batch = (np.stack(busy) - np.float32(prepared.mean)) / np.float32(prepared.sd)
             batch = batch[:, :, :, 0] if settings.dimensions == 2 else batch
-            with timed(seconds, "network"):
-                probabilities = np.asarray(network(batch[..., None]), np.float32)
+            probabilities = np.asarray(network(batch[..., None]), np.float32)
             outputs = iter(probabilities.reshape(len(busy), *shape, -1))
         for place, kept in waiting.items():
             yield place, background if kept is None else next(outputs)

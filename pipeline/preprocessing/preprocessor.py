@@ -1,6 +1,6 @@
 """From a CT volume to what the network sees, and from its probabilities back to the scanner's grid.
 
-A step of one's own is a function from (array in 0..1, float32, (x, y, z); spacing_mm) to such an array, named
+A custom step is a function from (array in 0..1, float32, (x, y, z); spacing_mm) to such an array, named
 "module:function" in `preprocessing.steps`:
 
     def equalise(array, spacing_mm):
@@ -8,7 +8,6 @@ A step of one's own is a function from (array in 0..1, float32, (x, y, z); spaci
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.grid_limits import FEW_SLICES, check_ct_grid
-from pneumoseg.data_io.volumes.hounsfield import AIR_HU, UNIT_VALUES, is_hu, is_unit, scan_is_windowed
+from pneumoseg.data_io.volumes.hounsfield import AIR_HU, UNIT_VALUES, is_hu, is_unit, is_windowed
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Grid, Volume
 from pneumoseg.pipeline.preprocessing import resampling
@@ -30,9 +29,6 @@ BYTES_PER_VOXEL = 4
 
 BYTES_PER_NETWORK_VOXEL = 8
 """Of a volume on the network's grid: the image in float32, and as much while it is made."""
-
-Slabs = Iterator[tuple[tuple[slice, ...], np.ndarray]]
-"""Parts of a volume and where they lie in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +58,7 @@ class PreparedVolume:
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """The same steps for training and prediction: window, own steps, resampling, equalisation,
-    normalisation.
+    """The same steps for training and prediction: window, custom steps, resampling, equalisation, normalisation.
 
     Orientation is the reader's: volumes arrive as RAS+. Padding is the patches': they see air outside a volume.
     """
@@ -73,44 +68,66 @@ class Preprocessor:
     def apply(self, image: Volume | Scan, mask: Volume | None = None) -> PreparedVolume:
         """Prepares a CT (HU, or 0..255) and its mask.
 
-        A Scan is read slab by slab and never is in memory as a whole on its own grid, unless own `steps` want it so or
-        the network's grid is that of the scan. Raises InputError for such a step that does not exist, changes the shape
-        or gives values that are not finite, and as `grid` does, before any voxel is read.
+        A Scan is read slab by slab, each slab once, and never is in memory as a whole on its own grid, unless custom
+        `steps` need it or the network's grid is that of the scan. Raises InputError for such a step that does not
+        exist, changes the shape or gives values that are not finite, and as `grid` does, before any voxel is read.
         """
         scan = image if isinstance(image, Scan) else Scan.from_volume(image)
-        source, grid = scan.grid, self.grid(scan.grid)
-        windowed = scan_is_windowed(scan)
-        extremes: list[float] = []
-        slabs = self._unit_slabs(scan, windowed, extremes)
-        if self.settings.steps:
-            slabs = self._own_steps(slabs, scan)
-        array = resampling.resample_slabs(
-            slabs, source.shape, grid.shape, axis=scan.axis, order=self.settings.image_order
-        )
+        grid = self.grid(scan.grid)
+        array, extremes, windowed = self._resampled(scan, grid.shape)
         np.clip(array, 0.0, 1.0, out=array)
-        if is_unit(min(extremes), max(extremes)):
-            raise InputError(UNIT_VALUES.format(min(extremes), max(extremes)))
+        if is_unit(*extremes):
+            raise InputError(UNIT_VALUES.format(*extremes))
         if self.settings.equalise == "always" or (self.settings.equalise == "hu" and not windowed):
             array = equalise_slices(array)
         labels = None if mask is None else resampling.resample_labels(mask.array, grid.shape)
         mean, sd = _mean_and_sd(array) if self.settings.normalisation == "z-score" else (0.0, 1.0)
         return PreparedVolume(
-            array, labels, grid, mean, sd, windowed, to_unit(AIR_HU, self.settings), (min(extremes), max(extremes))
+            array,
+            labels,
+            grid,
+            mean=mean,
+            sd=sd,
+            windowed=windowed,
+            air=to_unit(AIR_HU, self.settings),
+            extremes=extremes,
         )
 
-    def _unit_slabs(self, scan: Scan, windowed: bool, extremes: list[float]) -> Slabs:
-        for place, slab in scan.slabs():
-            extremes += [float(slab.min()), float(slab.max())]
-            yield place, to_unit_range(slab, self.settings, windowed)
+    def _resampled(
+        self, scan: Scan, shape: tuple[int, int, int], *, windowed: bool | None = None
+    ) -> tuple[np.ndarray, tuple[float, float], bool]:
+        """The scan in 0..1 on `shape` voxels, float32; its smallest and largest value; whether it is windowed, 0..255.
 
-    def _own_steps(self, slabs: Slabs, scan: Scan) -> Slabs:
-        array = np.empty(scan.grid.shape, np.float32)
-        for place, slab in slabs:
-            array[place] = slab
+        Where `windowed` is None, the first slab tells: in HU it holds air. Where a later slab contradicts that, the
+        scan is read again.
+        """
+        size, axis, order = scan.grid.shape, scan.axis, self.settings.image_order
+        array = np.zeros(size if self.settings.steps else shape, np.float32)
+        minima, maxima = [], []
+        for place, slab in scan.slabs():
+            minima.append(float(slab.min()))
+            maxima.append(float(slab.max()))
+            slab_is_windowed = is_windowed(minima[-1], maxima[-1])
+            windowed = slab_is_windowed if windowed is None else windowed
+            if windowed and not slab_is_windowed:
+                return self._resampled(scan, shape, windowed=False)
+            unit = to_unit_range(slab, self.settings, windowed)
+            if self.settings.steps:
+                array[place] = unit
+            else:
+                planes, part = resampling.slab_share(unit, place[axis], size=size, shape=shape, axis=axis, order=order)
+                array[(slice(None),) * axis + (planes,)] += part
+        if self.settings.steps:
+            array = self._custom_steps(array, scan.grid)
+            whole = (slice(None),) * axis + (slice(0, size[axis]),)
+            array = resampling.resample_slabs([(whole, array)], size, shape, axis=axis, order=order)
+        return array, (min(minima), max(maxima)), bool(windowed)
+
+    def _custom_steps(self, array: np.ndarray, grid: Grid) -> np.ndarray:
         for name in self.settings.steps:
-            result = plugins.find(name, {}, "preprocessing step")(array, scan.grid.spacing_mm)
-            array = _checked(np.asarray(result), name, scan.grid.shape)
-        yield (slice(None),) * scan.axis + (slice(0, scan.grid.shape[scan.axis]),), array
+            result = plugins.find(name, {}, "preprocessing step")(array, grid.spacing_mm)
+            array = _checked(np.asarray(result), name, grid.shape)
+        return array
 
     def grid(self, grid: Grid) -> Grid:
         """The network's grid for a volume on `grid`.
@@ -132,24 +149,24 @@ class Preprocessor:
 
 def _require_memory(grid: Grid, network_grid: Grid) -> None:
     bytes_needed = math.prod(grid.shape) * BYTES_PER_VOXEL + math.prod(network_grid.shape) * BYTES_PER_NETWORK_VOXEL
-    available_gb = hardware.memory_gb()
-    if bytes_needed / 1e9 > available_gb:
-        spacings = [[round(size, 3) for size in one.spacing_mm] for one in (grid, network_grid)]
-        raise InputError(
-            f"a volume of {list(grid.shape)} voxels of {spacings[0]} mm would take about {bytes_needed / 1e9:.1f} GB "
-            f"of memory at the network's spacing of {spacings[1]} mm, this process may use {available_gb:.1f}; correct "
-            "the spacing in the header or crop the volume"
-        )
+    spacings = [[round(size, 3) for size in one.spacing_mm] for one in (grid, network_grid)]
+    hardware.require_memory(
+        f"a volume of {list(grid.shape)} voxels of {spacings[0]} mm, at the network's spacing of {spacings[1]} mm,",
+        bytes_needed / 1e9,
+        remedy="correct the spacing in the header or crop the volume",
+    )
 
 
 def _checked(array: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """What the own step `name` gave. Raises InputError for another shape, and for NaN or infinite values."""
+    """What the custom step `name` gave. Raises InputError for another shape, and for NaN or infinite values."""
     if array.shape != shape:
-        raise InputError(f"preprocessing step {name}: keeps the shape {shape}, found {array.shape}; mend the function")
+        raise InputError(
+            f"preprocessing step {name}: keeps the shape {shape}, found {array.shape}; correct the function"
+        )
     wrong = array.size - np.count_nonzero(np.isfinite(array))
     if wrong:
         raise InputError(
-            f"preprocessing step {name}: gives finite values, found {wrong} NaN or infinite; mend the function"
+            f"preprocessing step {name}: gives finite values, found {wrong} NaN or infinite; correct the function"
         )
     return array
 
@@ -173,10 +190,10 @@ def to_unit_range(array: np.ndarray, settings: PreprocessingSettings, windowed: 
     return np.clip(array, 0.0, 1.0, out=array)
 
 
-def warn_if_odd(
+def warn_of_unusual_ct(
     name: str, windowed: bool, extremes: tuple[float, float], *, slices: int, settings: PreprocessingSettings
 ) -> None:
-    """Says aloud that a volume is not in HU and how its values are read, or that it has few slices."""
+    """Warns of a volume that is not in HU, with how its values are read, and of one of few slices."""
     if slices < FEW_SLICES:
         log.warning("%s: few slices (%d)", name, slices)
     if windowed:

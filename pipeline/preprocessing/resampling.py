@@ -64,19 +64,35 @@ def resample_slabs(
     `slabs`: (place, array), the part of the volume that the array is, in any order. Only the result, float32 of
     `shape`, and one slab are in memory at a time.
     """
-    others = sorted({0, 1, 2} - {axis}, key=lambda other: shape[other] / size[other])
-    matrix = interpolation_matrix(size[axis], shape[axis], order)
     result = np.zeros(shape, np.float32)
     for place, slab in slabs:
-        part = np.asarray(slab, dtype=np.float32)
-        for other in others:
-            part = _along(interpolation_matrix(size[other], shape[other], order), part, other)
-        columns = matrix[:, place[axis]]
-        rows = np.flatnonzero(columns.any(axis=1))
-        touched = (slice(None),) * axis + (slice(rows[0], rows[-1] + 1),) if rows.size else ()
-        if touched:
-            result[touched] += _along(columns[rows[0] : rows[-1] + 1], part, axis)
+        range_on_axis, part = slab_share(slab, place[axis], size=size, shape=shape, axis=axis, order=order)
+        result[(slice(None),) * axis + (range_on_axis,)] += part
     return result
+
+
+def slab_share(
+    slab: np.ndarray,
+    planes: slice,
+    *,
+    size: tuple[int, ...],
+    shape: tuple[int, ...],
+    axis: int,
+    order: int,
+) -> tuple[slice, np.ndarray]:
+    """What one slab, `planes` of a volume of `size` voxels along `axis`, adds to the volume on `shape` voxels.
+
+    Returns the planes along `axis` that it adds to, and the float32 values; these sum up to the resampled volume.
+    """
+    columns = interpolation_matrix(size[axis], shape[axis], order)[:, planes]
+    rows = np.flatnonzero(columns.any(axis=1))
+    if not rows.size:
+        return slice(0, 0), np.zeros([0 if other == axis else shape[other] for other in range(3)], np.float32)
+    part = np.asarray(slab, dtype=np.float32)
+    for other in sorted({0, 1, 2} - {axis}, key=lambda other: shape[other] / size[other]):
+        part = _along(interpolation_matrix(size[other], shape[other], order), part, other)
+    new_planes = slice(int(rows[0]), int(rows[-1]) + 1)
+    return new_planes, _along(columns[new_planes], part, axis)
 
 
 def _along(matrix: np.ndarray, array: np.ndarray, axis: int) -> np.ndarray:
@@ -177,9 +193,9 @@ def _is_identity(matrix: np.ndarray) -> bool:
     return rows == columns == np.count_nonzero(matrix) and bool((matrix.diagonal() == 1).all())
 
 
-def _touched(matrix: np.ndarray, wanted: np.ndarray) -> tuple[slice, slice]:
-    """The range of new places that a wanted old place has a part in, and the range of old places that those need."""
-    new = np.flatnonzero(matrix[:, wanted].any(axis=1))
+def _touched(matrix: np.ndarray, chosen: np.ndarray) -> tuple[slice, slice]:
+    """The range of new places that a chosen old place has a part in, and the range of old places that those need."""
+    new = np.flatnonzero(matrix[:, chosen].any(axis=1))
     if not new.size:  # between the old places that a much coarser grid looks at
         return slice(0, 0), slice(0, 0)
     new_range = slice(new[0], new[-1] + 1)

@@ -1,11 +1,21 @@
-"""Executors: where independent pieces of work are done. Functions that spread work take one as an argument."""
+"""Executors: where independent pieces of work are done. Functions that spread work take one as an argument.
 
+All pools of threads and processes are made here. What is handed to processes must be importable and picklable.
+"""
+
+import os
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
+
+from pneumoseg.pipeline.runtime.processes import end_with_parent
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+"""Environment of processes that share the cores with each other and with a network."""
+IDLE_TIMEOUT_S = 60
 
 
 class SerialExecutor(Executor):
@@ -21,3 +31,29 @@ class SerialExecutor(Executor):
         except Exception as error:  # noqa: BLE001  (raised again by future.result)
             future.set_exception(error)
         return future
+
+
+def background_threads(count: int = 1) -> Executor:
+    """Threads of this process, for a with statement, which waits for their work to end."""
+    return ThreadPoolExecutor(max_workers=count)
+
+
+# loky starts processes afresh (no fork of a process that runs TensorFlow) without importing the user's script again, so
+# that no script needs a main guard.
+
+
+def local_processes(count: int) -> Executor:
+    """New processes, each free to use all cores, for a with statement, at whose end they end."""
+    from loky import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(count, initializer=end_with_parent, initargs=(os.getpid(),))
+
+
+def reusable_processes(count: int) -> Executor:
+    """Processes of one thread each. Later calls with the same `count` give the same ones, so that they start once; new
+    ones where one of them was killed. They end after a minute without work, or with this process."""
+    from loky import get_reusable_executor
+
+    return get_reusable_executor(
+        max_workers=count, timeout=IDLE_TIMEOUT_S, env=ONE_THREAD, initializer=end_with_parent, initargs=(os.getpid(),)
+    )

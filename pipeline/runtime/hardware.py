@@ -1,11 +1,16 @@
-"""What this machine computes fastest in."""
+"""What this machine offers: processor cores, GPU, memory, and the precision it computes fastest in."""
 
 import os
 from pathlib import Path
+from typing import Literal
+
+from pneumoseg.data_io.errors import InputError
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 LARGEST_GPU_GB = 300.0
-OWN_GROUP = Path("/proc/self/cgroup")
+Policy = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+"""Keras's names of precisions."""
+PROCESS_GROUP = Path("/proc/self/cgroup")
 
 
 def gpu_present() -> bool:
@@ -50,8 +55,8 @@ def cpu_flags() -> frozenset[str]:
 def usable_cores() -> int:
     """How many cores this process may use: those it is bound to, or fewer where OMP_NUM_THREADS says."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(wanted)) if wanted.isdecimal() and int(wanted) else cores
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(threads)) if threads.isdecimal() and int(threads) else cores
 
 
 def memory_gb() -> float:
@@ -68,6 +73,16 @@ def memory_gb() -> float:
     return min(limits) / 1e9
 
 
+def require_memory(work: str, needed_gb: float, *, remedy: str, available_gb: float | None = None) -> None:
+    """Raises InputError, with `remedy`, where `work` would take more memory than `available_gb`, by default what this
+    process may use."""
+    available_gb = memory_gb() if available_gb is None else available_gb
+    if needed_gb > available_gb:
+        raise InputError(
+            f"{work} would take about {needed_gb:.3g} GB of memory, this process may use {available_gb:.1f}; {remedy}"
+        )
+
+
 def training_memory_gb() -> float:
     """The memory that training may surely not exceed: this process's, or with a GPU what the largest have at least."""
     return max(memory_gb(), LARGEST_GPU_GB) if gpu_available() else memory_gb()
@@ -76,23 +91,23 @@ def training_memory_gb() -> float:
 def _memory_limits() -> list[Path]:
     """The files with the limits of this process's control group and of those it lies in, as of a batch system's job."""
     try:
-        lines = OWN_GROUP.read_text(encoding="utf-8").splitlines()
+        lines = PROCESS_GROUP.read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
         lines = []
-    own = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "")  # 0: version 2
-    parts = own.strip("/").split("/")
+    group = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "")  # 0: version 2
+    parts = group.strip("/").split("/")
     groups = [CONTROL_GROUPS.joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
     return [group / "memory.max" for group in groups] + [CONTROL_GROUPS / "memory" / "memory.limit_in_bytes"]
 
 
-def choose_precision(wanted: str = "auto") -> str:
-    """The Keras dtype policy for training: the wanted one, or for "auto" the fastest one that is safe.
+def choose_precision(policy: Literal["auto"] | Policy = "auto") -> Policy:
+    """The Keras dtype policy to compute in: `policy`, or for "auto" the fastest one that is safe.
 
     On a GPU bfloat16 where it has units for that (NVIDIA's compute capability 8 and above), else float16; on a
     processor bfloat16 where it pays.
     """
-    if wanted != "auto":
-        return wanted
+    if policy != "auto":
+        return policy
     if gpu_available():
         return "mixed_bfloat16" if _gpu_generation() >= 8 else "mixed_float16"
     return "mixed_bfloat16" if bfloat16_pays() else "float32"

@@ -1,27 +1,43 @@
 """Work that is done while earlier work is being used."""
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-@contextmanager
-def ahead(items: Iterable[Item]) -> Iterator[Iterator[Item]]:
-    """Gives `items` in order, the next one made in another thread while the caller is busy with this one.
+def results_ahead(
+    executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int = 1
+) -> Generator[Result, None, None]:
+    """Gives `function` of each item, in order; the executor does `ahead` calls, one or more, while the caller is busy.
 
-    An error of the maker is raised where its item would have come. The thread ends with the context: a plain
-    generator, left half-used, would end it whenever and wherever it is collected, be it in that very thread.
+    An exception is raised where its result would have come. Calls that have not begun when the caller stops are
+    cancelled.
     """
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        yield _taken(iter(items), thread)
+    remaining = iter(items)
+    pending = deque(executor.submit(function, item) for item in islice(remaining, ahead))
+    try:
+        while pending:
+            result = pending.popleft().result()
+            pending.extend(executor.submit(function, item) for item in islice(remaining, 1))
+            yield result
+    finally:
+        for future in pending:
+            future.cancel()
 
 
-def _taken(iterator: Iterator[Item], thread: ThreadPoolExecutor) -> Iterator[Item]:
-    end = object()
-    pending = thread.submit(next, iterator, end)
+def one_ahead(items: Iterable[Item], executor: Executor) -> Iterator[Item]:
+    """Gives `items` in order, the next one made by an executor of threads while the caller is busy with this one.
+
+    An exception of the maker is raised where its item would have come. The caller ends the executor before it closes
+    what makes the items: a call may still be running.
+    """
+    iterator, end = iter(items), object()
+    pending = executor.submit(next, iterator, end)
     while (item := pending.result()) is not end:
-        pending = thread.submit(next, iterator, end)
+        pending = executor.submit(next, iterator, end)
         yield item  # type: ignore[misc]

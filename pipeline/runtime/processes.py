@@ -11,9 +11,6 @@ from pneumoseg.data_io.errors import InputError
 
 CHECK_EVERY_S = 0.5
 
-_computing: set[int] = set()
-"""The process that computes networks; in a process forked from it, that one's number."""
-
 
 @functools.cache
 def may_start_processes() -> bool:
@@ -37,19 +34,23 @@ def may_start_processes() -> bool:
 def begin_to_compute() -> None:
     """To be called before a network is computed. Raises InputError in a process that was forked from one that has
     computed a network: the threads of TensorFlow, JAX and OpenVINO are missing in it, so that it would wait forever."""
-    _computing.add(os.getpid())
-    if len(_computing) > 1:
+    if _computing_process() != os.getpid():
         raise InputError(
             "networks cannot run in a process that was forked from one that has run a network; start processes with "
             'multiprocessing.get_context("spawn"), or run networks in the child processes only'
         )
 
 
+@functools.cache
+def _computing_process() -> int:
+    """The process that was the first to compute a network; in a process forked from it, that one's number."""
+    return os.getpid()
+
+
 def end_with_parent(parent: int) -> None:
     """Ends this process soon after the process `parent`, which started it, is gone; to be called first of all.
 
-    The initializer of every pool: `ProcessPoolExecutor(initializer=end_with_parent, initargs=(os.getpid(),))`. Without
-    it the workers of a killed process wait for its next order.
+    The initializer of every pool of processes: without it the workers of a killed process wait for its next order.
     """
 
     def watch() -> None:

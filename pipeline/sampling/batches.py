@@ -4,9 +4,8 @@ So the number of workers changes nothing, and a resumed run goes on with the ver
 """
 
 import functools
-import os
-from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +13,14 @@ import numpy as np
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.preprocessing.case_store import StoredCase
 from pneumoseg.pipeline.runtime import hardware
-from pneumoseg.pipeline.runtime.processes import end_with_parent, may_start_processes
+from pneumoseg.pipeline.runtime.executors import SerialExecutor, reusable_processes
+from pneumoseg.pipeline.runtime.prefetch import results_ahead
+from pneumoseg.pipeline.runtime.processes import may_start_processes
 from pneumoseg.pipeline.sampling import augmentation, interpolation, patches
 from pneumoseg.pipeline.sampling.custom_transforms import apply_transforms
 from pneumoseg.pipeline.settings.schema import Settings
 
 TRAINING, VALIDATION = 0, 1
-# Workers share the cores with each other and with the network.
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,42 +124,40 @@ def normalise(image: np.ndarray, case: StoredCase) -> np.ndarray:
 
 
 def training_batches(
-    cases: Sequence[StoredCase], settings: Settings, epoch: int, *, workers: int | None = None
+    cases: Sequence[StoredCase],
+    settings: Settings,
+    epoch: int,
+    *,
+    workers: int | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Batch]:
-    """The batches of one epoch, in order, made ahead by `workers` processes (0: in this one, as
-    where none may be started).
+    """The batches of one epoch, in order, made ahead by `executor`; which one changes nothing about them.
 
-    Raises InputError where one of the processes was killed.
+    Without an executor by `workers` processes, which stay for the next epoch (0: in this one, as where none may be
+    started). `workers` also tells how many batches are made ahead: two for each. Custom transforms seed NumPy's global
+    generator, so that an executor of threads has one thread at most where there are any. Raises InputError where one of
+    the processes was killed.
     """
     steps = steps_in_epoch([case.image.shape for case in cases], settings)
     workers = default_workers() if workers is None else workers
-    if workers == 0 or not may_start_processes():
-        for step in range(steps):
-            yield make_batch(cases, settings, epoch, step=step)
-        return
-    # loky starts workers afresh (no fork of a process that runs TensorFlow) without importing the user's script
-    # again, so that no script needs a main guard.
-    from loky import BrokenProcessPool, get_reusable_executor
-
-    executor = get_reusable_executor(
-        max_workers=workers, timeout=60, env=ONE_THREAD, initializer=end_with_parent, initargs=(os.getpid(),)
-    )
+    if executor is None:
+        executor = reusable_processes(workers) if workers and may_start_processes() else SerialExecutor()
+    ahead = 1 if isinstance(executor, SerialExecutor) else 2 * max(1, workers)
     try:
-        ahead = deque(
-            executor.submit(make_batch, cases, settings, epoch, step=step) for step in range(min(2 * workers, steps))
+        yield from results_ahead(
+            executor, functools.partial(_batch_of_step, cases, settings, epoch), range(steps), ahead=ahead
         )
-        for step in range(steps):
-            batch = ahead.popleft().result()
-            if step + 2 * workers < steps:
-                ahead.append(executor.submit(make_batch, cases, settings, epoch, step=step + 2 * workers))
-            yield batch
-    except BrokenProcessPool as error:
+    except BrokenExecutor as error:
         raise InputError(
             f"a process that makes training batches was killed, perhaps for want of memory, with training.workers "
             f"{workers} and patches.batch {settings.patches.batch}: resume the training when there is more memory, or "
             "begin again with less of either",
             options=("resume",),
         ) from error
+
+
+def _batch_of_step(cases: Sequence[StoredCase], settings: Settings, epoch: int, step: int) -> Batch:
+    return make_batch(cases, settings, epoch, step=step)
 
 
 def default_workers() -> int:

@@ -42,9 +42,9 @@ def apply_transforms(
     with _seeded(int(rng.integers(2**32))):
         for name in names:
             content = make_transform(name)(**content)
-            shape, found = (1, 1, *image.shape), [content[part].shape for part in ("data", "seg")]
-            if found != [shape, shape]:
-                raise InputError(f"transform {name}: data and seg keep the shape {shape}, found {found}")
+            shape, shapes = (1, 1, *image.shape), [content[part].shape for part in ("data", "seg")]
+            if shapes != [shape, shape]:
+                raise InputError(f"transform {name}: data and seg keep the shape {shape}, found {shapes}")
             low, high = content["seg"].min(), content["seg"].max()
             if low < 0 or high >= classes:
                 raise InputError(f"transform {name}: seg holds classes 0 to {classes - 1}, found {low:g} to {high:g}")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.volume import Grid
 from pneumoseg.pipeline.networks.operations import forward_operations
 from pneumoseg.pipeline.networks.registry import build_network
@@ -65,13 +64,12 @@ def estimate(settings: Settings, grids: Sequence[Grid], folds: int) -> Cost:
 
 def require_memory(network: keras.Model, shape: tuple[int, ...], batch: int, *, available_gb: float) -> None:
     """Raises InputError where training on `batch` patches of that shape would need more than `available_gb`."""
-    needed = training_memory_gb(network, forward_operations(network, shape)[1], batch)
-    if needed > available_gb:
-        raise InputError(
-            f"training on {batch} patches of {list(shape)} at once would take about {needed:.1f} GB of memory, this "
-            f"process may use {available_gb:.1f}: lower patches.batch (training.accumulated_steps makes up for it), "
-            "patches.shape or network.filters"
-        )
+    hardware.require_memory(
+        f"training on {batch} patches of {list(shape)} at once",
+        training_memory_gb(network, forward_operations(network, shape)[1], batch),
+        remedy="lower patches.batch (training.accumulated_steps makes up for it), patches.shape or network.filters",
+        available_gb=available_gb,
+    )
 
 
 def require_settings_memory(settings: Settings, available_gb: float) -> None:
@@ -84,13 +82,13 @@ def require_settings_memory(settings: Settings, available_gb: float) -> None:
     voxels = 0.0 if settings.patches.shape is None else math.prod(settings.patches.shape)  # else known when trained
     batch = settings.patches.batch
     activations = 0.0 if custom else voxels * batch * widths[0] * BYTES
-    needed = (4.0 * BYTES * weights + activations + voxels * (batch + shown) * (BYTES + 1.0)) / 1e9
-    if needed > available_gb:
-        raise InputError(
-            f"training would take {needed:.3g} GB of memory or more, this process may use {available_gb:.1f}: lower "
-            f"patches.batch ({batch}), patches.shape ({list(settings.patches.shape or ())}), network.filters "
-            f"({list(widths)}) or training.validation_patches ({shown})"
-        )
+    hardware.require_memory(
+        "training",
+        (4.0 * BYTES * weights + activations + voxels * (batch + shown) * (BYTES + 1.0)) / 1e9,
+        remedy=f"lower patches.batch ({batch}), patches.shape ({list(settings.patches.shape or ())}), network.filters "
+        f"({list(widths)}) or training.validation_patches ({shown})",
+        available_gb=available_gb,
+    )
 
 
 def training_memory_gb(network: keras.Model, values: float, batch: int) -> float:

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +42,13 @@ def train(
     validation: Sequence[StoredCase] = (),
     resume: bool = False,
     start_from: TrainedModel | None = None,
+    executor: Executor | None = None,
 ) -> TrainedModel:
     """Trains on `cases`; chooses by `validation` where the settings monitor it.
 
     In `folder`: history.csv, tensorboard/, and while it lasts the hidden checkpoint of the last whole epoch, from which
     `resume` goes on. `start_from`: begin with the weights of a trained model of the same shape (fine-tuning).
+    `executor`: makes the batches, see `batches.training_batches`.
     Raises InputError where a checkpoint was made with other settings, cases or own functions, where `start_from` does
     not fit, where the memory would not do, and where the loss is no longer a number.
     """
@@ -69,7 +72,7 @@ def train(
             if schedules.should_stop(settings.training, monitored):
                 log.info("stopped early: no better epoch for %d epochs", settings.training.early_stop_patience)
                 break
-            row = _run_epoch(trainer, cases, settings, epoch, monitored)
+            row = _run_epoch(trainer, cases, settings, epoch, monitored=monitored, executor=executor)
             with trainer.counting_weights():
                 row |= _validate(trainer, fixed)
                 history = (*history, row)
@@ -99,10 +102,18 @@ def write_history(path: Path, history: Sequence[dict]) -> None:
     write_table(pd.DataFrame(history), path)
 
 
-def _run_epoch(trainer: Trainer, cases, settings: Settings, epoch: int, monitored) -> dict:
+def _run_epoch(
+    trainer: Trainer,
+    cases: Sequence[StoredCase],
+    settings: Settings,
+    epoch: int,
+    *,
+    monitored: Sequence[float],
+    executor: Executor | None,
+) -> dict:
     started = time.perf_counter()
     steps = batches.steps_in_epoch([case.image.shape for case in cases], settings)
-    made = batches.training_batches(cases, settings, epoch, workers=settings.training.workers)
+    made = batches.training_batches(cases, settings, epoch, workers=settings.training.workers, executor=executor)
     rate = 0.0
     rows = []
     for step, batch in enumerate(track(made, f"Epoch {epoch + 1}/{settings.training.epochs}", steps)):
@@ -169,8 +180,8 @@ def _fingerprint(cases, validation, settings: Settings, precision: str) -> str:
     names = [case.folder.name for case in (*cases, *validation)]
     without_workers = settings.training.model_copy(update={"workers": None})
     counting = settings.model_copy(update={"training": without_workers, "evaluation": EvaluationSettings()})
-    own = [settings.network.name, settings.loss.name, *settings.augmentation.transforms]
-    sources = [plugins.source_hash(name) for name in own if ":" in name]
+    names_of_code = [settings.network.name, settings.loss.name, *settings.augmentation.transforms]
+    sources = [plugins.source_hash(name) for name in names_of_code if ":" in name]
     content = f"{counting.model_dump_json()} {precision} {names}" + (f" {sources}" if sources else "")
     return hashlib.sha256(content.encode()).hexdigest()
 

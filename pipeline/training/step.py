@@ -108,10 +108,10 @@ def _seed(seed: int) -> None:
         random.seed(seed)
 
 
-def _precision(settings: Settings) -> str:
+def _precision(settings: Settings) -> hardware.Policy:
     """The Keras dtype policy; InputError for one that gives wrong results here."""
-    wanted, shape = settings.training.precision, settings.patches.shape
-    dtype = hardware.choose_precision(wanted)
+    precision, shape = settings.training.precision, settings.patches.shape
+    dtype = hardware.choose_precision(precision)
     if hardware.gpu_available():
         return dtype
     if dtype == "mixed_float16":
@@ -120,7 +120,7 @@ def _precision(settings: Settings) -> str:
     # 2 voxels wide.
     widths = [] if shape is None else [shape[0] // 2**level for level in range(len(settings.network.filters))]
     if dtype == "mixed_bfloat16" and settings.dimensions == 3 and 2 in widths:
-        if wanted == "auto":
+        if precision == "auto":
             return "float32"
         raise InputError(
             f"training.precision: mixed_bfloat16 is wrong on processors where a level is 2 voxels wide, as with "

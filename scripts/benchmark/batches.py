@@ -33,16 +33,14 @@ def benchmark(
     repeats: Annotated[int, typer.Option("--repeats", min=1)] = 3,
 ) -> None:
     """Measures how fast pneumoseg and MIScnn make training batches."""
-    from loky import get_reusable_executor
-
-    from pneumoseg.pipeline.sampling.batches import ONE_THREAD
+    from pneumoseg.pipeline.runtime.executors import reusable_processes
 
     work = work.resolve()
     skip = skip or []
     data = cts_with_masks(work)
     measured: dict[str, list[dict[str, float]]] = {"pneumoseg": [], "miscnn": []}
     for seed in range(repeats):
-        alone = get_reusable_executor(max_workers=1, env=ONE_THREAD)
+        alone = reusable_processes(1)
         measured["pneumoseg"].append(alone.submit(_pneumoseg, work, seed).result())
         alone.shutdown()
         if "miscnn" not in skip:
@@ -97,7 +95,7 @@ def _by_workers(work: Path, seed: int, workers: int) -> float:
 
 def _miscnn(data: Path, work: Path, seed: int) -> dict[str, float]:
     from pneumoseg.pipeline.methods.miscnn.environment import environment
-    from pneumoseg.pipeline.sampling.batches import ONE_THREAD
+    from pneumoseg.pipeline.runtime.executors import ONE_THREAD
 
     script = Path(__file__).with_name("miscnn_batches.py")
     command = [environment(work / "miscnn"), script, data, seed, BATCHES, BATCHES_ALL_FIRING]

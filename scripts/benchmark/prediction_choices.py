@@ -23,6 +23,7 @@ from pneumoseg.evaluation.scoring.case_scores import score_case
 from pneumoseg.pipeline.prediction.postprocessing import postprocess
 from pneumoseg.pipeline.prediction.predictor import Predictor, open_predictor
 from pneumoseg.pipeline.runtime import hardware
+from pneumoseg.pipeline.settings.schema import PostprocessingSettings
 
 BASE = "as it is"
 PREDICTIONS: dict[str, dict] = {
@@ -98,7 +99,7 @@ def _measure_case(case, fold: int, base: Predictor, others: dict[str, Predictor]
         record(choice, array, standard, time.perf_counter() - started)
     for choice, steps in TIDYING.items():
         started = time.perf_counter()
-        array = postprocess(standard, image.grid.voxel_volume_ml, **steps)
+        array = postprocess(standard, image.grid.voxel_volume_ml, PostprocessingSettings(**steps))
         record(choice, array, standard, time.perf_counter() - started)
     return rows
 

@@ -150,7 +150,7 @@ def test_models_of_other_labels_are_refused(models, tmp_path):
     save_model(tmp_path / "other.keras", TrainedModel(build_network(settings), settings))
     code, output = invoke("bundle", *models, tmp_path / "other.keras", "-o", tmp_path / "bundle")
     assert code == 2
-    assert "other.keras: models that vote together need the same labels" in " ".join(output.split())
+    assert "other.keras: models of one ensemble need the same labels" in " ".join(output.split())
     assert not (tmp_path / "bundle").exists()
 
 

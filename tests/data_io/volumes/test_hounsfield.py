@@ -1,9 +1,6 @@
-import numpy as np
 import pytest
 
-from pneumoseg.data_io.volumes.hounsfield import is_hu, is_unit, is_windowed, scan_is_windowed
-from pneumoseg.data_io.volumes.lazy_volume import Scan
-from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.data_io.volumes.hounsfield import is_hu, is_unit, is_windowed
 
 
 @pytest.mark.parametrize(
@@ -26,9 +23,3 @@ def test_is_windowed(extremes, windowed):
 )
 def test_is_unit(extremes, unit):
     assert is_unit(*extremes) is unit
-
-
-@pytest.mark.parametrize(("low", "high", "expected"), [(0, 255, True), (-1000, 255, False), (0, 256, False)])
-def test_a_scan_of_grey_values_is_told_from_hu(low, high, expected):
-    volume = Volume.from_source(np.array([[[low, high]]], np.int16), np.eye(4))
-    assert scan_is_windowed(Scan.from_volume(volume)) is expected

@@ -50,6 +50,32 @@ def test_a_volume_as_a_scan():
     np.testing.assert_array_equal(Scan.from_volume(whole).read().array, whole.array)
 
 
+@pytest.mark.parametrize("codes", ["RAS", "LPI", "SLA"])
+def test_a_held_scan_is_decoded_once_into_the_same_slabs(codes):
+    pieces, begun = [STORED[:, :, :2], STORED[:, :, 2:3], STORED[:, :, 3:]], []
+    scan = Scan(Volume.from_source(STORED, affine_of(codes)).source, lambda: begun.append(1) or iter(pieces))
+    held = scan.held()
+    assert held.held() is held
+    assert held.grid.matches(scan.grid) and held.axis == scan.axis
+    for _ in range(2):
+        for slab, piece in zip(held.read_stored(), pieces, strict=True):
+            np.testing.assert_array_equal(slab, piece)
+    assert len(begun) == 1
+    np.testing.assert_array_equal(held.read().restore(), STORED)
+    assert held.read().array.dtype == np.int16
+    assert np.shares_memory(held.read().array, next(held.read_stored()))  # no copy
+    for (place, slab), (expected_place, expected) in zip(held.slabs(), scan.slabs(), strict=True):
+        assert place == expected_place
+        np.testing.assert_array_equal(slab, expected)
+
+
+@pytest.mark.parametrize("planes", [0, 3, 6])
+def test_what_lacks_planes_cannot_be_held(planes):
+    scan = Scan(Volume.from_source(STORED, np.eye(4)).source, lambda: iter([STORED[:, :, :1]] * planes))
+    with pytest.raises(InputError, match=rf"the 5 planes of its source grid \(2, 3, 5\), found {planes};"):
+        scan.held()
+
+
 @pytest.mark.parametrize("name", ["ct.nii", "ct.nii.gz"])
 def test_files_are_read_in_slabs(tmp_path, monkeypatch, name):
     monkeypatch.setattr(scan_file, "SLAB_BYTES", 2 * 3 * 2 * 2)

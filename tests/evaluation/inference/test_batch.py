@@ -7,11 +7,14 @@ import pytest
 
 from pneumoseg.data_io.datasets.inputs import find_inputs
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats import nifti
 from pneumoseg.data_io.formats.reading import read_volume
-from pneumoseg.evaluation.inference.batch import Wanted, predict_files
+from pneumoseg.evaluation.inference.batch import PredictionOptions, predict_files
 from pneumoseg.evaluation.inference.outputs import place_outputs
+from pneumoseg.pipeline.prediction import predictor as predictor_module
 from pneumoseg.pipeline.prediction.engines import Engine
 from pneumoseg.pipeline.prediction.predictor import Member, Predictor
+from pneumoseg.pipeline.runtime.executors import SerialExecutor, background_threads
 from pneumoseg.pipeline.settings.loading import load_settings
 
 
@@ -38,9 +41,9 @@ def cts(tmp_path):
     return tmp_path / "cts"
 
 
-def predict(inputs, output, predictor, wanted=None, resume=False, overwrite=False, mask_format=None):
+def predict(inputs, output, predictor, options=None, resume=False, overwrite=False, mask_format=None):
     outputs = place_outputs(find_inputs(inputs), output, mask_format=mask_format, resume=resume, overwrite=overwrite)
-    return predict_files(outputs, predictor, wanted=wanted, resume=resume)
+    return predict_files(outputs, predictor, options=options, resume=resume)
 
 
 def names_in(folder) -> list[str]:
@@ -55,7 +58,9 @@ def test_each_ct_gets_a_mask_and_a_manifest(cts, predictor, tmp_path):
         assert json.loads(result.output.manifest.read_text()) == result.manifest
     assert results[0].manifest["geometry"]["spacing_mm"] == [1, 2, 5]
     assert results[0].manifest["warnings"] == []
-    assert {"prepare", "network", "segment", "write"} <= results[0].manifest["seconds"].keys()
+    seconds = results[0].manifest["seconds"]
+    assert list(seconds) == ["prepare", "network", "postprocess", "segment", "statistics", "write"]
+    assert 0 <= seconds["network"] + seconds["postprocess"] <= seconds["segment"] + 0.01
     assert str(tmp_path) not in json.dumps(results[0].manifest)
 
 
@@ -78,7 +83,7 @@ def test_resume_makes_what_is_missing(cts, predictor, tmp_path):
     results = predict([cts], tmp_path / "out", predictor, resume=True)
     assert read_volume(results[1].output.mask).array.max() == 3
     assert (tmp_path / "out" / "a.nii.gz").stat().st_mtime_ns == stamp
-    more = Wanted(statistics=True, probabilities=True, preview=True)
+    more = PredictionOptions(statistics=True, probabilities=True, preview=True)
     results = predict([cts], tmp_path / "out", predictor, more, resume=True)
     assert all(result.manifest["statistics"] for result in results)
     assert len(names_in(tmp_path / "out")) == 2 * (2 + 4 + 1)
@@ -139,14 +144,14 @@ def test_resume_keeps_no_mask_made_by_other_code_of_a_step(cts, predictor, tmp_p
 
 
 def test_overwriting_leaves_nothing_of_before(cts, predictor, tmp_path):
-    predict([cts], tmp_path / "out", predictor, Wanted(probabilities=True, preview=True))
+    predict([cts], tmp_path / "out", predictor, PredictionOptions(probabilities=True, preview=True))
     left = tmp_path / "out" / ".partial-1-a.nii.gz"
     left.mkdir()
     (left / "a.nii.gz").write_bytes(b"of a process that was killed")
     predict([cts], tmp_path / "out", predictor, overwrite=True)
     assert names_in(tmp_path / "out") == ["a.nii.gz", "a.nii.gz.json", "b.nii.gz", "b.nii.gz.json"]
     (cts / "b.nii.gz").write_bytes(b"no CT any more")
-    predict([cts], tmp_path / "out", predictor, Wanted(keep_going=True), overwrite=True)
+    predict([cts], tmp_path / "out", predictor, PredictionOptions(keep_going=True), overwrite=True)
     assert names_in(tmp_path / "out") == ["a.nii.gz", "a.nii.gz.json"]
 
 
@@ -155,7 +160,7 @@ def test_a_bad_ct_ends_the_batch_or_is_passed_over(cts, predictor, tmp_path):
     with pytest.raises(InputError, match=r"aa\.nii\.gz"):
         predict([cts], tmp_path / "one", predictor)
     assert names_in(tmp_path / "one") == ["a.nii.gz", "a.nii.gz.json"]
-    results = predict([cts], tmp_path / "two", predictor, Wanted(keep_going=True))
+    results = predict([cts], tmp_path / "two", predictor, PredictionOptions(keep_going=True))
     assert [result.error is None for result in results] == [True, False, True]
     assert "aa.nii.gz" in results[1].error
     assert names_in(tmp_path / "two") == ["a.nii.gz", "a.nii.gz.json", "b.nii.gz", "b.nii.gz.json"]
@@ -172,8 +177,8 @@ def test_a_network_that_fails_names_the_ct(cts, predictor, tmp_path):
 
 
 def test_statistics_probabilities_and_preview(cts, predictor, tmp_path):
-    wanted = Wanted(probabilities=True, statistics=True, preview=True)
-    results = predict([cts], tmp_path / "out", predictor, wanted)
+    options = PredictionOptions(probabilities=True, statistics=True, preview=True)
+    results = predict([cts], tmp_path / "out", predictor, options)
     voxel_ml = 0.01
     assert results[0].manifest["statistics"] == {
         "lung_left_ml": pytest.approx(4 * 60 * voxel_ml),
@@ -201,6 +206,49 @@ def test_the_manifest_names_the_engine_and_precision_of_every_member_where_they_
     both = Predictor((*predictor.members, other), {"1": "hash", "2": "hash"})
     (result,) = predict([cts / "a.nii.gz"], tmp_path / "two", both)
     assert (result.manifest["engine"], result.manifest["precision"]) == ("test", ["float32", "bfloat16"])
+
+
+@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("grey", [False, True])
+def test_each_ct_is_decoded_once_statistics_and_preview_included(cts, predictor, tmp_path, monkeypatch, members, grey):
+    if grey:  # no slab tells it from HU
+        for path in cts.iterdir():
+            nib.save(nib.Nifti1Image(np.arange(360, dtype=np.int16).reshape(6, 5, 12) // 2, np.eye(4)), path)
+    decoded = []
+    decode = nifti._stored_slabs
+    monkeypatch.setattr(nifti, "_stored_slabs", lambda path, *rest: decoded.append(path.name) or decode(path, *rest))
+    coarse = load_settings("demo", ["patches.shape=[8, 8, 8]", "preprocessing.spacing_mm=[2, 2, 5]"])
+    other = Member(predictor.members[0].engine, coarse)
+    ensemble = Predictor((*predictor.members, other)[:members], {"model": "hash"})
+    options = PredictionOptions(statistics=True, preview=True, probabilities=True)
+    results = predict([cts], tmp_path / "out", ensemble, options)
+    assert decoded == ["a.nii.gz", "b.nii.gz"]
+    assert all(result.manifest["statistics"] for result in results)
+    assert all(result.output.preview.is_file() for result in results)
+
+
+def test_a_ct_of_more_than_a_tenth_of_the_memory_has_the_same_results(cts, predictor, tmp_path, monkeypatch):
+    options = PredictionOptions(statistics=True, preview=True)
+    held = predict([cts], tmp_path / "held", predictor, options)
+    monkeypatch.setattr(predictor_module, "HELD_SHARE", 0.0)
+    by_slabs = predict([cts], tmp_path / "by_slabs", predictor, options)
+    for one, other in zip(held, by_slabs, strict=True):
+        assert one.manifest["mask_sha256"] == other.manifest["mask_sha256"]
+        assert one.manifest["statistics"] == other.manifest["statistics"]
+        assert one.output.preview.read_bytes() == other.output.preview.read_bytes()
+
+
+@pytest.mark.parametrize("executor", [SerialExecutor, background_threads])
+def test_an_executor_that_is_handed_in_reads_and_writes(cts, predictor, tmp_path, executor):
+    plain = predict([cts], tmp_path / "plain", predictor)
+    outputs = place_outputs(find_inputs([cts]), tmp_path / "handed_in")
+    with executor() as threads:
+        results = predict_files(outputs, predictor, executor=threads)
+    hashes = [[result.manifest["mask_sha256"] for result in every] for every in (plain, results)]
+    assert hashes[0] == hashes[1]
+    (cts / "aa.nii.gz").write_bytes(b"no CT")
+    with executor() as threads, pytest.raises(InputError, match=r"aa\.nii\.gz"):
+        predict_files(place_outputs(find_inputs([cts]), tmp_path / "bad"), predictor, executor=threads)
 
 
 def test_masks_for_slicer(cts, predictor, tmp_path):
@@ -232,7 +280,7 @@ def test_odd_volumes_are_warned_of_and_have_no_mean_hu(predictor, tmp_path):
     nib.save(nib.Nifti1Image(np.full((6, 5, 1), 200, np.uint8), np.eye(4)), tmp_path / "slice.nii.gz")
     nib.save(nib.Nifti1Image(np.full((6, 5, 12), 1500, np.int16), np.eye(4)), tmp_path / "offset.nii.gz")
     files = [tmp_path / "slice.nii.gz", tmp_path / "offset.nii.gz"]
-    results = predict(files, tmp_path / "out", predictor, Wanted(statistics=True))
+    results = predict(files, tmp_path / "out", predictor, PredictionOptions(statistics=True))
     for result, messages in zip(results, [("not HU", "few slices (1)"), ("without air",)], strict=True):
         for message in messages:
             assert any(message in line for line in result.manifest["warnings"])

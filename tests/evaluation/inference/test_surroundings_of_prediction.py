@@ -12,7 +12,7 @@ import pytest
 from pneumoseg.data_io.datasets.inputs import find_inputs
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.csv_files import read_table
-from pneumoseg.evaluation.inference.batch import Wanted, predict_files
+from pneumoseg.evaluation.inference.batch import PredictionOptions, predict_files
 from pneumoseg.evaluation.inference.outputs import place_outputs, write_volumetry
 from pneumoseg.pipeline.prediction.engines import Engine
 from pneumoseg.pipeline.prediction.predictor import Member, Predictor
@@ -53,11 +53,11 @@ def save(tmp_path):
     return make
 
 
-def predict(inputs, output, predictor, wanted=None, resume=False):
+def predict(inputs, output, predictor, options=None, resume=False):
     return predict_files(
         place_outputs(find_inputs(inputs), output, mask_format=None, resume=resume),
         predictor,
-        wanted=wanted,
+        options=options,
         resume=resume,
     )
 
@@ -88,8 +88,8 @@ def test_names_that_are_not_utf_8_come_through(save, predictor, tmp_path, caplog
     caplog.set_level(logging.ERROR, logger="pneumoseg")  # pytest's workers cannot report such names to each other
     names = [b"caf\xe9.nii.gz", "café.nii.gz".encode(), b"=1+1.nii.gz", b"a\nb.nii.gz"]
     inputs = [save(name) for name in names]
-    wanted = Wanted(probabilities=True, statistics=True, preview=True)
-    results = predict(inputs, tmp_path / "out", predictor, wanted)
+    options = PredictionOptions(probabilities=True, statistics=True, preview=True)
+    results = predict(inputs, tmp_path / "out", predictor, options)
     written = set(os.listdir(os.fsencode(tmp_path / "out")))
     assert written == {*names, *(name + b".json" for name in names), b"previews", b"probabilities"}
     for result, name in zip(results, names, strict=True):
@@ -101,7 +101,7 @@ def test_names_that_are_not_utf_8_come_through(save, predictor, tmp_path, caplog
     table = read_table(tmp_path / "out" / "statistics.csv")
     assert [os.fsencode(case) + b".nii.gz" for case in table["case"]] == names
     assert table["lung_right_ml"].tolist() == [200.0] * 4
-    assert predict(inputs, tmp_path / "out", predictor, wanted, resume=True) == results
+    assert predict(inputs, tmp_path / "out", predictor, options, resume=True) == results
 
 
 def test_a_mask_for_slicer_needs_a_name_in_utf_8_and_that_is_said_first(save, tmp_path):
@@ -112,10 +112,10 @@ def test_a_mask_for_slicer_needs_a_name_in_utf_8_and_that_is_said_first(save, tm
 
 def test_nothing_written_names_a_folder_or_a_series(save, predictor, tmp_path, capsys):
     good = save(b"Doe John (1970)/ct.nii.gz", right=(-800, 0))
-    wanted = Wanted(statistics=True, series="DOE^JOHN chest", keep_going=True)
+    options = PredictionOptions(statistics=True, series="DOE^JOHN chest", keep_going=True)
     bad = tmp_path / "cts" / "Doe John (1970)" / "bad.nii.gz"
     bad.write_bytes(b"no CT")
-    results = predict([good, bad], tmp_path / "out of Doe", predictor, wanted)
+    results = predict([good, bad], tmp_path / "out of Doe", predictor, options)
     assert str(bad) in results[1].error
     written = "".join(path.read_text() for path in (tmp_path / "out of Doe").glob("*.json"))
     assert "the volume of lung_right" in written

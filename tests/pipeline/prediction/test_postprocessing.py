@@ -14,6 +14,7 @@ from pneumoseg.pipeline.prediction.postprocessing import (
     remove_outside,
     remove_small,
 )
+from pneumoseg.pipeline.settings.schema import PostprocessingSettings
 
 LEFT, RIGHT, INFECTION = 1, 2, 3
 LUNGS = (LEFT, RIGHT)
@@ -37,10 +38,9 @@ STEPS = {
     "all": lambda labels: postprocess(
         labels,
         1.0,
-        smallest_infection_ml=2.5,
-        largest_component=True,
-        infection_in_lungs_only=True,
-        fill_holes=True,
+        PostprocessingSettings(
+            smallest_infection_ml=2.5, largest_component=True, infection_in_lungs_only=True, fill_holes=True
+        ),
     ),
 }
 A_STEP = pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
@@ -171,28 +171,27 @@ def test_other_classes_in_a_hole_are_not_changed():
 
 def test_nothing_happens_unless_switched_on():
     labels = plane("11003", "00001")
-    assert postprocess(labels, 1.0) is labels
+    assert postprocess(labels, 1.0, PostprocessingSettings()) is labels
 
 
 def test_a_piece_of_the_other_lung_becomes_the_lung_around_it():
     labels = np.pad(np.full((5, 5, 5), RIGHT, np.uint8), 1)
     labels[3, 3, 3] = LEFT
     labels = np.concatenate([labels, np.where(labels > 0, LEFT, 0).astype(np.uint8)])
-    tidied = postprocess(labels, 1.0, largest_component=True, fill_holes=True)
+    tidied = postprocess(labels, 1.0, PostprocessingSettings(largest_component=True, fill_holes=True))
     assert (tidied[1:6, 1:6, 1:6] == RIGHT).all()
     assert (tidied[8:13, 1:6, 1:6] == LEFT).all()
 
 
 def test_infection_beside_a_stray_piece_of_lung_goes_with_it():
     labels = plane("1110013", "1110003")
-    tidied = postprocess(labels, 1.0, largest_component=True, infection_in_lungs_only=True)
+    tidied = postprocess(labels, 1.0, PostprocessingSettings(largest_component=True, infection_in_lungs_only=True))
     assert_planes_equal(tidied, "1110000", "1110000")
 
 
 def test_class_numbers_are_free():
-    tidied = postprocess(
-        plane("550509", "550000"), 1.0, largest_component=True, infection_in_lungs_only=True, lungs=(5,), infection=9
-    )
+    steps = PostprocessingSettings(largest_component=True, infection_in_lungs_only=True, lungs=(5,), infection=9)
+    tidied = postprocess(plane("550509", "550000"), 1.0, steps)
     assert_planes_equal(tidied, "550000", "550000")
 
 

@@ -1,5 +1,6 @@
 import itertools
 import threading
+import time
 from dataclasses import replace
 
 import nibabel as nib
@@ -13,12 +14,12 @@ from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.prediction.sliding_window import (
-    Voter,
+    PreparedMember,
     _highest_air,
     ensemble,
     mirrored,
-    predict_labels,
     predict_volume,
+    segment,
 )
 from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
 from pneumoseg.pipeline.sampling import patches
@@ -169,8 +170,9 @@ def test_probabilities_are_handed_on_plane_by_plane():
     settings = plain("preprocessing.spacing_mm=[1, 1, 2]")
     prepared = Preprocessor(settings.preprocessing).apply(volume)
     given = []
-    voter = Voter(prepared, blurred_network, settings)
-    labels = predict_labels([voter], volume.grid, sink=lambda start, part: given.append((start, part)))
+    member = PreparedMember(prepared, blurred_network, settings)
+    segmentation = segment([member], Scan.from_volume(volume), sink=lambda start, part: given.append((start, part)))
+    labels = segmentation.mask.array
     assert [start for start, _ in given] == [0, 16]
     maps = np.concatenate([part for _, part in given], axis=1)
     assert maps.shape == (CLASSES, 20, 9, 12)
@@ -184,37 +186,53 @@ def constant(probabilities):
     return lambda tiles: np.broadcast_to(np.float32(probabilities), (*tiles.shape[:-1], CLASSES))
 
 
-def test_voters_of_other_spacings_and_patches_meet_on_the_scans_grid():
+def test_members_of_other_spacings_and_patches_meet_on_the_scans_grid():
     volume = Volume.from_source(np.full((12, 9, 20), -500, np.int16), np.eye(4))
     fine, coarse = plain(), plain("preprocessing.spacing_mm=[2, 3, 4]", "patches.shape=[16, 16, 16]")
     opinions = ([0.5, 0.3, 0.1, 0.1], [0.1, 0.2, 0.6, 0.1])
-    voters = [
-        Voter(Preprocessor(settings.preprocessing).apply(volume), constant(opinion), settings, weight)
+    members = [
+        PreparedMember(Preprocessor(settings.preprocessing).apply(volume), constant(opinion), settings, weight)
         for settings, opinion, weight in zip((fine, coarse), opinions, (3, 1), strict=True)
     ]
     given = []
-    labels = predict_labels(voters, volume.grid, sink=lambda start, part: given.append(part))
+    scan = Scan.from_volume(volume)
+    labels = segment(members, scan, sink=lambda start, part: given.append(part)).mask.array
     assert labels.shape == (12, 9, 20)
     maps = np.concatenate(given, axis=1)
     np.testing.assert_allclose(maps[:, 0, 0, 0], [0.4, 0.275, 0.225, 0.1], atol=1e-6)
     np.testing.assert_allclose(maps.max(axis=(1, 2, 3)), maps.min(axis=(1, 2, 3)), atol=1e-6)
     assert (labels == 0).all()
-    assert (predict_labels(voters[::-1], volume.grid) == 0).all()
-    one_each = [replace(voter, weight=1) for voter in voters]
-    assert (predict_labels(one_each, volume.grid) == 2).all()  # 0.3, 0.25, 0.35
+    assert (segment(members[::-1], scan).mask.array == 0).all()
+    one_each = [replace(member, weight=1) for member in members]
+    assert (segment(one_each, scan).mask.array == 2).all()  # 0.3, 0.25, 0.35
+
+
+def test_seconds_are_those_of_the_networks_in_their_threads():
+    volume = Volume.from_source(hu_of(random_labels((8, 8, 8))), np.eye(4))
+    prepared = Preprocessor(plain().preprocessing).apply(volume)
+
+    def slow(tiles):
+        time.sleep(0.05)
+        return identity_network(tiles)
+
+    members = [PreparedMember(prepared, network, plain()) for network in (slow, slow, identity_network)]
+    segmentation = segment(members, Scan.from_volume(volume))
+    assert 0.1 <= segmentation.network_s < 5
+    assert 0 <= segmentation.postprocess_s < 5
 
 
 def test_a_failing_sink_leaves_no_thread_behind():
     settings = plain()
     image = Volume.from_source(hu_of(random_labels((8, 8, 24))), np.eye(4))
-    prepared = Preprocessor(settings.preprocessing).apply(Scan.from_volume(image))
+    scan = Scan.from_volume(image)
+    prepared = Preprocessor(settings.preprocessing).apply(scan)
     before = set(threading.enumerate())
 
     def full_disk(start, probabilities):
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space"):
-        predict_labels([Voter(prepared, identity_network, settings)], image.grid, sink=full_disk)
+        segment([PreparedMember(prepared, identity_network, settings)], scan, sink=full_disk)
     assert set(threading.enumerate()) <= before
 
 
@@ -304,5 +322,5 @@ def test_mirroring_swaps_the_lungs_back():
 
 def test_an_ensemble_is_the_mean():
     tiles = np.zeros((1, 2, 2, 2, 1), np.float32)
-    votes = [lambda tiles, value=value: np.full((1, 2, 2, 2, 4), value, np.float32) for value in (0.0, 0.25, 0.5)]
-    np.testing.assert_allclose(ensemble(votes)(tiles), 0.25)
+    networks = [lambda tiles, value=value: np.full((1, 2, 2, 2, 4), value, np.float32) for value in (0.0, 0.25, 0.5)]
+    np.testing.assert_allclose(ensemble(networks)(tiles), 0.25)

@@ -6,7 +6,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Grid, Volume
 from pneumoseg.pipeline.preprocessing.clahe import equalise_slices
-from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor, warn_if_odd
+from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor, warn_of_unusual_ct
 from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.settings import plugins
 from pneumoseg.pipeline.settings.schema import PreprocessingSettings
@@ -44,6 +44,44 @@ def test_an_already_windowed_copy_gives_the_same_image():
     from_grey = Preprocessor(OWN_GRID).apply(volume(grey))
     assert from_grey.windowed
     np.testing.assert_allclose(from_grey.image, from_hu.image, atol=1 / 255)
+
+
+def read_in_slabs(*slabs) -> tuple[Scan, list[int]]:
+    """A scan of these slabs (x, y, n), and a list that gets a 1 each time that reading begins."""
+    begun: list[int] = []
+    shape = (*slabs[0].shape[:2], sum(slab.shape[2] for slab in slabs))
+    return Scan(Grid(shape, np.eye(4)), lambda: begun.append(1) or iter(slabs)), begun
+
+
+@pytest.mark.parametrize("spacing", [None, (0.7, 1.3, 0.8)])
+@pytest.mark.parametrize(
+    ("last", "windowed", "readings"),
+    [
+        ([10, 255], True, 1),
+        ([10, 256], False, 2),  # the first slab may be grey values, this is none
+    ],
+)
+def test_what_later_slabs_say_about_the_scale_counts(spacing, last, windowed, readings):
+    slabs = [np.int16([[[0, 255]]]), np.int16([[last]])]
+    scan, begun = read_in_slabs(*slabs)
+    preprocessor = Preprocessor(PreprocessingSettings(spacing_mm=spacing))
+    prepared = preprocessor.apply(scan)
+    assert prepared.windowed is windowed
+    assert prepared.extremes == (0.0, max(255.0, last[1]))
+    assert len(begun) == readings
+    whole = preprocessor.apply(volume(np.concatenate(slabs, axis=2)))
+    np.testing.assert_allclose(prepared.image, whole.image, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [(), (f"{__name__}:double_brightness",)])
+def test_a_scan_in_hu_is_read_once(steps, monkeypatch):
+    monkeypatch.setattr(plugins, "find", lambda name, known, what: double_brightness)
+    scan, begun = read_in_slabs(ramp()[..., :1], ramp()[..., 1:3], ramp()[..., 3:])
+    settings = PreprocessingSettings(spacing_mm=None, steps=steps)
+    prepared = Preprocessor(settings).apply(scan)
+    assert begun == [1]
+    assert prepared.extremes == (-1500.0, 1000.0)
+    np.testing.assert_array_equal(prepared.image, Preprocessor(settings).apply(volume(ramp())).image)
 
 
 def test_another_window_reads_grey_values_through_hu():
@@ -134,9 +172,9 @@ def test_a_step_that_spoils_the_image_is_named(monkeypatch, step, message):
         Preprocessor(settings).apply(volume(ramp()))
 
 
-def test_few_slices_are_told_without_a_guess_at_what_is_done_about_them():
+def test_a_volume_of_few_slices_is_warned_of():
     with warnings_of_this_thread() as warnings:
-        warn_if_odd("one", False, (-1000.0, 400.0), slices=3, settings=OWN_GRID)
+        warn_of_unusual_ct("one", False, (-1000.0, 400.0), slices=3, settings=OWN_GRID)
     assert warnings == ["one: few slices (3)"]
 
 
@@ -160,5 +198,7 @@ def test_a_volume_larger_than_the_memory_is_refused(monkeypatch):
     monkeypatch.setattr(hardware, "memory_gb", lambda: 1.0)
     preprocessor = Preprocessor(PreprocessingSettings(spacing_mm=(1.0, 1.0, 1.0)))
     grid = Grid((400, 400, 400), np.diag([2.0, 2.0, 2.0, 1.0]))  # 0.064 G voxels, at 1 mm eight times as many
-    with pytest.raises(InputError, match=r"about 4\.4 GB of memory .* may use 1\.0"):
+    with pytest.raises(
+        InputError, match=r"mm, would take about 4\.35 GB of memory, this process may use 1\.0; correct"
+    ):
         preprocessor.grid(grid)

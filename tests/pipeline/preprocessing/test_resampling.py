@@ -107,3 +107,19 @@ def test_resampling_does_not_depend_on_slabs(old, new, order, axis, thickness):
     ]
     result = resampling.resample_slabs(reversed(slabs), old, new, axis=axis, order=order)
     np.testing.assert_allclose(result, resampling.resample(array, new, order), atol=1e-5)
+
+
+def test_a_slab_adds_to_the_planes_that_it_reaches():
+    planes, part = resampling.slab_share(
+        np.full((2, 2, 1), 3.0), slice(1, 2), size=(2, 2, 3), shape=(2, 2, 6), axis=2, order=0
+    )
+    assert planes == slice(2, 4)
+    np.testing.assert_array_equal(part, np.full((2, 2, 2), 3.0))
+
+
+def test_a_slab_between_the_planes_of_a_coarser_grid_adds_nothing():
+    planes, part = resampling.slab_share(
+        np.ones((2, 2, 1)), slice(0, 1), size=(2, 2, 5), shape=(2, 2, 1), axis=2, order=0
+    )
+    assert planes == slice(0, 0)
+    assert part.shape == (2, 2, 0)

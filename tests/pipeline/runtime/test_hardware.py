@@ -1,5 +1,6 @@
 import pytest
 
+from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.runtime import hardware
 
 
@@ -13,7 +14,7 @@ def set_limits(tmp_path, monkeypatch):
             (tmp_path / "cgroup" / group / "memory.max").write_text(limit, encoding="ascii")
         (tmp_path / "self").write_text(own, encoding="utf-8")
         monkeypatch.setattr(hardware, "CONTROL_GROUPS", tmp_path / "cgroup")
-        monkeypatch.setattr(hardware, "OWN_GROUP", tmp_path / "self")
+        monkeypatch.setattr(hardware, "PROCESS_GROUP", tmp_path / "self")
 
     return make
 
@@ -50,5 +51,14 @@ def test_a_container_that_shows_no_groups_has_the_limit_of_its_root(set_limits, 
 
 def test_without_control_groups_the_machines_memory_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(hardware, "CONTROL_GROUPS", tmp_path)
-    monkeypatch.setattr(hardware, "OWN_GROUP", tmp_path / "absent")
+    monkeypatch.setattr(hardware, "PROCESS_GROUP", tmp_path / "absent")
     assert 0.1 < hardware.memory_gb() < 1e6
+
+
+def test_work_that_takes_more_memory_than_there_is_is_refused(monkeypatch):
+    monkeypatch.setattr(hardware, "memory_gb", lambda: 2.0)
+    hardware.require_memory("a small volume", 2.0, remedy="none is needed")
+    hardware.require_memory("a large volume", 3.0, remedy="none is needed", available_gb=4.0)
+    message = r"^a large volume would take about 3 GB of memory, this process may use 2\.0; crop it$"
+    with pytest.raises(InputError, match=message):
+        hardware.require_memory("a large volume", 3.0, remedy="crop it")

@@ -7,6 +7,7 @@ import pytest
 from loky import get_reusable_executor
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.pipeline.runtime.executors import SerialExecutor, background_threads, local_processes
 from pneumoseg.pipeline.sampling import batches, patches
 from pneumoseg.pipeline.settings.loading import load_settings
 
@@ -43,13 +44,27 @@ def test_shapes_and_types(blocks):
     assert flat.images.shape == (2, 8, 16, 1)
 
 
-def test_workers_change_nothing(blocks):
-    alone = list(batches.training_batches(blocks, small(), 0, workers=0))
-    helped = list(batches.training_batches(blocks, small(), 0, workers=2))
-    assert len(alone) == len(helped) == 4
-    for one, other in zip(alone, helped, strict=True):
-        np.testing.assert_array_equal(one.images, other.images)
-        np.testing.assert_array_equal(one.labels, other.labels)
+def test_workers_and_executors_change_nothing(blocks):
+    expected = [batches.make_batch(blocks, small(), 0, step=step) for step in range(4)]
+    with background_threads() as threads, local_processes(1) as processes:
+        for choice in (
+            {"workers": 0},
+            {"workers": 2},
+            {"executor": SerialExecutor()},
+            {"executor": threads},
+            {"executor": processes, "workers": 1},
+        ):
+            made = list(batches.training_batches(blocks, small(), 0, **choice))
+            for one, other in zip(expected, made, strict=True):
+                np.testing.assert_array_equal(one.images, other.images)
+                np.testing.assert_array_equal(one.labels, other.labels)
+
+
+def test_the_same_processes_make_the_batches_of_every_epoch(blocks):
+    list(batches.training_batches(blocks, small(), 0, workers=1))
+    first = set(get_reusable_executor(reuse=True)._processes)
+    list(batches.training_batches(blocks, small(), 1, workers=1))
+    assert set(get_reusable_executor(reuse=True)._processes) == first
 
 
 def test_without_augmentation_a_patch_is_a_normalised_crop(blocks):

@@ -12,10 +12,10 @@ import pytest
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.models.model_file import TrainedModel, load_model, save_model
 from pneumoseg.pipeline.runtime import hardware
+from pneumoseg.pipeline.runtime.executors import SerialExecutor
 from pneumoseg.pipeline.sampling.batches import Batch
 from pneumoseg.pipeline.settings.loading import load_settings
 from pneumoseg.pipeline.training import loop
-from pneumoseg.pipeline.training.checkpoint import load_checkpoint
 from pneumoseg.pipeline.training.step import Trainer
 
 
@@ -55,10 +55,10 @@ def interrupted_in_the_third_epoch(monkeypatch):
     def context():
         run_epoch = loop._run_epoch
 
-        def interrupted(*arguments):
+        def interrupted(*arguments, **options):
             if arguments[3] == 2:
                 raise KeyboardInterrupt
-            return run_epoch(*arguments)
+            return run_epoch(*arguments, **options)
 
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(loop, "_run_epoch", interrupted)
@@ -120,19 +120,20 @@ def test_changed_code_of_ones_own_is_refused(blocks, tmp_path, monkeypatch):
         loop.train(blocks, settings, tmp_path / "run", resume=True)
 
 
-@pytest.mark.parametrize(
-    ("folder", "remedy"),
-    [
-        ("model", "begin again, overwriting it$"),
-        ("fold_3", r"begin this fold again: overwrite fold 3 alone \(overwriting without a fold removes all folds\)$"),
-    ],
-)
-def test_a_damaged_checkpoint_is_refused(tmp_path, folder, remedy):
-    path = tmp_path / folder / loop.STATE_FOLDER / "checkpoint.npz"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"PK\x03\x04 nothing")
-    with pytest.raises(InputError, match=f"damaged checkpoint.*{remedy}"):
-        load_checkpoint(path)
+def test_a_handed_in_executor_makes_the_batches_and_the_same_network(blocks, tmp_path):
+    class Counting(SerialExecutor):
+        submitted = 0
+
+        def submit(self, *arguments, **options):
+            Counting.submitted += 1
+            return super().submit(*arguments, **options)
+
+    settings = tiny("training.epochs=2", "training.deterministic=true")
+    plain = loop.train(blocks, settings, tmp_path / "plain")
+    handed_in = loop.train(blocks, settings, tmp_path / "handed_in", executor=Counting())
+    assert Counting.submitted == 2 * 3
+    for ours, theirs in zip(weights(handed_in), weights(plain), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_the_best_epoch_on_validation_patches_is_kept(blocks, tmp_path, monkeypatch):
@@ -160,7 +161,7 @@ def test_monitoring_validation_needs_validation_cases(blocks, tmp_path):
 
 def test_a_batch_too_large_for_the_memory_is_refused_before_training(blocks, tmp_path, monkeypatch):
     monkeypatch.setattr(hardware, "memory_gb", lambda: 3.0)
-    with pytest.raises(InputError, match=r"90000 patches of \[8, 8, 8\] at once .* may use 3.0: lower"):
+    with pytest.raises(InputError, match=r"90000 patches of \[8, 8, 8\] at once .* may use 3.0; lower"):
         loop.train(blocks, tiny("patches.batch=90000"), tmp_path)
     assert not (tmp_path / "history.csv").exists()
 
@@ -226,6 +227,7 @@ def test_jax_trains_without_tensorflow(blocks, tmp_path):
 import json, sys
 from pathlib import Path
 from pneumoseg.pipeline.runtime import hardware
+from pneumoseg.pipeline.runtime.executors import SerialExecutor
 from pneumoseg.pipeline.training import loop
 from pneumoseg.pipeline.preprocessing.case_store import StoredCase
 from pneumoseg.pipeline.settings.loading import load_settings
