@@ -1,7 +1,7 @@
-"""How well two masks overlap, from counts of voxels.
+"""Overlap of two masks, from counts of voxels.
 
-The voxels are read once, into a confusion matrix; every score of every class, and of any group of classes taken as one
-mask, is then a ratio of its entries. Definitions: Taha & Hanbury, BMC Medical Imaging 15:29 (2015); Maier-Hein et al.,
+The voxels are counted once, into a confusion matrix; the scores of every class, and of any group of classes as one
+mask, are ratios of its entries. Definitions: Taha & Hanbury, BMC Medical Imaging 15:29 (2015); Maier-Hein et al.,
 "Metrics Reloaded", Nature Methods 21 (2024). TP, FP, FN, TN are numbers of voxels: true and false positives and
 negatives of the prediction.
 
@@ -68,10 +68,10 @@ class MaskCounts:
 
 
 def mask_counts(matrix: np.ndarray, members: Iterable[int]) -> MaskCounts:
-    """The counts for the classes `members` taken as one mask, from a confusion matrix (classes, classes).
+    """Counts of the classes `members` as one mask, from a confusion matrix (classes, classes).
 
-    Within the group, one class taken for another is no error. Raises InputError for an empty group, a class given
-    twice or a class that the matrix does not have.
+    Confusions within the group are no errors. Raises InputError for an empty group, a repeated class or a class that
+    the matrix does not have.
     """
     members = list(members)
     if not members or len(set(members)) != len(members) or not all(0 <= label < len(matrix) for label in members):
@@ -110,7 +110,7 @@ def precision(counts: MaskCounts) -> float:
 
 
 def accuracy(counts: MaskCounts) -> float:
-    """Accuracy, (TP + TN) / (TP + FP + FN + TN): near 1 for every small structure, so read it beside the others."""
+    """Accuracy, (TP + TN) / (TP + FP + FN + TN): near 1 for every small structure, read with the others."""
     right = counts.true_positive + counts.true_negative
     return _ratio(right, right + counts.false_positive + counts.false_negative)
 
@@ -123,7 +123,7 @@ OVERLAP_SCORES: dict[str, Callable[[MaskCounts], float]] = {
     "precision": precision,
     "accuracy": accuracy,
 }
-"""The scores of this file by their column names, in the order of the tables."""
+"""The scores by their column names, in the order of the tables."""
 
 
 def _ratio(part: int, whole: int) -> float:
