@@ -62,13 +62,13 @@ def lesion_scores(reference: Pieces, prediction: Pieces) -> dict[str, float]:
     return dict(zip(LESION_COUNTS, counts, strict=True)) | scores_of_counts(*counts)
 
 
-def scores_of_counts(reference: float, detected: float, prediction: float, false: float) -> dict[str, float]:
+def scores_of_counts(reference: float, found: float, prediction: float, false: float) -> dict[str, float]:
     """LESION_SCORES from the LESION_COUNTS of one case, or of all cases together.
 
     Without components a ratio is undefined (NaN); where only one of the masks has components, F1 is 0.
     """
-    sensitivity, precision = _share(detected, reference), _share(prediction - false, prediction)
-    if detected and prediction > false:
+    sensitivity, precision = _share(found, reference), _share(prediction - false, prediction)
+    if found and prediction > false:
         f1 = 2 * sensitivity * precision / (sensitivity + precision)
     else:
         f1 = 0.0 if reference or prediction else float("nan")

@@ -7,7 +7,7 @@
 
 `settings` is the NetworkSettings, `dtype` a Keras dtype policy; the output is (batch, ..., classes), float32
 probabilities. Custom layer classes need `@keras.saving.register_keras_serializable()`, and models with them are loaded
-with `--trust-plugins`. Deep supervision attaches to layers named decoder_0, decoder_1, ... (full resolution, half,
+with `trust_plugins`. Deep supervision attaches to layers named decoder_0, decoder_1, ... (full resolution, half,
 ...).
 """
 
