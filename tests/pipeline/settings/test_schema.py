@@ -1,4 +1,4 @@
-"""Settings are finite numbers of a sane size, wherever they come from, and what is wrong is reported in one short line."""
+"""Settings are finite numbers within limits, wherever they come from; errors are one short line."""
 
 import time
 
