@@ -1,4 +1,4 @@
-"""The README's Python runs as it stands there."""
+"""The Python example of the README runs."""
 
 import re
 from pathlib import Path
@@ -27,21 +27,3 @@ def test_the_example_runs(tmp_path, monkeypatch):
 
 def test_the_example_is_under_20_lines():
     assert len([line for line in example().splitlines() if line.strip()]) < 20
-
-
-DOCUMENTS = [README, *sorted((README.parent / "docs").glob("*.md"))]
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_named_file_exists(document):
-    text = document.read_text("utf-8")
-    for name in re.findall(r"`((?:pipeline|data_io|data|scripts)/[\w/]+\.\w+)`", text):
-        assert (README.parent / name).is_file(), name
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
-    assert links or document != README
-    for link in links:
-        assert (document.parent / link).exists(), link
-
-
-def test_the_readme_is_short():
-    assert len(README.read_text("utf-8").splitlines()) <= 150

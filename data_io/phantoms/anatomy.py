@@ -1,8 +1,8 @@
-"""The drawn patient: body, rib cage, lungs, bones and organs as shapes in millimetres.
+"""Anatomy of a phantom: body, rib cage, lungs, bones and organs as shapes in millimetres.
 
-Everything here lives in the patient's own millimetres: x to the right, y to the front, z up, the origin in the middle
-of the chest. Most shapes are levels: functions that are negative inside, zero on the surface and grow by about one
-for each millimetre outwards. Axes are given as open meshes, float32 arrays of shape (nx, 1, 1), (1, ny, 1), (1, 1, nz).
+Coordinates are millimetres in the patient: x to the right, y to the front, z up, the origin in the middle of the chest.
+Most shapes are level functions: negative inside, zero on the surface, growing by about one per millimetre outwards.
+Axes are given as open meshes, float32 arrays of shape (nx, 1, 1), (1, ny, 1), (1, 1, nz).
 """
 
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from scipy.interpolate import BSpline, CubicSpline
 from scipy.sparse import csr_array
 
 REACH_MM = 240.0
-"""Smooth fields are defined for coordinates from -REACH_MM to REACH_MM; beyond they keep their last value."""
+"""Smooth fields are defined from -REACH_MM to REACH_MM along each axis; beyond, the last value is kept."""
 
 CAGE_POWER = 2.4
-"""Exponent of the superellipse of the rib cage: 2 would be an ellipse, more is boxier."""
+"""Exponent of the superellipse of the rib cage: 2 is an ellipse, larger values are boxier."""
 
 Mesh = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class SmoothField:
-    """A random function of place with mean 0 and standard deviation 1, smooth over about `knot_mm`.
+    """A random function of position with mean 0 and standard deviation 1, smooth over about `knot_mm`.
 
-    A cubic B-spline with random coefficients (n, n, n): the same function on whatever grid it is asked for.
+    A cubic B-spline with random coefficients (n, n, n), the same function on every grid.
     """
 
     coefficients: np.ndarray
@@ -39,7 +39,7 @@ class SmoothField:
 
     def __call__(self, mesh: Mesh) -> np.ndarray:
         """The values on an open mesh: float32 (nx, ny, nz)."""
-        # Sparse products: four weights a voxel and axis, and the same sums whatever the number of threads.
+        # Sparse products: four weights per voxel and axis, and sums that do not depend on the number of threads.
         (x, first_x), (y, first_y), (z, first_z) = (self._weights(axis.ravel()) for axis in mesh)
         knots_x, knots_y, knots_z = x.shape[1], y.shape[1], z.shape[1]
         values = self.coefficients[
@@ -51,7 +51,7 @@ class SmoothField:
         return values.reshape(np.broadcast_shapes(*(axis.shape for axis in mesh)))
 
     def _weights(self, axis_mm: np.ndarray) -> tuple[csr_array, int]:
-        """The B-spline weights (voxels, knots) of the knots that matter, and the number of the first of these."""
+        """The B-spline weights (voxels, knots) of the knots in reach, and the index of the first one."""
         count = len(self.coefficients)
         place = np.clip((axis_mm + REACH_MM) / self.knot_mm, 0, count - 3 - 1e-3) + 3.0
         first, last = int(place.min()) - 3, int(place.max()) + 1
@@ -61,7 +61,7 @@ class SmoothField:
 
 @dataclass(frozen=True, eq=False)
 class Fields:
-    """The smooth fields of one patient, by the size of what they shape."""
+    """The smooth fields of one patient, by the scale of their structure."""
 
     coarse: SmoothField
     middle: SmoothField
@@ -70,7 +70,7 @@ class Fields:
 
 @dataclass(frozen=True)
 class Patient:
-    """The measures of one patient, in millimetres and HU.
+    """Measurements of one patient, in millimetres and HU.
 
     `cage_width_mm`, `cage_depth_mm`: half axes of the rib cage; `apex_mm`, `base_mm`: heights of the lungs' top and
     bottom; `dome_right_mm`, `dome_left_mm`: tops of the diaphragm; `heart_scale`: 1 is average; `gas_mm`: radius of the
@@ -135,7 +135,7 @@ class Patient:
         return width, depth, -14 * height**2
 
     def spine_y(self, z: np.ndarray) -> np.ndarray:
-        """Centre (y) of the vertebral bodies at heights `z`: the curve of the thoracic spine."""
+        """Centre (y) of the vertebral bodies at heights `z`, along the thoracic spine."""
         return -0.66 * self.cage_depth_mm + 9 * ((z - 10) / 130) ** 2
 
     def dome(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -149,7 +149,7 @@ class Patient:
 
 
 def mesh_box(mesh: Mesh, low: tuple[float, ...], high: tuple[float, ...]) -> tuple[slice, slice, slice]:
-    """The slices of the part of the mesh that lies between the corners `low` and `high` (mm)."""
+    """Slices of the mesh between the corners `low` and `high` (mm)."""
     first = [int(np.searchsorted(axis.ravel(), edge)) for axis, edge in zip(mesh, low, strict=True)]
     last = [int(np.searchsorted(axis.ravel(), edge, side="right")) for axis, edge in zip(mesh, high, strict=True)]
     return slice(first[0], last[0]), slice(first[1], last[1]), slice(first[2], last[2])

@@ -1,7 +1,6 @@
-"""Chest CT phantoms: made-up patients with COVID-19, drawn from geometry, with exact labels.
+"""Chest CT phantoms: generated patients with COVID-19, drawn from geometry, with exact labels.
 
-They serve tests, demonstrations and rehearsals of a pipeline where no real CT may be used. Nothing is learnt from them
-about real lungs: never report a score on phantoms as a score on patients.
+For tests, demonstrations and trial runs without real CTs. Scores on phantoms do not predict scores on patients.
 """
 
 import re
@@ -25,7 +24,7 @@ DEFAULT_SHAPE = (128, 128, 64)
 SMALLEST_AXIS = 16
 SLAB_VOXELS = 4_000_000
 STREAMS = ("patient", "fields", "vessels", "lesions", "scan", "noise")
-"""Independent streams of random numbers, so that the scan's shape and noise do not change the patient."""
+"""Independent random streams: the shape and the noise of the scan do not change the patient."""
 
 ORIENTATIONS = ("LPS", "LPS", "LPS", "LAS", "LAS", "RAS", "RAS", "LAI", "LAI", "PSL", "SLP")
 IMAGE_NAME, MASK_NAME = "imaging.nii.gz", "segmentation.nii.gz"
@@ -33,12 +32,11 @@ CASE_NAME = re.compile(r"phantom_\d{3,}")
 
 
 def make_phantom(seed: int, index: int, shape: tuple[int, int, int] = DEFAULT_SHAPE) -> tuple[Volume, Volume]:
-    """The CT (int16, HU) and the labels (uint8, the classes of `LUNG_LABELS`) of one made-up patient.
+    """The CT (int16, HU) and the labels (uint8, the classes of `LUNG_LABELS`) of one generated patient.
 
-    `shape`: voxels (x, y, z) of the arrays, in RAS+. The volumes' source grids vary from case to case: LPS, LAS, RAS,
-    LAI, permuted axes, at times a small rotation. The same `seed`, `index` and `shape` give the same arrays; with
-    another `shape` it is the same patient in another scan. Raises InputError for negative numbers and for an axis
-    below 16 voxels.
+    `shape`: voxels (x, y, z) of the arrays, in RAS+. The stored grids vary from case to case: LPS, LAS, RAS, LAI,
+    permuted axes, sometimes a small rotation. The same `seed`, `index` and `shape` give the same arrays; another
+    `shape` is another scan of the same patient. Raises InputError for negative numbers and for an axis below 16 voxels.
     """
     _check_shape(shape)
     if seed < 0 or index < 0:
@@ -75,8 +73,8 @@ def write_phantoms(
     """Writes `cases` phantoms, one folder per case, and returns these folders.
 
     `folder/phantom_001/imaging.nii.gz` is the CT (int16, HU), `segmentation.nii.gz` beside it the labels (uint8). A
-    case's folder appears whole or not at all. With `overwrite`, phantoms that were in `folder` give way to the new
-    ones; other files stay. Raises InputError for fewer than one case, a bad shape or seed, and a folder that is not
+    case's folder is written completely or not at all. With `overwrite`, existing phantoms in `folder` are replaced;
+    other files are kept. Raises InputError for fewer than one case, a bad shape or seed, and a folder that is not
     empty.
     """
     folder = Path(folder)
@@ -117,7 +115,7 @@ def _check_shape(shape: tuple[int, ...]) -> None:
 
 
 def _scan_range(rng: np.random.Generator, patient: Patient, shape: tuple[int, int, int]) -> tuple[np.ndarray, Mesh]:
-    """Spacing (mm) and the voxels' places: the body fills the field of view, the lungs lie within the z extent."""
+    """Spacing (mm) and coordinates of the voxels: the body fills the field of view, the z extent covers the lungs."""
     field_mm = float(np.clip(2 * patient.body_width_mm + rng.uniform(8, 30), 330, 400))
     extent_mm = np.array([field_mm, field_mm, rng.uniform(280, 320)])
     centre_mm = (rng.uniform(-6, 6), rng.uniform(-16, -6), (patient.apex_mm + patient.base_mm) / 2 + rng.uniform(-6, 6))
@@ -130,11 +128,10 @@ def _scan_range(rng: np.random.Generator, patient: Patient, shape: tuple[int, in
 
 
 def _scanned(rng: np.random.Generator, hu: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
-    """What a scanner makes of `hu` (overwritten): blurred by its point spread, with correlated noise, int16.
+    """The scanned image of `hu` (overwritten): blurred by the point spread, with correlated noise, int16.
 
     In the plane the point spread is that of the reconstruction kernel, along z that of the slice profile: slices are
-    1 to 8 mm thick and at least as thick as they are apart. Half a voxel's width comes on top, for the partial volumes
-    that drawing voxel by voxel lacks.
+    1 to 8 mm thick and at least as thick as their spacing. Further blur of 0.3 voxels models partial volumes.
     """
     kernel_mm = rng.uniform(0.45, 0.85)
     thickness_mm = float(np.clip(spacing_mm[2] * rng.uniform(1.0, 1.6), 1, 8))
@@ -152,7 +149,7 @@ def _scanned(rng: np.random.Generator, hu: np.ndarray, spacing_mm: np.ndarray) -
 def _source_place(
     rng: np.random.Generator, spacing_mm: np.ndarray, shape: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How the file stores the arrays: the nibabel orientation that turns RAS+ into it, and its affine."""
+    """The stored grid: nibabel orientation from RAS+ to the stored axes, and the affine."""
     turn = np.radians(rng.uniform(-7, 7, 3)) * (rng.random() < 0.25)
     affine = np.eye(4)
     affine[:3, :3] = Rotation.from_euler("xyz", turn).as_matrix() @ np.diag(spacing_mm)
@@ -161,5 +158,5 @@ def _source_place(
     orientation = nib.orientations.axcodes2ornt(tuple(codes))
     orientation = nib.orientations.ornt_transform(nib.orientations.axcodes2ornt("RAS"), orientation)
     source = affine @ nib.orientations.inv_ornt_aff(orientation, shape)
-    # NIfTI keeps its affine in float32: with the same numbers in memory a file brings back the very same place.
+    # NIfTI stores affines in float32; rounding here makes the file round trip exact.
     return orientation, source.astype(np.float32).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Lesions of COVID-19 in a drawn patient: ground glass and consolidation, mostly at the pleura, low and at the back."""
+"""COVID-19 lesions of a phantom: ground glass and consolidation, mostly subpleural, basal and posterior."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from pneumoseg.data_io.phantoms.tissue import LungPlaces
 
 INFECTION = 3
 MEAN_SHARE = 0.082
-"""Mean over patients of the infected share of the lungs; with lungs of a tenth of the scan, 1 % of all voxels."""
+"""Mean infected share of the lungs over patients: about 1 % of all voxels, as lungs fill a tenth of the scan."""
 
 
 @dataclass(frozen=True, eq=False)
 class Lesion:
-    """One lesion: an ellipsoid whose short axis stands on the pleura, with an uneven rim.
+    """One lesion: an ellipsoid with its short axis perpendicular to the pleura and an irregular rim.
 
     `centre` (3,), `radii` (3,) in mm, `axes` (3, 3): unit vectors in rows, the first one across the pleura; `edge_mm`:
-    width of the rim; `value_hu`: attenuation of the infected tissue; `core_hu`: that of a denser core, or NaN.
+    width of the rim; `value_hu`: attenuation of the infected tissue; `core_hu`: of a denser core, NaN without one.
     """
 
     centre: np.ndarray
@@ -28,7 +28,7 @@ class Lesion:
     core_hu: float
 
     def shells(self, away: tuple) -> np.ndarray:
-        """0 at the centre, 1 on the surface; `away`: offsets from the centre along x, y, z (mm), broadcast."""
+        """Normalised radius: 0 at the centre, 1 on the surface. `away`: offsets along x, y, z (mm), broadcast."""
         total = 0.0
         for axis, radius in zip(self.axes, self.radii, strict=True):
             total = total + ((axis[0] * away[0] + axis[1] * away[1] + axis[2] * away[2]) / radius) ** 2
@@ -36,7 +36,7 @@ class Lesion:
 
 
 def random_lesions(rng: np.random.Generator, patient: Patient, inside: LungPlaces) -> list[Lesion]:
-    """Two to eight lesions; their sizes are matched to the infected share of the lungs drawn for this patient."""
+    """Two to eight lesions, scaled to the infected share of the lungs drawn for this patient."""
     places = inside.places
     share = float(np.clip(MEAN_SHARE * 0.8 * np.exp(0.7 * rng.standard_normal()), 0.015, 0.38))
     count = int(np.clip(round(2.5 + 14 * share + rng.normal(0, 1.4)), 2, 8))
@@ -44,11 +44,11 @@ def random_lesions(rng: np.random.Generator, patient: Patient, inside: LungPlace
     lesions: list[Lesion] = []
     for _ in range(count):
         chosen = int(rng.choice(len(places), p=weight / weight.sum()))
-        # The next one rather lies elsewhere.
+        # Lower the probability of another lesion nearby.
         weight = weight * (1 - 0.97 * np.exp(-((np.linalg.norm(places - places[chosen], axis=1) / 45) ** 2)))
         lesions.append(_random_lesion(rng, patient, places[chosen]))
-    # In units of each lesion's radii: how far every place is from the nearest centre. Scaled by the right quantile of
-    # these, the lesions together cover just the share.
+    # Normalised radius of each lattice point in its nearest lesion: scaling the lesions by the quantile at `share`
+    # makes them cover exactly that share.
     shells = np.min([lesion.shells(tuple((places - lesion.centre).T)) for lesion in lesions], axis=0)
     scale = float(np.quantile(shells, share))
     return [
@@ -78,7 +78,7 @@ def _random_lesion(rng: np.random.Generator, patient: Patient, centre: np.ndarra
 
 
 def draw_lesion(lesion: Lesion, fields: Fields, mesh: Mesh, *, hu: np.ndarray, labels: np.ndarray) -> None:
-    """Adds one lesion to `hu` (float32) and `labels` (uint8), both (nx, ny, nz); only lung is infected."""
+    """Adds one lesion to `hu` (float32) and `labels` (uint8), both (nx, ny, nz), within the lungs only."""
     reach = float(lesion.radii.max()) * 1.45 + lesion.edge_mm
     box = mesh_box(mesh, tuple(lesion.centre - reach), tuple(lesion.centre + reach))
     if not labels[box].size:

@@ -1,4 +1,4 @@
-"""From the shapes of a drawn patient to HU and labels on a grid: tissues, bones, airways, vessels of the lungs."""
+"""Draws the anatomy of a phantom as HU and labels on a grid: tissues, bones, airways, pulmonary vessels."""
 
 from dataclasses import dataclass
 
@@ -31,12 +31,12 @@ HILA = (
     (1, (40, -9, 7), (34, -14, -16), (36, -20, 4)),
     (-1, (-41, -16, 15), (-34, -18, -14), (-42, -22, 6)),
 )
-"""Per side (1 right, -1 left): where artery, vein and bronchus enter the lung, mm."""
+"""Per side (1 right, -1 left): entry points of artery, vein and bronchus into the lung (mm)."""
 
 
 @dataclass(frozen=True, eq=False)
 class LungPlaces:
-    """A regular lattice inside the lungs: `places` (n, 3), and there the levels of lungs and rib cage (n,), in mm."""
+    """Lattice points inside the lungs: `places` (n, 3) and the levels of lungs and rib cage there (n,), in mm."""
 
     places: np.ndarray
     lung_level: np.ndarray
@@ -57,7 +57,7 @@ def draw_tissues(patient: Patient, fields: Fields, mesh: Mesh, *, hu: np.ndarray
     inside = body < -1.6
     hu[inside] = (FAT_HU + 7 * middle)[inside]
     deep = (body < -patient.fat_mm - 3 * coarse) & (cage > 0)
-    # Streaks of fat lie between the muscles of the chest wall.
+    # Fat between the muscles of the chest wall.
     streaks = np.clip(
         2.0 * np.abs(np.sin((np.minimum(cage, 30) + 7 * coarse + 0.1 * np.abs(x)) / 6)) + 0.45 * middle - 0.1, 0, 1
     )
@@ -70,7 +70,7 @@ def draw_tissues(patient: Patient, fields: Fields, mesh: Mesh, *, hu: np.ndarray
     lung = lung_level(patient, fields, mesh)
     lungs = (lung < 0) & (cage < -1)
     labels[...] = np.where(lungs, np.where(x < 0, LEFT, RIGHT), 0)
-    # Blood and tissue sink to the back of a patient who lies on it.
+    # Gravity: the lungs of a supine patient are denser at the back.
     gravity = -34 * (y + 0.1 * patient.cage_depth_mm) / patient.cage_depth_mm
     air = patient.lung_hu + gravity + 14 * coarse + 16 * middle + 22 * fields.fine(mesh)
     hu[lungs] = air[lungs]
@@ -94,7 +94,7 @@ def _draw_abdomen(patient: Patient, mesh: Mesh, hollow: np.ndarray, middle: np.n
     spleen = ellipsoid(mesh, (-0.68 * patient.cage_width_mm, -38, top - 34), (30.0, 44.0, 36.0))
     hu[below & (spleen < 0)] = 48
     stomach = ellipsoid(mesh, (-52, 18, top - 40), (44.0, 50.0, 40.0)) + 4 * middle
-    # Gas rises to the front of a patient who lies on the back.
+    # Gas collects at the front of a supine patient.
     hu[below & (stomach < 0)] = 22
     hu[below & (stomach < 0) & (y > 55 - 1.4 * patient.gas_mm)] = -960
     wall = (depth <= 0) & (depth > -2.5) & hollow
@@ -153,7 +153,7 @@ def _draw_plates(patient: Patient, mesh: Mesh, hu: np.ndarray, labels: np.ndarra
 def draw_skeleton_and_mediastinum(
     patient: Patient, mesh: Mesh, hu: np.ndarray, *, labels: np.ndarray, tree: Tubes, bronchi: Tubes
 ) -> None:
-    """Adds ribs, great vessels, the lungs' vessels `tree` and `bronchi`, and the airways, which are no lung."""
+    """Adds ribs, great vessels, the pulmonary vessels `tree`, the `bronchi`, and the airways (labelled background)."""
     wall = labels == 0
     bones, cartilages = bone_lines(patient)
     draw_tubes(hu, wall, Tubes.joined([Tubes.along(line, 6.0) for line in cartilages]), mesh=mesh, value_hu=110)
@@ -177,22 +177,22 @@ def draw_skeleton_and_mediastinum(
 
 
 def lung_places(patient: Patient, fields: Fields, pitch_mm: float = 5.0) -> LungPlaces:
-    """All lattice places inside the lungs, `pitch_mm` apart."""
+    """All lattice points inside the lungs, `pitch_mm` apart."""
     reach = np.arange(-150, 151, pitch_mm, dtype=np.float32)
     mesh = (reach[:, None, None], reach[None, :, None], reach[None, None, :])
     level, cage = lung_level(patient, fields, mesh), cage_level(patient, mesh)
-    found = np.argwhere((level < 0) & (cage < -1))
-    return LungPlaces(reach[found], level[tuple(found.T)], cage[tuple(found.T)])
+    indices = np.argwhere((level < 0) & (cage < -1))
+    return LungPlaces(reach[indices], level[tuple(indices.T)], cage[tuple(indices.T)])
 
 
 def grow_tree(
     rng: np.random.Generator, root: np.ndarray, places: np.ndarray, *, leaf_mm: float, trunk_mm: float
 ) -> Tubes:
-    """A branching tree from `root` (3,) to every one of `places` (n, 3), nearest first.
+    """A branching tree from `root` (3,) to all of `places` (n, 3), added from near to far.
 
-    Each place joins the node from which the way is short and not a detour. Radii follow a Murray law: r^p = sum of the
-    branches' r^p, with p = 3 in Murray (1926) and somewhat less here, where the trunks are to stand out; at most
-    `trunk_mm`.
+    Each point is joined to the node that minimises its distance plus 0.55 times the path length from the root. Radii
+    follow Murray's law, r^p = sum of the branches' r^p, with p = 3 in Murray (1926) and 2.5 here for thicker trunks, at
+    most `trunk_mm`.
     """
     order = np.argsort(np.linalg.norm(places - root, axis=1))
     nodes = np.empty((2 * len(places) + 1, 3))
@@ -222,11 +222,11 @@ def lung_trees(rng: np.random.Generator, inside: LungPlaces) -> tuple[Tubes, Tub
     places = inside.places
     vessels, bronchi = [], []
     for side, artery, vein, airway in HILA:
-        own = places[(np.sign(places[:, 0]) == side) & (inside.lung_level < -4)]
+        lung = places[(np.sign(places[:, 0]) == side) & (inside.lung_level < -4)]
         for root, count in ((artery, 400), (vein, 260)):
-            chosen = own[rng.choice(len(own), count, replace=False)] + rng.uniform(-2.5, 2.5, (count, 3))
-            vessels.append(grow_tree(rng, np.array(root), chosen, leaf_mm=0.62, trunk_mm=7.0))
-        near = own[np.linalg.norm(own - np.array(airway), axis=1) < 75]
+            leaves = lung[rng.choice(len(lung), count, replace=False)] + rng.uniform(-2.5, 2.5, (count, 3))
+            vessels.append(grow_tree(rng, np.array(root), leaves, leaf_mm=0.62, trunk_mm=7.0))
+        near = lung[np.linalg.norm(lung - np.array(airway), axis=1) < 75]
         bronchi.append(
             grow_tree(rng, np.array(airway), near[rng.choice(len(near), 22, replace=False)], leaf_mm=0.75, trunk_mm=4.0)
         )
@@ -234,5 +234,5 @@ def lung_trees(rng: np.random.Generator, inside: LungPlaces) -> tuple[Tubes, Tub
 
 
 def random_fields(rng: np.random.Generator) -> Fields:
-    """The smooth fields that shape one patient."""
+    """The smooth fields of one patient, drawn from `rng`."""
     return Fields(SmoothField.random(rng, 32.0), SmoothField.random(rng, 11.0), SmoothField.random(rng, 4.0))

@@ -1,4 +1,4 @@
-"""Tubes on a grid: airways, vessels and ribs as straight tapered pieces, drawn by their partial volumes."""
+"""Airways, vessels and ribs as straight tapered segments, drawn on a grid by their partial volumes."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
 
 @dataclass(frozen=True, eq=False)
 class Tubes:
-    """Straight tapered pieces: `start`, `end` (n, 3) in mm; `start_radius`, `end_radius` (n,) in mm."""
+    """Straight tapered segments: `start`, `end` (n, 3) in mm; `start_radius`, `end_radius` (n,) in mm."""
 
     start: np.ndarray
     end: np.ndarray
@@ -20,32 +20,32 @@ class Tubes:
 
     @classmethod
     def along(cls, line: np.ndarray, start_radius: float, end_radius: float | None = None) -> "Tubes":
-        """The tube around a line (n, 3) of places."""
+        """The tube around a polyline (n, 3) in mm."""
         radius = np.linspace(start_radius, start_radius if end_radius is None else end_radius, len(line))
         return cls(line[:-1], line[1:], radius[:-1], radius[1:])
 
     @classmethod
     def joined(cls, tubes: list["Tubes"]) -> "Tubes":
-        """All pieces in one."""
+        """The segments of all tubes."""
         names = ("start", "end", "start_radius", "end_radius")
         return cls(*(np.concatenate([getattr(tube, name) for tube in tubes]) for name in names))
 
     def widened(self, wall_mm: float) -> "Tubes":
-        """The tubes with their walls."""
+        """The tubes with `wall_mm` added to every radius."""
         return Tubes(self.start, self.end, self.start_radius + wall_mm, self.end_radius + wall_mm)
 
 
 def fractions(tubes: Tubes, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
-    """Which voxels tubes touch: flat indices, and the fraction (0..1] of each voxel's volume, float32.
+    """Partial volumes of the tubes: flat indices of the voxels, and the fraction (0..1] of each voxel, float32.
 
-    The tubes are filled with evenly spread sample places, each of which stands for its share of the volume, so that a
-    vessel thinner than a voxel gives a partial volume as it does in a scanner.
+    The tubes are filled with evenly spread sample points that represent equal parts of their volume, so that a vessel
+    thinner than a voxel gives a partial volume as in a scanner.
     """
     origin = np.array([axis.ravel()[0] for axis in mesh])
     spacing = np.array([axis.ravel()[1] - axis.ravel()[0] for axis in mesh])
     shape = tuple(axis.size for axis in mesh)
     step = 0.6 * float(np.prod(spacing)) ** (1 / 3)
-    found, shares = [], []
+    voxels, shares = [], []
     length = np.linalg.norm(tubes.end - tubes.start, axis=1)
     slices = np.maximum(1, np.ceil(length / step)).astype(int)
     piece = np.repeat(np.arange(len(slices)), slices)
@@ -69,17 +69,17 @@ def fractions(tubes: Tubes, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
         index = np.round((place - origin) / spacing).astype(np.int64)
         inside = ((index >= 0) & (index < shape)).all(axis=1)
         flat, where = np.unique(np.ravel_multi_index(index[inside].T, shape), return_inverse=True)
-        found.append(flat)
+        voxels.append(flat)
         shares.append(np.bincount(where, weights=share[disc[inside]], minlength=len(flat)))
-    flat, where = np.unique(np.concatenate(found), return_inverse=True)
+    flat, where = np.unique(np.concatenate(voxels), return_inverse=True)
     total = np.bincount(where, weights=np.concatenate(shares), minlength=len(flat))
     return flat, np.minimum(total, 1).astype(np.float32)
 
 
 def draw_tubes(hu: np.ndarray, where: np.ndarray, tubes: Tubes, *, mesh: Mesh, value_hu: float) -> None:
-    """Mixes `value_hu` into the C-ordered `hu` by the tubes' partial volumes, where the bool array `where` holds."""
+    """Blends `value_hu` into the C-ordered `hu` by the tubes' partial volumes, where the bool array `where` is True."""
     flat, share = fractions(tubes, mesh)
-    chosen = where.reshape(-1)[flat]
-    flat, share = flat[chosen], share[chosen]
+    inside = where.reshape(-1)[flat]
+    flat, share = flat[inside], share[inside]
     voxels = hu.reshape(-1)
     voxels[flat] += share * (value_hu - voxels[flat])

@@ -1,7 +1,7 @@
-"""How well two masks overlap, from counts of voxels.
+"""Overlap of two masks, from counts of voxels.
 
-The voxels are read once, into a confusion matrix; every score of every class, and of any group of classes taken as one
-mask, is then a ratio of its entries. Definitions: Taha & Hanbury, BMC Medical Imaging 15:29 (2015); Maier-Hein et al.,
+The voxels are counted once, into a confusion matrix; the scores of every class, and of any group of classes as one
+mask, are ratios of its entries. Definitions: Taha & Hanbury, BMC Medical Imaging 15:29 (2015); Maier-Hein et al.,
 "Metrics Reloaded", Nature Methods 21 (2024). TP, FP, FN, TN are numbers of voxels: true and false positives and
 negatives of the prediction.
 
@@ -72,10 +72,10 @@ class MaskCounts:
 
 
 def mask_counts(matrix: np.ndarray, members: Iterable[int]) -> MaskCounts:
-    """The counts for the classes `members` taken as one mask, from a confusion matrix (classes, classes).
+    """Counts of the classes `members` as one mask, from a confusion matrix (classes, classes).
 
-    Within the group, one class taken for another is no error. Raises InputError for an empty group, a class given
-    twice or a class that the matrix does not have.
+    Confusions within the group are no errors. Raises InputError for an empty group, a repeated class or a class that
+    the matrix does not have.
 
     >>> matrix = np.array([[5, 0, 1], [0, 2, 1], [1, 1, 3]])
     >>> mask_counts(matrix, [2])
@@ -140,7 +140,7 @@ def precision(counts: MaskCounts) -> float:
 
 
 def accuracy(counts: MaskCounts) -> float:
-    """Accuracy, (TP + TN) / (TP + FP + FN + TN): near 1 for every small structure, so read it beside the others.
+    """Accuracy, (TP + TN) / (TP + FP + FN + TN): near 1 for every small structure, read with the others.
 
     >>> accuracy(MaskCounts(true_positive=3, false_positive=2, false_negative=0, true_negative=3))
     0.75
@@ -157,7 +157,7 @@ OVERLAP_SCORES: dict[str, Callable[[MaskCounts], float]] = {
     "precision": precision,
     "accuracy": accuracy,
 }
-"""The scores of this file by their column names, in the order of the tables."""
+"""The scores by their column names, in the order of the tables."""
 
 
 def _ratio(part: int, whole: int) -> float:

@@ -1,6 +1,6 @@
-"""Whether a segmentation can be that of lungs: volumes, densities and sides against what the literature reports.
+"""Plausibility of a lung segmentation: volumes, densities and sides against limits from the literature.
 
-The limits are wide: what lies outside is hardly ever right, but what lies inside may still be wrong.
+The limits are wide: values outside are almost always errors, values inside may still be wrong.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,9 +33,9 @@ OTHER_REGION = "is this a CT of the chest?"
 
 @dataclass(frozen=True)
 class Limit:
-    """What a fact about the lungs may be, `lowest` to `highest` in `unit`, and where that is from (`source`).
+    """Limits of a fact about the lungs: `lowest` to `highest` in `unit`, from the publication `source`.
 
-    `message`: what a value outside may come from. `whole_lungs_only`: the limit does not hold where the lungs reach an
+    `message`: a likely cause of values outside. `whole_lungs_only`: the limit is not applied where the lungs reach an
     end of the scan, as in series of central slices.
     """
 
@@ -58,15 +58,15 @@ LIMITS = (
     Limit("infection_mean_hu", -900, inf, "HU", AERATION, "is emphysema taken for infection?"),
     Limit("infection_mean_hu", -inf, 200, "HU", AERATION, "is bone or metal taken for infection?"),
 )
-"""A volume below a quarter of a small child's, or above that of any healthy adult and a quarter more, is implausible,
-and so is a lung with the mean of air or of tissue without air, and an infection without tissue or denser than it."""
+"""Implausible are volumes below a quarter of a small child's or above 1.25 times that of any healthy adult, lungs with
+the mean density of air or of airless tissue, and infections with that of air or above that of tissue."""
 
 
 def implausible(facts: Mapping, table: LabelTable, lungs: Sequence[int], *, infection: int) -> Iterator[str]:
-    """Yields a sentence for each of the facts, as of `volumetry`, that lies outside its limits.
+    """Yields a sentence for each of the `facts` of `volumetry` outside its limits.
 
-    None is checked where there are no `lungs`, as with a model of other organs; mean HU are not where they are None, as
-    those of a CT that is not in HU.
+    Nothing is checked without `lungs`, as with a model of other organs, and no mean HU that is None, as for a CT that
+    is not in HU.
 
     >>> from pneumoseg.data_io.volumes.labels import LUNG_LABELS
     >>> for sentence in implausible({"lung_left_ml": 0, "lung_right_ml": 0}, LUNG_LABELS, (1, 2), infection=3):
@@ -94,9 +94,9 @@ def implausible(facts: Mapping, table: LabelTable, lungs: Sequence[int], *, infe
 def _measured(
     facts: Mapping, table: LabelTable, lungs: Sequence[int], infection: int
 ) -> dict[str, list[tuple[str, float | None]]]:
-    """What the limits are for, in words, and its value, by the limits' facts.
+    """Description and value of each measurement, by the `fact` of its limits.
 
-    The smaller of two lungs is measured with all infection as part of it, as it may be; in percent of the larger.
+    The smaller lung is measured in percent of the larger, with all infection counted as part of it.
     """
     names = [table.names[label] for label in lungs]
     measured: dict[str, list[tuple[str, float | None]]] = {

@@ -1,4 +1,4 @@
-"""How well probabilities rank voxels: the area under the receiver operating characteristic (ROC)."""
+"""Ranking of voxels by probabilities: the area under the receiver operating characteristic (ROC)."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def roc_auc(reference: np.ndarray, scores: np.ndarray) -> float:
         )
     if not np.isfinite(scores).all():
         raise InputError("scores to rank must be finite, found NaN or infinity")
-    # Maps hold few different values (256 steps), so counting each value needs no sorting of pairs.
+    # Maps have few distinct values (256 steps): counting each value avoids a comparison of pairs.
     values, place = np.unique(scores, return_inverse=True)
     place = place.ravel()
     inside = np.bincount(place[reference.ravel()], minlength=len(values)).astype(np.float64)

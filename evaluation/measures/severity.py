@@ -1,6 +1,6 @@
-"""How severe the disease is, as far as a mask tells: infected shares per lung, five categories, CT severity scores.
+"""Severity of the disease from a mask: infected share per lung, five categories, CT severity scores.
 
-Numbers for research, not a diagnosis.
+For research, not for diagnosis.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
 RESEARCH_ONLY = "For research only: computed from masks, no diagnosis and no medical device."
 
 CATEGORIES = ((0, "Low"), (20, "Mild"), (40, "Moderate"), (60, "Severe"), (80, "Critical"))
-"""The percent at which each category begins, and its name; it ends before the next begins."""
+"""Lower limit (percent) and name of each category."""
 
 HIGH_OPACITY_HU = -200.0
 LOBES = 5
 OUTSIDE_LOBES_PERCENT = 5.0
-"""The most of the infection that may lie outside the lobes of a lobe mask that is still believed."""
+"""Largest share of the infection outside the lobes for which a lobe mask is accepted."""
 
 SAME_DISTANCE_MM = 1e-6
 SIDES = ("left", "right")
@@ -60,14 +60,14 @@ DEFINITIONS = {
     "lobe mask, where one of the lobes is absent, or where more than 5 % of the infection lies outside the lobes.",
     "remarks": "What is to be known about this row.",
 }
-"""What each column of the table is, and where it comes from."""
+"""Definition and source of each column of the table."""
 
 
 @dataclass(frozen=True, eq=False)
 class LungSlices:
-    """One lung slice by slice, from the feet up: `whole` (z,) voxels, infection included; `infected` (z,) voxels.
+    """One lung by slices, from the feet up: voxels `whole` (z,), infection included, and `infected` (z,).
 
-    Halves occur: see `split_lungs`.
+    Counts may end in .5, see `split_lungs`.
     """
 
     whole: np.ndarray
@@ -81,7 +81,7 @@ class LungSlices:
     def thirds(self) -> tuple[float | None, ...]:
         """Infected percent of the lower, middle and upper third of the height between lowest and highest slice.
 
-        A slice belongs to the third that its centre lies in. None for a third without lung.
+        A slice belongs to the third that contains its centre. None for a third without lung.
 
         >>> LungSlices(whole=np.array([2, 2, 2]), infected=np.array([2, 1, 0])).thirds()
         (100.0, 50.0, 0.0)
@@ -105,11 +105,11 @@ def severity(
     infection: int = 3,
     lobes: Volume | None = None,
 ) -> dict[str, float | str | None]:
-    """One row per case, columns as `DEFINITIONS` but `case`; what is undefined is None.
+    """The row of one case, columns as `DEFINITIONS` without `case`; undefined values are None.
 
     `mask`: class numbers (x, y, z) of `table`, in which infection overwrites lung; `lungs`: the labels of the left and
-    the right lung; `image`: the CT in HU (other values, such as windowed ones, give a remark and no HU facts); `lobes`:
-    label map 0..5, one label per lobe in any order, the infection in it included. A mask without any lung gives a row
+    the right lung; `image`: the CT in HU (windowed values give a remark and no HU facts); `lobes`:
+    label map 0..5, one label per lobe in any order, infection included. A mask without any lung gives a row
     with volume and HU of the infection alone, and a remark.
 
     Raises InputError for labels outside the table or the lobes' 0..5, for `lungs` and `infection` that are not three
@@ -157,12 +157,12 @@ def severity(
 def split_lungs(
     labels: np.ndarray, spacing_mm: Sequence[float], lungs: tuple[int, int], *, infection: int
 ) -> tuple[LungSlices, LungSlices]:
-    """The left and the right lung, each with the infected voxels that are nearer to it than to the other.
+    """The left and the right lung, each with the infected voxels nearer to it than to the other.
 
     `labels`: class numbers (x, y, z); distances are Euclidean, in mm, to the nearest voxel of a lung's label. A voxel
-    as far from one as from the other counts half for each, so that a mirrored patient has mirrored numbers. Without
-    one of the lungs all infection is the other's; without both there are no sides: raises ValueError. Of a lung that
-    is infected but for a remnant, the far end may be nearer to the other lung and is then counted there.
+    at equal distance counts half for each, so that mirrored masks give mirrored numbers. Without one of the lungs all
+    infection belongs to the other. In a lung that is almost completely infected, distant infection may be nearer to the
+    other lung and is counted there. Raises ValueError without lungs.
 
     >>> left, right = split_lungs(np.array([[[1]], [[3]], [[0]], [[2]]]), (1.0, 1.0, 1.0), (1, 2), infection=3)
     >>> left.whole.tolist(), left.infected.tolist(), right.whole.tolist()
@@ -189,7 +189,7 @@ def split_lungs(
 
 
 def category(percent: float) -> str:
-    """The category of an infected percent 0..100; each begins at its own edge: 19.99 is Low, 20 is Mild.
+    """The category of an infected percent 0..100: 19.99 is Low, 20 is Mild.
 
     >>> category(19.99), category(20)
     ('Low', 'Mild')
@@ -198,8 +198,8 @@ def category(percent: float) -> str:
 
 
 def extent_score(percent: float) -> int:
-    """0..5 for the infected percent of a lobe or region: 0 none, 1 below 5, 2 from 5 to 25 inclusive, 3 above 25 and
-    below 50, 4 from 50 to 75 inclusive, 5 above 75 (Pan et al. 2020, whose whole numbers leave gaps, made continuous).
+    """Score 0..5 of the infected percent of a lobe or region: 0 none, 1 below 5, 2 from 5 to 25 inclusive, 3 above 25
+    and below 50, 4 from 50 to 75 inclusive, 5 above 75 (Pan et al. 2020, made continuous).
 
     >>> [extent_score(percent) for percent in (0, 1, 5, 26, 50, 76)]
     [0, 1, 2, 3, 4, 5]
@@ -228,11 +228,11 @@ def _opacity(values: np.ndarray, infected: np.ndarray, remarks: list[str]) -> di
     if not is_hu(minimum, maximum):
         remarks.append(f"the CT is not in HU (values {minimum:g}..{maximum:g}): no HU facts")
         return {}
-    own = values[infected]
-    if not own.size:
+    hu = values[infected]
+    if not hu.size:
         return {}
-    dense = np.count_nonzero(own > HIGH_OPACITY_HU)
-    return {"infection_mean_hu": float(own.mean(dtype=np.float64)), "high_opacity_percent": 100.0 * dense / own.size}
+    dense = np.count_nonzero(hu > HIGH_OPACITY_HU)
+    return {"infection_mean_hu": float(hu.mean(dtype=np.float64)), "high_opacity_percent": 100.0 * dense / hu.size}
 
 
 def _ctsi(lobes: np.ndarray, infected: np.ndarray, remarks: list[str]) -> float | None:
@@ -250,7 +250,7 @@ def _ctsi(lobes: np.ndarray, infected: np.ndarray, remarks: list[str]) -> float 
 
 
 def _summed(percents: Sequence[float | None]) -> float | None:
-    """The regions' scores, summed and scaled to 0..25; None where a region is undefined."""
+    """Sum of the scores of all regions, scaled to 0..25; None where a region is undefined."""
     scores = [extent_score(percent) for percent in percents if percent is not None]
     return 5 * LOBES * sum(scores) / (5 * len(percents)) if len(scores) == len(percents) else None
 
@@ -259,18 +259,18 @@ def _percent(part: float, whole: float) -> float | None:
     return 100.0 * float(part) / float(whole) if whole else None
 
 
-def _check_labels(labels: np.ndarray, table: LabelTable, chosen: tuple[int, int, int]) -> None:
-    if len(set(chosen)) != 3 or not all(0 < label < len(table) for label in chosen):
+def _check_labels(labels: np.ndarray, table: LabelTable, classes: tuple[int, int, int]) -> None:
+    if len(set(classes)) != 3 or not all(0 < label < len(table) for label in classes):
         raise InputError(
             f"left lung, right lung and infection are three different classes in 1..{len(table) - 1}, "
-            f"found {', '.join(map(str, chosen))}"
+            f"found {', '.join(map(str, classes))}"
         )
     _check_range(labels, len(table), "mask")
 
 
 def _check_range(labels: np.ndarray, count: int, role: str) -> None:
-    found = np.unique(labels)
-    wrong = found[~np.isin(found, np.arange(count))]
+    values = np.unique(labels)
+    wrong = values[~np.isin(values, np.arange(count))]
     if wrong.size:
         raise InputError(
             f"labels of a {role} must be 0..{count - 1}, found {', '.join(f'{one:g}' for one in wrong[:5])}"

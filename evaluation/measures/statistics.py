@@ -1,6 +1,6 @@
-"""What paired differences say: an interval for their mean, a test, its correction for many tests, an effect size.
+"""Statistics of paired differences: interval of the mean, test, correction for multiple tests, effect size.
 
-All functions take 1-D float arrays, one value per case; NaN means undefined and is left out.
+All functions take 1-D float arrays, one value per case; NaN means undefined and is ignored.
 """
 
 import warnings
@@ -11,7 +11,7 @@ import scipy.stats
 from pneumoseg.data_io.errors import InputError
 
 DRAWN_AT_ONCE = 2_000_000
-"""Values that the bootstrap holds at a time: 16 MB of them, as much of their indices."""
+"""Values drawn at a time by the bootstrap: 16 MB, and as much for their indices."""
 
 
 def bootstrap_interval(

@@ -1,12 +1,12 @@
-"""How far two masks' surfaces lie apart, each piece of surface weighing by its area.
+"""Distances between the surfaces of two masks, weighted by area.
 
-Every 2x2x2 neighbourhood of voxels that holds both inside and outside is one surface element. It lies at the voxels'
-common corner; its area is that of the marching-cubes polygons (Lorensen & Cline 1987) that separate its inside from its
-outside. Beyond the volume is outside, so a mask that touches the volume's border has a surface there too. The distance
-of an element is that to the nearest element of the other surface. Definitions: Nikolov et al., "Clinically Applicable
-Segmentation of Head and Neck Anatomy for Radiotherapy", JMIR 23(7):e26151 (2021), and their software surface-distance.
+Every 2x2x2 neighbourhood with voxels inside and outside is one surface element. It lies at the common corner of the
+voxels; its area is that of the marching-cubes polygons (Lorensen & Cline 1987) between inside and outside. Everything
+beyond the volume is outside, so a mask that touches the border has a surface there. The distance of an element is that
+to the nearest element of the other surface. Definitions: Nikolov et al., "Clinically Applicable Segmentation of Head
+and Neck Anatomy for Radiotherapy", JMIR 23(7):e26151 (2021), and their software surface-distance.
 
-An element knows its place to half a voxel only. So where smooth surfaces lie 3 voxels apart the mean distance is about
+The position of an element is accurate to half a voxel: for smooth surfaces 3 voxels apart the mean distance is about
 2.5 voxels, and the area of a ball is 8 % (cubic voxels) to 13 % too large.
 
 Checked against surface-distance 0.1: the table of areas agrees for all 254 elements at 300 random spacings to rounding
@@ -31,16 +31,16 @@ TOLERANCES_MM = {"lung_left": 1.0, "lung_right": 1.0, "lungs": 1.0, "infection":
 """Tolerances of NSD by class, as in the benchmark of Ma et al., Medical Physics 48(3) (2021)."""
 
 ROUNDING_MM = 1e-4
-"""What a distance may exceed a tolerance by: spacings are stored as float32, where 5 x 0.6 mm is more than 3 mm."""
+"""Margin of the tolerances: spacings are stored as float32, where 5 x 0.6 mm is more than 3 mm."""
 
 
 @dataclass(frozen=True, eq=False)
 class SurfaceDistances:
     """Two surfaces in elements: the distance of each to the other surface (mm) and its area (mm2), all float64.
 
-    `reference_mm`, `reference_areas_mm2`: one value per element of the reference's surface, distances towards the
-    prediction; `prediction_mm`, `prediction_areas_mm2`: the other way round. An empty mask has no elements; then the
-    distances of the other mask's are the diagonal of the volume.
+    `reference_mm`, `reference_areas_mm2`: one value per element of the reference's surface, distances to the
+    prediction; `prediction_mm`, `prediction_areas_mm2`: the reverse. An empty mask has no elements; the distances of
+    the other mask are then the diagonal of the volume.
     """
 
     reference_mm: np.ndarray
@@ -56,10 +56,10 @@ def surface_distances(
     *,
     whole_shape: tuple[int, int, int] | None = None,
 ) -> SurfaceDistances:
-    """Measures both surfaces against each other, once for all scores.
+    """Measures the distances between both surfaces, for all scores.
 
     `reference`, `prediction`: bool (x, y, z) of one shape, axes at right angles; `spacing_mm` along x, y, z.
-    `whole_shape`: of the volume that the two were cut from, whose diagonal stands for an empty mask. Raises
+    `whole_shape`: shape of the volume that the masks were cropped from, for the diagonal. Raises
     InputError for other types, shapes and spacings.
 
     >>> mask = np.zeros((4, 4, 8), bool)
@@ -72,16 +72,16 @@ def surface_distances(
     _check(reference, prediction, spacing_mm)
     shape, spacing = np.array(whole_shape or reference.shape), np.array(spacing_mm, dtype=np.float64)
     diagonal_mm = float(np.linalg.norm(shape * spacing))
-    # The scores do not depend on the order of the axes, and memory is read fastest in its own order.
+    # The scores do not depend on the order of the axes; memory order is the fastest to read.
     order = np.argsort([-abs(stride) for stride in reference.strides], kind="stable")
     masks, spacing = (reference.transpose(order), prediction.transpose(order)), spacing[order]
     box = bounding_box(masks[0] | masks[1])
     codes = [_neighbourhoods(mask[box]) for mask in masks]
     elements = [np.flatnonzero(_on_surface(code)) for code in codes]
     areas = element_areas_mm2(spacing)
-    towards = [_distances_mm(codes[1 - own], elements[1 - own], elements[own], spacing, diagonal_mm) for own in (0, 1)]
-    first, second = (areas[code.ravel()[own]] for code, own in zip(codes, elements, strict=True))
-    return SurfaceDistances(towards[0], first, towards[1], second)
+    directed = [_distances_mm(codes[1 - one], elements[1 - one], elements[one], spacing, diagonal_mm) for one in (0, 1)]
+    first, second = (areas[code.ravel()[indices]] for code, indices in zip(codes, elements, strict=True))
+    return SurfaceDistances(directed[0], first, directed[1], second)
 
 
 def hausdorff_mm(surfaces: SurfaceDistances, percent: float = 100.0) -> float:
@@ -127,7 +127,7 @@ def average_distance_mm(surfaces: SurfaceDistances) -> float:
 
 
 def surface_dice(surfaces: SurfaceDistances, tolerance_mm: float) -> float:
-    """Normalised surface Dice (NSD): the share of both surfaces' area that is no further than `tolerance_mm` away.
+    """Normalised surface Dice (NSD): the share of the area of both surfaces within `tolerance_mm` of the other.
 
     One mask empty: 0; both: NaN. Raises InputError for a tolerance below 0.
 
@@ -146,9 +146,9 @@ def surface_dice(surfaces: SurfaceDistances, tolerance_mm: float) -> float:
 
 
 def element_areas_mm2(spacing_mm: np.ndarray | tuple[float, float, float]) -> np.ndarray:
-    """The area of each of the 256 surface elements, float64 (256,), by its neighbourhood's number.
+    """The area of each of the 256 neighbourhoods, float64 (256,), by number.
 
-    Bit x + 2 y + 4 z of the number says whether the voxel (x, y, z), each 0 or 1, is inside; 0 and 255 have no area.
+    Bit x + 2 y + 4 z of the number is set where the voxel (x, y, z), each 0 or 1, is inside; 0 and 255 have no area.
 
     >>> float(element_areas_mm2((2.0, 3.0, 5.0))[0b00001111])  # the four lower voxels: a square of 2 x 3 mm
     6.0
@@ -159,10 +159,10 @@ def element_areas_mm2(spacing_mm: np.ndarray | tuple[float, float, float]) -> np
 
 @cache
 def _unit_triangles() -> np.ndarray:
-    """For each neighbourhood of cubic voxels of size 1, its triangles' normals as long as their area: (256, 4, 3).
+    """Normals of the triangles of each neighbourhood of unit voxels, with their area as length: (256, 4, 3).
 
-    The vertices are the middles of the edges between inside and outside. Each polygon is cut into triangles from the
-    vertex that gives the largest area: so its plane parts stay whole and mirrored neighbourhoods have equal areas.
+    The vertices are the midpoints of the edges between inside and outside. Each polygon is split into triangles from
+    the vertex that gives the largest area: planar parts stay whole and mirrored neighbourhoods have equal areas.
     """
     table = np.zeros((256, 4, 3))
     for number in range(256):
@@ -174,8 +174,8 @@ def _unit_triangles() -> np.ndarray:
 def _polygons(number: int) -> list[list[tuple[int, ...]]]:
     """The closed polygons between inside and outside of a neighbourhood; vertices in half voxels, 0..2.
 
-    On each of the cube's six faces, the middles of the cut edges are joined. Where all four are cut, inside lies on one
-    diagonal and outside on the other: whichever has fewer of the eight voxels (inside, of four) is kept apart.
+    On each of the six faces of the cube, the midpoints of the cut edges are joined. Where all four are cut, inside lies
+    on one diagonal and outside on the other: the one with fewer of the eight voxels (inside, of four) is separated.
     """
 
     def inside(corner: tuple[int, ...]) -> bool:
@@ -187,7 +187,7 @@ def _polygons(number: int) -> list[list[tuple[int, ...]]]:
         ring = [(*face[:axis], side, *face[axis:]) for face in ((0, 0), (0, 1), (1, 1), (1, 0))]
         middles = [tuple(a + b for a, b in zip(ring[index - 1], ring[index], strict=True)) for index in range(4)]
         cut = [index for index in range(4) if inside(ring[index - 1]) != inside(ring[index])]
-        if len(cut) == 4:  # around each voxel that is kept apart: the edge before it and the one after it
+        if len(cut) == 4:  # around each separated voxel: the edge before it and the one after it
             pairs = [(index, (index + 1) % 4) for index in range(4) if inside(ring[index]) == apart]
         else:
             pairs = [(cut[0], cut[1])] if cut else []
@@ -216,7 +216,7 @@ def _largest_fan(polygon: list[tuple[int, ...]]) -> np.ndarray:
 
 
 def _neighbourhoods(mask: np.ndarray) -> np.ndarray:
-    """The number of each 2x2x2 neighbourhood (see `element_areas_mm2`), one more per axis than voxels: uint8."""
+    """The number of each 2x2x2 neighbourhood (see `element_areas_mm2`), uint8, one more per axis than voxels."""
     codes = np.pad(mask, 1).view(np.uint8)
     for axis in range(3):
         first, second = np.moveaxis(codes, axis, 0)[:-1], np.moveaxis(codes, axis, 0)[1:]
@@ -225,7 +225,7 @@ def _neighbourhoods(mask: np.ndarray) -> np.ndarray:
 
 
 def _on_surface(codes: np.ndarray) -> np.ndarray:
-    """Where neighbourhoods hold both inside and outside: 1 .. 254, read off in one comparison of wrapped bytes."""
+    """Neighbourhoods with voxels inside and outside: 1 .. 254, by one comparison of wrapped bytes."""
     return codes - np.uint8(1) < 254
 
 
@@ -243,7 +243,7 @@ def _distances_mm(
 def _percentile(distances_mm: np.ndarray, areas_mm2: np.ndarray, percent: float) -> float:
     order = np.argsort(distances_mm)
     reached = np.cumsum(areas_mm2[order])
-    # A hair less than the share: where it is met exactly, rounding in the order of summation must not decide.
+    # Slightly below the share, so that rounding does not decide where it is met exactly.
     index = np.searchsorted(reached, percent / 100 * reached[-1] * (1 - 1e-9))
     return float(distances_mm[order[index]])
 

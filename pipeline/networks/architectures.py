@@ -1,8 +1,8 @@
-"""The networks of the library, each in any number of dimensions: what its blocks are, and where they come from.
+"""The networks of the library, in any number of dimensions, with the publications that define them.
 
-All take (dimensions, channels, classes, settings, dtype) and return a model as `unet.u_net` describes it. With the
-default settings they have the layers of MIScnn 1.4's architectures of the same names, but for what is said at each, and
-all end in a softmax; the plain one is of another make than MIScnn's.
+All take (dimensions, channels, classes, settings, dtype) and return a model as described in `unet.u_net`. With default
+settings they have the layers of the architectures of the same names in MIScnn 1.4, except where noted, and end in a
+softmax; `plain_unet` differs from that of MIScnn.
 """
 
 from pneumoseg.pipeline.networks import blocks
@@ -30,7 +30,7 @@ def standard_unet(
 def residual_unet(
     dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
 ) -> keras.Model:
-    """A short cut around the two convolutions of each level.
+    """A shortcut around the two convolutions of each level.
 
     He et al., Deep Residual Learning for Image Recognition, CVPR 2016; Zhang, Liu and Wang, Road Extraction by Deep
     Residual U-Net, IEEE Geoscience and Remote Sensing Letters 15(5), 2018.
@@ -45,7 +45,7 @@ def residual_unet(
 def dense_unet(
     dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
 ) -> keras.Model:
-    """Each level's input is kept beside the output of each of its convolutions.
+    """The input of each level is concatenated with the output of each of its convolutions.
 
     Huang et al., Densely Connected Convolutional Networks, CVPR 2017; Kolařík et al., Optimized High Resolution 3D
     Dense-U-Net Network for Brain and Spine Segmentation, Applied Sciences 9(3), 2019.
@@ -60,7 +60,7 @@ def dense_unet(
 def compact_unet(
     dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
 ) -> keras.Model:
-    """Each level's input is kept beside the output of its two convolutions: between the standard and the dense U-Net.
+    """The input of each level is concatenated with the output of its two convolutions.
 
     After Kolařík et al., as the dense U-Net.
     """
@@ -74,7 +74,7 @@ def compact_unet(
 def attention_unet(
     dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
 ) -> keras.Model:
-    """The standard U-Net, with gates that let through where the encoder matters.
+    """The standard U-Net with attention gates on the skip connections.
 
     Oktay et al., Attention U-Net: Learning Where to Look for the Pancreas, MIDL 2018.
     """
@@ -95,11 +95,11 @@ def attention_unet(
 def attention_residual_unet(
     dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
 ) -> keras.Model:
-    """The attention U-Net, with a short cut around the two convolutions of each encoder level.
+    """The attention U-Net with a shortcut around the two convolutions of each encoder level.
 
-    Oktay et al. and He et al., as the attention and the residual U-Net. Neither the bottom nor the decoder has short
-    cuts. In MIScnn's 3D network, unlike its 2D one, the short cut begins after the convolutions that it should bypass,
-    which makes 44,000 parameters more than here; here it is in any number of dimensions as there in two.
+    Oktay et al. and He et al., as the attention and the residual U-Net. Bottom and decoder have no shortcuts. As in the
+    2D network of MIScnn; in its 3D network the shortcut begins after the convolutions that it should bypass, with
+    44,000 parameters more.
     """
     kit = Kit.of(dimensions, settings, dtype)
     block = blocks.two_convolutions
@@ -119,12 +119,12 @@ def attention_residual_unet(
 def multires_unet(
     dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
 ) -> keras.Model:
-    """Convolutions of growing reach side by side, and residual paths from the encoder to the decoder.
+    """Blocks of convolutions with growing receptive fields, and residual paths from encoder to decoder.
 
     Ibtehaz and Rahman, MultiResUNet: Rethinking the U-Net Architecture for Multimodal Biomedical Image Segmentation,
-    Neural Networks 121, 2020. `settings.filters` are the widths of the U-Net that each level is to match in parameters;
-    the blocks' are 1.67 times that. The output is not batch-normalised, as it is in the authors' program: a softmax of
-    values with variance 1 could never be sure.
+    Neural Networks 121, 2020. `settings.filters` are the widths of a U-Net with as many parameters per level; the
+    blocks have 1.67 times as many. Unlike in the authors' program the output is not batch-normalised, as the softmax of
+    values with variance 1 cannot reach high probabilities.
     """
     kit = Kit.of(dimensions, settings, dtype)
     block = blocks.multires
@@ -146,7 +146,7 @@ def plain_unet(
     """Strided convolutions instead of pooling, instance normalisation, leaky ReLU.
 
     Isensee et al., nnU-Net: a self-configuring method for deep learning-based biomedical image segmentation, Nature
-    Methods 18, 2021. `settings.batch_norm` means nothing to it.
+    Methods 18, 2021. `settings.batch_norm` has no effect.
     """
     kit = Kit.of(dimensions, settings, dtype)
     block = blocks.instance_normalised

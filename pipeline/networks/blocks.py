@@ -1,6 +1,6 @@
-"""The blocks that U-Nets are made of: each takes a tensor (batch, x[, y[, z]], channels) and returns one.
+"""The blocks of the U-Nets: functions from a tensor (batch, x[, y[, z]], channels) to another.
 
-Where batch normalisation is left out, it is left out of every block but the instance-normalised one.
+Without batch normalisation, only the instance-normalised block has a normalisation.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Tensor: TypeAlias = keras.KerasTensor
 
 @dataclass(frozen=True)
 class Kit:
-    """What all layers of a network share, and the layers with it. `batch_norm_momentum` None: no normalisation.
+    """Layers with the shared parameters of a network. `batch_norm_momentum` None: no batch normalisation.
 
     `dtype`: a Keras dtype policy, for instance "mixed_bfloat16".
     """
@@ -27,38 +27,38 @@ class Kit:
 
     @classmethod
     def of(cls, dimensions: int, settings: NetworkSettings, dtype: str) -> "Kit":
-        """As the settings have it."""
+        """The kit that the settings describe."""
         return cls(dimensions, dtype, settings.batch_norm_momentum if settings.batch_norm else None)
 
     def convolution(self, tensor: Tensor, width: int, size: int = 3, **arguments) -> Tensor:
-        """To `width` channels, by a kernel of `size` voxels along each axis."""
+        """Convolution to `width` channels with a kernel of `size` voxels along each axis."""
         return layers.convolution(self.dimensions, width, size, dtype=self.dtype, **arguments)(tensor)
 
     def normalised(self, tensor: Tensor, scale: bool = True) -> Tensor:
-        """Batch normalisation, or the tensor itself where that is left out. `scale` False: without gamma."""
+        """Batch normalisation, or the tensor itself without it. `scale` False: without gamma."""
         if self.batch_norm_momentum is None:
             return tensor
         return layers.FusedBatchNormalization(self.batch_norm_momentum, scale=scale, dtype=self.dtype)(tensor)
 
     def normalised_convolution(self, tensor: Tensor, width: int, size: int = 3) -> Tensor:
-        """Convolution without bias, which the batch normalisation without gamma that follows would take away again."""
+        """Convolution without bias, then batch normalisation without gamma, which would cancel a bias."""
         bias = self.batch_norm_momentum is None
         return self.normalised(self.convolution(tensor, width, size, use_bias=bias), scale=False)
 
     def relu(self, tensor: Tensor) -> Tensor:
-        """Negative values to 0."""
+        """Rectified linear unit."""
         return keras.layers.Activation("relu", dtype=self.dtype)(tensor)
 
     def sum(self, *tensors: Tensor) -> Tensor:
-        """Voxel by voxel and channel by channel."""
+        """Element-wise sum."""
         return keras.layers.Add(dtype=self.dtype)(tensors)
 
     def product(self, *tensors: Tensor) -> Tensor:
-        """Voxel by voxel; a single channel is multiplied with every one."""
+        """Element-wise product; a single channel is broadcast."""
         return keras.layers.Multiply(dtype=self.dtype)(tensors)
 
     def joined(self, *tensors: Tensor) -> Tensor:
-        """The channels of all."""
+        """Concatenation of the channels."""
         return keras.layers.Concatenate(dtype=self.dtype)(tensors)
 
     def halved(self, tensor: Tensor) -> Tensor:
@@ -98,31 +98,31 @@ def two_convolutions(kit: Kit, tensor: Tensor, width: int) -> Tensor:
 
 
 def residual(kit: Kit, tensor: Tensor, width: int) -> Tensor:
-    """Two convolutions plus a short cut around them: a convolution 1 with ReLU, which also fits the channels."""
+    """Two convolutions plus a shortcut: a convolution 1 with ReLU, which also adapts the number of channels."""
     return kit.sum(kit.convolution(tensor, width, 1, activation="relu"), two_convolutions(kit, tensor, width))
 
 
 def rectified_residual(kit: Kit, tensor: Tensor, width: int) -> Tensor:
-    """ReLU of two convolutions plus a short cut around them: a convolution 1 with batch normalisation."""
+    """ReLU of two convolutions plus a shortcut: a convolution 1 with batch normalisation."""
     short_cut = kit.normalised(kit.convolution(tensor, width, 1))
     return kit.relu(kit.sum(short_cut, two_convolutions(kit, tensor, width)))
 
 
 def dense(kit: Kit, tensor: Tensor, width: int) -> Tensor:
-    """Two convolutions, each of which is joined by the block's input."""
+    """Two convolutions, the output of each concatenated with the input of the block."""
     first = kit.joined(tensor, one_convolution(kit, tensor, width))
     return kit.joined(tensor, one_convolution(kit, first, width))
 
 
 def compact(kit: Kit, tensor: Tensor, width: int) -> Tensor:
-    """Two convolutions, joined by the block's input."""
+    """Two convolutions, their output concatenated with the input of the block."""
     return kit.joined(tensor, two_convolutions(kit, tensor, width))
 
 
 def multires(kit: Kit, tensor: Tensor, width: int) -> Tensor:
-    """Convolutions in a row that see 3, 5 and 7 voxels, joined, plus a short cut around them.
+    """Successive convolutions with receptive fields of 3, 5 and 7 voxels, concatenated, plus a shortcut.
 
-    They have about 0.28, 0.56 and 0.83 times `width` channels, rounded down, and the block has the sum.
+    They have about 0.28, 0.56 and 0.83 times `width` channels, rounded down; the output has the sum.
     """
     widths = [max(1, int(1.67 * width * share)) for share in (0.167, 0.333, 0.5)]
     seen = [tensor]
@@ -133,7 +133,7 @@ def multires(kit: Kit, tensor: Tensor, width: int) -> Tensor:
 
 
 def instance_normalised(kit: Kit, tensor: Tensor, width: int, stride: int = 1) -> Tensor:
-    """Twice (convolution 3, instance normalisation, leaky ReLU 0.01); the first convolution takes steps of `stride`."""
+    """Twice (convolution 3, instance normalisation, leaky ReLU 0.01); the first convolution has the stride `stride`."""
     for step in (stride, 1):
         tensor = kit.convolution(tensor, width, strides=step)
         tensor = layers.FusedInstanceNormalization(dtype=kit.dtype)(tensor)
@@ -141,21 +141,21 @@ def instance_normalised(kit: Kit, tensor: Tensor, width: int, stride: int = 1) -
     return tensor
 
 
-# What the decoder joins at a level: of (kit, the encoder's tensor, the decoder's from the level below, channels of the
-# level, how many levels lie below).
+# Skip connection of a level, a function of (kit, tensor of the encoder, tensor of the decoder from the level below,
+# channels of the level, number of levels below).
 Skip = Callable[[Kit, Tensor, Tensor, int, int], Tensor]
 
 
 def unchanged(kit: Kit, skip: Tensor, below: Tensor, width: int, levels_below: int) -> Tensor:
-    """The encoder's tensor as it is."""
+    """The tensor of the encoder, unchanged."""
     return skip
 
 
 def attention_gate(kit: Kit, skip: Tensor, below: Tensor, width: int, levels_below: int) -> Tensor:
-    """The encoder's tensor times a share, 0 to 1 for each voxel, that itself and the coarser tensor decide upon.
+    """The tensor of the encoder times attention coefficients, 0 to 1 per voxel, of both tensors.
 
-    They are added at the coarser resolution; the share of one coarse voxel goes for all voxels in it. As Oktay et al.
-    2018 but for the up-sampling (theirs is trilinear) and the kernel of 3 voxels that brings `skip` to half its size.
+    The coefficients are computed at the coarser resolution and repeated. As Oktay et al. 2018, except for the
+    up-sampling (trilinear there) and the kernel of 3 voxels of the convolution that halves `skip`.
     """
     gate = kit.relu(kit.normalised(kit.convolution(below, width, 1)))
     both = kit.relu(kit.sum(kit.convolution(skip, width, 3, strides=2), kit.convolution(gate, width, 1)))
@@ -164,9 +164,9 @@ def attention_gate(kit: Kit, skip: Tensor, below: Tensor, width: int, levels_bel
 
 
 def residual_path(kit: Kit, skip: Tensor, below: Tensor, width: int, levels_below: int) -> Tensor:
-    """The encoder's tensor through as many residual convolutions as there are levels below.
+    """The tensor of the encoder after as many residual convolutions as there are levels below.
 
-    The higher the level, the less has been computed on it and the more its tensor differs from the decoder's.
+    Levels near the full resolution have fewer layers before the skip connection, and need more convolutions on it.
     """
     for _ in range(levels_below):
         short_cut = kit.normalised_convolution(skip, width, 1)

@@ -35,11 +35,11 @@ def up_sampling(dimensions: int, factor: int, **arguments) -> keras.layers.Layer
 
 @keras.saving.register_keras_serializable(package="pneumoseg")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalisation over all axes but the last, equal to Keras's own and faster under TensorFlow.
+    """Batch normalisation over all axes but the last, equal to that of Keras and faster under TensorFlow.
 
-    Keras computes a 5-D batch normalisation from elementary operations, which costs a third to half of a training
-    step of a 3D U-Net on a CPU. The same mathematics through TensorFlow's fused kernel, on a 4-D view of the tensor,
-    is one pass. Other backends use Keras's implementation.
+    Keras computes a 5-D batch normalisation from elementary operations, a third to half of a training step of a
+    3D U-Net on a CPU. The fused kernel of TensorFlow, on a 4-D view of the tensor, computes the same in one pass. Other
+    backends use the implementation of Keras.
 
     Input and output: (batch, ..., channels), in the layer's compute dtype; statistics are float32.
     """
@@ -48,7 +48,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         super().__init__(axis=-1, momentum=momentum, epsilon=epsilon, **kwargs)
 
     def get_config(self) -> dict:
-        """The layer's configuration; the axis is always the last and is left out."""
+        """The configuration of the layer, without the axis, which is always the last."""
         config = super().get_config()
         config.pop("axis")
         return config
@@ -77,10 +77,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable(package="pneumoseg")
 class InstanceNormalization(keras.layers.Layer):
-    """Each channel of each sample to mean 0 and variance 1, then times gamma plus beta (Ulyanov et al. 2016).
+    """Normalises each channel of each sample to mean 0 and variance 1, then scales by gamma and adds beta.
 
-    The same when training and predicting. Input and output: (batch, ..., channels), in the layer's compute dtype;
-    statistics, gamma and beta are float32. The variance is the biased one.
+    Ulyanov et al. 2016. The same in training and prediction. Input and output: (batch, ..., channels), in the layer's
+    compute dtype; statistics, gamma and beta are float32. The variance is the biased one.
     """
 
     def __init__(self, epsilon: float = 1e-5, **kwargs):
@@ -102,7 +102,7 @@ class InstanceNormalization(keras.layers.Layer):
         return keras.ops.cast(outputs, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
-        """That of the input."""
+        """The shape of the input."""
         return input_shape
 
     def get_config(self) -> dict:
@@ -112,9 +112,9 @@ class InstanceNormalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="pneumoseg")
 class FusedInstanceNormalization(InstanceNormalization):
-    """Instance normalisation, under TensorFlow by the kernel of FusedBatchNormalization: two to four times as fast.
+    """Instance normalisation, two to four times as fast under TensorFlow by the kernel of FusedBatchNormalization.
 
-    The kernel takes an epsilon below 1.001e-5 for 1.001e-5.
+    The kernel raises an epsilon below 1.001e-5 to that value.
     """
 
     def call(self, inputs):

@@ -1,4 +1,4 @@
-"""What a network computes: floating-point operations, and values that its layers put out."""
+"""The cost of a network: floating-point operations, and number of output values of its layers."""
 
 import numpy as np
 
@@ -6,8 +6,8 @@ from pneumoseg.pipeline.runtime.keras_backend import keras
 
 
 def forward_operations(network: keras.Model, shape: tuple[int, ...]) -> tuple[float, float]:
-    """Operations of the convolutions for one patch (a multiplication and an addition are two), and the number of
-    values that all layers put out. Models within the network, and layers of several outputs, are left out."""
+    """Operations of the convolutions for one patch of `shape` (a multiplication and an addition are two), and the
+    number of output values of all layers. Nested models and layers with several outputs are left out."""
     layers = [
         layer
         for layer in network.layers

@@ -1,4 +1,4 @@
-"""The same network in another precision, or with the plain layers that other programs understand."""
+"""Rebuilds a network in another precision, or with standard layers for export."""
 
 from pneumoseg.pipeline.networks import layers
 from pneumoseg.pipeline.runtime.keras_backend import keras
@@ -12,8 +12,8 @@ PLAIN = {
 def rebuild(network: keras.Model, precision: str, plain: bool = False) -> keras.Model:
     """A copy of `network` whose layers compute in `precision`, a Keras dtype policy; its outputs stay float32.
 
-    `plain`: with normalisations of elementary operations instead of the fused ones, for exports. The network itself
-    where nothing is to be changed.
+    `plain`: with normalisations of elementary operations instead of the fused ones, for export. Returns the network
+    itself where nothing changes.
     """
     policies = {layer.dtype_policy.name for layer in network.layers if layer.weights}
     if policies <= {precision} and not plain:

@@ -1,4 +1,4 @@
-"""Networks by name. One of your own is a function that returns a Keras model, named "module:function":
+"""Networks by name. A user-defined network is a function that returns a Keras model, named "module:function":
 
     def shallow(dimensions, channels, classes, settings, dtype):
         inputs = keras.Input((None,) * dimensions + (channels,))
@@ -6,9 +6,9 @@
         return keras.Model(inputs, outputs)
 
 `settings` is the NetworkSettings, `dtype` a Keras dtype policy; the output is (batch, ..., classes), float32
-probabilities. Layer classes of your own need `@keras.saving.register_keras_serializable()`, and models that hold them
-`trust_plugins` when they are loaded. Layers named decoder_0, decoder_1, ... (full resolution, half, ...) are where
-deep supervision attaches.
+probabilities. Custom layer classes need `@keras.saving.register_keras_serializable()`, and models with them are loaded
+with `trust_plugins`. Deep supervision attaches to layers named decoder_0, decoder_1, ... (full resolution, half,
+...).
 """
 
 from pneumoseg.pipeline.networks import architectures
@@ -29,6 +29,6 @@ NETWORKS = {
 
 
 def build_network(settings: Settings, dtype: str = "float32") -> keras.Model:
-    """The network that the settings describe, with fresh weights drawn from Keras's seed."""
+    """The network that the settings describe, with weights initialised from the seed of Keras."""
     builder = plugins.find(settings.network.name, NETWORKS, "network")
     return builder(settings.dimensions, 1, len(settings.labels.names), settings.network, dtype)

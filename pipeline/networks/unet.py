@@ -1,4 +1,4 @@
-"""The shape that all U-Nets share, in any number of dimensions."""
+"""The common structure of all U-Nets, in any number of dimensions."""
 
 from collections.abc import Sequence
 
@@ -18,13 +18,13 @@ def u_net(
     bottom: StridedBlock | None = None,
     skip: Skip = unchanged,
 ) -> keras.Model:
-    """A network whose levels have `filters` channels, the last of them the bottom of the U.
+    """A network whose levels have `filters` channels, from the full resolution to the bottom.
 
     Each level down is an `encoder` block of stride 2 (1 at the top), the last one the `bottom` block, if given. Each
-    level up is a transposed convolution of 2, joined with what `skip` makes of the encoder's tensor, and a `decoder`
-    block; what comes of it is the output of a layer named decoder_LEVEL, 0 at full resolution, 1 at half of it, ...
+    level up is a transposed convolution of 2, concatenated with the `skip` connection, and a `decoder` block, whose
+    output is that of a layer named decoder_LEVEL: 0 at full resolution, 1 at half of it, ...
 
-    Input: (batch, x, y[, z], channels), sizes that 2 ** (levels - 1) divides.
+    Input: (batch, x, y[, z], channels), sizes divisible by 2 ** (levels - 1).
     Output: (batch, x, y[, z], classes), float32 probabilities (softmax).
     """
     inputs = keras.Input((None,) * kit.dimensions + (channels,))

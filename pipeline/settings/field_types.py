@@ -1,11 +1,11 @@
-"""What groups of settings are made of: numbers within limits, ranges that ascend, and the frozen group itself."""
+"""Types of settings: numbers within limits, ascending ranges, and the frozen group of settings."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 LARGEST = 1e6
-"""No number but a seed need be larger: this keeps products of settings far from the limits of their types."""
+"""Upper limit of all numbers but the seed: products of settings stay far from the limits of their types."""
 
 LEAST_WIDTH = 1e-3
 Level = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
@@ -20,10 +20,13 @@ ClassNumber = Annotated[int, Field(ge=0, le=255)]
 Name = Annotated[str, Field(max_length=200)]
 PositiveRange = tuple[Positive, Positive]
 NotNegativeRange = tuple[NotNegative, NotNegative]
+Labels = Annotated[tuple[Annotated[int, Field(ge=1, le=255)], ...], Field(max_length=255)]
+Plugins = Annotated[tuple[Name, ...], Field(max_length=100)]
+Axes = Annotated[tuple[Literal[0, 1, 2], ...], Field(max_length=3)]
 
 
 class Group(BaseModel):
-    """Settings that belong together: they cannot be changed, no others can be added, and all numbers are finite.
+    """A group of related settings: frozen, without extra fields, all numbers finite.
 
     The ends of a `Window` differ; those of other ranges may be equal.
     """

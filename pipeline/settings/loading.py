@@ -1,4 +1,4 @@
-"""Settings from presets, YAML files and single changes; what is wrong is said in one line."""
+"""Loads settings from presets, YAML files and single changes; errors are one line."""
 
 import importlib.resources
 import reprlib
@@ -16,14 +16,14 @@ from pneumoseg.data_io.storage.yaml_text import parse_yaml
 from pneumoseg.pipeline.settings.schema import Settings
 
 FROM_FILE = "file"
-"""What is on record as evaluation.splits where that was the path of a file: paths may tell who trained on what."""
+"""Recorded as evaluation.splits in place of a file's path, as paths may identify people or data."""
 MOST_VALUES = 10_000
 LONGEST_VALUE = 80
 LONGEST_MESSAGE = 800
 
 
 def preset_names() -> tuple[str, ...]:
-    """The names of the presets that come with the package."""
+    """The names of the presets of the package."""
     files = importlib.resources.files("pneumoseg.pipeline.settings.presets").iterdir()
     return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
 
@@ -32,7 +32,7 @@ def load_settings(preset: str | Path = "covid-3d-unet", changes: Sequence[str] =
     """Settings from a preset's name or a YAML file, with `changes` such as "training.epochs=5" (values are YAML).
 
     Raises InputError for an unknown preset, an unknown key (naming the nearest valid one), a value out of range
-    or a file that is no text.
+    or a file that is not text.
     """
     if str(preset) in preset_names():
         text = (
@@ -51,13 +51,13 @@ def load_settings(preset: str | Path = "covid-3d-unet", changes: Sequence[str] =
 
 
 def settings_from(content: dict, origin: str) -> Settings:
-    """Settings from nested dictionaries; `origin` names them in errors. Raises InputError as `load_settings`."""
+    """Settings from nested dictionaries; `origin` is named in errors. Raises InputError as `load_settings`."""
     if _value_count(content) > MOST_VALUES:
         raise InputError(f"{origin}: settings have at most {MOST_VALUES:,} values, found more")
     try:
         return Settings.model_validate(content)
     except ValidationError as error:
-        message = "; ".join(_in_words(problem) for problem in error.errors(include_url=False)[:5])
+        message = "; ".join(_message_of(problem) for problem in error.errors(include_url=False)[:5])
         shown = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]} ..."
         raise InputError(f"{origin}: {shown}") from error
 
@@ -107,7 +107,8 @@ def _change(content: dict, change: str) -> None:
     content[name] = parsed["value"]
 
 
-def _in_words(problem: typing.Any) -> str:
+def _message_of(problem: typing.Any) -> str:
+    """One error of pydantic as "KEY: MESSAGE, found VALUE"."""
     place = ".".join(str(part)[:LONGEST_VALUE] for part in problem["loc"]) or "settings"
     if problem["type"] == "extra_forbidden":
         group: typing.Any = Settings
@@ -118,13 +119,13 @@ def _in_words(problem: typing.Any) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     given = problem["input"]
-    found = "" if isinstance(given, dict | BaseModel) or "found" in message else f", found {_shortly(given)}"
-    return f"{place}: {message}{found}"
+    shown = "" if isinstance(given, dict | BaseModel) or "found" in message else f", found {_shortened(given)}"
+    return f"{place}: {message}{shown}"
 
 
-def _shortly(value: object) -> str:
-    """A value for a message, whatever its size."""
-    if isinstance(value, int) and value.bit_length() > 64:  # thousands of digits take long, or are refused by Python
+def _shortened(value: object) -> str:
+    """A value for a message, shortened where it is long."""
+    if isinstance(value, int) and value.bit_length() > 64:  # Python converts thousands of digits slowly, or refuses
         return f"a number of {value.bit_length()} bits"
     brief = reprlib.Repr()
     brief.maxstring = brief.maxother = LONGEST_VALUE
@@ -132,7 +133,7 @@ def _shortly(value: object) -> str:
 
 
 def _value_count(content: object) -> int:
-    """How many values there are in nested lists and dictionaries; counts no further than just above the limit."""
+    """The number of values in nested lists and dictionaries; counting stops just above MOST_VALUES."""
     waiting, count = [content], 0
     while waiting and count <= MOST_VALUES:
         one = waiting.pop()

@@ -6,9 +6,7 @@ import pytest
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.reading import read_labels, read_volume
 from pneumoseg.data_io.phantoms import generate as phantom_module
-from pneumoseg.data_io.phantoms.anatomy import SmoothField
 from pneumoseg.data_io.phantoms.generate import make_phantom, write_phantoms
-from pneumoseg.data_io.phantoms.tubes import Tubes, fractions
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
 
@@ -25,11 +23,6 @@ def phantoms() -> list[tuple[Volume, Volume]]:
 def world_mm(labels: Volume, chosen: np.ndarray) -> np.ndarray:
     """RAS+ millimetres (n, 3) of the voxels where the array `chosen` holds."""
     return np.argwhere(chosen) @ labels.grid.affine[:3, :3].T + labels.grid.affine[:3, 3]
-
-
-def open_mesh(count: int, spacing_mm: float = 1.0):
-    axis = ((np.arange(count) - (count - 1) / 2) * spacing_mm).astype(np.float32)
-    return axis[:, None, None], axis[None, :, None], axis[None, None, :]
 
 
 def test_shape_type_and_labels(phantoms):
@@ -218,28 +211,3 @@ def test_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "out").write_text("x")
     with pytest.raises(InputError, match="found a file"):
         write_phantoms(tmp_path / "out", 1, shape=TINY, overwrite=True)
-
-
-def test_smooth_field_is_one_function_on_every_grid():
-    field = SmoothField.random(np.random.default_rng(0), 12.0)
-    whole, every_other = open_mesh(41, 2.0), open_mesh(21, 4.0)
-    assert np.allclose(field(whole)[::2, ::2, ::2], field(every_other), atol=1e-4)
-    assert abs(float(field(open_mesh(40, 11.0)).std()) - 1) < 0.1
-
-
-def test_constant_coefficients_make_a_constant_field():
-    field = SmoothField(np.full((43, 43, 43), 2.5, dtype=np.float32), 12.0)
-    assert np.allclose(field(open_mesh(9, 70.0)), 2.5, atol=1e-4)
-
-
-@pytest.mark.parametrize("radius", [0.4, 1.5, 4.0])
-def test_tube_fills_its_own_volume(radius):
-    line = np.stack([np.zeros(5), np.zeros(5), np.linspace(-6, 6, 5)], axis=1)
-    _, share = fractions(Tubes.along(line, radius), open_mesh(21))
-    assert float(share.sum()) == pytest.approx(np.pi * radius**2 * 12, rel=0.15)
-    assert 0 < share.min() <= share.max() <= 1
-
-
-def test_tube_beyond_the_grid_touches_nothing():
-    line = np.array([[100.0, 0, 0], [120.0, 0, 0]])
-    assert fractions(Tubes.along(line, 2.0), open_mesh(9))[0].size == 0

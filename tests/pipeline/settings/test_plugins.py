@@ -21,20 +21,20 @@ partial, instance = functools.partial(gamma, power=3), Power()
 
 
 @pytest.fixture
-def own_module(tmp_path, monkeypatch):
-    """A module `steps_of_ones_own` with a function, a partial and a callable instance."""
-    (tmp_path / "steps_of_ones_own.py").write_text(SOURCE, encoding="utf-8")
+def custom_module(tmp_path, monkeypatch):
+    """A module `custom_steps` with a function, a partial and a callable instance."""
+    (tmp_path / "custom_steps.py").write_text(SOURCE, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path / "steps_of_ones_own.py"
-    sys.modules.pop("steps_of_ones_own", None)
+    yield tmp_path / "custom_steps.py"
+    sys.modules.pop("custom_steps", None)
 
 
-def test_a_function_is_known_by_the_file_that_defines_it(own_module):
-    assert plugins.source_hash("steps_of_ones_own:gamma") == sha256_of(own_module)
+def test_a_function_is_known_by_the_file_that_defines_it(custom_module):
+    assert plugins.source_hash("custom_steps:gamma") == sha256_of(custom_module)
 
 
-@pytest.mark.parametrize("name", [":gamma", ".steps_of_ones_own:gamma", "steps_of_ones_own:delta", "no_module:f"])
-def test_what_cannot_be_imported_is_refused_by_name(own_module, name):
+@pytest.mark.parametrize("name", [":gamma", ".custom_steps:gamma", "custom_steps:delta", "no_module:f"])
+def test_what_cannot_be_imported_is_refused_by_name(custom_module, name):
     with pytest.raises(InputError, match=f"loss {name}: cannot be imported"):
         plugins.find(name, {}, "loss")
 
@@ -46,8 +46,8 @@ def test_what_cannot_be_called_is_refused_by_name():
 
 @pytest.mark.parametrize(
     ("name", "found"),
-    [("steps_of_ones_own:partial", "partial"), ("steps_of_ones_own:instance", "Power"), ("numpy:sqrt", "ufunc")],
+    [("custom_steps:partial", "partial"), ("custom_steps:instance", "Power"), ("numpy:sqrt", "ufunc")],
 )
-def test_what_no_file_defines_is_refused_by_name(own_module, name, found):
+def test_what_no_file_defines_is_refused_by_name(custom_module, name, found):
     with pytest.raises(InputError, match=f"{name}: a function defined in a Python file is needed, found {found}"):
         plugins.source_hash(name)

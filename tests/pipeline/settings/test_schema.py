@@ -1,4 +1,4 @@
-"""Settings are finite numbers of a sane size, wherever they come from, and what is wrong is said in one short line."""
+"""Settings are finite numbers within limits, wherever they come from; errors are one short line."""
 
 import time
 
@@ -68,7 +68,7 @@ def test_a_bad_change_of_any_size_is_one_short_line(change):
     assert time.monotonic() - started < 5
 
 
-def test_a_list_of_a_thousand_million_values_is_told_briefly():
+def test_a_list_of_a_thousand_million_values_is_refused_with_a_short_message():
     values: list = [1] * 10
     for _ in range(8):
         values = [values] * 10

@@ -1,0 +1,119 @@
+"""Settings of the data: classes, files, preprocessing, patches and augmentation."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pneumoseg.data_io.formats.nifti_placement import GridForm
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
+from pneumoseg.pipeline.settings.field_types import (
+    Axes,
+    ClassNumber,
+    Count,
+    Group,
+    Labels,
+    Name,
+    NotNegativeRange,
+    Plugins,
+    PositiveRange,
+    Share,
+    Spacing,
+    Window,
+)
+
+
+class LabelSettings(Group):
+    """The classes, in the order of their numbers in the masks; 0 is the background."""
+
+    names: Annotated[tuple[Name, ...], Field(max_length=256)] = LUNG_LABELS.names
+    colours: Annotated[tuple[tuple[ClassNumber, ClassNumber, ClassNumber], ...], Field(max_length=256)] = (
+        LUNG_LABELS.colours
+    )
+    mirror_pairs: Annotated[tuple[tuple[ClassNumber, ClassNumber], ...], Field(max_length=128)] = (
+        LUNG_LABELS.mirror_pairs
+    )
+
+    @property
+    def table(self) -> LabelTable:
+        """The classes as a LabelTable, as files and figures use it."""
+        return LabelTable(self.names, self.colours, self.mirror_pairs)
+
+    @model_validator(mode="after")
+    def _is_a_table(self):
+        LabelTable(self.names, self.colours, self.mirror_pairs)
+        return self
+
+
+class DataSettings(Group):
+    """How files are read. `grid`: the form of a NIfTI header that places the voxels, where both forms are set; see
+    data_io/formats/nifti_placement.py."""
+
+    grid: GridForm = "sform"
+
+
+class PreprocessingSettings(Group):
+    """From HU on the scanner's grid to 0..1 on the network's grid.
+
+    `window_hu` becomes 0..1. A volume with values in 0..255 is read as windowed by `windowed_source_hu`. `spacing_mm`
+    null keeps the grid of each volume. `image_order` is the spline order of the
+    resampling (labels are resampled class by class). `steps`: user-defined functions, "module:function", applied after
+    the window; see pipeline/preprocessing/preprocessor.py. `equalise`: volumes whose slices are equalised
+    (CLAHE) on the network's grid: "never", "hu" (volumes in HU, for a network trained on equalised slices) or "always".
+    """
+
+    window_hu: Window = (-1250.0, 250.0)
+    windowed_source_hu: Window = (-1250.0, 250.0)
+    spacing_mm: tuple[Spacing, Spacing, Spacing] | None = (1.58, 1.58, 2.70)
+    image_order: Literal[0, 1, 3] = 3
+    normalisation: Literal["z-score", "none"] = "z-score"
+    steps: Plugins = ()
+    equalise: Literal["never", "hu", "always"] = "never"
+
+
+class PatchSettings(Group):
+    """The patches that the network is trained on.
+
+    `shape` in voxels: three numbers, or two for a 2D network on axial slices; null is the full image. `sampling`:
+    "random" positions, or every tile of a "grid" once an epoch. With random sampling, `foreground_share` of the patches
+    is centred on a voxel of `foreground_labels`.
+    """
+
+    shape: Annotated[tuple[Count, ...], Field(max_length=10)] | None = (160, 160, 80)
+    batch: Count = 2
+    sampling: Literal["random", "grid"] = "random"
+    foreground_share: Share = 0.0
+    foreground_labels: Labels = (3,)
+
+    @model_validator(mode="after")
+    def _two_or_three_axes(self):
+        if self.shape is not None and len(self.shape) not in (2, 3):
+            raise ValueError(f"shape has two or three numbers, found {list(self.shape)}")
+        if self.shape is None and self.batch != 1:
+            raise ValueError("full images differ in shape, so that batch must be 1")
+        return self
+
+
+class AugmentationSettings(Group):
+    """Random changes of each training patch. `probability` is that of each change except mirroring; a range whose ends
+    equal the neutral value switches a change off. Rotation and scaling are in millimetres about the centre of the
+    patch; elastic sigma is in voxels, alpha as in batchgenerators; intensity changes act on normalised values.
+    `blur_sigma` is in voxels; `low_resolution` is the factor by which the patch is downsampled before it is upsampled
+    again. `transforms`: further transforms with the interface of batchgenerators, each "module:class" or a function
+    that returns one; applied last, see pipeline/sampling/custom_transforms.py."""
+
+    enabled: bool = True
+    probability: Share = 0.15
+    scale: PositiveRange = (0.85, 1.25)
+    rotation_deg: Annotated[float, Field(ge=0, le=180)] = 15.0
+    elastic_alpha: NotNegativeRange = (0.0, 900.0)
+    elastic_sigma: PositiveRange = (9.0, 13.0)
+    brightness: PositiveRange = (0.5, 2.0)
+    contrast: PositiveRange = (0.3, 3.0)
+    gamma: PositiveRange = (0.7, 1.5)
+    noise_variance: NotNegativeRange = (0.0, 0.05)
+    blur_sigma: NotNegativeRange = (0.0, 0.0)
+    low_resolution: PositiveRange = (1.0, 1.0)
+    mirror_axes: Axes = (0, 1, 2)
+    mirror_probability: Share = 0.5
+    image_order: Literal[0, 1, 3] = 3
+    transforms: Plugins = ()
