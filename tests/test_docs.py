@@ -76,8 +76,6 @@ def run_shell(text: str, monkeypatch) -> None:
 
 def small_phantoms(arguments: list[str]) -> list[str]:
     """The arguments of `pneumoseg phantom` with few cases of few voxels."""
-    if "--output" not in help_of("phantom"):  # where the folder is a positional argument
-        arguments = [word for word in arguments if word != "-o"]
     for flag, value in PHANTOMS.items():
         count = len(value.split())
         if flag in arguments:
