@@ -63,10 +63,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             keras.ops.cast(inputs, self.compute_dtype),
             self.gamma if self.scale else keras.ops.ones_like(self.moving_mean),
             self.beta if self.center else keras.ops.zeros_like(self.moving_mean),
-            self.moving_mean,
-            self.moving_variance,
-            self.epsilon,
-            training,
+            mean=self.moving_mean,
+            variance=self.moving_variance,
+            epsilon=self.epsilon,
+            training=training,
         )
         if training:
             keep = self.momentum
@@ -123,4 +123,4 @@ class FusedInstanceNormalization(InstanceNormalization):
             return super().call(inputs)
         backend = importlib.import_module("pneumoseg.pipeline.runtime.tensorflow_backend")
         inputs = keras.ops.cast(inputs, self.compute_dtype)
-        return backend.fused_instance_norm(inputs, self.gamma, self.beta, self.epsilon)
+        return backend.fused_instance_norm(inputs, self.gamma, self.beta, epsilon=self.epsilon)

@@ -147,12 +147,12 @@ def training_batches(
     )
     try:
         ahead = deque(
-            executor.submit(make_batch, cases, settings, epoch, step) for step in range(min(2 * workers, steps))
+            executor.submit(make_batch, cases, settings, epoch, step=step) for step in range(min(2 * workers, steps))
         )
         for step in range(steps):
             batch = ahead.popleft().result()
             if step + 2 * workers < steps:
-                ahead.append(executor.submit(make_batch, cases, settings, epoch, step + 2 * workers))
+                ahead.append(executor.submit(make_batch, cases, settings, epoch, step=step + 2 * workers))
             yield batch
     except BrokenProcessPool as error:
         raise InputError(

@@ -23,6 +23,6 @@ def dataset(tmp_path):
 @pytest.fixture
 def without_pictures(monkeypatch):
     """Figures and report take longer than all the rest; these tests are of the tables."""
-    monkeypatch.setattr(cross_validation, "draw_case", lambda *arguments: None)
-    monkeypatch.setattr(cross_validation, "draw_history", lambda *arguments: None)
-    monkeypatch.setattr(cross_validation, "write_results", lambda *arguments: None)
+    monkeypatch.setattr(cross_validation, "draw_case", lambda *arguments, **options: None)
+    monkeypatch.setattr(cross_validation, "draw_history", lambda *arguments, **options: None)
+    monkeypatch.setattr(cross_validation, "write_results", lambda *arguments, **options: None)

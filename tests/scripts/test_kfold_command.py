@@ -103,7 +103,8 @@ def test_train_fine_tunes_and_resumes(phantoms, tiny, tmp_path):
 )
 def test_train_says_where_patients_are_held_out(phantoms, tiny, tmp_path, monkeypatch, changes, told):
     monkeypatch.setattr(
-        "pneumoseg.evaluation.experiments.full_training.train_final_model", lambda *arguments: tmp_path / "model.keras"
+        "pneumoseg.evaluation.experiments.full_training.train_final_model",
+        lambda *arguments, **options: tmp_path / "model.keras",
     )
     flags = [part for change in changes for part in ("--set", change)]
     code, output = invoke("train", phantoms, "-o", tmp_path / "one", *tiny, *flags)

@@ -58,7 +58,7 @@ def no_engine(monkeypatch):
     """Models are opened without their networks; yields the numbers of threads that were asked for."""
     asked = []
 
-    def open_engine(paths, settings, engine, precision, threads, trust_plugins):
+    def open_engine(paths, settings, *, name, precision, threads, trust_plugins):
         asked.append(threads)
         return Engine("none", "float32", lambda tiles: tiles)
 

@@ -59,7 +59,7 @@ def test_mirroring_twice_gives_the_patch_back():
     labels = np.random.default_rng(0).integers(0, 4, (4, 4, 4)).astype(np.uint8)
     settings = AugmentationSettings(mirror_probability=1.0)
     once = augmentation.mirror(np.random.default_rng(0), image(4, 4, 4), labels, mirrored=MIRRORED, settings=settings)
-    twice = augmentation.mirror(np.random.default_rng(0), *once, MIRRORED, settings)
+    twice = augmentation.mirror(np.random.default_rng(0), *once, mirrored=MIRRORED, settings=settings)
     np.testing.assert_array_equal(twice[0], image(4, 4, 4))
     np.testing.assert_array_equal(twice[1], labels)
 
