@@ -56,7 +56,7 @@ def compare(
         raise InputError(f"{output}: there is a comparison already; choose another folder or give --overwrite")
     named = _named(runs)
     tables = {name: read_detailed(_scores_of(path)) for name, path in named.items()}
-    found = comparison.compare(tables, **({"scores": score} if score else {}))
+    found = comparison.compare(tables, score or None)
     for name, path in named.items():
         log.info("%s: %s", name, path)
     if output is not None:
