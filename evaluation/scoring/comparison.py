@@ -208,8 +208,8 @@ def _check_alike(run_a: str, run_b: str, pairs: pd.DataFrame, *, scores: list[st
             case, name, value_a, value_b = unlike.iloc[0]
             unit = " mm" if condition.endswith("_mm") else ""
             raise InputError(
-                f"{score} of one {condition} is needed, found {value_a:g}{unit} in {run_a} and {value_b:g}{unit} in {run_b} "
-                f"(case {case}, class {name}); score both alike, or leave {score} out"
+                f"{score} of one {condition} is needed, found {value_a:g}{unit} in {run_a} and {value_b:g}{unit} in "
+                f"{run_b} (case {case}, class {name}); score both alike, or leave {score} out"
             )
     for column in columns.reference:
         others = _unlike(pairs, column).index.unique("case")
