@@ -65,6 +65,7 @@ def kfold(
     use_device(device, threads)
     from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.evaluation.experiments.cross_validation import check_folds, cross_validate
+    from pneumoseg.evaluation.experiments.mask_task import MaskTask
 
     settings = settings_of(preset, changes, seed=seed, splits=splits, grid=grid)
     dataset = open_dataset(data, grid=settings.data.grid)
@@ -80,7 +81,7 @@ def kfold(
 
     start = load_model(start_from, trust_plugins) if start_from else None
     method = Segmenter(settings)
-    tolerances_mm = dict(settings.evaluation.tolerances_mm)
+    task = MaskTask(method.labels, dict(settings.evaluation.tolerances_mm))
     results = cross_validate(
         dataset,
         folds,
@@ -90,7 +91,7 @@ def kfold(
         resume=resume,
         overwrite=overwrite,
         start_from=start,
-        tolerances_mm=tolerances_mm,
+        task=task,
     )
     print_results(results, quiet=quiet, json=json)
 

@@ -64,6 +64,7 @@ def miscnn(
     use_device("auto", threads)
     from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.evaluation.experiments.cross_validation import cross_validate
+    from pneumoseg.evaluation.experiments.mask_task import MaskTask
     from pneumoseg.pipeline.methods.miscnn.environment import default_folder
     from pneumoseg.pipeline.methods.miscnn.method import MiscnnReference
 
@@ -71,7 +72,7 @@ def miscnn(
     method = MiscnnReference(settings, environment or default_folder())
     dataset = open_dataset(data, grid=settings.data.grid)
     folds = splits_of(settings, dataset)
-    tolerances_mm = dict(settings.evaluation.tolerances_mm)
+    task = MaskTask(method.labels, dict(settings.evaluation.tolerances_mm))
     results = cross_validate(
         dataset,
         folds,
@@ -80,7 +81,7 @@ def miscnn(
         folds=fold,
         resume=resume,
         overwrite=overwrite,
-        tolerances_mm=tolerances_mm,
+        task=task,
     )
     print_results(results, quiet=quiet, json=json)
 

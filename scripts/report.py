@@ -29,7 +29,8 @@ def report(
     Example: pneumoseg report runs/first data/covid-19-ct-seg
     """
     from pneumoseg.data_io.datasets.layouts import open_dataset
-    from pneumoseg.evaluation.experiments.cross_validation import score_again
+    from pneumoseg.evaluation.experiments.mask_task import MaskTask
+    from pneumoseg.evaluation.experiments.scoring_again import score_again
     from pneumoseg.evaluation.runs.run_folder import check_same_data, open_finished
     from pneumoseg.evaluation.runs.splits import from_file
     from pneumoseg.pipeline.settings.loading import load_settings
@@ -46,9 +47,8 @@ def report(
         finished,
         dataset,
         folds,
-        labels=settings.labels.table,
+        task=MaskTask(settings.labels.table, tolerances_mm),
         model_choice=choice,
-        tolerances_mm=tolerances_mm,
         show_cases=not hide_cases,
     )
     print_results(results, quiet=quiet, json=json)

@@ -48,6 +48,7 @@ def vote(
     use_device("auto", threads)
     from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.evaluation.experiments.cross_validation import check_folds, cross_validate
+    from pneumoseg.evaluation.experiments.mask_task import MaskTask
     from pneumoseg.evaluation.runs.splits import from_file
     from pneumoseg.pipeline.methods.voting import Voting, check_same_splits
 
@@ -59,7 +60,7 @@ def vote(
     method.check_trained(range(len(folds)) if fold is None else fold)
     if not overwrite:
         method.check_unchanged(output)
-    tolerances_mm = dict(method.settings.evaluation.tolerances_mm)
+    task = MaskTask(method.labels, dict(method.settings.evaluation.tolerances_mm))
     results = cross_validate(
         dataset,
         folds,
@@ -68,7 +69,7 @@ def vote(
         folds=fold,
         resume=resume,
         overwrite=overwrite,
-        tolerances_mm=tolerances_mm,
+        task=task,
     )
     print_results(results, quiet=quiet, json=json)
 

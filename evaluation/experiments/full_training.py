@@ -6,8 +6,9 @@ A method may hold some of them back to choose the epoch by, as `Segmenter` does 
 from pathlib import Path
 
 from pneumoseg.data_io.datasets.dataset import Dataset
-from pneumoseg.evaluation.experiments.cross_validation import Method, draw_history
+from pneumoseg.evaluation.figures.fitting_curves import draw_history
 from pneumoseg.evaluation.runs import run_folder
+from pneumoseg.pipeline.methods.protocol import Method
 from pneumoseg.pipeline.models.model_file import TrainedModel
 
 

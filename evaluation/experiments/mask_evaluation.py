@@ -1,6 +1,8 @@
 """Scores of anyone's masks: tables, figures and a report, without a run."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -11,19 +13,20 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.label_mapping import LUNG_MAPPING, LabelMapping
 from pneumoseg.data_io.formats.nifti import SUFFIXES as NIFTI_SUFFIXES
-from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.formats.nrrd_metaimage import SUFFIXES as ITK_SUFFIXES
 from pneumoseg.data_io.formats.reading import read_volume
-from pneumoseg.data_io.storage.atomic import write_json
+from pneumoseg.data_io.storage.atomic import folder_aside, write_json
 from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.data_io.storage.folders import visible_name
 from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
-from pneumoseg.evaluation.figures.case_pictures import draw_case
+from pneumoseg.evaluation.experiments.mask_task import MaskTask
+from pneumoseg.evaluation.experiments.measurement import score_and_draw
+from pneumoseg.evaluation.experiments.task import CaseVolumes, ScoredCase
+from pneumoseg.evaluation.figures.case_pictures import move_pictures
 from pneumoseg.evaluation.report.page import summarise, write_report
-from pneumoseg.evaluation.report.results import case_sheets, draw_results, extreme_cases, grouped
+from pneumoseg.evaluation.report.warnings import grouped
 from pneumoseg.evaluation.runs.output_guard import check_output_free
 from pneumoseg.evaluation.scoring import files, tables
-from pneumoseg.evaluation.scoring.case_scores import CaseScores, check_tolerances, score_case
 from pneumoseg.evaluation.scoring.pairing import Pair, find_pairs
 
 MAP_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
@@ -58,30 +61,24 @@ def evaluate_masks(
     class that there is not, and for a folder of maps that lacks a case.
     """
     output = Path(output)
-    check_tolerances(tolerances_mm, mapping.table)
-    with warnings_of_this_thread() as warnings:
-        pairs = find_pairs(reference, prediction)
-        maps = None if probabilities is None else Path(probabilities)
-        scored = [_scored(pair, mapping, tolerances_mm, maps) for pair in track(pairs, "scoring", len(pairs))]
-    for name in RESULTS:  # of an earlier call: they tell of other masks
-        (output / name).unlink(missing_ok=True)
-    shown = {pair: pair.image for pair in pairs if pair.image is not None}
-    for pair, path in track(shown.items(), "drawing", len(shown)):
-        reference_mask, predicted_mask = _masks(pair, mapping)
-        draw_case(
-            output / "figures",
-            pair.case,
-            _ct(path, reference_mask, mapping.grid),
-            reference=reference_mask,
-            prediction=predicted_mask,
-            labels=mapping.table,
-            title=pair.case,
-        )
-    detailed = files.write_counts(output, scored, mapping.table)
+    maps = None if probabilities is None else Path(probabilities)
+    task = _MaskEvaluation(mapping.table, tolerances_mm, mapping, maps)
+    with folder_aside(output / "figures") as aside:
+        with warnings_of_this_thread() as warnings:
+            pairs = find_pairs(reference, prediction)
+            cases = track(pairs, "scoring and drawing", len(pairs))
+            scored = [_measured(task, _PairedCase(pair, mapping), aside) for pair in cases]
+        for name in RESULTS:  # of an earlier call: they tell of other masks
+            (output / name).unlink(missing_ok=True)
+        if drawn := [pair.case for pair in pairs if pair.image is not None]:
+            move_pictures(aside, output / "figures")
+    task.write_further(output, scored)
+    detailed = tables.detailed_table([row for one in scored for row in one.rows])
     final = tables.final_table(detailed)
     write_table(final, output / "final.csv")
     # What an earlier call drew lies there too, and may show other masks.
-    folders = {(0, pair.case): output / "figures" for pair in shown}
+    folders = {(0, case): output / "figures" for case in drawn}
+    pictures = task.case_pictures(detailed, folders)
     names = zip(mapping.values, mapping.table.names, strict=True)
     write_report(
         output / REPORT,
@@ -91,45 +88,65 @@ def evaluate_masks(
         splits=[],
         detailed=detailed,
         final=final,
-        figures=[*draw_results(output, detailed), *case_sheets(detailed, folders)],
+        figures=[*task.figures(output, detailed), *pictures.sheets],
         warnings=grouped(warnings),
         environment={"predictions (SHA-256)": {pair.case: sha256_of(pair.prediction) for pair in pairs}},
-        strips=extreme_cases(detailed, folders),
+        strips=pictures.strips,
+        result=task.result(detailed, final),
     )
     write_json(output / SUMMARY, summarise(final))
     write_table(detailed, output / files.METRICS)  # last: its presence says that all the rest is there
     return final
 
 
-def _scored(
-    pair: Pair, mapping: LabelMapping, tolerances_mm: Mapping[str, float] | None, probabilities: Path | None
-) -> CaseScores:
-    reference, prediction = _masks(pair, mapping)
-    with named(pair.case):
-        if pair.image is not None:
-            _ct(pair.image, reference, mapping.grid)  # read for its faults alone, before anything is written
-        maps = _probability_maps(probabilities, pair.case, mapping) if probabilities else None
-    return score_case(
-        pair.case,
-        0,
-        reference,
-        prediction=prediction,
-        labels=mapping.table,
-        tolerances_mm=tolerances_mm,
-        probabilities=maps,
-    )
+@dataclass(frozen=True, eq=False)
+class _PairedCase:
+    """A pair's volumes, all on the reference's grid, read when they are first asked for and once."""
+
+    pair: Pair
+    mapping: LabelMapping
+
+    @property
+    def name(self) -> str:
+        return self.pair.case
+
+    @cached_property
+    def reference(self) -> Volume:
+        with named(self.name):
+            return self.mapping.read(self.pair.reference, self.pair.reference_names)
+
+    @cached_property
+    def prediction(self) -> Volume:
+        reference = self.reference
+        with named(self.name):
+            prediction = self.mapping.read(self.pair.prediction, self.pair.prediction_names)
+            return on_grid_of(reference, prediction, "reference and prediction")
+
+    @cached_property
+    def image(self) -> Volume | None:
+        if self.pair.image is None:
+            return None
+        reference = self.reference
+        with named(self.name):
+            return on_grid_of(reference, read_volume(self.pair.image, grid=self.mapping.grid), "reference and CT")
 
 
-def _masks(pair: Pair, mapping: LabelMapping) -> tuple[Volume, Volume]:
-    """Reference and prediction, both on the reference's grid."""
-    with named(pair.case):
-        reference = mapping.read(pair.reference, pair.reference_names)
-        prediction = mapping.read(pair.prediction, pair.prediction_names)
-        return reference, on_grid_of(reference, prediction, "reference and prediction")
+@dataclass(frozen=True)
+class _MaskEvaluation(MaskTask):
+    """Masks of any classes. `maps`: the folder of probability maps."""
+
+    mapping: LabelMapping = LUNG_MAPPING
+    maps: Path | None = None
+
+    def probabilities(self, case: CaseVolumes) -> Mapping[str, Volume] | None:
+        if self.maps is None:
+            return None
+        with named(case.name):
+            return _probability_maps(self.maps, case.name, self.mapping)
 
 
-def _ct(path: Path, reference: Volume, grid: GridForm) -> Volume:
-    return on_grid_of(reference, read_volume(path, grid=grid), "reference and CT")
+def _measured(task: _MaskEvaluation, case: _PairedCase, pictures: Path) -> ScoredCase:
+    return score_and_draw(task, case, case.prediction, fold=0, pictures=pictures, title=case.name)
 
 
 def _probability_maps(folder: Path, case: str, mapping: LabelMapping) -> dict[str, Volume]:

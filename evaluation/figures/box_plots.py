@@ -11,36 +11,37 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.figures.class_panels import class_panels
 from pneumoseg.evaluation.figures.saving import FONT_POINTS
 from pneumoseg.evaluation.figures.score_axis import fold_legend, fold_marks, score_axis
-from pneumoseg.evaluation.scoring.case_scores import SCORES
-from pneumoseg.evaluation.scoring.columns import TITLES
+from pneumoseg.evaluation.scoring.columns import Columns
+from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 
 
-def box_plots(detailed: pd.DataFrame, score: str = "dice") -> Figure:
+def box_plots(detailed: pd.DataFrame, score: str | None = None, *, columns: Columns = MASK_COLUMNS) -> Figure:
     """One box per class but the background over all cases of all folds, and each case as a point, side by side by fold.
 
-    Box: quartiles and median; whiskers: the furthest case within 1.5 box heights. Distances in mm that reach far
-    beyond their median stand on an axis that is logarithmic above 1 mm. Under each class: the number of cases, and of
+    Box: quartiles and median; whiskers: the furthest case within 1.5 box heights. Errors that reach far beyond
+    their median stand on an axis that is logarithmic above 1. Under each class: the number of cases, and of
     those whose score is undefined (not drawn). Many classes stand in rows. `detailed`: as
-    `scoring.tables.detailed_table`. Raises InputError for an unknown score.
+    `scoring.tables.detailed_table`; `score`: by default the main one. Raises InputError for an unknown score.
     """
-    if score not in SCORES:
-        raise InputError(f"a box plot shows one of {', '.join(SCORES)}, found {score}")
+    score = columns.main if score is None else score
+    if score not in columns.scores:
+        raise InputError(f"a box plot shows one of {', '.join(columns.scores)}, found {score}")
     present = list(dict.fromkeys(detailed["class"]))
-    chosen = [name for name in present if name != "background"] or present
+    classes = [name for name in present if name != "background"] or present
 
     marks = fold_marks(detailed["fold"])
-    figure, panels = class_panels(chosen, class_in=1.5, least_in=5.5, height_in=4.8)
+    figure, panels = class_panels(classes, class_in=1.5, least_in=5.5, height_in=4.8)
     for axes, names in panels:
         for position, name in enumerate(names):
             _one_class(axes, position, detailed[detailed["class"] == name], score, marks)
         axes.set_xticks(range(len(names)), [_under(detailed, name, score) for name in names], fontsize=FONT_POINTS)
-        axes.set_ylabel(TITLES[score], fontsize=FONT_POINTS + 1)
+        axes.set_ylabel(columns.titles[score], fontsize=FONT_POINTS + 1)
         axes.tick_params(axis="y", labelsize=FONT_POINTS - 1)
         axes.grid(axis="y", color="0.88")
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-    values = detailed.loc[detailed["class"].isin(chosen), score].dropna().to_numpy()
-    score_axis([axes for axes, _ in panels], values, score)
+    values = detailed.loc[detailed["class"].isin(classes), score].dropna().to_numpy()
+    score_axis([axes for axes, _ in panels], values, score, columns=columns)
     fold_legend(figure, marks)
     return figure
 
@@ -65,11 +66,11 @@ def _one_class(axes: Axes, position: int, rows: pd.DataFrame, score: str, marks:
         capprops={"color": "0.35"},
     )
     for number, (fold, (mark, colour)) in enumerate(marks.items()):
-        own = rows.loc[rows["fold"] == fold, score].dropna()
+        of_fold = rows.loc[rows["fold"] == fold, score].dropna()
         offset = 0.44 * ((number + 0.5) / len(marks) - 0.5)
         axes.plot(
-            np.full(len(own), position + offset),
-            own,
+            np.full(len(of_fold), position + offset),
+            of_fold,
             linestyle="none",
             marker=mark,
             markersize=5.5,

@@ -1,5 +1,6 @@
 """The pictures of one scored case: a sheet of its worst slices, a scroll through it, a strip for the viewer."""
 
+import os
 from pathlib import Path
 
 from pneumoseg.data_io.errors import InputError
@@ -34,12 +35,20 @@ def draw_case(
     height_px = frames(image, reference, prediction, labels=labels, indices=[worst])[0].shape[0]
     if not (capacity := strip_capacity(height_px)):
         return
-    chosen = spread_slices(reference.array, prediction.array, min(SLICES, capacity))
-    pictures = frames(image, reference, prediction, labels=labels, indices=chosen)
+    indices = spread_slices(reference.array, prediction.array, min(SLICES, capacity))
+    pictures = frames(image, reference, prediction, labels=labels, indices=indices)
     write_gif(folder / f"{case}.gif", pictures)
     write_strip(folder / f"{case}.webp", pictures)
-    facts = {"slices": chosen, "total_slices": image.array.shape[2], "first": chosen.index(worst)}
+    facts = {"slices": indices, "total_slices": image.array.shape[2], "first": indices.index(worst)}
     write_json(folder / f"{case}.strip.json", facts)
+
+
+def move_pictures(aside: Path, folder: Path) -> None:
+    """Moves what was drawn into the folder `aside` to `folder`, where each file takes the place of its namesake."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for picture in sorted(aside.iterdir()):
+        if not picture.name.startswith("."):
+            os.replace(picture, folder / picture.name)
 
 
 def film_strip(folder: Path, case: str, caption: str) -> FilmStrip | None:

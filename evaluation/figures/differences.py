@@ -11,8 +11,7 @@ from pneumoseg.data_io.errors import InputError, nearest
 from pneumoseg.evaluation.figures.class_panels import class_panels
 from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS
 from pneumoseg.evaluation.figures.score_axis import FAR, MARKS, logarithmic_above_1_mm
-from pneumoseg.evaluation.scoring.columns import TITLES
-from pneumoseg.evaluation.scoring.comparison import Comparison, lower_is_better
+from pneumoseg.evaluation.scoring.comparison import Comparison
 
 GOLDEN = 0.6180339887
 """Multiples of it, modulo 1, keep neighbours apart (Weyl sequence): points of like height do not hide one another."""
@@ -32,8 +31,8 @@ def difference_plot(comparison: Comparison, score: str = "dice") -> Figure:
         compared = list(dict.fromkeys(comparison.summary["score"]))
         raise InputError(f"{score} was not compared{nearest(score, compared)}")
     classes, runs = (list(dict.fromkeys(summary[column])) for column in ("class", "run_b"))
-    title = TITLES[score]
-    better = "below 0 is better" if lower_is_better(score) else "above 0 is better"
+    title, lower_is_better = comparison.columns.titles[score], comparison.columns.lower_is_better(score)
+    better = "below 0 is better" if lower_is_better else "above 0 is better"
     figure, panels = class_panels(classes, class_in=0.9 + 0.6 * len(runs), least_in=6.0, height_in=5.2)
     for axes, names in panels:
         axes.axhline(0, color="0.25", linewidth=1.2, zorder=1)
@@ -42,14 +41,14 @@ def difference_plot(comparison: Comparison, score: str = "dice") -> Figure:
                 axes.axvline(position - 0.5, color="0.88", zorder=0)
             for number, run in enumerate(runs):
                 row = summary[(summary["class"] == name) & (summary["run_b"] == run)]
-                own = cases[(cases["class"] == name) & (cases["run_b"] == run)]
+                of_run = cases[(cases["class"] == name) & (cases["run_b"] == run)]
                 if len(row):
                     _one_run(
                         axes,
                         position,
                         number,
                         runs=len(runs),
-                        differences=own["difference"].to_numpy(),
+                        differences=of_run["difference"].to_numpy(),
                         row=row.iloc[0],
                     )
         axes.set_xticks(range(len(names)), [_under(summary, name) for name in names], fontsize=FONT_POINTS)
@@ -58,7 +57,7 @@ def difference_plot(comparison: Comparison, score: str = "dice") -> Figure:
         axes.grid(axis="y", color="0.88")
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-    _vertical(panels[0][0], cases["difference"].to_numpy(), score)
+    _vertical(panels[0][0], cases["difference"].to_numpy(), logarithmic=lower_is_better)
     baseline = textwrap.fill(str(summary["run_a"].iloc[0]), 50, break_on_hyphens=False)
     figure.suptitle(f"{title[:1].upper()}{title[1:]} compared with {baseline}", fontsize=FONT_POINTS + 3)
     _legend(figure, runs)
@@ -97,10 +96,10 @@ def _mark(number: int) -> dict:
     }
 
 
-def _vertical(axes: Axes, differences: np.ndarray, score: str) -> None:
-    """The vertical scale, which all panels share."""
+def _vertical(axes: Axes, differences: np.ndarray, *, logarithmic: bool) -> None:
+    """The vertical scale, which all panels share; it may be `logarithmic` where differences lie far apart."""
     moved = np.abs(differences[differences != 0])
-    if lower_is_better(score) and len(moved) and moved.max() > FAR * max(np.median(moved), 1.0):
+    if logarithmic and len(moved) and moved.max() > FAR * max(np.median(moved), 1.0):
         logarithmic_above_1_mm(axes)
     elif not len(moved):
         axes.set_ylim(-1, 1)

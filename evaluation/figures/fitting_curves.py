@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.csv_files import read_table
 from pneumoseg.evaluation.figures.log_axis import log_axis
-from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
+from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure, save_figure
 
 NOT_METRICS = ("epoch", "seconds")
 VALIDATION = "val_"
@@ -102,3 +102,10 @@ def _lowest_validation_loss(history: pd.DataFrame) -> int | None:
     if VALIDATION + "loss" not in history or history[VALIDATION + "loss"].isna().all():
         return None
     return int(history["epoch"].to_numpy()[history[VALIDATION + "loss"].argmin()])
+
+
+def draw_history(folder: Path) -> None:
+    """Draws `folder`/history.csv, where there is one, to fitting_curve.png."""
+    path = folder / "history.csv"
+    if path.is_file():
+        save_figure(fitting_curves(read_history(path), title=folder.name), folder / "fitting_curve.png")

@@ -11,8 +11,7 @@ from pneumoseg.evaluation.figures.log_axis import log_axis
 from pneumoseg.evaluation.figures.saving import FONT_POINTS, new_figure
 from pneumoseg.evaluation.figures.score_axis import FoldMarks, fold_legend, fold_marks, score_axis
 from pneumoseg.evaluation.figures.volumes import LEAST_CASES, class_rows
-from pneumoseg.evaluation.scoring.case_scores import SCORES
-from pneumoseg.evaluation.scoring.columns import TITLES
+from pneumoseg.evaluation.scoring.mask_columns import SCORES, TITLES
 
 SIZE = "volume_reference_ml"
 

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS
-from pneumoseg.evaluation.scoring.case_scores import DIFFERENCES
+from pneumoseg.evaluation.scoring.columns import Columns
+from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 
 FAR = 20.0
 """Times the usual distance: where one reaches beyond, all are shown on a logarithmic axis."""
@@ -17,20 +18,20 @@ FoldMarks = Mapping[int, tuple[str, str]]
 """Mark and colour of each fold."""
 
 
-def score_axis(panels: Sequence[Axes], values: np.ndarray, score: str) -> None:
+def score_axis(panels: Sequence[Axes], values: np.ndarray, score: str, *, columns: Columns = MASK_COLUMNS) -> None:
     """Sets the vertical scale that `panels` share; the defined `values` of the score decide it, whatever is drawn.
 
-    Scores of 0 to 1 show their whole upper end: a gap to 1 must look like one. Distances in mm begin at 0. Differences
-    show the line of 0. To be called when all is drawn.
+    Scores of 0 to 1 show their whole upper end: a gap to 1 must look like one. Errors, such as distances, begin at 0.
+    Differences show the line of 0. To be called when all is drawn.
     """
     axes = panels[0]
-    if score in DIFFERENCES:
+    if score in columns.differences:
         for panel in panels:
             panel.axhline(0, color="0.35", linewidth=0.8, zorder=1)
         bottom, top = values.min(initial=0.0), values.max(initial=0.0)
         margin = 0.05 * (top - bottom) or 1.0
         axes.set_ylim(bottom - margin, top + margin)
-    elif score.endswith("_mm"):
+    elif score in columns.errors:
         top = values.max(initial=1.0)
         if values.size and values.max() > FAR * np.median(values):
             logarithmic_above_1_mm(axes)

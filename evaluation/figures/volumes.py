@@ -11,7 +11,7 @@ from matplotlib.patheffects import withStroke
 from pneumoseg.data_io.errors import InputError, nearest
 from pneumoseg.evaluation.figures.log_axis import log_axis
 from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
-from pneumoseg.evaluation.scoring.case_scores import VOLUMES
+from pneumoseg.evaluation.scoring.mask_columns import VOLUMES
 
 DECADES_FOR_LOG = 2.0
 LEAST_CASES = 3

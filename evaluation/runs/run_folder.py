@@ -62,9 +62,9 @@ class RunFolder:
         """Whether fold `index` has all its files."""
         return (self.fold(index) / "metrics.csv").is_file()
 
-    def prediction(self, index: int, case: str) -> Path:
-        """The predicted mask of a test case."""
-        return self.fold(index) / "predictions" / f"{case}.nii.gz"
+    def prediction(self, index: int, file_name: str) -> Path:
+        """The file of what was predicted for a test case."""
+        return self.fold(index) / "predictions" / file_name
 
     @property
     def settings_yaml(self) -> str:

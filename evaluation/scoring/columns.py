@@ -1,29 +1,76 @@
-"""The columns of the score tables in words, for axes, captions and headers."""
+"""What the columns of a score table are: the tables, figures and reports of every kind of prediction read it here."""
 
-TITLES = {
-    "dice": "Dice",
-    "iou": "IoU",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "precision": "Precision",
-    "accuracy": "Accuracy",
-    "hd95_mm": "HD95 (mm)",
-    "assd_mm": "ASSD (mm)",
-    "nsd": "NSD",
-    "volume_reference_ml": "reference (ml)",
-    "volume_prediction_ml": "prediction (ml)",
-    "status": "Status",
-    "hd_mm": "HD (mm)",
-    "nsd_tolerance_mm": "NSD tolerance (mm)",
-    "volume_difference_ml": "volume difference (ml)",
-    "volume_difference_percent": "volume difference (%)",
-    "auc": "AUC",
-    "lesions_reference": "lesions in the reference",
-    "lesions_found": "lesions found",
-    "lesions_prediction": "lesions predicted",
-    "lesions_false": "false lesions",
-    "lesion_sensitivity": "Lesion sensitivity",
-    "lesion_precision": "Lesion precision",
-    "lesion_f1": "Lesion F1",
-}
-"""In the order of `case_scores.COLUMNS`, each with its unit. What they mean: `case_scores.DEFINITIONS`."""
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+KEYS = ("fold", "case", "class")
+"""The columns that identify a row in every score table; "class" is what is measured."""
+
+
+def _no_definitions(classes: Iterable[str]) -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of the score tables of one kind of prediction.
+
+    `required`: those that every detailed table has, first and in this order, `KEYS` among them; `further`: those after
+    them, which a table may lack. `scores`: what is averaged over cases. `text`: columns of text; all others hold
+    numbers. `quantities`: numbers that a report lists per case beside the scores.
+
+    Of the scores: `leading` are shown with intervals and compared by default, the first one also case by case and
+    class by class; `brief` are the further ones that a terminal shows; `drawn` have box plots; `errors` are 0 or more
+    and the less the better; `differences` are best at 0; all others lie between 0 and 1 and the more the better.
+
+    `conditions`: by score, the column that must be equal in two runs that are compared; `reference`: columns that
+    describe the reference alone, and differ only where the references do. `titles`, `definitions`: of each column but
+    the keys, for readers; `preamble`: what stands before the definitions. `places`: decimal places of columns, 3 where
+    none are given. `class_definitions`: from the classes of a table, what those of them are that need an explanation.
+    """
+
+    required: tuple[str, ...]
+    scores: tuple[str, ...]
+    leading: tuple[str, ...]
+    titles: Mapping[str, str]
+    definitions: Mapping[str, str]
+    further: tuple[str, ...] = ()
+    brief: tuple[str, ...] = ()
+    drawn: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
+    quantities: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    reference: tuple[str, ...] = ()
+    preamble: str = ""
+    places: Mapping[str, int] = field(default_factory=dict)
+    class_definitions: Callable[[Iterable[str]], Mapping[str, str]] = _no_definitions
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every column of the detailed table, in order."""
+        return self.required + self.further
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The columns of numbers but the fold."""
+        return tuple(column for column in self.all if column not in (*KEYS, *self.text))
+
+    @property
+    def main(self) -> str:
+        """The score that stands for all where only one is shown."""
+        return self.leading[0]
+
+    @property
+    def comparable(self) -> tuple[str, ...]:
+        """Scores with a better end. Differences have none: the best of them lies in the middle, at 0."""
+        return tuple(score for score in self.scores if score not in self.differences)
+
+    def lower_is_better(self, score: str) -> bool:
+        """Whether less of the score is better."""
+        return score in self.errors
+
+    def decimal_places(self, column: str) -> int:
+        """The decimal places that a column is shown with."""
+        return self.places.get(column, 3)

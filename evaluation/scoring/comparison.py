@@ -13,11 +13,9 @@ import pandas as pd
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError, nearest
 from pneumoseg.evaluation.measures.statistics import bootstrap_interval, holm, rank_biserial, wilcoxon
-from pneumoseg.evaluation.scoring.case_scores import DIFFERENCES, SCORES, lungs_definition
+from pneumoseg.evaluation.scoring.columns import Columns
+from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 from pneumoseg.evaluation.scoring.tables import aligned, decimals, per_case
-
-COMPARABLE = tuple(score for score in SCORES if score not in DIFFERENCES)
-"""Scores with a better end. Volume differences have none: the best of them lies in the middle, at 0."""
 
 DECIMALS = 10
 """Differences are rounded so: 0.8 - 0.7 and 0.6 - 0.5 must be a tie, and floating point would break it."""
@@ -31,17 +29,21 @@ class Comparison:
     defined), undefined (where either is not); mean_a, mean_b, mean_difference (b - a), ci95_low, ci95_high (bootstrap
     over cases), median_difference; p, p_holm, rank_biserial; better, worse, equal (cases where b is that).
     `cases`, one row per other run, score, class and case: run_b, score, class, case, a, b, difference; what moved most
-    comes first within run, score and class, undefined differences last.
+    comes first within run, score and class, undefined differences last. `columns`: what the scores are.
     """
 
     summary: pd.DataFrame
     cases: pd.DataFrame
+    columns: Columns = MASK_COLUMNS
 
 
-def compare(tables: Mapping[str, pd.DataFrame], scores: Sequence[str] = ("dice", "nsd", "hd95_mm")) -> Comparison:
+def compare(
+    tables: Mapping[str, pd.DataFrame], scores: Sequence[str] | None = None, *, columns: Columns = MASK_COLUMNS
+) -> Comparison:
     """Compares every run with the first one, paired by case and class.
 
-    `tables`: detailed tables (`scoring.tables.read_detailed`) by name of run. Folds may differ; a case that is in
+    `tables`: detailed tables (`scoring.tables.read_detailed`) by name of run, all with these `columns`; `scores`: by
+    default the leading ones. Folds may differ; a case that is in
     several folds of a run counts once, with its mean over the folds where it is defined. Left out: the background, and
     with a warning what one of two runs lacks.
 
@@ -50,36 +52,32 @@ def compare(tables: Mapping[str, pd.DataFrame], scores: Sequence[str] = ("dice",
     being much alike.
 
     Raises InputError for fewer than two runs, runs without a shared case or class, a score that is unknown or has no
-    better end, infinite scores, and surface Dice of different tolerances.
+    better end, infinite scores, and scores whose conditions differ, such as surface Dice of different tolerances.
     """
     if len(tables) < 2:
         raise InputError(f"a comparison needs two runs, found {', '.join(tables) or 'none'}; name another")
-    scores = list(dict.fromkeys(scores))
+    scores = list(dict.fromkeys(columns.leading if scores is None else scores))
     for score in scores:
-        if score not in COMPARABLE:
-            raise InputError(f"{score} cannot be compared{nearest(score, COMPARABLE)}")
+        if score not in columns.comparable:
+            raise InputError(f"{score} cannot be compared{nearest(score, columns.comparable)}")
     if not scores:
-        raise InputError(f"a comparison needs a score; valid names: {', '.join(COMPARABLE)}")
-    (run_a, baseline), *others = ((name, _per_case(name, table, scores)) for name, table in tables.items())
+        raise InputError(f"a comparison needs a score; valid names: {', '.join(columns.comparable)}")
+    (run_a, baseline), *others = ((name, _per_case(name, table, scores, columns)) for name, table in tables.items())
     rows, moves = [], []
     for run_b, other in others:
-        pairs = _paired(run_a, baseline, run_b, other, scores)
+        pairs = _paired(run_a, baseline, run_b, other, scores=scores, columns=columns)
         for score in scores:
             for name, members in pairs.groupby(level="class", sort=False):
                 a, b = members[f"{score}_a"].to_numpy(), members[f"{score}_b"].to_numpy()
-                rows.append({"run_a": run_a, "run_b": run_b, "score": score, "class": name, **_statistics(score, a, b)})
+                keys = {"run_a": run_a, "run_b": run_b, "score": score, "class": name}
+                rows.append({**keys, **_statistics(a, b, columns.lower_is_better(score))})
                 cases = members.index.get_level_values("case")
                 moved = pd.DataFrame({"run_b": run_b, "score": score, "class": name, "case": cases, "a": a, "b": b})
                 moved["difference"] = np.round(b - a, DECIMALS)
                 moves.append(moved.sort_values("difference", key=lambda d: -d.abs(), kind="stable"))
     summary = pd.DataFrame(rows)
     summary.insert(list(summary.columns).index("p") + 1, "p_holm", holm(summary["p"].to_numpy()))
-    return Comparison(summary, pd.concat(moves, ignore_index=True))
-
-
-def lower_is_better(score: str) -> bool:
-    """Whether less of the score is better: distances in mm."""
-    return score.endswith("_mm")
+    return Comparison(summary, pd.concat(moves, ignore_index=True), columns)
 
 
 def readable(comparison: Comparison) -> str:
@@ -89,16 +87,16 @@ def readable(comparison: Comparison) -> str:
         *("score", "class", "mean a", "mean b", "b - a", "95 % interval", "p", "p Holm", "rank r"),
         *("better", "worse", "equal", "undef."),
     )
-    rows = [header, *(_cells(row) for row in summary.to_dict("records"))]
+    rows = [header, *(_cells(row, comparison.columns) for row in summary.to_dict("records"))]
     header_line, rule, *lines = aligned(rows, text_columns=2)
     parts = []
     for (run_a, run_b), members in summary.groupby(["run_a", "run_b"], sort=False):
-        own = [lines[int(number)] for number in members.index]
-        parts.append("\n".join([f"a: {run_a}", f"b: {run_b}", header_line, rule, *own]))
-    return "\n\n".join([*parts, "\n".join(_notes(summary))])
+        of_pair = [lines[int(number)] for number in members.index]
+        parts.append("\n".join([f"a: {run_a}", f"b: {run_b}", header_line, rule, *of_pair]))
+    return "\n\n".join([*parts, "\n".join(_notes(summary, comparison.columns))])
 
 
-def _notes(summary: pd.DataFrame) -> list[str]:
+def _notes(summary: pd.DataFrame, columns: Columns) -> list[str]:
     tests = int(summary["p"].notna().sum())
     notes = [
         "interval: bootstrap of the mean difference over cases; p: Wilcoxon signed-rank test, two-sided; "
@@ -116,13 +114,12 @@ def _notes(summary: pd.DataFrame) -> list[str]:
             f"With {most} cases and {tests} tests no p Holm can be below {smallest:.2f}, whatever the runs are: "
             "too few cases to tell, not runs alike."
         )
-    if definition := lungs_definition(summary["class"]):
-        notes.append(definition)
-    return notes
+    return [*notes, *columns.class_definitions(summary["class"]).values()]
 
 
-def _cells(row: dict) -> tuple[str, ...]:
-    mean_places, places = (2, 2) if lower_is_better(row["score"]) else (3, 4)
+def _cells(row: dict, columns: Columns) -> tuple[str, ...]:
+    mean_places = columns.decimal_places(row["score"])
+    places = mean_places + (not columns.lower_is_better(row["score"]))
     low, high = (_signed(row[end], places) for end in ("ci95_low", "ci95_high"))
     return (
         str(row["score"]),
@@ -140,11 +137,11 @@ def _signed(value: float, places: int) -> str:
     return "–" if pd.isna(value) else f"{value:+z.{places}f}"
 
 
-def _statistics(score: str, a: np.ndarray, b: np.ndarray) -> dict[str, float | int]:
+def _statistics(a: np.ndarray, b: np.ndarray, lower_is_better: bool) -> dict[str, float | int]:
     both = ~np.isnan(a) & ~np.isnan(b)
     differences = np.round(b[both] - a[both], DECIMALS)
     low, high = bootstrap_interval(differences)
-    gain = -differences if lower_is_better(score) else differences
+    gain = -differences if lower_is_better else differences
     some = both.any()  # the mean of nothing is undefined, and NumPy would warn of it
     return {
         "cases": int(both.sum()),
@@ -163,7 +160,7 @@ def _statistics(score: str, a: np.ndarray, b: np.ndarray) -> dict[str, float | i
     }
 
 
-def _per_case(run: str, table: pd.DataFrame, scores: list[str]) -> pd.DataFrame:
+def _per_case(run: str, table: pd.DataFrame, scores: list[str], columns: Columns) -> pd.DataFrame:
     """Means over folds, rows by case and class: the scores, and what must agree before two of them are compared."""
     table = table[table["class"] != "background"]
     infinite = table[np.isinf(table[scores].to_numpy(float)).any(axis=1)]
@@ -176,10 +173,12 @@ def _per_case(run: str, table: pd.DataFrame, scores: list[str]) -> pd.DataFrame:
     several = table.loc[table.duplicated(["case", "class"]), "case"].nunique()
     if several:
         log.info("%s: %d cases are in several folds; each counts once, with its mean over the folds", run, several)
-    return per_case(table, [*scores, "volume_reference_ml", "nsd_tolerance_mm"])
+    return per_case(table, [*scores, *columns.reference, *columns.conditions.values()])
 
 
-def _paired(run_a: str, baseline: pd.DataFrame, run_b: str, other: pd.DataFrame, scores: list[str]) -> pd.DataFrame:
+def _paired(
+    run_a: str, baseline: pd.DataFrame, run_b: str, other: pd.DataFrame, *, scores: list[str], columns: Columns
+) -> pd.DataFrame:
     """Rows by case and class that both runs have, columns SCORE_a and SCORE_b; classes in the baseline's order."""
     for level, plural in (("case", "cases"), ("class", "classes")):
         names_a, names_b = (list(run.index.unique(level)) for run in (baseline, other))
@@ -188,8 +187,8 @@ def _paired(run_a: str, baseline: pd.DataFrame, run_b: str, other: pd.DataFrame,
                 f"{run_a} and {run_b} share no {level} besides the background, so nothing can be paired; found "
                 f"{', '.join(names_a[:3]) or 'none'} ... and {', '.join(names_b[:3]) or 'none'} ..."
             )
-        for run, own, others in ((run_a, names_a, names_b), (run_b, names_b, names_a)):
-            alone = sorted(set(own) - set(others))
+        for run, names, others in ((run_a, names_a, names_b), (run_b, names_b, names_a)):
+            alone = sorted(set(names) - set(others))
             if alone:
                 log.warning("%s %s only in %s, left out: %s", len(alone), plural, run, ", ".join(alone))
         baseline, other = (run[run.index.isin(set(names_a) & set(names_b), level)] for run in (baseline, other))
@@ -197,26 +196,28 @@ def _paired(run_a: str, baseline: pd.DataFrame, run_b: str, other: pd.DataFrame,
     pairs = baseline.add_suffix("_a").join(other.add_suffix("_b"), how="outer").sort_index()
     order = {name: place for place, name in enumerate(baseline.index.unique("class"))}
     pairs = pairs.sort_index(level="class", key=lambda names: names.map(order), sort_remaining=False, kind="stable")
-    _check_alike(run_a, run_b, pairs, scores)
+    _check_alike(run_a, run_b, pairs, scores=scores, columns=columns)
     return pairs
 
 
-def _check_alike(run_a: str, run_b: str, pairs: pd.DataFrame, scores: list[str]) -> None:
+def _check_alike(run_a: str, run_b: str, pairs: pd.DataFrame, *, scores: list[str], columns: Columns) -> None:
     """Differences mean something only where both runs were measured against the same reference in the same way."""
-    if "nsd" in scores:
-        unlike = _unlike(pairs, "nsd_tolerance_mm").reset_index()
+    for score, condition in columns.conditions.items():
+        unlike = _unlike(pairs, condition).reset_index() if score in scores else pd.DataFrame()
         if len(unlike):
-            case, name, tolerance_a, tolerance_b = unlike.iloc[0]
+            case, name, value_a, value_b = unlike.iloc[0]
+            unit = " mm" if condition.endswith("_mm") else ""
             raise InputError(
-                f"surface Dice of one tolerance is needed, found {tolerance_a:g} mm in {run_a} and {tolerance_b:g} mm "
-                f"in {run_b} (case {case}, class {name}); score both alike, or leave nsd out"
+                f"{score} of one {condition} is needed, found {value_a:g}{unit} in {run_a} and {value_b:g}{unit} in "
+                f"{run_b} (case {case}, class {name}); score both alike, or leave {score} out"
             )
-    others = _unlike(pairs, "volume_reference_ml").index.unique("case")
-    if len(others):
-        log.warning(
-            "%s and %s: the reference masks differ in volume, so the runs were not scored against the same: %s",
-            *(run_a, run_b, ", ".join(sorted(others))),
-        )
+    for column in columns.reference:
+        others = _unlike(pairs, column).index.unique("case")
+        if len(others):
+            log.warning(
+                "%s and %s: the references differ (%s), so the runs were not scored against the same: %s",
+                *(run_a, run_b, column, ", ".join(sorted(others))),
+            )
 
 
 def _unlike(pairs: pd.DataFrame, column: str) -> pd.DataFrame:

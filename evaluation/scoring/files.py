@@ -1,4 +1,4 @@
-"""The files that a set of scored cases leaves: metrics.csv, lesions.csv and confusion.csv."""
+"""The tables that scored masks leave beside their scores: lesions.csv and confusion.csv."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,36 +10,29 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.csv_files import read_cells, read_table, write_table
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.evaluation.measures import lesions
-from pneumoseg.evaluation.scoring import tables
 from pneumoseg.evaluation.scoring.case_scores import CaseScores
 
 METRICS = "metrics.csv"
+"""The table of scores, of every kind of prediction; written last, it says that all is there."""
+
 LESIONS = "lesions.csv"
 CONFUSION = "confusion.csv"
 CORNER = "reference"
 
 
-def write_scores(folder: Path, scored: Sequence[CaseScores], labels: LabelTable) -> None:
-    """Writes the three files. metrics.csv comes last: it says that all is there."""
-    detailed = write_counts(folder, scored, labels)
-    write_table(detailed, folder / METRICS)
-
-
-def write_counts(folder: Path, scored: Sequence[CaseScores], labels: LabelTable) -> pd.DataFrame:
-    """Writes lesions.csv and confusion.csv and returns the detailed table, for metrics.csv once all else is there.
+def write_counts(folder: Path, scored: Sequence[CaseScores], labels: LabelTable) -> None:
+    """Writes lesions.csv and confusion.csv.
 
     lesions.csv has one row per connected piece; confusion.csv has voxels, summed over the cases, a row per reference
     class and a column per predicted class.
     """
-    detailed = tables.detailed_table([row for one in scored for row in one.rows])
     pieces = pd.DataFrame([row for one in scored for row in one.lesions], columns=list(lesions.COLUMNS))
     counts = np.sum([one.confusion for one in scored], axis=0)
     write_table(pieces, folder / LESIONS)
     write_table(_labelled(counts, labels.names), folder / CONFUSION)
-    return detailed
 
 
-def merge_scores(folders: Sequence[Path], target: Path) -> None:
+def merge_counts(folders: Sequence[Path], target: Path) -> None:
     """Writes `target`/lesions.csv, all rows of the folders', and `target`/confusion.csv, their sum.
 
     Folders without such files, from before they were written, leave both out. Raises InputError for other content.

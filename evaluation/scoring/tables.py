@@ -7,9 +7,9 @@ import pandas as pd
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.csv_files import read_cells
-from pneumoseg.evaluation.measures.lesions import LESION_COUNTS
 from pneumoseg.evaluation.measures.statistics import bootstrap_interval
-from pneumoseg.evaluation.scoring.case_scores import COLUMNS, REQUIRED_COLUMNS, SCORES, VOLUMES, lungs_definition
+from pneumoseg.evaluation.scoring.columns import KEYS, Columns
+from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 
 ALL_FOLDS = "all"
 LARGEST_FOLD = 2**53
@@ -17,20 +17,18 @@ LARGEST_FOLD = 2**53
 
 STATISTICS = ("mean", "sd", "median", "undefined")
 FURTHER_STATISTICS = ("q1", "q3", "ci95_low", "ci95_high")
-KEYS = ["fold", "case", "class"]
-NUMBERS = (*SCORES, *VOLUMES, *LESION_COUNTS, "nsd_tolerance_mm")
 
 
-def detailed_table(rows: Sequence[dict]) -> pd.DataFrame:
-    """One row per fold x case x class, columns as `scores.COLUMNS`, further ones after them; ordered by fold and case.
+def detailed_table(rows: Sequence[dict], columns: Columns = MASK_COLUMNS) -> pd.DataFrame:
+    """One row per fold x case x class, `columns.all`, then any others; ordered by fold and case.
 
-    Columns beyond `scores.REQUIRED_COLUMNS` that older tables lack are NaN. Raises InputError for no rows, a missing
+    Columns beyond `columns.required` that older tables lack are NaN. Raises InputError for no rows, a missing
     column, or the same fold, case and class twice.
     """
-    return _checked(pd.DataFrame(list(rows)), "score table")
+    return _checked(pd.DataFrame(list(rows)), "score table", columns)
 
 
-def read_detailed(path: str | Path) -> pd.DataFrame:
+def read_detailed(path: str | Path, columns: Columns = MASK_COLUMNS) -> pd.DataFrame:
     """Reads a detailed table from CSV; empty scores become NaN, names stay text.
 
     Raises InputError for a file that is missing, empty or not CSV, lacks columns, holds text where a number belongs, a
@@ -41,7 +39,7 @@ def read_detailed(path: str | Path) -> pd.DataFrame:
     # Everything as text first: a case may be named "007" or "NA".
     header, *rows = read_cells(path, unique_columns=True)
     table = pd.DataFrame(rows, columns=header, dtype=str)
-    for column in ("fold", *NUMBERS):
+    for column in ("fold", *columns.numbers):
         if column in table:
             text = table[column].str.strip()
             numbers = pd.to_numeric(text, errors="coerce")
@@ -50,24 +48,24 @@ def read_detailed(path: str | Path) -> pd.DataFrame:
             else:
                 kind, right = "numbers", numbers.notna() | text.str.lower().isin(["", "nan"])
             if not right.all():
-                found = repr(text[~right].iloc[0]) if text[~right].iloc[0] else "an empty cell"
-                raise InputError(f"{path}: column {column} must hold {kind}, found {found}")
+                value = repr(text[~right].iloc[0]) if text[~right].iloc[0] else "an empty cell"
+                raise InputError(f"{path}: column {column} must hold {kind}, found {value}")
             table[column] = numbers
-    return _checked(table, str(path))
+    return _checked(table, str(path), columns)
 
 
-def final_table(detailed: pd.DataFrame) -> pd.DataFrame:
+def final_table(detailed: pd.DataFrame, columns: Columns = MASK_COLUMNS) -> pd.DataFrame:
     """One row per fold x class, then fold "all" (all cases pooled, as `per_case`) x class; `fold` is text.
 
-    Columns: fold, class, cases, then for each score its `_mean`, `_sd` (n - 1 in the denominator; NaN for one case),
-    `_median` over the cases where it is defined, and `_undefined`, the number of cases where it is not. After these,
-    again for each score, the quartiles `_q1` and `_q3`, and `_ci95_low` and `_ci95_high`: the 95 % bootstrap interval
-    of the mean over cases (NaN for one case).
+    Columns: fold, class, cases, then for each of `columns.scores` its `_mean`, `_sd` (n - 1 in the denominator; NaN
+    for one case), `_median` over the cases where it is defined, and `_undefined`, the number of cases where it
+    is not. After these, again for each score, the quartiles `_q1` and `_q3`, and `_ci95_low` and `_ci95_high`: the 95 %
+    bootstrap interval of the mean over cases (NaN for one case).
     """
     parts = [(str(fold), part) for fold, part in detailed.groupby("fold", sort=True)]
     rows = [
-        {"fold": fold, "class": name, "cases": len(members), **_statistics(members)}
-        for fold, part in [*parts, (ALL_FOLDS, per_case(detailed, SCORES).reset_index())]
+        {"fold": fold, "class": name, "cases": len(members), **_statistics(members, columns.scores)}
+        for fold, part in [*parts, (ALL_FOLDS, per_case(detailed, columns.scores).reset_index())]
         for name, members in part.groupby("class", sort=False)
     ]
     return pd.DataFrame(rows)
@@ -79,12 +77,14 @@ def per_case(detailed: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return detailed.groupby(["case", "class"], sort=False)[list(columns)].mean()
 
 
-def result_lines(final: pd.DataFrame) -> str:
-    """The rows of fold "all" as a table for the terminal: per class Dice (mean ± sd, 95 % bootstrap interval of the
-    mean, median), the means of NSD, HD95 in mm, sensitivity and precision, the number of cases and of those whose Dice
-    is undefined."""
+def result_lines(final: pd.DataFrame, columns: Columns = MASK_COLUMNS) -> str:
+    """The rows of fold "all" as a table for the terminal: per class the main score (mean ± sd, 95 % bootstrap interval
+    of the mean, median), the means of the `brief` ones, the number of cases and of those whose main score is undefined;
+    below it, what a class is that needs an explanation."""
+    main, digits = columns.main, columns.decimal_places(columns.main)
     header = (
-        *("class", "dice mean ± sd", "95 % interval", "median", "nsd", "hd95 mm", "sensitivity", "precision"),
+        *("class", f"{_words(main)} mean ± sd", "95 % interval", "median"),
+        *(_words(score) for score in columns.brief),
         *("cases", "undefined"),
     )
     rows: list[tuple[str, ...]] = [header]
@@ -92,21 +92,28 @@ def result_lines(final: pd.DataFrame) -> str:
         rows.append(
             (
                 str(row["class"]),
-                mean_and_sd(row["dice_mean"], row["dice_sd"]),
-                interval(row["dice_ci95_low"], row["dice_ci95_high"]),
-                *(decimals(row[column]) for column in ("dice_median", "nsd_mean")),
-                decimals(row["hd95_mm_mean"], 1),
-                *(decimals(row[column]) for column in ("sensitivity_mean", "precision_mean")),
+                mean_and_sd(row[f"{main}_mean"], row[f"{main}_sd"], digits),
+                interval(row[f"{main}_ci95_low"], row[f"{main}_ci95_high"], digits),
+                decimals(row[f"{main}_median"], digits),
+                *(decimals(row[f"{score}_mean"], _brief_places(score, columns)) for score in columns.brief),
                 str(row["cases"]),
-                str(row["dice_undefined"]),
+                str(row[f"{main}_undefined"]),
             )
         )
     lines = aligned(rows)
     if any(row[-2] == "1" for row in rows):
         lines.append("One case has no deviation and no interval.")
-    if definition := lungs_definition(row[0] for row in rows[1:]):
-        lines.append(definition)
+    lines += columns.class_definitions([row[0] for row in rows[1:]]).values()
     return "\n".join(lines)
+
+
+def _words(column: str) -> str:
+    return column.replace("_", " ")
+
+
+def _brief_places(score: str, columns: Columns) -> int:
+    """Errors have one place less than in the report: a terminal's table is for a first look."""
+    return max(0, columns.decimal_places(score) - (score in columns.errors))
 
 
 def aligned(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list[str]:
@@ -139,15 +146,15 @@ def mean_and_sd(mean: float, sd: float, places: int = 3) -> str:
     return decimals(mean, places) if pd.isna(sd) else f"{mean:.{places}f} ± {sd:.{places}f}"
 
 
-def _statistics(members: pd.DataFrame) -> dict[str, float | int]:
+def _statistics(members: pd.DataFrame, scores: Sequence[str]) -> dict[str, float | int]:
     row: dict[str, float | int] = {}
-    for score in SCORES:
+    for score in scores:
         values = members[score].dropna()
         row[f"{score}_mean"] = float(values.mean())
         row[f"{score}_sd"] = float(values.std(ddof=1))
         row[f"{score}_median"] = float(values.median())
         row[f"{score}_undefined"] = len(members) - len(values)
-    for score in SCORES:  # further columns come after those that others' scripts know
+    for score in scores:  # further columns come after those that others' scripts know
         values = members[score].dropna()
         quartiles = [float(values.quantile(share)) for share in (0.25, 0.75)]
         further = (*quartiles, *bootstrap_interval(values.to_numpy()))
@@ -155,16 +162,17 @@ def _statistics(members: pd.DataFrame) -> dict[str, float | int]:
     return row
 
 
-def _checked(table: pd.DataFrame, origin: str) -> pd.DataFrame:
-    missing = [column for column in REQUIRED_COLUMNS if column not in table]
+def _checked(table: pd.DataFrame, origin: str, columns: Columns) -> pd.DataFrame:
+    missing = [column for column in columns.required if column not in table]
     if missing and len(table.columns):
         raise InputError(f"{origin}: columns missing: {', '.join(missing)}; found {', '.join(map(str, table.columns))}")
     if not len(table):
         raise InputError(f"{origin}: no scores; at least one case must have been scored")
-    twice = table[table.duplicated(KEYS)]
+    twice = table[table.duplicated(list(KEYS))]
     if len(twice):
-        found = ", ".join(f"{key} {twice.iloc[0][key]}" for key in KEYS)
-        raise InputError(f"{origin}: one row per fold, case and class, found {found} more than once")
-    further = [column for column in table.columns if column not in COLUMNS]
-    table = table.reindex(columns=[*COLUMNS, *further]).astype({"fold": int, **dict.fromkeys(NUMBERS, float)})
+        keys = ", ".join(f"{key} {twice.iloc[0][key]}" for key in KEYS)
+        raise InputError(f"{origin}: one row per fold, case and class, found {keys} more than once")
+    further = [column for column in table.columns if column not in columns.all]
+    table = table.reindex(columns=[*columns.all, *further])
+    table = table.astype({"fold": int, **dict.fromkeys(columns.numbers, float)})
     return table.sort_values(["fold", "case"], kind="stable", ignore_index=True)

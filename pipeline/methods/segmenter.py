@@ -10,6 +10,7 @@ import numpy as np
 
 from pneumoseg.data_io.console import log, track
 from pneumoseg.data_io.datasets.dataset import Case, Dataset
+from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.cache import cache_folder
 from pneumoseg.data_io.volumes.labels import LabelTable
@@ -86,9 +87,9 @@ class Segmenter:
         shutil.rmtree(folder / loop.STATE_FOLDER, ignore_errors=True)
         return trained
 
-    def predict(self, model: TrainedModel, image: Volume) -> Volume:
-        """Segments one CT volume (HU) on its own grid."""
-        return predict(model, image)
+    def predict(self, model: TrainedModel, case: LoadedCase) -> Volume:
+        """Class numbers on the grid of the case's image."""
+        return predict(model, case.image)
 
     def prepare(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:
         """The cases preprocessed and memory-mapped, what is odd about them said once; quick the second time.
@@ -127,8 +128,8 @@ class Segmenter:
                 "set training.monitor to training or none"
             )
         count = min(len(patients) - 1, max(1, round(len(patients) * self.settings.training.validation_share)))
-        chosen = set(np.random.default_rng(self.settings.seed).permutation(patients)[:count])
-        return {case.name for case in cases if case.patient in chosen}
+        held_back = set(np.random.default_rng(self.settings.seed).permutation(patients)[:count])
+        return {case.name for case in cases if case.patient in held_back}
 
 
 def check_names(settings: Settings) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoseg.data_io.datasets.dataset import Dataset
+from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.storage.atomic import write_json
@@ -124,9 +125,9 @@ class Voting:
                 )
         return files
 
-    def predict(self, model: Predictor, image: Volume) -> Volume:
-        """Segments one CT volume (HU) on its own grid."""
-        return model(image)
+    def predict(self, model: Predictor, case: LoadedCase) -> Volume:
+        """Class numbers on the grid of the case's image."""
+        return model(case.image)
 
 
 def _fold_of(folder: Path) -> int:

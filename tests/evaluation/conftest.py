@@ -7,7 +7,7 @@ from pneumoseg.data_io.datasets.layouts import open_dataset
 from pneumoseg.data_io.formats.nifti import write_label_nifti
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.evaluation.experiments import cross_validation
+from pneumoseg.evaluation.experiments import cross_validation, mask_task, run_results
 
 
 @pytest.fixture
@@ -23,6 +23,6 @@ def dataset(tmp_path):
 @pytest.fixture
 def without_pictures(monkeypatch):
     """Figures and report take longer than all the rest; these tests are of the tables."""
-    monkeypatch.setattr(cross_validation, "draw_case", lambda *arguments, **options: None)
+    monkeypatch.setattr(mask_task, "draw_case", lambda *arguments, **options: None)
     monkeypatch.setattr(cross_validation, "draw_history", lambda *arguments, **options: None)
-    monkeypatch.setattr(cross_validation, "write_results", lambda *arguments, **options: None)
+    monkeypatch.setattr(run_results, "write_results", lambda *arguments, **options: None)

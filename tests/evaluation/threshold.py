@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
-from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.experiments.cross_validation import cross_validate
 from pneumoseg.evaluation.runs.splits import k_fold
 
@@ -40,14 +39,14 @@ class Threshold:
         for case in cases:
             case.read_pair(4)
 
-    def fit(self, cases, folder: Path, resume=False, start_from=None):
+    def fit(self, cases, folder: Path, *, resume=False, start_from=None):
         names = [case.name for case in cases]
         (folder / "history.csv").write_text("epoch,loss\n0,1.0\n1,0.5\n", encoding="utf-8")
         (folder / "seen.json").write_text(json.dumps(names), encoding="utf-8")
         return names
 
-    def predict(self, model, image: Volume) -> Volume:
-        return image.with_array(np.clip(image.array, 0, 3).astype(np.uint8))
+    def predict(self, model, case):
+        return case.image.with_array(np.clip(case.image.array, 0, 3).astype(np.uint8))
 
 
 def run(dataset, output, **arguments):

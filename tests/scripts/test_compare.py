@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from pneumoseg.data_io.storage.csv_files import write_table
-from pneumoseg.evaluation.scoring.case_scores import SCORES
+from pneumoseg.evaluation.scoring.mask_columns import SCORES
 from pneumoseg.evaluation.scoring.tables import detailed_table
 from pneumoseg.scripts.compare import compare
 

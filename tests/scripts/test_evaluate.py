@@ -14,7 +14,7 @@ from pneumoseg.data_io.formats.reading import read_volume
 from pneumoseg.data_io.formats.writing import write_labels
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.evaluation.scoring.case_scores import COLUMNS
+from pneumoseg.evaluation.scoring.mask_columns import COLUMNS
 from pneumoseg.evaluation.scoring.tables import read_detailed
 from pneumoseg.scripts.evaluate import evaluate
 

@@ -31,8 +31,8 @@ class Everywhere:
     def fit(self, cases, folder, resume=False, start_from=None):
         pass
 
-    def predict(self, model, image):
-        return image.with_array((image.array < 0).astype("uint8"))
+    def predict(self, model, case):
+        return case.image.with_array((case.image.array < 0).astype("uint8"))
 
 
 @pytest.fixture

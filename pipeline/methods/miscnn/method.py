@@ -14,6 +14,7 @@ import numpy as np
 
 from pneumoseg.data_io.console import log, track
 from pneumoseg.data_io.datasets.dataset import Dataset
+from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.reading import read_labels
 from pneumoseg.data_io.storage.csv_files import read_table, write_table
@@ -100,14 +101,15 @@ class MiscnnReference:
             os.replace(work / weights.name, weights)
         return weights
 
-    def predict(self, model: Path, image: Volume) -> Volume:
-        """Segments one CT volume on its own grid with the weights file `model`."""
+    def predict(self, model: Path, case: LoadedCase) -> Volume:
+        """Class numbers on the grid of the case's image, with the weights file `model`."""
+        image = case.image
         with _work_folder(model.parent) as work:
             _write_case(work / "data" / "case", image)
             self._run(model.parent, work, "predict", ["case"], model)
-            found = read_labels(work / "predictions" / "case.nii.gz", len(self.labels))
+            mask = read_labels(work / "predictions" / "case.nii.gz", len(self.labels))
         # Turned as the image is, whatever became of the affine on the way.
-        return image.with_array(Volume.from_source(found.restore(), image.source.affine).array)
+        return image.with_array(Volume.from_source(mask.restore(), image.source.affine).array)
 
     def _run(self, folder: Path, work: Path, task: str, cases: list[str], weights: Path) -> None:
         """Runs the worker; what it prints goes to `folder`/miscnn.log, lines about an epoch to our log as well."""

@@ -11,12 +11,15 @@ from pneumoseg.data_io.formats.nifti import write_label_nifti
 from pneumoseg.data_io.formats.reading import read_volume
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.evaluation.experiments.cross_validation import STARTED_ELSEWHERE, cross_validate, score_again
+from pneumoseg.evaluation.experiments.cross_validation import cross_validate
 from pneumoseg.evaluation.experiments.full_training import train_final_model
-from pneumoseg.evaluation.report.results import case_sheets, extreme_cases
+from pneumoseg.evaluation.experiments.mask_task import MaskTask
+from pneumoseg.evaluation.experiments.run_results import STARTED_ELSEWHERE
+from pneumoseg.evaluation.experiments.scoring_again import score_again
+from pneumoseg.evaluation.report.mask_figures import case_sheets, extreme_cases
 from pneumoseg.evaluation.runs.run_folder import RunFolder, open_finished
 from pneumoseg.evaluation.runs.splits import Split, k_fold, to_json
-from pneumoseg.evaluation.scoring.case_scores import COLUMNS
+from pneumoseg.evaluation.scoring.mask_columns import COLUMNS
 from pneumoseg.pipeline.models.model_file import TrainedModel
 from pneumoseg.pipeline.settings.loading import load_settings
 from tests.evaluation.threshold import FILES, Threshold, run
@@ -80,11 +83,11 @@ def test_an_interrupted_fold_goes_on(dataset, tmp_path, monkeypatch):
     predict = Threshold.predict
     calls = []
 
-    def dies(self, model, image):
+    def dies(self, model, case):
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return predict(self, model, image)
+        return predict(self, model, case)
 
     monkeypatch.setattr(Threshold, "predict", dies)
     with pytest.raises(KeyboardInterrupt):
@@ -125,7 +128,9 @@ def test_a_model_to_start_from_qualifies_what_the_report_says_of_the_choice(data
     for again in (False, True):
         if again:
             choice = json.loads((root / "summary.json").read_text())["model choice"]
-            score_again(RunFolder(root), dataset, k_fold(dataset, 3, seed=0), labels=LUNG_LABELS, model_choice=choice)
+            score_again(
+                RunFolder(root), dataset, k_fold(dataset, 3, seed=0), task=MaskTask(LUNG_LABELS), model_choice=choice
+            )
         report = (root / "report.html").read_text(encoding="utf-8")
         assert "where that was trained on test cases of this run, the scores are too good" in report
         assert json.loads((root / "summary.json").read_text())["model choice"] == (
@@ -142,9 +147,9 @@ def test_warnings_of_the_run_reach_its_report(dataset, tmp_path):
         def prepare(self, cases):
             log.warning("a strange split")
 
-        def predict(self, model, image):
+        def predict(self, model, case):
             log.warning("a strange CT")
-            return super().predict(model, image)
+            return super().predict(model, case)
 
     cross_validate(dataset, k_fold(dataset, 3, seed=0), Warns(), output=tmp_path / "run")
     report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
@@ -194,16 +199,16 @@ def test_a_case_tested_twice_has_both_its_pictures(dataset, tmp_path):
     """A model of fold 0 that is wrong everywhere, one of fold 1 that is right; case a is in both."""
 
     class Differs(Threshold):
-        def fit(self, cases, folder, resume=False, start_from=None):
+        def fit(self, cases, folder, *, resume=False, start_from=None):
             super().fit(cases, folder)
             return folder.name
 
-        def predict(self, model, image):
-            right = super().predict(model, image)
+        def predict(self, model, case):
+            right = super().predict(model, case)
             return right if model == "fold_1" else right.with_array(np.full_like(right.array, 1))
 
-    chosen = (Split(("b", "c"), ("a",)), Split(("d", "e"), ("a",)))
-    results = cross_validate(dataset, chosen, Differs(), output=tmp_path / "run")
+    splits = (Split(("b", "c"), ("a",)), Split(("d", "e"), ("a",)))
+    results = cross_validate(dataset, splits, Differs(), output=tmp_path / "run")
     folders = {(fold, "a"): results.run.fold(fold) / "figures" for fold in (0, 1)}
     (strips,) = extreme_cases(results.detailed, folders).values()
     assert [(strip.caption, strip.path.parent.parent.name) for strip in strips] == [

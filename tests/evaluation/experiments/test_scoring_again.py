@@ -10,22 +10,21 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import write_label_nifti
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.evaluation.experiments.cross_validation import score_again
+from pneumoseg.evaluation.experiments.mask_task import MaskTask
+from pneumoseg.evaluation.experiments.scoring_again import score_again
 from pneumoseg.evaluation.runs.run_folder import RunFolder
 from pneumoseg.evaluation.runs.splits import k_fold
 from tests.evaluation.threshold import run
 
 
-def score_the_run(dataset, tmp_path, **arguments):
-    chosen = k_fold(dataset, 3, seed=0)
-    return score_again(
-        RunFolder(tmp_path / "run"), dataset, chosen, labels=LUNG_LABELS, model_choice="none", **arguments
-    )
+def score_the_run(dataset, tmp_path, tolerances_mm=None):
+    splits, task = k_fold(dataset, 3, seed=0), MaskTask(LUNG_LABELS, tolerances_mm)
+    return score_again(RunFolder(tmp_path / "run"), dataset, splits, task=task, model_choice="none")
 
 
 def test_a_tolerance_of_no_class_is_refused_before_anything_happens(dataset, tmp_path, without_pictures):
     with pytest.raises(InputError, match="found infecton; did you mean infection"):
-        run(dataset, tmp_path / "run", tolerances_mm={"infecton": 2.0})
+        run(dataset, tmp_path / "run", task=MaskTask(LUNG_LABELS, {"infecton": 2.0}))
     assert not (tmp_path / "run").exists()
     run(dataset, tmp_path / "run")
     before = everything_in(tmp_path / "run")
@@ -35,7 +34,7 @@ def test_a_tolerance_of_no_class_is_refused_before_anything_happens(dataset, tmp
 
 
 @pytest.mark.parametrize("fault", ["missing", "elsewhere", "locked"])
-def test_scoring_again_replaces_all_folds_or_none(dataset, tmp_path, without_pictures, fault):
+def test_scoring_again_replaces_all_folds_or_none(dataset, tmp_path, fault):
     run(dataset, tmp_path / "run")
     last = RunFolder(tmp_path / "run").fold(2)
     path = sorted((last / "predictions").iterdir())[-1]

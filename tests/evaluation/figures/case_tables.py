@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from pneumoseg.evaluation.scoring.case_scores import SCORES
+from pneumoseg.evaluation.scoring.mask_columns import SCORES
 from pneumoseg.evaluation.scoring.tables import detailed_table
 
 UNKNOWN = float("nan")

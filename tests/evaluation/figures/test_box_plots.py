@@ -8,7 +8,7 @@ import pytest
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.figures.box_plots import box_plots
 from pneumoseg.evaluation.figures.saving import save_figure
-from pneumoseg.evaluation.scoring.case_scores import SCORES
+from pneumoseg.evaluation.scoring.mask_columns import SCORES
 from pneumoseg.evaluation.scoring.tables import detailed_table
 
 

@@ -7,7 +7,7 @@ from pneumoseg.evaluation.figures.box_plots import box_plots
 from pneumoseg.evaluation.figures.lesion_size import score_against_size
 from pneumoseg.evaluation.figures.saving import new_figure
 from pneumoseg.evaluation.figures.score_axis import MARKS, fold_legend, fold_marks, score_axis
-from pneumoseg.evaluation.scoring.case_scores import SCORES
+from pneumoseg.evaluation.scoring.mask_columns import SCORES
 from pneumoseg.evaluation.scoring.tables import detailed_table
 
 NOTHING_FOUND = {"dice": [0.0, 0.4, 0.9], "hd95_mm": [400.0, 3.0, 2.0], "volume_difference_ml": [-80.0, 1.0, 2.0]}

@@ -13,9 +13,10 @@ from PIL import Image
 
 from pneumoseg.evaluation.figures.film_strip import FilmStrip
 from pneumoseg.evaluation.figures.saving import new_figure, save_figure
+from pneumoseg.evaluation.report.mask_tables import mask_result
 from pneumoseg.evaluation.report.page import write_report
 from pneumoseg.evaluation.runs.splits import Split
-from pneumoseg.evaluation.scoring.case_scores import SCORES
+from pneumoseg.evaluation.scoring.mask_columns import SCORES
 from pneumoseg.evaluation.scoring.tables import detailed_table, final_table
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -107,6 +108,7 @@ def report(tmp_path_factory) -> Path:
         splits=[Split((cases[0],), (cases[1],)), Split((cases[1],), (cases[0],))],
         detailed=detailed,
         final=final_table(detailed),
+        result=mask_result(detailed, final_table(detailed)),
         figures=[("Dice of all cases", folder / "box.png")],
         warnings=["a warning of " + "z" * 100],
         environment={"data": {"a": "0123456789abcdef" * 4}},

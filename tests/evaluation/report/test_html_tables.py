@@ -1,7 +1,7 @@
 """The report's tables: every cell of them, and when one is left out."""
 
 from pneumoseg.evaluation.measures.lesions import LESION_COUNTS
-from pneumoseg.evaluation.scoring.case_scores import DEFINITIONS, SCORES
+from pneumoseg.evaluation.scoring.mask_columns import DEFINITIONS, SCORES
 from pneumoseg.evaluation.scoring.tables import detailed_table, final_table
 from tests.evaluation.report.written_page import Page, table_of, written
 

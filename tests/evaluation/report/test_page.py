@@ -10,9 +10,10 @@ from PIL import Image
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.figures.film_strip import FilmStrip
 from pneumoseg.evaluation.figures.saving import new_figure, save_figure
+from pneumoseg.evaluation.report.mask_tables import mask_result
 from pneumoseg.evaluation.report.page import summarise, write_report
 from pneumoseg.evaluation.runs.splits import Split
-from pneumoseg.evaluation.scoring.case_scores import DEFINITIONS, LUNGS_DEFINITION, SCORES
+from pneumoseg.evaluation.scoring.mask_columns import DEFINITIONS, LUNGS_DEFINITION, SCORES
 from pneumoseg.evaluation.scoring.tables import detailed_table, final_table
 from tests.evaluation.report.written_page import Page, written
 
@@ -57,6 +58,7 @@ def page(tmp_path) -> tuple[str, Page]:
         figures=[('Dice of "all" cases', tmp_path / "box.png")],
         warnings=["a case <was> lost"],
         environment={"seed": 0, "versions": {"keras": "3.6"}, "device": None},
+        result=mask_result(detailed, final),
     )
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     return text, Page(text)
@@ -147,6 +149,7 @@ def test_surface_scores_are_shown_with_tolerance_and_definition(tmp_path):
         splits=[],
         detailed=detailed,
         final=final_table(detailed),
+        result=mask_result(detailed, final_table(detailed)),
         figures=[],
         warnings=[],
         environment={},
@@ -172,6 +175,7 @@ def test_a_class_that_is_empty_everywhere_is_shown_and_one_without_surface_is_no
         splits=[],
         detailed=detailed,
         final=final_table(detailed),
+        result=mask_result(detailed, final_table(detailed)),
         figures=[],
         warnings=[],
         environment={},

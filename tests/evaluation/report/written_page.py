@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 
+from pneumoseg.evaluation.report.mask_tables import mask_result
 from pneumoseg.evaluation.report.page import write_report
 from pneumoseg.evaluation.scoring.tables import final_table
 
@@ -45,6 +46,7 @@ def written(tmp_path, detailed, final=None, **further) -> str:
         figures=[],
         warnings=[],
         environment={},
+        result=mask_result(detailed, final),
         **further,
     )
     return (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -102,21 +102,21 @@ def test_damaged_tables_of_counts(tmp_path, scored, text):
     path = scored / "fold_0" / "confusion.csv"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"confusion\.csv: "):
-        files.merge_scores([scored / "fold_0", scored / "fold_1"], tmp_path)
+        files.merge_counts([scored / "fold_0", scored / "fold_1"], tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b'case,"x\n', b"\xff\xfe"])
 def test_damaged_tables_of_lesions(tmp_path, scored, content):
     (scored / "fold_0" / "lesions.csv").write_bytes(content)
     with pytest.raises(InputError, match=r"lesions\.csv: "):
-        files.merge_scores([scored / "fold_0", scored / "fold_1"], tmp_path)
+        files.merge_counts([scored / "fold_0", scored / "fold_1"], tmp_path)
 
 
 def test_classes_of_one_fold_that_are_not_the_others(tmp_path, scored):
     path = scored / "fold_1" / "confusion.csv"
     path.write_text(path.read_text(encoding="utf-8").replace("infection", "lesion"), encoding="utf-8")
     with pytest.raises(InputError, match=r"fold_1/confusion\.csv: the classes of .*fold_0"):
-        files.merge_scores([scored / "fold_0", scored / "fold_1"], tmp_path)
+        files.merge_counts([scored / "fold_0", scored / "fold_1"], tmp_path)
 
 
 @pytest.mark.parametrize("text", NO_JSON)

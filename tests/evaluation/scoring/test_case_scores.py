@@ -11,16 +11,14 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.measures.lesions import LESION_COUNTS, LESION_SCORES
-from pneumoseg.evaluation.scoring.case_scores import (
+from pneumoseg.evaluation.scoring.case_scores import check_tolerances, default_groups, score_case
+from pneumoseg.evaluation.scoring.mask_columns import (
     COLUMNS,
     DEFINITIONS,
     LUNG_GROUPS,
     REQUIRED_COLUMNS,
     SCORES,
     SURFACE_SCORES,
-    check_tolerances,
-    default_groups,
-    score_case,
 )
 
 LIVER = LabelTable(("background", "liver"), ((0, 0, 0), (9, 9, 9)))

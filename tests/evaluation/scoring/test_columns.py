@@ -1,7 +1,6 @@
 """Every column of the score tables has a name in words."""
 
-from pneumoseg.evaluation.scoring.case_scores import COLUMNS
-from pneumoseg.evaluation.scoring.columns import TITLES
+from pneumoseg.evaluation.scoring.mask_columns import COLUMNS, TITLES
 
 
 def test_every_column_that_is_shown_has_one():

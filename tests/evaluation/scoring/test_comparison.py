@@ -8,8 +8,8 @@ from pneumoseg.data_io.console import warnings_of_this_thread
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.figures.differences import difference_plot
 from pneumoseg.evaluation.figures.saving import save_figure
-from pneumoseg.evaluation.scoring.case_scores import SCORES
-from pneumoseg.evaluation.scoring.comparison import COMPARABLE, compare, readable
+from pneumoseg.evaluation.scoring.comparison import compare, readable
+from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS, SCORES
 from pneumoseg.evaluation.scoring.tables import detailed_table
 
 CLASSES = ("background", "lung_left", "infection")
@@ -233,7 +233,9 @@ def test_scores_that_cannot_be_compared(scores, message):
 
 
 def test_every_score_with_a_better_end_can_be_compared():
-    assert len(compare({"a": table(3), "b": table(3)}, COMPARABLE).summary) == 2 * len(COMPARABLE)
+    assert len(compare({"a": table(3), "b": table(3)}, MASK_COLUMNS.comparable).summary) == 2 * len(
+        MASK_COLUMNS.comparable
+    )
 
 
 def test_the_text_shows_each_run_and_says_what_too_few_cases_cannot_show():

@@ -8,7 +8,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.scoring.case_scores import score_case
-from pneumoseg.evaluation.scoring.files import merge_scores, read_confusion, write_scores
+from pneumoseg.evaluation.scoring.files import merge_counts, read_confusion, write_counts
 
 
 def scored(case: str, fold: int):
@@ -23,8 +23,8 @@ def scored(case: str, fold: int):
 
 def test_lesions_and_confusion_of_all_folds_come_together(tmp_path):
     for fold, case in enumerate(("007", "b")):
-        write_scores(tmp_path / f"fold_{fold}", [scored(case, fold)], LUNG_LABELS)
-    merge_scores([tmp_path / "fold_0", tmp_path / "fold_1"], tmp_path)
+        write_counts(tmp_path / f"fold_{fold}", [scored(case, fold)], LUNG_LABELS)
+    merge_counts([tmp_path / "fold_0", tmp_path / "fold_1"], tmp_path)
     lesions = pd.read_csv(tmp_path / "lesions.csv", dtype={"case": str})
     assert lesions["case"].tolist() == ["007"] * 3 + ["b"] * 3
     assert lesions["verdict"].tolist() == ["missed", "found", "right"] * 2
@@ -38,8 +38,8 @@ def test_lesions_and_confusion_of_all_folds_come_together(tmp_path):
 def test_any_name_of_a_class_comes_back(tmp_path, names):
     labels = LabelTable(names, ((0, 0, 0), (9, 9, 9)))
     mask = Volume.from_source(np.eye(4, dtype=np.uint8)[..., None], np.eye(4))
-    write_scores(tmp_path / "fold_0", [score_case("a", 0, mask, prediction=mask, labels=labels)], labels)
-    merge_scores([tmp_path / "fold_0"], tmp_path)
+    write_counts(tmp_path / "fold_0", [score_case("a", 0, mask, prediction=mask, labels=labels)], labels)
+    merge_counts([tmp_path / "fold_0"], tmp_path)
     for path in (tmp_path, tmp_path / "fold_0"):
         matrix, found = read_confusion(path / "confusion.csv")
         assert found == names
@@ -48,7 +48,7 @@ def test_any_name_of_a_class_comes_back(tmp_path, names):
 
 def test_folds_of_an_earlier_version_have_neither(tmp_path):
     (tmp_path / "fold_0").mkdir()
-    merge_scores([tmp_path / "fold_0"], tmp_path)
+    merge_counts([tmp_path / "fold_0"], tmp_path)
     assert not (tmp_path / "lesions.csv").exists()
 
 

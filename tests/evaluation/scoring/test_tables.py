@@ -6,7 +6,7 @@ import pytest
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.csv_files import write_table
-from pneumoseg.evaluation.scoring.case_scores import COLUMNS, REQUIRED_COLUMNS, SCORES
+from pneumoseg.evaluation.scoring.mask_columns import COLUMNS, REQUIRED_COLUMNS, SCORES
 from pneumoseg.evaluation.scoring.tables import (
     aligned,
     detailed_table,

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from pneumoseg.data_io.datasets.layouts import open_dataset
+from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import write_label_nifti
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
@@ -54,7 +55,7 @@ def test_prediction_lies_where_the_image_does(method, save_cases, tmp_path):
     cases = save_cases("one", "two")
     weights = method.fit(cases, tmp_path / "fold_0")
     image, mask = cases.case("one").read_pair(4)
-    found = method.predict(weights, image)
+    found = method.predict(weights, LoadedCase(cases.case("one")))
     assert found.array.dtype == np.uint8
     np.testing.assert_array_equal(found.array, mask.array)
     np.testing.assert_array_equal(found.restore(), mask.restore())

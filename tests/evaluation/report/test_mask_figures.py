@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pneumoseg.evaluation.report.results import case_sheets, extreme_cases, grouped
+from pneumoseg.evaluation.report.mask_figures import case_sheets, extreme_cases
 
 
 def draw(folder: Path, case: str) -> None:
@@ -67,8 +67,3 @@ def test_a_case_that_was_not_drawn_is_passed_over(tmp_path):
     more = pd.concat([detailed, detailed.head(1).assign(case="c")])
     assert [strip.case for strip in extreme_cases(more, folders)["All cases"]] == ["a"]
     assert [path.name for _, path in case_sheets(more, folders)] == ["a.png"]
-
-
-def test_what_is_warned_of_several_cases_is_said_once():
-    said = ["a: no HU", "a strange split", "b: thick: 9 mm", "c: no HU", "a: no HU"]
-    assert grouped(said) == ["a, c: no HU", "a strange split", "b: thick: 9 mm"]

@@ -1,0 +1,122 @@
+"""Masks as a kind of prediction: class numbers on the grid of the image."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pneumoseg.data_io.datasets.dataset import named
+from pneumoseg.data_io.datasets.loaded_case import LoadedCase
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.nifti import write_label_nifti
+from pneumoseg.data_io.formats.reading import read_labels
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
+from pneumoseg.evaluation.experiments.task import CasePictures, CaseVolumes
+from pneumoseg.evaluation.figures.case_pictures import draw_case
+from pneumoseg.evaluation.report.figures import Figures
+from pneumoseg.evaluation.report.mask_figures import case_sheets, draw_masks, extreme_cases
+from pneumoseg.evaluation.report.mask_tables import mask_result
+from pneumoseg.evaluation.scoring import files
+from pneumoseg.evaluation.scoring.case_scores import CaseScores, check_tolerances, score_case
+from pneumoseg.evaluation.scoring.columns import Columns
+from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
+
+
+@dataclass(frozen=True)
+class MaskTask:
+    """Masks with the classes of `labels`. `tolerances_mm`: of the surface Dice by class or group, on top of
+    `surface.TOLERANCES_MM`. Raises InputError where a tolerance belongs to no class."""
+
+    labels: LabelTable
+    tolerances_mm: Mapping[str, float] | None = None
+
+    def __post_init__(self):
+        check_tolerances(self.tolerances_mm, self.labels)
+
+    @property
+    def columns(self) -> Columns:
+        """Those of mask scores."""
+        return MASK_COLUMNS
+
+    @property
+    def further_files(self) -> tuple[str, ...]:
+        """Lesions one by one, and voxels by reference and predicted class."""
+        return (files.LESIONS, files.CONFUSION)
+
+    def file_name(self, case: str) -> str:
+        """NIfTI."""
+        return f"{case}.nii.gz"
+
+    def write(self, path: Path, prediction: Volume) -> None:
+        """Writes a mask with the names of its classes."""
+        write_label_nifti(path, prediction, self.labels)
+
+    def read(self, path: Path, case: LoadedCase) -> Volume:
+        """The mask on the reference's grid. Raises InputError where it lies elsewhere or has other labels."""
+        reference = case.reference
+        with named(case.name):
+            prediction = read_labels(path, self.labels, grid=case.case.grid)
+            return on_grid_of(reference, prediction, "reference and prediction")
+
+    def score(self, fold: int, case: CaseVolumes, prediction: Volume) -> CaseScores:
+        """Rows per class, lesions and confusion: `case_scores.score_case`."""
+        return score_case(
+            case.name,
+            fold,
+            case.reference,
+            prediction=prediction,
+            labels=self.labels,
+            tolerances_mm=self.tolerances_mm,
+            probabilities=self.probabilities(case),
+        )
+
+    def probabilities(self, case: CaseVolumes) -> Mapping[str, Volume] | None:
+        """Probability maps of the classes, for the AUC; there are none here."""
+        return None
+
+    def draw(self, folder: Path, case: CaseVolumes, prediction: Volume, *, title: str) -> None:
+        """The worst slices, a scroll and a film strip: `case_pictures.draw_case`."""
+        if case.image is not None:
+            draw_case(
+                folder,
+                case.name,
+                case.image,
+                reference=case.reference,
+                prediction=prediction,
+                labels=self.labels,
+                title=title,
+            )
+
+    def write_further(self, folder: Path, scored: Sequence[Any]) -> None:
+        """Writes lesions.csv and confusion.csv of `scored`, each a CaseScores."""
+        files.write_counts(folder, scored, self.labels)
+
+    def merge_further(self, folders: Sequence[Path], target: Path) -> None:
+        """All lesions, and the sum of the voxels."""
+        files.merge_counts(folders, target)
+
+    def check_alike(self, root: Path, detailed: pd.DataFrame) -> None:
+        """Raises InputError where the tolerances of folds differ: no mean can be taken of their scores."""
+        for name, tolerances_mm in detailed.groupby("class")["nsd_tolerance_mm"]:
+            if tolerances_mm.nunique() > 1:
+                values = " and ".join(f"{value:g}" for value in sorted(tolerances_mm.dropna().unique()))
+                raise InputError(
+                    f"{root}: the folds' surface Dice of {name} have tolerances of {values} mm; score all of them "
+                    f"alike with `report {root} DATA`, giving one tolerance of {name}",
+                    options=("tolerance",),
+                )
+
+    def figures(self, folder: Path, detailed: pd.DataFrame) -> Figures:
+        """Box plots, volumes, lesion sizes and the confusion matrix."""
+        return draw_masks(folder, detailed)
+
+    def result(self, detailed: pd.DataFrame, final: pd.DataFrame) -> list[str]:
+        """Overlap, surfaces, lesions and volumes."""
+        return mask_result(detailed, final)
+
+    def case_pictures(self, detailed: pd.DataFrame, folders: Mapping[tuple[int, str], Path]) -> CasePictures:
+        """The sheet of each case, and film strips of the worst and the best."""
+        return CasePictures(case_sheets(detailed, folders), extreme_cases(detailed, folders))

@@ -1,0 +1,117 @@
+"""The results of a run from what its folds left: cv_results.*.csv, summary.json, figures and report.html."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.storage.atomic import write_json
+from pneumoseg.data_io.storage.csv_files import write_table
+from pneumoseg.evaluation.experiments.task import ScoredCase, Task
+from pneumoseg.evaluation.report.page import summarise, write_report
+from pneumoseg.evaluation.report.warnings import grouped
+from pneumoseg.evaluation.runs.run_folder import RunFolder
+from pneumoseg.evaluation.runs.splits import Split
+from pneumoseg.evaluation.scoring import files, tables
+
+DETAILED, FINAL = "cv_results.detailed.csv", "cv_results.final.csv"
+REPORT, SUMMARY = "report.html", "summary.json"
+
+STARTED_ELSEWHERE = (
+    "; but every fold began with the weights of another model, which may have been trained on its test cases"
+)
+"""What the choice of the model leaves open where a run has a model to start from."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """Scores per fold x case x class (`detailed`) and per fold x class (`final`), of the folds finished so far."""
+
+    run: RunFolder
+    detailed: pd.DataFrame
+    final: pd.DataFrame
+    complete: bool
+
+
+def write_fold(folder: Path, scored: Sequence[ScoredCase], task: Task) -> None:
+    """Writes the tables of a fold. metrics.csv comes last: it says that all is there."""
+    detailed = tables.detailed_table([row for one in scored for row in one.rows], task.columns)
+    task.write_further(folder, scored)
+    write_table(detailed, folder / files.METRICS)
+
+
+def collect_results(
+    run: RunFolder, splits: Sequence[Split], task: Task, *, model_choice: str, show_cases: bool = True
+) -> CrossValidation:
+    """The tables of the finished folds; where these are all, the results of the run are written.
+
+    `model_choice`: how the method chose each fold's model, in words. `show_cases`: whether the report shows CTs.
+    Raises InputError where no fold is finished, or folds were scored in different ways.
+    """
+    finished = [fold for fold in range(len(splits)) if run.finished(fold)]
+    if not finished:
+        raise InputError(f"{run.root}: no fold is finished; nothing can be measured")
+    detailed = pd.concat([tables.read_detailed(run.fold(fold) / files.METRICS, task.columns) for fold in finished])
+    detailed = detailed.reset_index(drop=True)
+    task.check_alike(run.root, detailed)
+    results = CrossValidation(run, detailed, tables.final_table(detailed, task.columns), len(finished) == len(splits))
+    if results.complete:
+        if run.environment.get("start_from"):
+            model_choice = model_choice.removesuffix(STARTED_ELSEWHERE) + STARTED_ELSEWHERE
+        with run.writing():
+            write_results(results, splits, task, model_choice=model_choice, show_cases=show_cases)
+    return results
+
+
+def write_results(
+    results: CrossValidation, splits: Sequence[Split], task: Task, *, model_choice: str, show_cases: bool
+) -> None:
+    """Writes the tables, the summary, the figures and the report of a run whose folds are finished."""
+    run, detailed, final = results.run, results.detailed, results.final
+    write_table(detailed, run.root / DETAILED)
+    write_table(final, run.root / FINAL)
+    task.merge_further([run.fold(fold) for fold in range(len(splits))], run.root)
+    summary = {"model choice": model_choice, **summarise(final, task.columns)}
+    write_json(run.root / SUMMARY, summary)
+    figures = task.figures(run.root, detailed)
+    for fold in range(len(splits)):
+        curve = run.fold(fold) / "fitting_curve.png"
+        if curve.is_file():
+            figures.append((f"Fold {fold}: training", curve))
+    folders = {}
+    if show_cases:
+        folders = {(fold, case): run.fold(fold) / "figures" for fold, split in enumerate(splits) for case in split.test}
+    pictures = task.case_pictures(detailed, folders)
+    write_report(
+        run.root / REPORT,
+        f"Cross-validation: {run.root.name}",
+        summary,
+        settings_yaml=run.settings_yaml,
+        splits=splits,
+        detailed=detailed,
+        final=final,
+        figures=[*figures, *pictures.sheets],
+        warnings=_warnings(run),
+        environment=run.environment,
+        strips=pictures.strips,
+        result=task.result(detailed, final),
+        columns=task.columns,
+    )
+
+
+def remove_results(folder: Path, task: Task) -> None:
+    """Removes what `write_results` wrote: where a fold begins again, it tells of a model that is no longer there."""
+    for name in (REPORT, SUMMARY, FINAL, DETAILED, *task.further_files):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "figures", ignore_errors=True)
+
+
+def _warnings(run: RunFolder) -> list[str]:
+    """What was warned of during the run, from its log."""
+    path = run.root / "log.txt"
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    marked = (line.partition(" WARNING ")[2] for line in lines)
+    return grouped(warning for warning in marked if warning)

@@ -1,0 +1,100 @@
+"""What an experiment needs of a kind of prediction: how it is written, read, scored and shown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from pneumoseg.data_io.datasets.loaded_case import LoadedCase
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.figures.film_strip import FilmStrip
+from pneumoseg.evaluation.report.figures import Figures
+from pneumoseg.evaluation.scoring.columns import Columns
+
+
+class ScoredCase(Protocol):
+    """The scores of one case. A task may return more, for its further tables."""
+
+    @property
+    def rows(self) -> list[dict]:
+        """Rows of the score table: fold, case, class and the scores."""
+
+
+class CaseVolumes(Protocol):
+    """What a task scores and draws a prediction against: `LoadedCase` is one."""
+
+    @property
+    def name(self) -> str:
+        """The name of the case."""
+
+    @property
+    def image(self) -> Volume | None:
+        """The CT volume; None where there is none to show."""
+
+    @property
+    def reference(self) -> Volume:
+        """The reference mask."""
+
+
+@dataclass(frozen=True)
+class CasePictures:
+    """The pictures of single cases in a report: `sheets` with captions, and `strips`, film strips by heading."""
+
+    sheets: Figures = field(default_factory=list)
+    strips: Mapping[str, Sequence[FilmStrip]] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """A kind of prediction: masks (`mask_task.MaskTask`), or numbers, labels and others of your own.
+
+    It must be picklable where folds are computed in other processes.
+    """
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of its score table."""
+
+    @property
+    def labels(self) -> LabelTable | None:
+        """The classes that the masks of cases are read with; None for a task that needs no masks."""
+
+    @property
+    def further_files(self) -> Sequence[str]:
+        """Names of the tables that a fold and a run have beside those of scores."""
+
+    def file_name(self, case: str) -> str:
+        """The name of a case's file in a fold's predictions/."""
+
+    def write(self, path: Path, prediction: Any) -> None:
+        """Writes what a method predicted, whole or not at all."""
+
+    def read(self, path: Path, case: LoadedCase) -> Any:
+        """The prediction as its file holds it: what is measured is what users find there. Raises InputError for a bad
+        file."""
+
+    def score(self, fold: int, case: Any, prediction: Any) -> ScoredCase:
+        """The scores of one prediction; `case`: a `CaseVolumes`."""
+
+    def draw(self, folder: Path, case: Any, prediction: Any, *, title: str) -> None:
+        """Draws one case into `folder`; nothing for a kind that has no pictures of cases."""
+
+    def write_further(self, folder: Path, scored: Sequence[Any]) -> None:
+        """Writes a fold's `further_files` from what `score` returned for its cases."""
+
+    def merge_further(self, folders: Sequence[Path], target: Path) -> None:
+        """Writes the run's `further_files` from those of its folds."""
+
+    def check_alike(self, root: Path, detailed: pd.DataFrame) -> None:
+        """Raises InputError where the folds of the run in `root` were scored in different ways."""
+
+    def figures(self, folder: Path, detailed: pd.DataFrame) -> Figures:
+        """Draws what concerns all cases to `folder`/figures; captions and paths."""
+
+    def result(self, detailed: pd.DataFrame, final: pd.DataFrame) -> Sequence[str] | None:
+        """The parts of the report's section "Result" as HTML; None for one table of all scores."""
+
+    def case_pictures(self, detailed: pd.DataFrame, folders: Mapping[tuple[int, str], Path]) -> CasePictures:
+        """What the report shows of single cases. `folders`: where `draw` drew, by fold and case."""

@@ -1,0 +1,36 @@
+"""What an experiment needs of a method: it is fitted to some cases and predicts others."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from pneumoseg.data_io.datasets.dataset import Dataset
+from pneumoseg.data_io.datasets.loaded_case import LoadedCase
+from pneumoseg.pipeline.models.model_file import TrainedModel
+
+
+class Method(Protocol):
+    """A method under test: `methods.segmenter.Segmenter` is one.
+
+    What it predicts, a mask, a number or anything else, is for the task of the experiment to write, read and score. A
+    method that predicts masks also has `labels`, the LabelTable of its classes.
+    """
+
+    @property
+    def seed(self) -> int:
+        """The seed it was given, for the record."""
+
+    @property
+    def model_choice(self) -> str:
+        """How it chooses the model that counts, in words: what was looked at, and that it was no test case."""
+
+    def describe(self) -> str:
+        """Its settings as YAML text."""
+
+    def prepare(self, cases: Dataset) -> Any:
+        """Reads and checks every case, so that a bad one is reported before hours of training."""
+
+    def fit(self, cases: Dataset, folder: Path, *, resume: bool = False, start_from: TrainedModel | None = None) -> Any:
+        """Trains on `cases`, keeps its files in `folder` and returns a model."""
+
+    def predict(self, model: Any, case: LoadedCase) -> Any:
+        """The prediction for one case. Its reference must not be looked at."""
