@@ -136,7 +136,7 @@ def write_label_nifti(path: str | Path, labels: Volume, table: LabelTable) -> No
     """
     if not is_nifti(path):
         raise InputError(f"{path}: a mask is written as .nii or .nii.gz; change the name")
-    header, warning = _header(labels.source, np.uint8)
+    header, warning = _header(labels.stored_grid, np.uint8)
     if warning:
         log.warning("%s: %s", Path(path), warning)
     header.set_intent(INTENT_LABEL, name="pneumoseg labels", allow_unknown=True)
@@ -156,15 +156,15 @@ def write_ct_nifti(path: str | Path, volume: Volume) -> None:
     if array.dtype != np.int16:
         limits = np.iinfo(np.int16)
         array = np.clip(np.rint(array), limits.min, limits.max).astype(np.int16)
-    header, _ = _header(volume.source, np.int16)
+    header, _ = _header(volume.stored_grid, np.int16)
     _write(path, header, array)
 
 
 def write_scaled_nifti(path: str | Path, array: np.ndarray, scan: Scan, *, slope: float) -> None:
     """Writes a map on the grid of the scan's file: uint8 `array` (x, y, z) as RAS+, to be read as value x slope."""
-    header, _ = _header(scan.source, np.uint8)
+    header, _ = _header(scan.stored_grid, np.uint8)
     header.set_slope_inter(slope, 0)
-    _write(path, header, Volume(array, scan.grid, scan.source).restore())
+    _write(path, header, Volume(array, scan.grid, scan.stored_grid).restore())
 
 
 def _header(grid: Grid, dtype: type[np.integer]) -> tuple[nib.Nifti1Header, str | None]:

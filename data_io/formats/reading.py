@@ -132,7 +132,7 @@ def _read(path: Path, choices: _Choices) -> Volume | Scan:
         if recognises(path):
             with _named(path):
                 image = read(path, choices)
-                check_ct_grid(image.source)
+                check_ct_grid(image.stored_grid)
             return _named_scan(image, path) if isinstance(image, Scan) else image
     raise InputError(f"{path}: no reader for this file; readable formats: {', '.join(_READERS)}")
 
@@ -142,7 +142,7 @@ def _named_scan(scan: Scan, path: Path) -> Scan:
         with _named(path):
             yield from scan.read_stored()
 
-    return Scan(scan.source, slabs)
+    return Scan(scan.stored_grid, slabs)
 
 
 @contextmanager
@@ -164,7 +164,7 @@ def _named(path: Path) -> Iterator[None]:
 def _checked(image: Volume | Scan, path: Path) -> Volume | Scan:
     """The image of a registered reader, its voxels checked as the built-in readers check theirs."""
     if isinstance(image, Scan):
-        return Scan(image.source, lambda: _checked_slabs(image, path))
+        return Scan(image.stored_grid, lambda: _checked_slabs(image, path))
     if isinstance(image, Volume):
         _check_plain(image.array, path)
         return image.with_array(checked(image.array, path))
@@ -172,7 +172,7 @@ def _checked(image: Volume | Scan, path: Path) -> Volume | Scan:
 
 
 def _checked_slabs(scan: Scan, path: Path) -> Iterator[np.ndarray]:
-    plane, dtype = scan.source.shape[:2], None
+    plane, dtype = scan.stored_grid.shape[:2], None
     for slab in scan.read_stored():
         _check_plain(slab, path)
         voxels = checked(slab, path)

@@ -35,7 +35,7 @@ def write_seg_nrrd(path: str | Path, labels: Volume, table: LabelTable) -> None:
         raise InputError(f"{path}: a 3D Slicer segmentation is written as {SUFFIX}; change the name")
     array = labels.restore().astype(np.uint8, copy=False)
     image = sitk.GetImageFromArray(array.T)
-    place(image, labels.source)
+    place(image, labels.stored_grid)
     for key, value in _header(table, array.shape).items():
         image.SetMetaData(key, value)
     writer = sitk.ImageFileWriter()

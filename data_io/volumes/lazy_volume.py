@@ -18,13 +18,13 @@ SLAB_BYTES = 16 * 2**20
 class Scan:
     """An opened CT: its place in space, and its voxels in slabs.
 
-    `source`: the grid as the file stores it. `read_stored`: starts reading anew and yields the voxels (HU) in the
-    file's order, (x', y', n) at a time along the last stored axis; together they fill `source.shape`, in one data type.
+    `stored_grid`: the grid as the file stores it. `read_stored`: starts reading anew and yields the voxels (HU) in the
+    file's order, (x', y', n) at a time along the last stored axis; they fill `stored_grid.shape`, in one data type.
     It raises InputError where the file turns out to be damaged or holds NaN or infinite values. `volume`: the voxels in
     memory, or None where `read_stored` decodes a file.
     """
 
-    source: Grid
+    stored_grid: Grid
     read_stored: Callable[[], Iterator[np.ndarray]]
     volume: Volume | None = None
 
@@ -34,7 +34,7 @@ class Scan:
         stored = volume.restore()
         thickness = slab_thickness(stored.shape, stored.dtype.itemsize)
         return cls(
-            volume.source,
+            volume.stored_grid,
             lambda: (stored[:, :, start : start + thickness] for start in range(0, stored.shape[2], thickness)),
             volume,
         )
@@ -49,39 +49,39 @@ class Scan:
         array, bounds = np.empty(0), [0]
         for start, slab in self._stored_slabs():
             if start == 0:
-                array = np.empty(self.source.shape, slab.dtype, order="F")
+                array = np.empty(self.stored_grid.shape, slab.dtype, order="F")
             bounds.append(start + slab.shape[2])
             array[:, :, start : bounds[-1]] = slab
-        volume = Volume.from_source(array, self.source.affine)
+        volume = Volume.from_source(array, self.stored_grid.affine)
         return Scan(
-            self.source, lambda: (array[:, :, start:stop] for start, stop in itertools.pairwise(bounds)), volume
+            self.stored_grid, lambda: (array[:, :, start:stop] for start, stop in itertools.pairwise(bounds)), volume
         )
 
     @property
     def grid(self) -> Grid:
         """The grid with axes permuted and flipped to the nearest RAS+, the one that `slabs` speaks of."""
-        return self.source.canonical()
+        return self.stored_grid.canonical()
 
     @property
     def axis(self) -> int:
         """The axis of `grid` along which slabs follow one another: where the file's last axis lies."""
-        return int(nib.io_orientation(self.source.affine)[2, 0])
+        return int(nib.io_orientation(self.stored_grid.affine)[2, 0])
 
     def slabs(self) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
         """Yields (place, array): RAS+ voxels and the part of `grid` that they fill; places may descend along `axis`.
 
         Raises InputError where `read_stored` yields too few planes or too many.
         """
-        orientation = nib.io_orientation(self.source.affine)
+        orientation = nib.io_orientation(self.stored_grid.affine)
         for stored_start, stored in self._stored_slabs():
             count = stored.shape[2]
-            start = stored_start if orientation[2, 1] > 0 else self.source.shape[2] - stored_start - count
+            start = stored_start if orientation[2, 1] > 0 else self.stored_grid.shape[2] - stored_start - count
             place = (*(slice(None) for _ in range(self.axis)), slice(start, start + count))
             yield place, nib.orientations.apply_orientation(stored, orientation)
 
     def _stored_slabs(self) -> Iterator[tuple[int, np.ndarray]]:
         """The slabs of `read_stored`, each with its first plane; InputError for too few planes or too many."""
-        size, done = self.source.shape[2], 0
+        size, done = self.stored_grid.shape[2], 0
         for stored in self.read_stored():
             start, done = done, done + stored.shape[2]
             if done > size:
@@ -89,7 +89,8 @@ class Scan:
             yield start, stored
         if done != size:
             raise InputError(
-                f"a scan must yield the {size} planes of its source grid {self.source.shape}, found {done}; copy the "
+                f"a scan must yield the {size} planes of its source grid {self.stored_grid.shape}, "
+                f"found {done}; copy the "
                 "file again, or fix its reader"
             )
 
@@ -104,7 +105,7 @@ class Scan:
             array[place] = slab
         if array is None:
             raise ValueError("a scan yields one slab or more, found none")
-        return Volume(array, self.grid, self.source)
+        return Volume(array, self.grid, self.stored_grid)
 
 
 def slab_thickness(shape: tuple[int, ...], itemsize: int) -> int:

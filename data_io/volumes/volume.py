@@ -113,14 +113,14 @@ class Grid:
 class Volume:
     """A 3D image in memory: `array` (x, y, z) with axes nearest to RAS+ (x to the right, y to the front, z up).
 
-    `grid`: where the array lies. `source`: the grid of the file it was read from; `restore` leads back to it exactly,
+    `grid`: where the array lies. `stored_grid`: the grid of the file it was read from; `restore` gives its order,
     by flips and permutations alone. CT values are Hounsfield units (HU) unless something says otherwise; label volumes
     are uint8 class numbers.
     """
 
     array: np.ndarray
     grid: Grid
-    source: Grid
+    stored_grid: Grid
 
     def __post_init__(self):
         if self.array.shape != self.grid.shape:
@@ -131,9 +131,9 @@ class Volume:
         """A volume from an array as a file stores it; the array is turned to RAS+ (a view, not a copy)."""
         if array.ndim != 3 or 0 in array.shape:
             raise InputError(f"a volume has three axes and at least one voxel, found shape {array.shape}")
-        source = Grid(array.shape, affine)
-        turned = nib.orientations.apply_orientation(array, nib.io_orientation(source.affine))
-        return cls(turned, source.canonical(), source)
+        stored_grid = Grid(array.shape, affine)
+        turned = nib.orientations.apply_orientation(array, nib.io_orientation(stored_grid.affine))
+        return cls(turned, stored_grid.canonical(), stored_grid)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -142,11 +142,11 @@ class Volume:
 
     def with_array(self, array: np.ndarray) -> "Volume":
         """The same place with other values, for instance its segmentation."""
-        return Volume(array, self.grid, self.source)
+        return Volume(array, self.grid, self.stored_grid)
 
     def restore(self) -> np.ndarray:
         """The array as the source grid orders it; the inverse of `from_source`."""
-        theirs = nib.io_orientation(self.source.affine)
+        theirs = nib.io_orientation(self.stored_grid.affine)
         # RAS+ by construction: asking the canonical affine again would break the tie of a 45 degree axis anew.
         ours = np.array([[0, 1], [1, 1], [2, 1]])
         return nib.orientations.apply_orientation(self.array, nib.orientations.ornt_transform(ours, theirs))
@@ -169,7 +169,7 @@ def on_grid_of(target: Volume, other: Volume, names: str) -> Volume:
     affine = other.grid.affine @ nib.orientations.inv_ornt_aff(turn, other.array.shape)
     turned = Grid(array.shape, affine)
     if not target.grid.matches(turned):
-        stored = (target.source.axis_codes, other.source.axis_codes)
+        stored = (target.stored_grid.axis_codes, other.stored_grid.axis_codes)
         axes = f"; orientation in the files {stored[0]} and {stored[1]}" if stored[0] != stored[1] else ""
         raise InputError(
             f"{names} must lie in the same place (to {SAME_PLACE_VOXELS:g} of a voxel at every corner), but differ: "

@@ -43,7 +43,7 @@ def describe_case(case: Case, image: Volume, mask: Volume | None, *, labels: Lab
     row |= {f"shape_{axis}": size for axis, size in zip(AXES, image.grid.shape, strict=True)}
     row |= {f"spacing_{axis}_mm": size for axis, size in zip(AXES, image.spacing_mm, strict=True)}
     row |= {
-        "orientation": image.source.axis_codes,
+        "orientation": image.stored_grid.axis_codes,
         "dtype": str(image.array.dtype),
         "minimum": minimum,
         "maximum": maximum,

@@ -103,7 +103,7 @@ class Predictor:
 
 
 def _may_be_held(scan: Scan) -> bool:
-    return math.prod(scan.source.shape) * BYTES_PER_VOXEL <= HELD_SHARE * hardware.memory_gb() * 1e9
+    return math.prod(scan.stored_grid.shape) * BYTES_PER_VOXEL <= HELD_SHARE * hardware.memory_gb() * 1e9
 
 
 def open_predictor(

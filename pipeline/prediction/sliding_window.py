@@ -120,7 +120,7 @@ def segment(members: Sequence[PreparedMember], scan: Scan, *, sink: Sink | None 
                     sink(start, probabilities)
     labels, postprocess_s = timed(postprocess, labels, grid.voxel_volume_ml, members[0].settings.postprocessing)
     network_s = sum(seconds() for _, seconds in timed_networks)
-    return Segmentation(Volume(labels, grid, scan.source), network_s, postprocess_s)
+    return Segmentation(Volume(labels, grid, scan.stored_grid), network_s, postprocess_s)
 
 
 def _mean_planes(

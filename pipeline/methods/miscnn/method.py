@@ -109,7 +109,7 @@ class MiscnnReference:
             self._run(model.parent, work, "predict", ["case"], model)
             mask = read_labels(work / "predictions" / "case.nii.gz", len(self.labels))
         # Turned as the image is, whatever became of the affine on the way.
-        return image.with_array(Volume.from_source(mask.restore(), image.source.affine).array)
+        return image.with_array(Volume.from_source(mask.restore(), image.stored_grid.affine).array)
 
     def _run(self, folder: Path, work: Path, task: str, cases: list[str], weights: Path) -> None:
         """Runs the worker; what it prints goes to `folder`/miscnn.log, lines about an epoch to our log as well."""
@@ -157,19 +157,19 @@ class MiscnnReference:
 def _check_case(name: str, image: Volume) -> None:
     """Raises InputError for what MIScnn takes for something else: it reads the spacing off the affine's diagonal, and
     a last axis of one for the channel."""
-    codes = image.source.axis_codes
+    codes = image.stored_grid.axis_codes
     if not all(code in axis for code, axis in zip(codes, ("LR", "AP", "IS"), strict=True)):
         raise InputError(
             f"case {name}: MIScnn needs voxels in the order left-right, front-back, feet-head, found {codes}; store "
             "the image and its mask anew in that order"
         )
-    diagonal, spacing = np.abs(np.diag(image.source.affine)[:3]), np.array(image.source.spacing_mm)
+    diagonal, spacing = np.abs(np.diag(image.stored_grid.affine)[:3]), np.array(image.stored_grid.spacing_mm)
     if (diagonal < (1 - SPACING_TOLERANCE) * spacing).any():
         raise InputError(
             f"case {name}: MIScnn takes the affine's diagonal for the spacing, so that axes must lie along the body's; "
             f"found {diagonal.round(2).tolist()} for {spacing.round(2).tolist()} mm: resample image and mask"
         )
-    if image.source.shape[2] == 1:
+    if image.stored_grid.shape[2] == 1:
         raise InputError(f"case {name}: MIScnn needs two slices or more, found one")
 
 
@@ -191,4 +191,4 @@ def _write_case(folder: Path, image: Volume, mask: Volume | None = None) -> None
     for name, volume, dtype in (("imaging", image, np.float32), ("segmentation", mask, np.uint8)):
         if volume is not None:
             array = volume.restore().astype(dtype, copy=False)
-            nib.save(nib.Nifti1Image(array, volume.source.affine), folder / f"{name}.nii.gz")
+            nib.save(nib.Nifti1Image(array, volume.stored_grid.affine), folder / f"{name}.nii.gz")

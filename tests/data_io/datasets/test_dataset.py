@@ -89,4 +89,4 @@ def test_a_mask_of_another_orientation_is_turned(tmp_path):
     case = pair(tmp_path, mask_affine=flipped)
     image, mask = case.read_pair(4)
     np.testing.assert_array_equal(mask.array, image.array[::-1] % 4)
-    assert mask.source is image.source
+    assert mask.stored_grid is image.stored_grid

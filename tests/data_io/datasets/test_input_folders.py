@@ -99,7 +99,7 @@ def test_a_stray_file_beside_the_slices_changes_nothing(tmp_path, said):
     medium_list(series)
     report(series, "SEG", "lesions")
     assert find_inputs([series]) == {"S": series}
-    assert open_dicom(series).source.shape == (8, 6, 5)
+    assert open_dicom(series).stored_grid.shape == (8, 6, 5)
     assert said.text == ""
 
 

@@ -24,7 +24,7 @@ def check_geometry_and_voxels_are_those_of_itk(path):
     np.testing.assert_array_equal(volume.restore(), sitk.GetArrayFromImage(image).T)
     for index in ((0, 0, 0), (2, 3, 4), (1, 0, 3)):
         left, back, up = image.TransformIndexToPhysicalPoint(index)
-        np.testing.assert_allclose((volume.source.affine @ (*index, 1))[:3], (-left, -back, up), atol=1e-9)
+        np.testing.assert_allclose((volume.stored_grid.affine @ (*index, 1))[:3], (-left, -back, up), atol=1e-9)
 
 
 def check_refused_in_one_sentence(path, message):

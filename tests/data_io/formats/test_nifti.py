@@ -71,7 +71,7 @@ def test_mask_round_trip(tmp_path, affine):
 
     read = read_labels(path, 4)
     np.testing.assert_array_equal(read.restore(), MASK)
-    assert read.source.matches(Volume.from_source(MASK, affine).source)
+    assert read.stored_grid.matches(Volume.from_source(MASK, affine).stored_grid)
 
 
 @pytest.mark.parametrize("affine", [*axis_aligned(), *oblique()])
@@ -152,7 +152,7 @@ def test_ct_file_carries_both_codes_and_no_scaling(tmp_path, affine):
     assert written.header.get_data_dtype() == np.int16
     assert (written.dataobj.slope, written.dataobj.inter) == (1, 0)
     np.testing.assert_allclose(written.header.get_qform(), affine, atol=1e-3)
-    np.testing.assert_allclose(written.header.get_zooms(), ct.source.spacing_mm, atol=1e-4)
+    np.testing.assert_allclose(written.header.get_zooms(), ct.stored_grid.spacing_mm, atol=1e-4)
     np.testing.assert_array_equal(np.asarray(written.dataobj), MASK.astype(np.int16) - 1000)
 
 
@@ -208,7 +208,7 @@ def test_scaling_is_applied(tmp_path):
 
 def test_trailing_single_axes_are_dropped(tmp_path):
     path = save(tmp_path / "ct.nii.gz", MASK.reshape(3, 4, 5, 1, 1))
-    assert open_nifti(path).source.shape == (3, 4, 5)
+    assert open_nifti(path).stored_grid.shape == (3, 4, 5)
     np.testing.assert_array_equal(read_volume(path).restore(), MASK)
 
 
@@ -218,7 +218,7 @@ def test_nifti2_is_read(tmp_path):
 
 
 def test_grid_without_voxels(tmp_path):
-    grid = open_nifti(save(tmp_path / "ct.nii.gz", MASK)).source
+    grid = open_nifti(save(tmp_path / "ct.nii.gz", MASK)).stored_grid
     assert grid.shape == (3, 4, 5)
     assert grid.axis_codes == "LPS"
     np.testing.assert_allclose(grid.spacing_mm, (0.7, 0.8, 2.5), rtol=1e-6)

@@ -56,7 +56,7 @@ def test_the_form_that_counts_and_the_mask_in_its_place(tmp_path, said, codes, g
     qcode, scode = codes
     by_qform = qcode > 0 and (grid == "qform" or scode == 0)
     if qcode or scode:
-        np.testing.assert_allclose(open_nifti(ct, grid).source.affine, LEFT if by_qform else RIGHT, atol=1e-6)
+        np.testing.assert_allclose(open_nifti(ct, grid).stored_grid.affine, LEFT if by_qform else RIGHT, atol=1e-6)
     mask = mask_of(ct, grid)
     source = nib.load(ct).header
     for field in (*PLACEMENT, *ROWS):
@@ -97,7 +97,7 @@ def test_lengths_are_converted_to_millimetres_as_itk_does(tmp_path, said, unit, 
     scaled = RIGHT.copy()
     scaled[:3] *= factor
     ct = save(tmp_path / "ct.nii.gz", scaled, scaled, codes, unit)
-    grid = open_scan(ct).source
+    grid = open_scan(ct).stored_grid
     np.testing.assert_allclose(grid.affine, RIGHT, atol=1e-4)
     np.testing.assert_allclose(grid.spacing_mm, sitk.ReadImage(str(ct)).GetSpacing(), atol=1e-6)
     left, back, up = itk_place(ct)[3]
@@ -144,7 +144,7 @@ def test_a_damaged_qform_is_replaced(tmp_path, said, value):
         header["quatern_b"] = value
 
     ct = save(tmp_path / "ct.nii", change=spoil)
-    np.testing.assert_allclose(read_volume(ct).source.affine, RIGHT, atol=1e-6)
+    np.testing.assert_allclose(read_volume(ct).stored_grid.affine, RIGHT, atol=1e-6)
     assert "the header's qform (code 1) is damaged" in said.text
     mask = mask_of(ct)
     assert "the qform of the source is damaged: replaced by the nearest rigid one" in said.text
@@ -159,7 +159,7 @@ def test_a_damaged_sform_is_refused_and_the_qform_offered(tmp_path):
     ct.write_bytes(raw)
     with pytest.raises(InputError, match=r"ct\.nii: the header's sform cannot be used: .*; grid=qform reads it"):
         open_nifti(ct)
-    np.testing.assert_allclose(open_nifti(ct, "qform").source.affine, RIGHT, atol=1e-6)
+    np.testing.assert_allclose(open_nifti(ct, "qform").stored_grid.affine, RIGHT, atol=1e-6)
 
 
 @pytest.mark.parametrize("code", [2, 10, 66, 5, 7, 255, 0])
@@ -169,7 +169,7 @@ def test_any_code_of_units_is_read(tmp_path, code):
     raw = bytearray(ct.read_bytes())
     raw[123] = code
     ct.write_bytes(raw)
-    np.testing.assert_allclose(open_nifti(ct).source.affine, RIGHT, atol=1e-6)
+    np.testing.assert_allclose(open_nifti(ct).stored_grid.affine, RIGHT, atol=1e-6)
     assert int(mask_of(ct)["xyzt_units"]) == code
 
 
@@ -209,7 +209,9 @@ def test_headers_that_nibabel_repairs_are_read_as_other_programs_do(tmp_path, ch
     np.testing.assert_allclose(itk_place(ct.with_name("mask.nii.gz")), itk_place(ct), atol=1e-6)
     if int(mask["sform_code"]) == 0:
         left, back, up = itk_place(ct)[3]
-        np.testing.assert_allclose((open_nifti(ct).source.affine @ (5, 4, 3, 1))[:3], (-left, -back, up), atol=1e-5)
+        np.testing.assert_allclose(
+            (open_nifti(ct).stored_grid.affine @ (5, 4, 3, 1))[:3], (-left, -back, up), atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("offset", [0.0, 300.0])

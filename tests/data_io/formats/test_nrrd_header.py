@@ -75,7 +75,7 @@ def test_an_axis_of_one_is_left_out_wherever_it_lies(tmp_path, sizes, directions
     }  # fmt: skip
     volume = open_itk_image(write(tmp_path / "scan.nrrd", header(changes) + VOXELS)).read()
     np.testing.assert_array_equal(volume.restore(), STORED)
-    np.testing.assert_allclose(volume.source.affine @ (1, 1, 1, 1), (-8, -10, 12, 1))
+    np.testing.assert_allclose(volume.stored_grid.affine @ (1, 1, 1, 1), (-8, -10, 12, 1))
 
 
 def test_what_says_nothing_of_left_and_right_is_reported(tmp_path, said):

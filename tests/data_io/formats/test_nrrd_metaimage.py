@@ -48,10 +48,10 @@ def test_every_voxel_lies_where_itk_puts_it(tmp_path, suffix, direction):
     image = sitk.ReadImage(str(path))
 
     np.testing.assert_array_equal(volume.restore(), STORED)
-    assert volume.source.shape == image.GetSize()
+    assert volume.stored_grid.shape == image.GetSize()
     for index in np.random.default_rng(0).integers(0, STORED.shape, (8, 3)).tolist():
         left, back, up = image.TransformIndexToPhysicalPoint(index)
-        np.testing.assert_allclose((volume.source.affine @ (*index, 1))[:3], (-left, -back, up), atol=1e-6)
+        np.testing.assert_allclose((volume.stored_grid.affine @ (*index, 1))[:3], (-left, -back, up), atol=1e-6)
         ours = np.linalg.solve(volume.grid.affine, (-left, -back, up, 1))[:3].round().astype(int)
         assert volume.array[tuple(ours)] == image[index]
 
@@ -97,7 +97,7 @@ def test_a_fourth_axis_of_one_is_dropped(tmp_path, monkeypatch, suffix):
     sitk.WriteImage(sitk.JoinSeries([an_image()]), str(path))
     volume = open_itk_image(path).read()
     np.testing.assert_array_equal(volume.restore(), STORED)
-    np.testing.assert_allclose(volume.source.affine @ (0, 0, 0, 1), (-12.5, 80, 33.25, 1))
+    np.testing.assert_allclose(volume.stored_grid.affine @ (0, 0, 0, 1), (-12.5, 80, 33.25, 1))
 
 
 def test_a_nrrd_in_ras_is_understood(tmp_path):
@@ -248,10 +248,10 @@ def test_real_ct(real_data):
     volume = open_itk_image(path).read()
     assert volume.array.shape == (64, 64, 79)
     assert volume.array.dtype == np.int16
-    assert volume.source.axis_codes == "LPS"
+    assert volume.stored_grid.axis_codes == "LPS"
     np.testing.assert_allclose(volume.spacing_mm, (4.171872, 4.171872, 3.987342), atol=1e-6)
     image = sitk.ReadImage(str(path))
-    for index in np.random.default_rng(0).integers(0, volume.source.shape, (50, 3)).tolist():
+    for index in np.random.default_rng(0).integers(0, volume.stored_grid.shape, (50, 3)).tolist():
         left, back, up = image.TransformIndexToPhysicalPoint(index)
         ours = np.linalg.solve(volume.grid.affine, (-left, -back, up, 1))[:3].round().astype(int)
         assert volume.array[tuple(ours)] == image[index]

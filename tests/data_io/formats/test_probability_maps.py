@@ -21,7 +21,7 @@ def test_maps_lie_on_the_source_grid(tmp_path, scan):
         assert not [path for path in paths if path.exists()]
     for path, expected in zip(paths, values, strict=True):
         image = nib.load(path)
-        np.testing.assert_allclose(image.affine, scan.source.affine)
+        np.testing.assert_allclose(image.affine, scan.stored_grid.affine)
         np.testing.assert_allclose(image.get_fdata(), expected.T[::-1, :, ::-1], atol=0.5 / 255 + 1e-6)
         assert image.get_data_dtype() == np.uint8
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.nii.gz", "b.nii.gz"]

@@ -42,7 +42,7 @@ def test_voxels_and_place_round_trip(tmp_path, affine):
 
     read = open_itk_image(path).read()
     np.testing.assert_array_equal(read.array, labels.array)
-    np.testing.assert_allclose(read.source.affine, affine, atol=1e-9)
+    np.testing.assert_allclose(read.stored_grid.affine, affine, atol=1e-9)
     assert [file.name for file in tmp_path.iterdir()] == ["case.seg.nrrd"]
 
 

@@ -31,13 +31,13 @@ def test_shape_type_and_labels(phantoms):
         assert ct.array.dtype == np.int16
         assert labels.array.dtype == np.uint8
         assert np.unique(labels.array).tolist() == [0, 1, 2, 3]
-        assert ct.source.matches(labels.source, 0.0)
+        assert ct.stored_grid.matches(labels.stored_grid, 0.0)
 
 
 def test_same_seed_gives_the_same_bytes(phantoms):
     for first, again in zip(phantoms[2], make_phantom(7, 2, SHAPE), strict=True):
         assert first.array.tobytes() == again.array.tobytes()
-        assert np.array_equal(first.source.affine, again.source.affine)
+        assert np.array_equal(first.stored_grid.affine, again.stored_grid.affine)
 
 
 @pytest.mark.parametrize(("seed", "index"), [(7, 1), (8, 0)])
@@ -131,7 +131,7 @@ def test_infection_prefers_the_base_the_back_and_the_pleura(phantoms):
 
 
 def test_orientation_and_spacing_vary(phantoms):
-    places = [ct.source for ct, _ in phantoms]
+    places = [ct.stored_grid for ct, _ in phantoms]
     assert len({place.axis_codes for place in places}) >= 3
     assert len({place.spacing_mm for place in places}) == len(places)
 
@@ -156,8 +156,8 @@ def test_files_bring_back_the_same_volumes(tmp_path):
         assert found.array.dtype == np.int16
         assert np.array_equal(found.array, ct.array)
         assert np.array_equal(mask.array, labels.array)
-        assert found.source.matches(ct.source, 1e-6)
-        assert mask.source.matches(found.source, 1e-6)
+        assert found.stored_grid.matches(ct.stored_grid, 1e-6)
+        assert mask.stored_grid.matches(found.stored_grid, 1e-6)
 
 
 def test_overwrite_replaces_the_phantoms_and_nothing_else(tmp_path):

@@ -25,7 +25,7 @@ def affine_of(codes: str) -> np.ndarray:
 def test_slabs_lie_where_they_say(codes, thickness):
     whole = Volume.from_source(STORED, affine_of(codes))
     pieces = [STORED[:, :, start : start + thickness] for start in range(0, 5, thickness)]
-    scan = Scan(whole.source, lambda: iter(pieces))
+    scan = Scan(whole.stored_grid, lambda: iter(pieces))
     for _ in range(2):  # reading may be begun anew
         put_together = np.full(scan.grid.shape, -1)
         for place, slab in scan.slabs():
@@ -40,7 +40,7 @@ def test_slabs_lie_where_they_say(codes, thickness):
 @pytest.mark.parametrize("planes", [0, 3, 6])
 @pytest.mark.parametrize("codes", ["RAS", "LPI"])
 def test_too_few_or_too_many_planes_are_refused(codes, planes):
-    scan = Scan(Volume.from_source(STORED, affine_of(codes)).source, lambda: iter([STORED[:, :, :1]] * planes))
+    scan = Scan(Volume.from_source(STORED, affine_of(codes)).stored_grid, lambda: iter([STORED[:, :, :1]] * planes))
     with pytest.raises(InputError, match=rf"the 5 planes of its source grid \(2, 3, 5\), found {planes};"):
         scan.read()
 
@@ -53,7 +53,7 @@ def test_a_volume_as_a_scan():
 @pytest.mark.parametrize("codes", ["RAS", "LPI", "SLA"])
 def test_a_held_scan_is_decoded_once_into_the_same_slabs(codes):
     pieces, begun = [STORED[:, :, :2], STORED[:, :, 2:3], STORED[:, :, 3:]], []
-    scan = Scan(Volume.from_source(STORED, affine_of(codes)).source, lambda: begun.append(1) or iter(pieces))
+    scan = Scan(Volume.from_source(STORED, affine_of(codes)).stored_grid, lambda: begun.append(1) or iter(pieces))
     held = scan.held()
     assert held.held() is held
     assert held.grid.matches(scan.grid) and held.axis == scan.axis
@@ -71,7 +71,7 @@ def test_a_held_scan_is_decoded_once_into_the_same_slabs(codes):
 
 @pytest.mark.parametrize("planes", [0, 3, 6])
 def test_what_lacks_planes_cannot_be_held(planes):
-    scan = Scan(Volume.from_source(STORED, np.eye(4)).source, lambda: iter([STORED[:, :, :1]] * planes))
+    scan = Scan(Volume.from_source(STORED, np.eye(4)).stored_grid, lambda: iter([STORED[:, :, :1]] * planes))
     with pytest.raises(InputError, match=rf"the 5 planes of its source grid \(2, 3, 5\), found {planes};"):
         scan.held()
 

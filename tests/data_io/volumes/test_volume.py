@@ -58,8 +58,8 @@ def test_oblique_and_sheared_grids_come_back_exactly(angles, mirrored, spacing_m
     array = np.arange(24).reshape(2, 3, 4)
     volume = Volume.from_source(array, affine)
     np.testing.assert_array_equal(volume.restore(), array)
-    np.testing.assert_allclose(volume.grid.voxel_volume_ml, volume.source.voxel_volume_ml)
-    np.testing.assert_allclose(sorted(volume.spacing_mm), sorted(volume.source.spacing_mm))
+    np.testing.assert_allclose(volume.grid.voxel_volume_ml, volume.stored_grid.voxel_volume_ml)
+    np.testing.assert_allclose(sorted(volume.spacing_mm), sorted(volume.stored_grid.spacing_mm))
 
 
 def test_a_tie_at_45_degrees_comes_back():
@@ -73,7 +73,7 @@ def test_lps_file_by_eye():
     array = np.zeros((4, 4, 4), dtype=np.uint8)
     array[0, 0, 0] = 1  # LPS: the first voxel lies rightmost, frontmost, lowest
     volume = Volume.from_source(array, np.diag([-1.0, -1.0, 1.0, 1.0]))
-    assert volume.source.axis_codes == "LPS"
+    assert volume.stored_grid.axis_codes == "LPS"
     assert volume.array[3, 3, 0] == 1
     np.testing.assert_array_equal(volume.grid.affine[:3, 3], (-3, -3, 0))
 
@@ -120,7 +120,7 @@ def test_with_array_keeps_the_place():
     volume = Volume.from_source(np.zeros((2, 3, 4)), np.diag([-1.0, 1, 1, 1]))
     labels = volume.with_array(np.ones((2, 3, 4), dtype=np.uint8))
     assert labels.grid is volume.grid
-    assert labels.source is volume.source
+    assert labels.stored_grid is volume.stored_grid
     with pytest.raises(InputError, match="one shape"):
         volume.with_array(np.zeros((3, 2, 4)))
 
@@ -156,7 +156,7 @@ def test_other_orientations_are_turned_to_the_target(order, signs):
     turned = on_grid_of(target, Volume.from_source(array, affine), "CT and mask")
     np.testing.assert_array_equal(turned.array, target.array)
     assert turned.grid is target.grid
-    assert turned.source is target.source
+    assert turned.stored_grid is target.stored_grid
 
 
 def test_a_tie_at_45_degrees_is_turned_to_the_target():

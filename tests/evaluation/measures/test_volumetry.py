@@ -15,7 +15,7 @@ HU = np.choose(LABELS, [40, -850, -800, -300]).astype(np.int16)
 def facts(labels, hu, affine=None, **arguments):
     affine = np.diag([2.0, 2.0, 5.0, 1.0]) if affine is None else affine
     ct, mask = Volume.from_source(hu, affine), Volume.from_source(labels, affine)
-    scan = Scan(ct.source, lambda: iter([hu[:, :, :1], hu[:, :, 1:]]))
+    scan = Scan(ct.stored_grid, lambda: iter([hu[:, :, :1], hu[:, :, 1:]]))
     return volumetry(scan, mask, LUNG_LABELS, lungs=(1, 2), infection=3, **arguments)
 
 

@@ -25,7 +25,7 @@ def ensemble(members: int) -> Predictor:
 def counted_scan() -> tuple[Scan, list[int]]:
     """A scan of 8 x 8 x 8 voxels, 2 kB with four bytes a voxel, and a list that gets a 1 each time it is decoded."""
     array, begun = np.full((8, 8, 8), -900, np.int16), []
-    source = Volume.from_source(array, np.diag([8.0, 8.0, 8.0, 1.0])).source
+    source = Volume.from_source(array, np.diag([8.0, 8.0, 8.0, 1.0])).stored_grid
     return Scan(source, lambda: begun.append(1) or iter([array[:, :, :4], array[:, :, 4:]])), begun
 
 

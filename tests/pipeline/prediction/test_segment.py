@@ -50,7 +50,7 @@ def test_the_mask_is_that_of_the_command(model, tmp_path, monkeypatch):
     assert mask.array.dtype == np.uint8
     assert len(np.unique(mask.array)) == 4
     np.testing.assert_array_equal(mask.array, pneumoseg.read_volume(tmp_path / "mask.nii.gz").array)
-    assert mask.source.matches(pneumoseg.read_volume(CT).source)
+    assert mask.stored_grid.matches(pneumoseg.read_volume(CT).stored_grid)
 
 
 def test_the_model_stays_open_until_its_files_change(model, opened):

@@ -77,9 +77,9 @@ def simpleitk_of(files):
 
 def check_against_simpleitk(scan, image, atol=1e-4):
     """Corners in the same place (LPS against RAS) and the same voxels."""
-    assert scan.source.shape == image.GetSize()
+    assert scan.stored_grid.shape == image.GetSize()
     for index in np.ndindex(2, 2, 2):
-        corner = [int(at * (size - 1)) for at, size in zip(index, scan.source.shape, strict=True)]
+        corner = [int(at * (size - 1)) for at, size in zip(index, scan.stored_grid.shape, strict=True)]
         left, back, up = image.TransformIndexToPhysicalPoint(corner)
-        np.testing.assert_allclose((scan.source.affine @ (*corner, 1))[:3], (-left, -back, up), atol=atol)
+        np.testing.assert_allclose((scan.stored_grid.affine @ (*corner, 1))[:3], (-left, -back, up), atol=atol)
     np.testing.assert_array_equal(scan.read().restore(), sitk.GetArrayFromImage(image).T)

@@ -33,7 +33,7 @@ def test_slices_are_ordered_by_place(tmp_path, said, orientation, direction):
     folder = write_series(tmp_path / "ct", np.arange(5) * 2.5 * direction, orientation=orientation)
     scan = open_dicom(folder)
     np.testing.assert_array_equal(scan.read().restore(), STORED[::direction].transpose(2, 1, 0))
-    assert scan.source.spacing_mm == pytest.approx((0.8, 0.7, 2.5))
+    assert scan.stored_grid.spacing_mm == pytest.approx((0.8, 0.7, 2.5))
     (series,) = find_series(folder)
     assert [file.stem for file in series.files] == list(SHUFFLED)[::direction]
     check_against_simpleitk(scan, simpleitk_of(series.files))
@@ -41,7 +41,7 @@ def test_slices_are_ordered_by_place(tmp_path, said, orientation, direction):
 
 
 def test_axial_affine_by_hand(tmp_path):
-    affine = open_dicom(write_series(tmp_path / "ct")).source.affine
+    affine = open_dicom(write_series(tmp_path / "ct")).stored_grid.affine
     np.testing.assert_allclose(affine, [[-0.8, 0, 0, 100], [0, -0.7, 0, 80], [0, 0, 2.5, 30], [0, 0, 0, 1]])
 
 
@@ -52,7 +52,7 @@ def test_a_gap_is_refused_or_said(tmp_path, said):
     ):
         open_dicom(folder)
     assert said.messages == []
-    assert open_dicom(folder, allow_gaps=True).source.spacing_mm[2] == pytest.approx(12.5 / 4)
+    assert open_dicom(folder, allow_gaps=True).stored_grid.spacing_mm[2] == pytest.approx(12.5 / 4)
     assert len(said.messages) == 1
     assert "missing" in said.messages[0]
     assert "3.12 mm apart" in said.messages[0]
@@ -62,14 +62,14 @@ def test_a_gap_is_refused_or_said(tmp_path, said):
 def test_spacing_may_jitter_by_a_twentieth_of_a_millimetre(tmp_path, third, passes):
     folder = write_series(tmp_path / "ct", (0, 2.5, third, third + 2.5, third + 5))
     if passes:
-        assert open_dicom(folder).source.spacing_mm[2] == pytest.approx((third + 5) / 4)
+        assert open_dicom(folder).stored_grid.spacing_mm[2] == pytest.approx((third + 5) / 4)
         return
     with pytest.raises(InputError, match=r"ct: .*unevenly spaced: 1 of 4"):
         open_dicom(folder)
 
 
 def test_jitter_grows_with_the_spacing(tmp_path):
-    assert open_dicom(write_series(tmp_path / "ct", (0, 10, 20.09, 30.09, 40.09))).source.shape[2] == 5
+    assert open_dicom(write_series(tmp_path / "ct", (0, 10, 20.09, 30.09, 40.09))).stored_grid.shape[2] == 5
     with pytest.raises(InputError, match="unevenly spaced"):
         open_dicom(write_series(tmp_path / "uneven", (0, 10, 20.11, 30.11, 40.11)))
 
@@ -90,7 +90,7 @@ def test_two_slices_in_one_place_are_refused(tmp_path):
 @pytest.mark.parametrize("degrees", [0.05, 12.0])
 def test_a_tilted_gantry_shears_the_grid(tmp_path, said, degrees):
     folder = write_series(tmp_path / "ct", shear=(0, np.tan(np.radians(degrees)), 0))
-    affine = open_dicom(folder).source.affine
+    affine = open_dicom(folder).stored_grid.affine
     np.testing.assert_allclose(affine[:3, 2], (0, -2.5 * np.tan(np.radians(degrees)), 2.5), atol=1e-5)
     np.testing.assert_allclose(affine[:3, :2], [[-0.8, 0], [0, -0.7], [0, 0]])
     assert ["tilted by 12.0 degrees" in line for line in said.messages] == ([True] if degrees == 12 else [])
@@ -104,7 +104,7 @@ def test_one_slice_is_read_and_said(tmp_path, said, values, spacing):
     path = save(header((1, 2, 3), **values), tmp_path / "a.dcm", STORED[2])
     scan = open_dicom(path)
     np.testing.assert_array_equal(scan.read().restore(), STORED[2:3].transpose(2, 1, 0))
-    np.testing.assert_allclose(scan.source.affine[:3, 2:], [[0, -1], [0, -2], [spacing, 3]])
+    np.testing.assert_allclose(scan.stored_grid.affine[:3, 2:], [[0, -1], [0, -2], [spacing, 3]])
     assert "a single slice" in said.messages[0]
 
 
@@ -146,13 +146,13 @@ def test_real_series_agrees_with_simpleitk(real_data, said, monkeypatch, name, s
     monkeypatch.setattr("pneumoseg.data_io.formats.dicom.ct.slab_thickness", lambda shape, itemsize: 3)
     folder: Path = real_data / "dicom" / name
     scan = open_dicom(folder)
-    assert scan.source.shape == shape
-    assert scan.source.spacing_mm == pytest.approx(spacing)
-    assert scan.source.affine[2, 3] == pytest.approx(lowest)
+    assert scan.stored_grid.shape == shape
+    assert scan.stored_grid.spacing_mm == pytest.approx(spacing)
+    assert scan.stored_grid.affine[2, 3] == pytest.approx(lowest)
     files = find_series(folder)[0].files[:3]
     image = simpleitk_of(files)
     np.testing.assert_array_equal(next(scan.read_stored()), sitk.GetArrayFromImage(image).T)
     for corner in ((0, 0, 0), (511, 0, 2), (0, 511, 1)):
         left, back, up = image.TransformIndexToPhysicalPoint(corner)
-        np.testing.assert_allclose((scan.source.affine @ (*corner, 1))[:3], (-left, -back, up), atol=1e-4)
+        np.testing.assert_allclose((scan.stored_grid.affine @ (*corner, 1))[:3], (-left, -back, up), atol=1e-4)
     assert said.messages == []

@@ -86,7 +86,7 @@ def test_other_patients_and_series_stay_apart(tmp_path, said, values):
         part(tmp_path / name, HALVES[index], **own)
     found = find_inputs([tmp_path])
     assert list(found) == (["P1"] if "Modality" in values else ["P1", "P2"])
-    assert open_dicom(found["P1"]).source.shape == (8, 6, 6)
+    assert open_dicom(found["P1"]).stored_grid.shape == (8, 6, 6)
     assert "slices of" not in said.text
 
 
@@ -97,7 +97,7 @@ def test_a_copy_of_a_series_is_named_and_both_are_read(tmp_path, said):
     assert list(found) == ["S1", "S1 (copy)"]
     assert "S1 (copy): the same slices of one CT series as in" in said.text
     said.clear()
-    assert open_dicom(found["S1"]).source.spacing_mm == pytest.approx((0.8, 0.7, 2.5))
+    assert open_dicom(found["S1"]).stored_grid.spacing_mm == pytest.approx((0.8, 0.7, 2.5))
     assert said.text == ""
 
 
@@ -130,6 +130,6 @@ def test_the_volume_of_the_whole_is_that_of_both_parts(tmp_path):
     """What the refusal asks for: all slices in one folder."""
     for numbers in HALVES:
         part(tmp_path / "S", numbers)
-    source = open_dicom(find_inputs([tmp_path / "S"])["S"]).source
+    source = open_dicom(find_inputs([tmp_path / "S"])["S"]).stored_grid
     assert source.shape == (8, 6, 12)
     assert np.prod(source.shape) * source.voxel_volume_ml == pytest.approx(8 * 6 * 12 * 0.7 * 0.8 * 2.5 / 1000)

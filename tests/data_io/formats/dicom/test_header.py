@@ -47,7 +47,7 @@ def test_a_hundred_thousand_nested_sequences_are_refused(tmp_path, said, tag, va
     bad = with_nested_sequences(folder / "deep.dcm", 100_000, tag, value_type)
     with pytest.raises(InputError, match=r"deep\.dcm: the DICOM header nests sequences too deeply"):
         open_dicom(bad)
-    assert open_dicom(folder).source.shape == (8, 6, 5)
+    assert open_dicom(folder).stored_grid.shape == (8, 6, 5)
     assert "damaged DICOM files: deep.dcm" in said.messages[0]
 
 

@@ -43,7 +43,7 @@ def test_what_is_no_dicom_is_passed_over(tmp_path, said):
     (folder / ".hidden.dcm").write_bytes(bytes(128) + b"DICM")
     (folder / "more").mkdir()
     save(header((0, 0, 0), Modality="SR", Rows=None), folder / "report.dcm", STORED[0])
-    assert open_dicom(folder).source.shape == (8, 6, 5)
+    assert open_dicom(folder).stored_grid.shape == (8, 6, 5)
     assert said.messages == []
 
 
@@ -51,7 +51,7 @@ def test_damaged_files_are_named(tmp_path, said):
     folder = write_series(tmp_path / "ct")
     (folder / "empty.dcm").write_bytes(b"")
     (folder / "cut.dcm").write_bytes((folder / "a.dcm").read_bytes()[:400])
-    assert open_dicom(folder).source.shape == (8, 6, 5)
+    assert open_dicom(folder).stored_grid.shape == (8, 6, 5)
     assert len(said.messages) == 1
     assert "damaged" in said.messages[0]
     assert "cut.dcm, empty.dcm" in said.messages[0]
@@ -98,7 +98,7 @@ def two_series(tmp_path):
 
 def test_the_largest_series_is_read_and_said(two_series, said):
     assert [len(one.files) for one in find_series(two_series)] == [5, 3]
-    assert open_dicom(two_series).source.shape == (8, 6, 5)
+    assert open_dicom(two_series).stored_grid.shape == (8, 6, 5)
     assert len(said.messages) == 1
     assert 'reading series 1 (CT, slices: 5 of 8 x 6) ["Thorax B31f", UID 1.2.3]' in said.messages[0]
     assert 'not 7 (CT, slices: 3 of 8 x 6) ["Thorax B70f", UID 1.2.44]' in said.messages[0]
@@ -118,7 +118,7 @@ def test_a_way_out_that_only_predict_has_is_called_so(two_series, said):
 @pytest.mark.parametrize("wanted", ["1.2.44", "7", 7, "b70", "2.44"])
 def test_a_series_is_chosen(two_series, said, wanted):
     assert choose_series(two_series, wanted).uid == "1.2.44"
-    assert open_dicom(two_series, series=wanted).source.spacing_mm[2] == pytest.approx(1)
+    assert open_dicom(two_series, series=wanted).stored_grid.spacing_mm[2] == pytest.approx(1)
     assert said.messages == []
 
 
@@ -138,14 +138,14 @@ def test_a_plain_ct_is_preferred_to_more_pictures(tmp_path, said):
     for index in range(6):
         dose = header((0, 0, index), uid="1.2.5", SamplesPerPixel=3, PhotometricInterpretation="RGB", SeriesNumber=9)
         save(dose, folder / f"rgb{index}.dcm", STORED[:3])
-    assert open_dicom(folder).source.shape == (8, 6, 5)
+    assert open_dicom(folder).stored_grid.shape == (8, 6, 5)
     assert "not 9" in said.messages[0]
 
 
 def test_a_localizer_of_the_same_series_is_dropped(tmp_path, said):
     folder = write_series(tmp_path / "ct")
     save(header((0, 0, 0), CORONAL, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), folder / "0.dcm", STORED[0])
-    assert open_dicom(folder).source.shape == (8, 6, 5)
+    assert open_dicom(folder).stored_grid.shape == (8, 6, 5)
     assert len(said.messages) == 1
     assert "localizer (scout) images: 0.dcm" in said.messages[0]
 
@@ -154,7 +154,7 @@ def test_other_orientations_of_one_uid_fall_apart(tmp_path, said):
     folder = write_series(tmp_path / "ct")
     write_series(folder, (0, 3), "xy", orientation=CORONAL)
     assert [len(one.files) for one in find_series(folder)] == [5, 2]
-    assert open_dicom(folder, series="1.2.3").source.shape == (8, 6, 5)
+    assert open_dicom(folder, series="1.2.3").stored_grid.shape == (8, 6, 5)
     assert "several series" in said.messages[0]
 
 
