@@ -1,4 +1,4 @@
-"""`pneumoseg bundle`: models that vote together as one small folder, to be handed on."""
+"""`pneumoseg bundle`: models that vote together as one small folder, for distribution."""
 
 from pathlib import Path
 from typing import Annotated

@@ -29,7 +29,7 @@ def explore(
     """Tabulate and draw every case: shapes, spacings, intensities, class frequencies.
 
     Writes report.html (one page with everything), exploration.csv, summary.json, figures/*.png and
-    figures/cases/CASE.png, once every case has been read. Four classes bear the names of COVID-19-CT-Seg's, another
+    figures/cases/CASE.png, once every case has been read. Four classes have the names of COVID-19-CT-Seg's, another
     number of them the names class_1, class_2 and so on.
 
     Example: pneumoseg explore data/ -o exploration/

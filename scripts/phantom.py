@@ -1,4 +1,4 @@
-"""The command `phantom`: made-up chest CTs with exact labels."""
+"""The command `phantom`: generated chest CTs with exact labels."""
 
 from typing import Annotated
 
@@ -22,7 +22,7 @@ def phantom(
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write made-up chest CTs of COVID-19 patients with exact labels, one folder per case.
+    """Write generated chest CTs of COVID-19 patients with exact labels, one folder per case.
 
     For trying a pipeline where there is no CT at hand; scores on phantoms say nothing about patients.
 

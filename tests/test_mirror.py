@@ -6,23 +6,8 @@ import pneumoseg
 
 ROOT = Path(pneumoseg.__file__).parent
 FOLDERS = ("data_io", "evaluation", "pipeline", "scripts")
-KNOWN_GAPS = {
-    *("data_io/errors.py", "data_io/public_text.py"),
-    *("data_io/formats/header_text.py", "data_io/formats/image_header.py"),
-    *(f"data_io/phantoms/{name}.py" for name in ("anatomy", "lesions", "tissue", "tubes")),
-    *("data_io/storage/compression.py", "data_io/storage/text_files.py"),
-    *("evaluation/experiments/full_training.py", "evaluation/experiments/mask_evaluation.py"),
-    *(f"evaluation/figures/{name}.py" for name in ("class_panels", "differences", "severity")),
-    "evaluation/runs/run_marks.py",
-    "pipeline/methods/miscnn/worker.py",
-    *("pipeline/prediction/openvino_engine.py", "pipeline/prediction/predictor.py"),
-    *("pipeline/runtime/tensorflow_backend.py", "pipeline/runtime/timing.py"),
-    *("pipeline/training/checkpoint.py", "pipeline/training/metrics.py"),
-    *(f"scripts/{name}.py" for name in ("bundle", "download", "info", "kfold", "miscnn", "phantom", "predict")),
-    *(f"scripts/{name}.py" for name in ("report", "severity", "train", "vote")),
-    *(f"scripts/shared/{name}.py" for name in ("dry_run", "results", "streams")),
-}
-"""Modules that still lack a test file; none is to be added."""
+RUN_ELSEWHERE = {"pipeline/methods/miscnn/worker.py"}
+"""Scripts for another environment than that of the tests."""
 
 
 def modules() -> set[str]:
@@ -37,4 +22,4 @@ def test_every_module_has_a_test_file_of_its_name():
         return (ROOT / "tests" / path.parent / f"test_{path.name}").is_file()
 
     assert len(modules()) > 100
-    assert {module for module in modules() if not tested(module)} == KNOWN_GAPS
+    assert {module for module in modules() if not tested(module)} == RUN_ELSEWHERE

@@ -1,7 +1,7 @@
 """From a folder to a Dataset: the shapes in which segmentation datasets come.
 
 Three are known: one folder per case (MIScnn), `imagesTr` and `labelsTr` (nnU-Net), and the two unpacked archives of
-Zenodo record 3757476. A file counts where a registered reader recognises it, so formats of your own work as well.
+Zenodo record 3757476. A file counts where a registered reader recognises it, so registered formats work as well.
 """
 
 import csv

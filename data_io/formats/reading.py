@@ -1,6 +1,6 @@
 """From a path to a Scan or a Volume, whatever the format; new formats plug in here.
 
-A reader of your own is a function from a path to a Volume (or to a Scan, which is read slab by slab), registered with
+A custom reader is a function from a path to a Volume (or to a Scan, which is read slab by slab), registered with
 the test that recognises its files:
 
     def read_npz(path):

@@ -48,7 +48,7 @@ def read_table(path: str | Path, *, text_columns: Collection[str] = TEXT_COLUMNS
     A column becomes numbers where all its cells are numbers or empty (NaN); others, and `text_columns`, stay text.
     Raises InputError for a file that is missing, empty or not CSV, or names a column twice.
 
-    Example, for scripts of your own:
+    Example:
 
         from pneumoseg.data_io.storage.csv_files import read_table
 

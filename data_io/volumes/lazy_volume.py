@@ -59,7 +59,7 @@ class Scan:
 
     @property
     def grid(self) -> Grid:
-        """The grid with axes permuted and flipped to the nearest RAS+, the one that `slabs` speaks of."""
+        """The grid with axes permuted and flipped to the nearest RAS+, that of `slabs`."""
         return self.stored_grid.canonical()
 
     @property

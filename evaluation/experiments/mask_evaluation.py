@@ -76,7 +76,7 @@ def evaluate_masks(
     detailed = tables.detailed_table([row for one in scored for row in one.rows])
     final = tables.final_table(detailed)
     write_table(final, output / "final.csv")
-    # What an earlier call drew lies there too, and may show other masks.
+    # Pictures of an earlier call may lie there too, of other masks.
     folders = {(0, case): output / "figures" for case in drawn}
     pictures = task.case_pictures(detailed, folders)
     names = zip(mapping.values, mapping.table.names, strict=True)

@@ -103,14 +103,14 @@ def write_results(
 
 
 def remove_results(folder: Path, task: Task) -> None:
-    """Removes what `write_results` wrote: where a fold begins again, it tells of a model that is no longer there."""
+    """Removes what `write_results` wrote: where a fold begins again, they describe a model that no longer exists."""
     for name in (REPORT, SUMMARY, FINAL, DETAILED, *task.further_files):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "figures", ignore_errors=True)
 
 
 def _warnings(run: RunFolder) -> list[str]:
-    """What was warned of during the run, from its log."""
+    """The warnings of the run, from its log."""
     path = run.root / "log.txt"
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     marked = (line.partition(" WARNING ")[2] for line in lines)

@@ -48,7 +48,7 @@ class CasePictures:
 
 
 class Task(Protocol):
-    """A kind of prediction: masks (`mask_task.MaskTask`), or numbers, labels and others of your own.
+    """A kind of prediction: masks (`mask_task.MaskTask`), numbers, labels or others.
 
     It must be picklable where folds are computed in other processes.
     """

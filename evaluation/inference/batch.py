@@ -77,7 +77,7 @@ class _Case:
 
 @dataclass(frozen=True, eq=False)
 class _Segmented:
-    """A CT and its mask. `segment_s`: all seconds of the segmentation, with those that it tells apart."""
+    """A CT and its mask. `segment_s`: all seconds of the segmentation, with its parts."""
 
     case: _Case
     segmentation: Segmentation

@@ -1,4 +1,4 @@
-"""Where the results of prediction go, and whether a mask that lies there already was made in the same way."""
+"""Where the results of prediction go, and whether an existing mask was made in the same way."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Output:
             remove_leftovers(path)
 
     def made_with(self, source: Path, recipe: Mapping) -> dict:
-        """The manifest of the mask that lies there. Raises InputError unless it says that `source` and `recipe` (all
+        """The manifest of the existing mask. Raises InputError unless it says that `source` and `recipe` (all
         that decides what the mask looks like) made the mask, and the mask is unchanged since."""
         remedy, options = "overwrite it or choose another output", ("overwrite",)
         if not self.manifest.is_file():

@@ -57,4 +57,4 @@ def is_remains(folder: Path) -> bool:
 def is_fold(folder: Path) -> bool:
     """Whether a folder is, or would be, that of a run's fold."""
     whole = folder.resolve()
-    return whole.name.startswith("fold_") and is_run(whole.parent)  # a run may bear a fold's name, too
+    return whole.name.startswith("fold_") and is_run(whole.parent)  # a run may be named like a fold

@@ -57,7 +57,7 @@ def score_case(
     group, on top of `surface.TOLERANCES_MM`; a class without has no surface Dice. `probabilities`: by class, on the
     same grid, for the AUC. Pieces are counted of the LESIONS. Undefined scores are NaN (see `measures.overlap`,
     `measures.surface`, `measures.lesions`). Sheared grids, whose millimetres are not right, are warned of. Raises
-    InputError where the volumes lie on different grids, hold labels outside the table, or where a class bears the name
+    InputError where the volumes lie on different grids, hold labels outside the table, or where a class has the name
     of a group.
     """
     with named(case):

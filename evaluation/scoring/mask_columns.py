@@ -104,7 +104,7 @@ DEFINITIONS: dict[str, str] = {
 
 def lungs_definition(classes: Iterable[str]) -> str:
     """LUNGS_DEFINITION where the classes of a score table hold `lungs` and its members; "" where they do not: a class
-    of one's own may bear that name."""
+    of another table may have that name."""
     return LUNGS_DEFINITION if {*LUNG_GROUPS, *LUNG_LABELS.names[1:]} <= set(classes) else ""
 
 

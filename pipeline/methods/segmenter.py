@@ -92,7 +92,7 @@ class Segmenter:
         return predict(model, case.image)
 
     def prepare(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:
-        """The cases preprocessed and memory-mapped, what is odd about them said once; quick the second time.
+        """The cases preprocessed and memory-mapped, with their warnings logged once; quick the second time.
 
         Raises InputError for a bad case, for settings whose training would take too much memory, and for a network,
         loss, metric or step that does not exist.

@@ -66,7 +66,7 @@ class Voting:
 
     def describe(self) -> str:
         """The first run's settings as YAML, under comments that say who votes: the runs, and where their settings
-        differ from the first run's. Which models they were is said in each fold's models.json."""
+        differ from the first run's. Each fold's models.json names the models."""
         names = [visible_name(run) for run in self.runs]
         lines = [f"Models that vote: those of each fold of the runs {', '.join(names)}"]
         for name, run in zip(names, self.runs, strict=True):

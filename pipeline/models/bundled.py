@@ -25,7 +25,7 @@ def model_path(name: str | Path) -> Path:
 
 
 def bundled_model(name: str = DEFAULT_MODEL) -> Path:
-    """The folder of the bundled model of that name, whatever else bears it. Raises InputError where there is none."""
+    """The folder of the bundled model of that name, also where a file has it. Raises InputError where there is none."""
     bundled = bundled_models()
     if name in bundled:
         return bundled[name]

@@ -41,7 +41,7 @@ def save_model(path: str | Path, model: TrainedModel) -> None:
 def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
     """Reads a model file. Raises InputError as `read_settings` does, and where the network cannot be loaded.
 
-    A network of somebody's own ("module:function") with layer classes of its own needs that module imported, which is
+    A custom network ("module:function") with layer classes of its own needs that module imported, which is
     done with `trust_plugins` alone.
     """
     path = Path(path)
@@ -87,7 +87,7 @@ def _import_network(name: str, trust_plugins: bool) -> str:
 def read_settings(path: str | Path, trust_plugins: bool = False) -> Settings:
     """The settings in a model file, without loading the network (and Keras with it).
 
-    Raises InputError as `model_archive.read_checked`. A file whose preprocessing names functions of somebody's own
+    Raises InputError as `model_archive.read_checked`. A file whose preprocessing names custom functions
     ("module:function") is refused unless `trust_plugins`: prediction would run them.
     """
     path = Path(path)

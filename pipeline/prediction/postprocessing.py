@@ -1,4 +1,4 @@
-"""Tidying a segmentation: stray islands, holes and specks, on uint8 label arrays (x, y, z).
+"""Postprocessing of a segmentation: small components, stray ones and holes, on uint8 label arrays (x, y, z).
 
 No function changes its input. Voxels belong together where they share a face, an edge
 or a corner (26 neighbours). Work is done on the bounding box of the class in question, one class at a time, so that
@@ -45,15 +45,15 @@ def keep_largest_component(labels: np.ndarray, classes: Iterable[int], together_
     Classes in `together_with` connect (a lung that infection cuts in two stays one) but are neither counted nor
     removed. Where several components are equally large, all of them stay.
     """
-    tidied = labels.copy(order="K")
+    corrected = labels.copy(order="K")
     for label in classes:
         mask = _is_any(labels, (label, *together_with))
         box = bounding_box(mask)
         components, count = _components(mask[box])
         voxels = labels[box] == label
         sizes = _sizes(components, count, voxels)
-        tidied[box][voxels & ~_chosen(components, sizes == sizes.max())] = 0
-    return tidied
+        corrected[box][voxels & ~_chosen(components, sizes == sizes.max())] = 0
+    return corrected
 
 
 def remove_small(
@@ -61,29 +61,29 @@ def remove_small(
 ) -> np.ndarray:
     """Components of `label` smaller than `below_ml` become the class of `replacements` that most of their
     neighbouring voxels have (the first named of equals), or background where none has."""
-    tidied = labels.copy(order="K")
+    corrected = labels.copy(order="K")
     box = bounding_box(labels == label, margin=1)
     components, count = _components(labels[box] == label)
     if count == 0:
-        return tidied
+        return corrected
     statistics = cc3d.statistics(components)
     small = statistics["voxel_counts"] * voxel_volume_ml < below_ml
     small[0] = False
     for number in np.flatnonzero(small).tolist():
         around, part = _part(components, statistics["bounding_boxes"][number], number)
-        tidied[box][around][part] = _most_frequent_neighbour(labels[box][around], part, replacements, 0)
-    return tidied
+        corrected[box][around][part] = _most_frequent_neighbour(labels[box][around], part, replacements, 0)
+    return corrected
 
 
 def remove_outside(labels: np.ndarray, label: int, lungs: Sequence[int]) -> np.ndarray:
     """Components of `label` that touch no voxel of `lungs` become background."""
-    tidied = labels.copy(order="K")
+    corrected = labels.copy(order="K")
     box = bounding_box(labels == label, margin=1)
     lung = _is_any(labels[box], lungs)
     voxels = labels[box] == label
     components, count = _components(voxels | lung)
-    tidied[box][voxels & _chosen(components, _sizes(components, count, lung) == 0)] = 0
-    return tidied
+    corrected[box][voxels & _chosen(components, _sizes(components, count, lung) == 0)] = 0
+    return corrected
 
 
 def fill_lung_holes(labels: np.ndarray, lungs: Sequence[int], infection: int) -> np.ndarray:
@@ -93,7 +93,7 @@ def fill_lung_holes(labels: np.ndarray, lungs: Sequence[int], infection: int) ->
     where no lung borders on it. What reaches the edge of the volume is not enclosed, neither is what leaks out
     through a face; other classes are not changed.
     """
-    tidied = labels.copy(order="K")
+    corrected = labels.copy(order="K")
     body = _is_any(labels, (*lungs, infection))
     box = bounding_box(body)
     # A voxel wider: fill_voids (2.1) takes some background in the edges and corners of its array for enclosed.
@@ -101,12 +101,12 @@ def fill_lung_holes(labels: np.ndarray, lungs: Sequence[int], infection: int) ->
     holes = filled & (labels[box] == 0)
     components, count = _components(holes)
     if count == 0:
-        return tidied
+        return corrected
     bounding_boxes = cc3d.statistics(components)["bounding_boxes"]
     for number in range(1, count + 1):
         around, part = _part(components, bounding_boxes[number], number)
-        tidied[box][around][part] = _most_frequent_neighbour(labels[box][around], part, lungs, infection)
-    return tidied
+        corrected[box][around][part] = _most_frequent_neighbour(labels[box][around], part, lungs, infection)
+    return corrected
 
 
 def _is_any(labels: np.ndarray, classes: Sequence[int]) -> np.ndarray:

@@ -12,7 +12,7 @@ def body_mask(image: np.ndarray) -> np.ndarray:
 
     `image`: float32 (x, y, z) in any unit in which tissue is brighter than air; bool of the same shape. Tissue is what
     lies above the threshold of Otsu (IEEE Transactions on Systems, Man, and Cybernetics 9, 1979) of its slice. Pieces
-    are told apart in 3D: in a slice the heart may be larger than the chest wall and not touch it. Gaps in a slice up to
+    are separated in 3D: in a slice the heart may be larger than the chest wall and not touch it. Gaps in a slice up to
     four voxels wide are closed first. Where the image's border cuts a piece of tissue, the border between the piece's
     outermost voxels on it counts as wall, so that a lung that reaches the border is not open.
     """

@@ -98,7 +98,7 @@ class Preprocessor:
     ) -> tuple[np.ndarray, tuple[float, float], bool]:
         """The scan in 0..1 on `shape` voxels, float32; its smallest and largest value; whether it is windowed, 0..255.
 
-        Where `windowed` is None, the first slab tells: in HU it holds air. Where a later slab contradicts that, the
+        Where `windowed` is None, the first slab decides: in HU it holds air. Where a later slab contradicts that, the
         scan is read again.
         """
         size, axis, order = scan.grid.shape, scan.axis, self.settings.image_order

@@ -123,7 +123,7 @@ def resample_labels(labels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarr
 def interpolated_planes(
     planes: Iterable[np.ndarray], size: tuple[int, int, int], shape: tuple[int, int, int], *, slab: int = 16
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Linear interpolation of maps that come plane by plane, handed on slab by slab.
+    """Linear interpolation of maps that come plane by plane, yielded slab by slab.
 
     `planes`: float32 (channels, n, y, x), together the `size` (x, y, z) voxels from z = 0 up. Yields (start, array):
     float32 (channels, n, Y, X), the planes from index `start` of the `shape` (X, Y, Z), at most `slab` at a time.

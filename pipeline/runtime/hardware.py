@@ -14,7 +14,7 @@ PROCESS_GROUP = Path("/proc/self/cgroup")
 
 
 def gpu_present() -> bool:
-    """Whether there may be an NVIDIA GPU, told without loading a framework."""
+    """Whether there may be an NVIDIA GPU, without loading a framework."""
     return os.environ.get("CUDA_VISIBLE_DEVICES") != "-1" and Path("/dev/nvidiactl").exists()
 
 
@@ -138,7 +138,7 @@ def bfloat16_pays() -> bool:
 
 
 def _gpu_generation() -> int:
-    """The major number of the GPU's compute capability; 0 where it is not told."""
+    """The major number of the GPU's compute capability; 0 where it is unknown."""
     from pneumoseg.pipeline.runtime.keras_backend import keras
 
     if keras.backend.backend() == "tensorflow":

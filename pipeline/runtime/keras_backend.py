@@ -1,7 +1,7 @@
 """Keras, imported without the start-up notes of its backend; all other files take Keras from here.
 
 TensorFlow notes on standard error what it was built with and which drivers it lacks while it is imported, before its
-logging can be told to be quiet (TF_CPP_MIN_LOG_LEVEL comes too late). Errors and warnings are passed on.
+logging can be silenced (TF_CPP_MIN_LOG_LEVEL comes too late). Errors and warnings are passed on.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ def without_notes() -> Iterator[None]:
         sys.stderr.flush()
     try:
         kept = os.dup(STANDARD_ERROR)
-    except OSError:  # closed: nobody to be spared
+    except OSError:  # standard error is closed
         yield
         return
     with TemporaryFile() as held, os.fdopen(kept, "wb") as shown:

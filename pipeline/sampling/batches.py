@@ -134,7 +134,7 @@ def training_batches(
     """The batches of one epoch, in order, made ahead by `executor`; which one changes nothing about them.
 
     Without an executor by `workers` processes, which stay for the next epoch (0: in this one, as where none may be
-    started). `workers` also tells how many batches are made ahead: two for each. Custom transforms seed NumPy's global
+    started). Two batches are made ahead for each of the `workers`. Custom transforms seed NumPy's global
     generator, so that an executor of threads has one thread at most where there are any. Raises InputError where one of
     the processes was killed.
     """

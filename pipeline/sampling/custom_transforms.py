@@ -1,4 +1,4 @@
-"""Transforms of one's own, or of batchgenerators, for training patches, named "module:class" in the settings.
+"""Custom transforms, or those of batchgenerators, for training patches, named "module:class" in the settings.
 
     from batchgenerators.transforms.noise_transforms import RicianNoiseTransform
 
@@ -27,7 +27,7 @@ def make_transform(name: str) -> Callable:
         return make()
     except TypeError as error:
         raise InputError(
-            f"transform {name}: cannot be made without arguments ({error}); name a function of your own that gives it"
+            f"transform {name}: cannot be made without arguments ({error}); name a function that returns it"
         ) from error
 
 

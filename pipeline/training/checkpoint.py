@@ -24,7 +24,7 @@ BEGIN_AGAIN = ("overwrite", "fold")
 class Checkpoint:
     """`model`: its weights and all other state; `optimizer`: its state, with the averages of the weights. `best`: the
     network's weights after the best epoch so far, empty where none is chosen. `history`: one row per finished epoch.
-    `fingerprint` tells what was trained (settings and cases)."""
+    `fingerprint`: of settings and cases."""
 
     model: Arrays
     optimizer: Arrays

@@ -2,7 +2,7 @@
 
 All take `labels` (batch, ..., 1), class numbers, and `probabilities` (batch, ..., classes), and return one number, the
 mean over the batch. Labels become one-hot here, on the device. Sums run over the voxels of each sample and class.
-A loss of one's own is such a function, named "module:function" in the settings:
+A custom loss is such a function, named "module:function" in the settings:
 
     def brier(labels, probabilities):
         return keras.ops.mean(keras.ops.square(losses.one_hot(labels, probabilities) - probabilities))

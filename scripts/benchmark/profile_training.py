@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, by kind of operation, as oneDNN (TensorFlow's kernels on processors) tells.
+"""Where the time of a training step goes, by kind of operation, as oneDNN (TensorFlow's kernels on processors) reports.
 
     python scripts/benchmark/profile_training.py WORK --csv profile.csv [--preset covid-3d-unet]
 

@@ -19,7 +19,7 @@ from pneumoseg.data_io.console import terminal
 from pneumoseg.data_io.errors import InputError, options_of
 from pneumoseg.data_io.public_text import visible
 from pneumoseg.data_io.storage.cache import give_home
-from pneumoseg.scripts.shared.streams import BROKEN_PIPE, discard_output, nobody_reads, run_with_streams
+from pneumoseg.scripts.shared.streams import BROKEN_PIPE, discard_output, is_closed_pipe, run_with_streams
 
 INTERRUPTED = 130
 """The exit code of a program that a person interrupts: 128 + SIGINT."""
@@ -30,7 +30,7 @@ def command(function: Callable) -> Callable:
 
     An InputError, a failing file system or a lack of memory becomes one line on standard error and exit code 2, with
     those flags of the command that help; with `--verbose` the traceback is shown. An interruption ends with code 130;
-    standard output that nobody reads any more ends the command with code 141 and no words. `--quiet` (implied by
+    a closed pipe as standard output ends the command with code 141 and no message. `--quiet` (implied by
     `--json`) silences all but warnings.
     """
 
@@ -50,7 +50,7 @@ def command(function: Callable) -> Callable:
                 worker.terminate()  # one that was interrupted as well may never end, and would be waited for
             raise typer.Exit(INTERRUPTED) from interruption
         except (InputError, OSError, MemoryError, RecursionError) as error:
-            if isinstance(error, BrokenPipeError) and nobody_reads():
+            if isinstance(error, BrokenPipeError) and is_closed_pipe():
                 discard_output()
                 raise typer.Exit(BROKEN_PIPE) from error
             if arguments.get("verbose", False):
@@ -105,5 +105,5 @@ def _in_words(error: BaseException) -> str:
 
 
 def _print_error(words: str) -> None:
-    with contextlib.suppress(OSError):  # nobody listens
+    with contextlib.suppress(OSError):  # standard error is closed
         print(f"error: {visible(' '.join(words.split()))}", file=sys.stderr)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 BROKEN_PIPE = 141
-"""The exit code of a program whose output nobody reads any more, as of `pneumoseg ... | head -1`: 128 + SIGPIPE."""
+"""The exit code of a program whose output is a closed pipe, as of `pneumoseg ... | head -1`: 128 + SIGPIPE."""
 
 
 def run_with_streams(program: Callable[[], None]) -> None:
@@ -43,7 +43,7 @@ def open_streams() -> None:
         getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
-def nobody_reads() -> bool:
+def is_closed_pipe() -> bool:
     """Whether standard output is a pipe whose reader has left."""
     try:
         poll = select.poll()

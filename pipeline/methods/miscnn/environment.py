@@ -50,7 +50,7 @@ def interpreter() -> str:
 
 
 def _make(folder: Path) -> None:
-    # Only what this function began may be removed: a folder that was given may be somebody's own environment.
+    # Only what this function began may be removed: a given folder may be an existing environment.
     if folder.exists() and not (folder / BEGUN).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         message = f"{folder}: holds something else than an environment of MIScnn; choose another folder"
         raise InputError(message, options=("environment",))

@@ -16,7 +16,7 @@ def shell(script: str, cwd: Path, **environment) -> subprocess.CompletedProcess:
     )
 
 
-def test_output_that_nobody_reads_ends_the_command_quietly(tmp_path):
+def test_output_that_is_closed_pipe_ends_the_command_quietly(tmp_path):
     done = shell("$P info --preset demo | true", tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (141, "", "")
 
