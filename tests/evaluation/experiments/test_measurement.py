@@ -1,5 +1,6 @@
 """Every file of a test case is read once."""
 
+import shutil
 from collections import Counter
 
 import pytest
@@ -36,5 +37,7 @@ def test_once_in_a_fold_in_scoring_again_and_in_an_evaluation(dataset, tmp_path,
     score_again(RunFolder(root), dataset, splits, task=MaskTask(LUNG_LABELS), model_choice="none")
     assert decodes == Counter(files)
     decodes.clear()
-    evaluate_masks(dataset.root, predictions[0].parent, LUNG_MAPPING, output=tmp_path / "scores")
-    assert decodes == Counter(files)
+    for case in cases:
+        shutil.copytree(case.image.parent, tmp_path / "tested" / case.name)
+    evaluate_masks(tmp_path / "tested", predictions[0].parent, LUNG_MAPPING, output=tmp_path / "scores")
+    assert (len(decodes), set(decodes.values())) == (len(files), {1})
