@@ -5,8 +5,8 @@
         --miscnn "small: preprocessing.spacing_mm=[2.8,2.8,3.0] patches.shape=[128,128,16]"
 
 This program trains as long as its preset says; its minutes are the budget of the others. How many of their epochs fit
-is measured by a trial that ends after its second epoch (the first pays for the start). `--miscnn`: a name and changes to
-the preset `miscnn`, the configuration published for COVID-19 CTs; several may be given. What is finished in DIR
+is measured by a trial that ends after its second epoch (the first pays for the start). `--miscnn`: a name, and changes
+to the preset `miscnn`, the configuration published for COVID-19 CTs; several may be given. What is finished in DIR
 is kept, so an interrupted comparison goes on.
 """
 
