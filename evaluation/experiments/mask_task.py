@@ -14,37 +14,28 @@ from pneumoseg.data_io.formats.nifti import write_label_nifti
 from pneumoseg.data_io.formats.reading import read_labels
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
-from pneumoseg.evaluation.experiments.task import CasePictures, CaseVolumes
+from pneumoseg.evaluation.experiments.task import CasePictures, CaseVolumes, Task
 from pneumoseg.evaluation.figures.case_pictures import draw_case
 from pneumoseg.evaluation.report.figures import Figures
 from pneumoseg.evaluation.report.mask_figures import case_sheets, draw_masks, extreme_cases
 from pneumoseg.evaluation.report.mask_tables import mask_result
 from pneumoseg.evaluation.scoring import files
 from pneumoseg.evaluation.scoring.case_scores import CaseScores, check_tolerances, score_case
-from pneumoseg.evaluation.scoring.columns import Columns
 from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 
 
 @dataclass(frozen=True)
-class MaskTask:
+class MaskTask(Task):
     """Masks with the classes of `labels`. `tolerances_mm`: of the surface Dice by class or group, on top of
     `surface.TOLERANCES_MM`. Raises InputError where a tolerance belongs to no class."""
 
     labels: LabelTable
     tolerances_mm: Mapping[str, float] | None = None
+    columns = MASK_COLUMNS
+    further_files = (files.LESIONS, files.CONFUSION)
 
     def __post_init__(self):
         check_tolerances(self.tolerances_mm, self.labels)
-
-    @property
-    def columns(self) -> Columns:
-        """Those of mask scores."""
-        return MASK_COLUMNS
-
-    @property
-    def further_files(self) -> tuple[str, ...]:
-        """Lesions one by one, and voxels by reference and predicted class."""
-        return (files.LESIONS, files.CONFUSION)
 
     def file_name(self, case: str) -> str:
         """NIfTI."""

@@ -11,7 +11,7 @@ from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.figures.film_strip import FilmStrip
-from pneumoseg.evaluation.report.figures import Figures
+from pneumoseg.evaluation.report.figures import Figures, draw_scores
 from pneumoseg.evaluation.scoring.columns import Columns
 
 
@@ -21,6 +21,13 @@ class ScoredCase(Protocol):
     @property
     def rows(self) -> list[dict]:
         """Rows of the score table: fold, case, class and the scores."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one case, for a task without further tables."""
+
+    rows: list[dict]
 
 
 class CaseVolumes(Protocol):
@@ -47,39 +54,42 @@ class CasePictures:
     strips: Mapping[str, Sequence[FilmStrip]] = field(default_factory=dict)
 
 
-class Task(Protocol):
+class Task:
     """A kind of prediction: masks (`mask_task.MaskTask`), numbers, labels or others.
 
-    It must be picklable where folds are computed in other processes.
+    A subclass says what the columns of its scores are, and how a prediction is written, read and scored; the other
+    methods have defaults, for a kind without further tables and pictures. Tasks are picklable where folds are computed
+    in other processes.
     """
 
-    @property
-    def columns(self) -> Columns:
-        """The columns of its score table."""
+    columns: Columns
+    """The columns of its score table."""
 
-    @property
-    def labels(self) -> LabelTable | None:
-        """The classes that the masks of cases are read with; None for a task that needs no masks."""
+    labels: LabelTable | None = None
+    """The classes that the masks of cases are read with; None for a task that needs no masks."""
 
-    @property
-    def further_files(self) -> Sequence[str]:
-        """Names of the tables that a fold and a run have beside those of scores."""
+    further_files: tuple[str, ...] = ()
+    """Names of the tables that a fold and a run have beside those of scores."""
 
     def file_name(self, case: str) -> str:
         """The name of a case's file in a fold's predictions/."""
+        return f"{case}.json"
 
     def write(self, path: Path, prediction: Any) -> None:
         """Writes what a method predicted, whole or not at all."""
+        raise NotImplementedError
 
     def read(self, path: Path, case: LoadedCase) -> Any:
         """The prediction as its file holds it: what is measured is what users find there. Raises InputError for a bad
         file."""
+        raise NotImplementedError
 
     def score(self, fold: int, case: Any, prediction: Any) -> ScoredCase:
         """The scores of one prediction; `case`: a `CaseVolumes`."""
+        raise NotImplementedError
 
     def draw(self, folder: Path, case: Any, prediction: Any, *, title: str) -> None:
-        """Draws one case into `folder`; nothing for a kind that has no pictures of cases."""
+        """Draws one case into `folder`."""
 
     def write_further(self, folder: Path, scored: Sequence[Any]) -> None:
         """Writes a fold's `further_files` from what `score` returned for its cases."""
@@ -92,9 +102,12 @@ class Task(Protocol):
 
     def figures(self, folder: Path, detailed: pd.DataFrame) -> Figures:
         """Draws what concerns all cases to `folder`/figures; captions and paths."""
+        return draw_scores(folder, detailed, self.columns)
 
     def result(self, detailed: pd.DataFrame, final: pd.DataFrame) -> Sequence[str] | None:
         """The parts of the report's section "Result" as HTML; None for one table of all scores."""
+        return None
 
     def case_pictures(self, detailed: pd.DataFrame, folders: Mapping[tuple[int, str], Path]) -> CasePictures:
         """What the report shows of single cases. `folders`: where `draw` drew, by fold and case."""
+        return CasePictures()
