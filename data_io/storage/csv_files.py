@@ -112,5 +112,5 @@ def _text(cell: str) -> str:
 def _numbers(column: pd.Series) -> pd.Series:
     try:
         return pd.to_numeric(column.where(column != "", None))
-    except ValueError:
+    except (ValueError, TypeError):  # pandas raises the second for text that is not UTF-8
         return column

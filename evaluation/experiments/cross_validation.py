@@ -22,6 +22,7 @@ from pneumoseg.evaluation.experiments.run_results import CrossValidation, collec
 from pneumoseg.evaluation.experiments.task import ScoredCase, Task
 from pneumoseg.evaluation.figures.fitting_curves import draw_history
 from pneumoseg.evaluation.runs import run_folder
+from pneumoseg.evaluation.runs.run_environment import fingerprints_of
 from pneumoseg.evaluation.runs.run_folder import RunFolder
 from pneumoseg.evaluation.runs.splits import Split, to_json
 from pneumoseg.pipeline.methods.protocol import Method
@@ -80,7 +81,7 @@ def cross_validate(
         output,
         method.describe(),
         to_json(splits),
-        fingerprints=run_folder.fingerprints_of(dataset),
+        fingerprints=fingerprints_of(dataset),
         seed=method.seed,
         start_from=start_from.sha256 if start_from else None,
         resume=resume or joins,

@@ -8,6 +8,7 @@ from pathlib import Path
 from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.evaluation.figures.fitting_curves import draw_history
 from pneumoseg.evaluation.runs import run_folder
+from pneumoseg.evaluation.runs.run_environment import fingerprints_of
 from pneumoseg.pipeline.methods.protocol import Method
 from pneumoseg.pipeline.models.model_file import TrainedModel
 
@@ -26,7 +27,7 @@ def train_final_model(
     run_folder.check_flags(resume, overwrite)
     run_folder.check_output(output, resume, overwrite)
     method.prepare(dataset)
-    fingerprints = run_folder.fingerprints_of(dataset)
+    fingerprints = fingerprints_of(dataset)
     start = start_from.sha256 if start_from else None
     run = run_folder.open_run(
         output,

@@ -4,10 +4,8 @@ RUN/settings.yaml, environment.json, splits.json, log.txt; RUN/fold_K/ with mode
 metrics.csv, which is written last and says that the fold is finished.
 """
 
-import importlib.metadata
 import logging
 import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +28,7 @@ from pneumoseg.data_io.storage.atomic import (
 from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.data_io.storage.text_files import read_text
 from pneumoseg.data_io.storage.yaml_text import parse_yaml
+from pneumoseg.evaluation.runs.run_environment import fingerprints_of, run_environment
 from pneumoseg.evaluation.runs.run_marks import (
     MARKS,
     is_begun,
@@ -40,9 +39,7 @@ from pneumoseg.evaluation.runs.run_marks import (
     others_in,
     visible_names,
 )
-from pneumoseg.pipeline.runtime import hardware
 
-PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "nibabel", "numba", "openvino", "scikit-learn", "pandas")
 REMOVED = "removed"
 WITHOUT_EFFECT = ("training.workers", "evaluation.splits", "evaluation.folds", "evaluation.stratify_by_source")
 """Settings that may be others when a run goes on: they change no result, or only the splits, which are compared."""
@@ -133,7 +130,7 @@ def open_run(
             _same_experiment(run, settings_yaml, splits, fingerprints, start_from)
             return run
         write_json(run.root / "splits.json", splits)
-        write_json(run.root / "environment.json", _environment(fingerprints, seed, start_from))
+        write_json(run.root / "environment.json", run_environment(fingerprints, seed, start_from))
         write_text(run.root / "settings.yaml", settings_yaml)
     return run
 
@@ -232,11 +229,6 @@ def _exists_already(root: Path) -> InputError:
     return InputError(f"{root}: exists already; resume it or overwrite it", options=("resume", "overwrite"))
 
 
-def fingerprints_of(dataset: Dataset) -> dict[str, str]:
-    """SHA-256 of each case's files, by name."""
-    return {case.name: case.fingerprint() for case in dataset}
-
-
 @contextmanager
 def logged_to(path: Path) -> Iterator[None]:
     """Copies the log's messages, as `PublicFormatter` writes them, to a file; also those since the last such file was
@@ -285,19 +277,6 @@ def _leaves(content: object, name: str = "") -> dict[str, object]:
     for key, value in content.items():
         leaves |= _leaves(value, f"{name}.{key}" if name else f"{key}")
     return leaves
-
-
-def _environment(fingerprints: dict[str, str], seed: int, start_from: str | None) -> dict:
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "packages": versions,
-        "hardware": hardware.description(),
-        "seed": seed,
-        "start_from": start_from,
-        "data": fingerprints,
-    }
 
 
 def _same_experiment(

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoseg.data_io.storage.atomic import write_json
-from pneumoseg.evaluation.experiments.task import CasePictures
-from pneumoseg.evaluation.report.figures import draw_scores
+from pneumoseg.evaluation.experiments.task import Scores, Task
 from pneumoseg.evaluation.scoring.columns import KEYS, Columns
 
 COLUMNS = Columns(
@@ -43,16 +42,11 @@ class MeanOfImage:
 
 
 @dataclass(frozen=True)
-class MeanTask:
+class MeanTask(Task):
     """Numbers against those of the table `truth`."""
 
     truth: dict
     columns = COLUMNS
-    labels = None
-    further_files = ()
-
-    def file_name(self, case):
-        return f"{case}.json"
 
     def write(self, path, prediction):
         write_json(path, prediction)
@@ -62,34 +56,5 @@ class MeanTask:
 
     def score(self, fold, case, prediction):
         error = abs(prediction - self.truth[case.name])
-        return Scored(
-            [{"fold": fold, "case": case.name, "class": "mean", "error_hu": error, "predicted_hu": prediction}]
-        )
-
-    def draw(self, folder, case, prediction, *, title):
-        pass
-
-    def write_further(self, folder, scored):
-        pass
-
-    def merge_further(self, folders, target):
-        pass
-
-    def check_alike(self, root, detailed):
-        pass
-
-    def figures(self, folder, detailed):
-        return draw_scores(folder, detailed, self.columns)
-
-    def result(self, detailed, final):
-        return None
-
-    def case_pictures(self, detailed, folders):
-        return CasePictures()
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The rows of one case."""
-
-    rows: list
+        row = {"fold": fold, "case": case.name, "class": "mean", "error_hu": error, "predicted_hu": prediction}
+        return Scores([row])

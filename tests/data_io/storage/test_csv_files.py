@@ -76,6 +76,11 @@ def test_only_columns_of_numbers_become_numbers(tmp_path):
     assert table["flag"].tolist() == ["True", "False"]
 
 
+def test_text_that_is_not_utf_8_stays_text_in_any_column(tmp_path):
+    write_table(pd.DataFrame({"remarks": ["caf\udce9", "1"]}), tmp_path / "t.csv")
+    assert read_table(tmp_path / "t.csv")["remarks"].tolist() == ["caf\udce9", "1"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -1,7 +1,6 @@
 """The report's tables: every cell of them, and when one is left out."""
 
-from pneumoseg.evaluation.measures.lesions import LESION_COUNTS
-from pneumoseg.evaluation.scoring.mask_columns import DEFINITIONS, SCORES
+from pneumoseg.evaluation.scoring.mask_columns import SCORES
 from pneumoseg.evaluation.scoring.tables import detailed_table, final_table
 from tests.evaluation.report.written_page import Page, table_of, written
 
@@ -16,15 +15,6 @@ def five_cases():
         for name in ("infection", "lung_left")
     ]
     return detailed_table(rows)
-
-
-def test_publications_table_has_the_structures_in_their_order(tmp_path):
-    header, *rows = table_of(written(tmp_path, five_cases()), "As publications lay it out")
-    assert header == ["structure", "DSC mean ± sd", "NSD mean ± sd"]
-    assert rows == [
-        ["left lung", "0.700 ± 0.158", "0.500 ± 0.000 (1 undefined)"],
-        ["infection", "0.700 ± 0.158", "0.500 ± 0.000 (1 undefined)"],
-    ]
 
 
 def test_interval_and_quartiles_stand_beside_the_mean(tmp_path):
@@ -65,50 +55,3 @@ def test_folds_have_a_table_of_dice_and_one_of_nsd(tmp_path):
 def test_undefined_scores_are_warned_of_once_per_class(tmp_path):
     words = "".join(Page(written(tmp_path, five_cases())).words)
     assert "infection: 1 score undefined over 5 cases and left out of the means: NSD in 1." in words
-
-
-def test_lesions_are_summed_and_averaged_where_they_were_counted(tmp_path):
-    detailed = five_cases()
-    infected = detailed["class"] == "infection"
-    counts = {"lesions_reference": 4.0, "lesions_found": 3.0, "lesions_prediction": 2.0, "lesions_false": 1.0}
-    for column, count in (counts | {"lesion_f1": 0.6}).items():
-        detailed.loc[infected, column] = count
-    assert "Lesions:" not in written(tmp_path, five_cases())
-    header, row = table_of(written(tmp_path, detailed), "Lesions:")
-    assert row[:6] == ["infection", "5", "20 (4.0)", "15 (3.0)", "10 (2.0)", "5 (1.0)"]
-    assert row[6:9] == ["0.750", "0.500", "0.600"]
-    assert row[header.index("Lesion F1, mean of cases ± sd")] == "0.600 ± 0.000"
-
-
-def test_lesions_of_a_case_in_several_folds_count_once(tmp_path):
-    counts = {"lesions_reference": 4.0, "lesions_found": 3.0, "lesions_prediction": 2.0, "lesions_false": 1.0}
-    detailed = five_cases().query("`class` == 'infection'").assign(**counts)
-    again = detailed.query("fold == 0").assign(fold=7, lesions_found=1.0)
-    both = detailed_table([*detailed.to_dict("records"), *again.to_dict("records")])
-    row = table_of(written(tmp_path, both), "Lesions:")[1]
-    assert row[:4] == ["infection", "5", "20 (4.0)", "12 (2.4)"]  # three cases with 3 and 1 found, two with 3
-
-
-def test_lesions_that_were_never_found_score_0_as_in_each_case(tmp_path):
-    detailed = five_cases().assign(lesions_reference=2, lesions_found=0, lesions_prediction=1, lesions_false=1)
-    assert table_of(written(tmp_path, detailed), "Lesions:")[1][6:9] == ["0.000", "0.000", "0.000"]
-    detailed = detailed.assign(lesions_prediction=0, lesions_false=0)
-    assert table_of(written(tmp_path, detailed), "Lesions:")[1][6:9] == ["0.000", "–", "0.000"]
-
-
-def test_no_lesion_anywhere_leaves_the_pooled_scores_undefined(tmp_path):
-    detailed = five_cases().assign(lesions_reference=0, lesions_found=0, lesions_prediction=0, lesions_false=0)
-    assert table_of(written(tmp_path, detailed), "Lesions:")[1][6:9] == ["–", "–", "–"]
-
-
-def test_what_a_lesion_is_and_when_it_counts_as_found_is_defined_where_lesions_are_counted(tmp_path):
-    counted = five_cases().assign(**dict.fromkeys(LESION_COUNTS, 0.0))
-    told, silent = (" ".join(Page(written(tmp_path, detailed)).words) for detailed in (counted, five_cases()))
-    for count in LESION_COUNTS:
-        assert DEFINITIONS[count] in told
-        assert DEFINITIONS[count] not in silent
-
-
-def test_the_auc_is_shown_where_it_was_measured(tmp_path):
-    header, row, _ = table_of(written(tmp_path, five_cases().assign(auc=0.9)), "Overlap")
-    assert (header[-1], row[-1]) == ("AUC mean ± sd", "0.900 ± 0.000")

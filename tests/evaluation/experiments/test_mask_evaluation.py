@@ -1,0 +1,51 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.nifti import write_label_nifti
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.experiments.mask_evaluation import check_output, evaluate_masks
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """Folders of references and predictions: case b is predicted right, half of the infection of a is missed."""
+    labels = np.zeros((6, 6, 4), np.uint8)
+    labels[1:3], labels[4:6] = 1, 2
+    labels[1, 1:3, 1] = 3
+    missed = labels.copy()
+    missed[1, 1, 1] = 1
+    for folder, arrays in (("reference", (labels, labels)), ("prediction", (missed, labels))):
+        for name, array in zip("ab", arrays, strict=True):
+            volume = Volume.from_source(array, np.eye(4))
+            write_label_nifti(tmp_path / folder / f"{name}.nii.gz", volume, LUNG_LABELS)
+    return tmp_path / "reference", tmp_path / "prediction"
+
+
+def test_the_tables_hold_every_case(masks, tmp_path):
+    final = evaluate_masks(*masks, output=tmp_path / "scores")
+    detailed = pd.read_csv(tmp_path / "scores" / "metrics.csv")
+    infection = detailed[detailed["class"] == "infection"].set_index("case")["dice"]
+    assert infection.to_dict() == {"a": pytest.approx(2 / 3), "b": 1.0}  # 2 TP / (2 TP + FP + FN) with TP 1, FN 1
+    row = final[(final["fold"] == "all") & (final["class"] == "infection")].iloc[0]
+    assert row["dice_mean"] == pytest.approx(5 / 6)
+    assert (tmp_path / "scores" / "report.html").is_file()
+
+
+def test_nothing_is_written_before_every_case_is_read(masks, tmp_path):
+    reference, prediction = masks
+    (prediction / "b.nii.gz").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="case b"):
+        evaluate_masks(reference, prediction, output=tmp_path / "scores")
+    assert [path for path in (tmp_path / "scores").rglob("*") if path.is_file()] == []
+
+
+def test_results_are_protected(masks, tmp_path):
+    output = tmp_path / "scores"
+    check_output(output)
+    evaluate_masks(*masks, output=output)
+    with pytest.raises(InputError, match="overwrite"):
+        check_output(output)
+    check_output(output, overwrite=True)

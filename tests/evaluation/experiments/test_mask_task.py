@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from pneumoseg.data_io.datasets.loaded_case import LoadedCase
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.evaluation.experiments.mask_task import MaskTask
+from pneumoseg.evaluation.scoring.tables import detailed_table
+
+
+def test_a_mask_is_written_read_back_and_scored(dataset, tmp_path):
+    task, case = MaskTask(LUNG_LABELS), LoadedCase(dataset.case("a"), LUNG_LABELS)
+    path = tmp_path / task.file_name(case.name)
+    assert path.name == "a.nii.gz"
+    task.write(path, case.reference)
+    prediction = task.read(path, case)
+    np.testing.assert_array_equal(prediction.array, case.reference.array)
+    scores = task.score(2, case, prediction)
+    assert {(row["fold"], row["case"], row["dice"]) for row in scores.rows} == {(2, "a", 1.0)}
+    assert scores.confusion.sum() == prediction.array.size
+
+
+def test_a_mask_with_other_labels_is_refused_by_its_case(dataset, tmp_path):
+    task, case = MaskTask(LUNG_LABELS), LoadedCase(dataset.case("a"), LUNG_LABELS)
+    task.write(tmp_path / "a.nii.gz", case.reference.with_array(np.full_like(case.reference.array, 9)))
+    with pytest.raises(InputError, match=r"case a: .*found 9"):
+        task.read(tmp_path / "a.nii.gz", case)
+
+
+def test_folds_of_other_tolerances_are_not_averaged(dataset, tmp_path):
+    rows = []
+    for fold, tolerance_mm in ((0, 3.0), (1, 1.0)):
+        task = MaskTask(LUNG_LABELS, {"infection": tolerance_mm})
+        case = LoadedCase(dataset.case("ab"[fold]), LUNG_LABELS)
+        rows += task.score(fold, case, case.reference).rows
+    with pytest.raises(InputError, match="surface Dice of infection have tolerances of 1 and 3 mm"):
+        task.check_alike(tmp_path, detailed_table(rows))
+    task.check_alike(tmp_path, detailed_table(rows[: len(rows) // 2]))
+
+
+def test_a_tolerance_belongs_to_a_class():
+    with pytest.raises(InputError, match="found infecton; did you mean infection"):
+        MaskTask(LUNG_LABELS, {"infecton": 2.0})

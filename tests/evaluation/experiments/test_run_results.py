@@ -1,0 +1,47 @@
+import json
+
+import pandas as pd
+import pytest
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.experiments.mask_task import MaskTask
+from pneumoseg.evaluation.experiments.run_results import STARTED_ELSEWHERE, collect_results, remove_results
+from pneumoseg.evaluation.runs.run_folder import RunFolder
+from pneumoseg.evaluation.runs.splits import k_fold
+from tests.evaluation.threshold import Threshold, run
+
+TASK = MaskTask(Threshold.labels)
+
+
+def test_finished_folds_are_collected_and_the_run_is_written_when_all_are_there(dataset, tmp_path):
+    splits = k_fold(dataset, 3, seed=0)
+    with pytest.raises(InputError, match="no fold is finished"):
+        collect_results(RunFolder(tmp_path / "none"), splits, TASK, model_choice="x")
+    part = run(dataset, tmp_path / "run", folds=[0, 2])
+    assert not part.complete
+    assert set(part.final["fold"]) == {"0", "2", "all"}
+    assert not (tmp_path / "run" / "report.html").exists()
+    whole = run(dataset, tmp_path / "run", folds=[1])
+    assert whole.complete
+    detailed = pd.read_csv(tmp_path / "run" / "cv_results.detailed.csv")
+    assert sorted(detailed["case"].unique()) == list("abcdef")
+
+
+def test_a_start_model_is_named_once(dataset, tmp_path):
+    root = run(dataset, tmp_path / "run").run.root
+    environment = json.loads((root / "environment.json").read_text())
+    (root / "environment.json").write_text(json.dumps(environment | {"start_from": "abc"}))
+    for choice in ("none", "none" + STARTED_ELSEWHERE):
+        collect_results(RunFolder(root), k_fold(dataset, 3, seed=0), TASK, model_choice=choice)
+        assert json.loads((root / "summary.json").read_text())["model choice"] == "none" + STARTED_ELSEWHERE
+
+
+def test_results_are_removed_and_folds_stay(dataset, tmp_path, without_pictures):
+    root = run(dataset, tmp_path / "run").run.root
+    names = ("report.html", "summary.json", "cv_results.final.csv", "lesions.csv", "figures/dice.png", "other.txt")
+    for name in names:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("")
+    remove_results(root, TASK)
+    assert [name for name in names if (root / name).exists()] == ["other.txt"]
+    assert (root / "fold_0" / "metrics.csv").is_file()
