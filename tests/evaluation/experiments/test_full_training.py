@@ -15,9 +15,8 @@ def test_every_case_is_fitted_and_the_run_is_on_record(dataset, tmp_path):
     assert (tmp_path / "model" / "splits.json").read_text().split() == ["[]"]
 
 
-def test_an_earlier_training_is_replaced_only_when_asked(dataset, tmp_path):
+def test_an_earlier_training_is_kept(dataset, tmp_path):
     train_final_model(dataset, Threshold(), output=tmp_path / "model")
     with pytest.raises(InputError, match="exists already") as refused:
         train_final_model(dataset, Threshold(), output=tmp_path / "model")
     assert refused.value.options == ("resume", "overwrite")
-    train_final_model(dataset, Threshold(), output=tmp_path / "model", overwrite=True)

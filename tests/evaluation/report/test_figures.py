@@ -19,4 +19,5 @@ def test_each_score_that_is_drawn_has_its_picture(tmp_path):
     ((caption, path),) = draw_scores(tmp_path, detailed, columns)
     assert caption == "Error (HU) per class: every case, over the folds"
     assert path == tmp_path / "figures" / "error_hu.png"
-    assert Image.open(path).width > 100
+    with Image.open(path) as picture:
+        assert picture.width > 100
