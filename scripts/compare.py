@@ -40,7 +40,6 @@ def compare(
     """
     from pneumoseg.data_io.console import log
     from pneumoseg.evaluation.experiments.run_comparison import (
-        check_output,
         compare_runs,
         comparison_content,
         runs_by_name,
@@ -48,14 +47,12 @@ def compare(
     )
     from pneumoseg.evaluation.scoring.comparison import readable
 
-    if output is not None:
-        check_output(output, overwrite)
     named = runs_by_name(runs)
     comparison = compare_runs(named, score)
     for name, path in named.items():
         log.info("%s: %s", name, path)
     if output is not None:
-        write_comparison(comparison, output)
+        write_comparison(comparison, output, overwrite=overwrite)
     if json:
         print_json({"runs": {name: str(path) for name, path in named.items()}, **comparison_content(comparison)})
     elif not quiet:

@@ -66,11 +66,10 @@ def evaluate(
 
     from pneumoseg.data_io.console import log
     from pneumoseg.data_io.formats.label_mapping import LUNG_MAPPING, parse_labels
-    from pneumoseg.evaluation.experiments.mask_evaluation import check_output, evaluate_masks
+    from pneumoseg.evaluation.experiments.mask_evaluation import evaluate_masks
     from pneumoseg.evaluation.report.page import summarise
     from pneumoseg.evaluation.scoring.tables import result_lines
 
-    check_output(output, overwrite)
     with value_of("--labels"):
         mapping = parse_labels(labels) if labels else LUNG_MAPPING
     final = evaluate_masks(
@@ -80,6 +79,7 @@ def evaluate(
         output=output,
         tolerances_mm=tolerances_of(tolerance),
         probabilities=probabilities,
+        overwrite=overwrite,
     )
     if json:
         print_json(summarise(final))

@@ -65,7 +65,6 @@ def kfold(
     use_device(device, threads)
     from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.evaluation.experiments.cross_validation import check_folds, cross_validate
-    from pneumoseg.evaluation.experiments.mask_task import MaskTask
 
     settings = settings_of(preset, changes, seed=seed, splits=splits, grid=grid)
     dataset = open_dataset(data, grid=settings.data.grid)
@@ -81,7 +80,6 @@ def kfold(
 
     start = load_model(start_from, trust_plugins) if start_from else None
     method = Segmenter(settings)
-    task = MaskTask(method.labels, dict(settings.evaluation.tolerances_mm))
     results = cross_validate(
         dataset,
         folds,
@@ -91,7 +89,6 @@ def kfold(
         resume=resume,
         overwrite=overwrite,
         start_from=start,
-        task=task,
     )
     print_results(results, quiet=quiet, json=json)
 

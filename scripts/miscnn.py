@@ -64,7 +64,6 @@ def miscnn(
     use_device("auto", threads)
     from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.evaluation.experiments.cross_validation import cross_validate
-    from pneumoseg.evaluation.experiments.mask_task import MaskTask
     from pneumoseg.pipeline.methods.miscnn.environment import default_folder
     from pneumoseg.pipeline.methods.miscnn.method import MiscnnReference
 
@@ -72,7 +71,6 @@ def miscnn(
     method = MiscnnReference(settings, environment or default_folder())
     dataset = open_dataset(data, grid=settings.data.grid)
     folds = splits_of(settings, dataset)
-    task = MaskTask(method.labels, dict(settings.evaluation.tolerances_mm))
     results = cross_validate(
         dataset,
         folds,
@@ -81,7 +79,6 @@ def miscnn(
         folds=fold,
         resume=resume,
         overwrite=overwrite,
-        task=task,
     )
     print_results(results, quiet=quiet, json=json)
 

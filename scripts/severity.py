@@ -56,7 +56,7 @@ def severity(
 
     check_output(output, overwrite)
     rows = grade_masks(masks, images=images, lobes=lobes, grid=grid or "sform")
-    write_grading(rows, output)
+    write_grading(rows, output, overwrite=overwrite)
     if json:
         print_json(grading_content(rows))
     elif not quiet:

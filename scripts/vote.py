@@ -48,7 +48,6 @@ def vote(
     use_device("auto", threads)
     from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.evaluation.experiments.cross_validation import check_folds, cross_validate
-    from pneumoseg.evaluation.experiments.mask_task import MaskTask
     from pneumoseg.evaluation.runs.splits import from_file
     from pneumoseg.pipeline.methods.voting import Voting, check_same_splits
 
@@ -60,7 +59,6 @@ def vote(
     method.check_trained(range(len(folds)) if fold is None else fold)
     if not overwrite:
         method.check_unchanged(output)
-    task = MaskTask(method.labels, dict(method.settings.evaluation.tolerances_mm))
     results = cross_validate(
         dataset,
         folds,
@@ -69,7 +67,6 @@ def vote(
         folds=fold,
         resume=resume,
         overwrite=overwrite,
-        task=task,
     )
     print_results(results, quiet=quiet, json=json)
 

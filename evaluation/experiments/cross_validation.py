@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from pneumoseg.evaluation.scoring.columns import Columns
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
@@ -41,7 +42,6 @@ class _Experiment:
     start_from: TrainedModel | None
     resume: bool
     overwrite: bool
-    process: int
 
 
 def cross_validate(
@@ -59,23 +59,25 @@ def cross_validate(
 ) -> CrossValidation:
     """Fits and measures `method` on each split and writes the run folder `output`.
 
-    `task`: the kind of prediction; by default masks of `method.labels`. `folds`: only these (several processes may
+    `task`: the kind of prediction; by default masks of `method.labels`, scored with `method.tolerances_mm` where there
+    are any. `folds`: only these (several processes may
     share a run folder; the one that finishes the last fold writes the cv_results); with `overwrite` these alone begin
     again, and the cv_results are removed until they are finished. `resume`: keep what is finished and go on at the last
     whole epoch. `start_from`: the model whose weights every fold begins with; it is warned of, as it may have seen test
     cases. `executor`: where folds are computed, each as one piece of work; by default one after the other in this
-    thread. Other processes need a method, a task and a start model that can be pickled.
+    thread. Other processes need a method, a task and a start model that can be pickled, and the same working folder or
+    absolute paths; `runtime.executors.local_processes` starts some.
 
     Raises InputError as `run_folder.open_run`, where a fold number does not exist, a fold is done already, and where
     there is no task and the method has no labels. The first error of a fold ends the experiment: folds that have not
     begun are cancelled.
     """
     check_folds(folds, len(splits))
-    task = _masks_of(method) if task is None else task
+    task = _checked(_masks_of(method) if task is None else task)
     numbers = list(range(len(splits)) if folds is None else dict.fromkeys(folds))
     joins = folds is not None
     run_folder.check_flags(resume, overwrite)
-    run_folder.check_output(output, resume or joins, overwrite and not joins)
+    run_folder.check_output(output, resume or joins, overwrite and not joins, further_files=task.further_files)
     method.prepare(dataset)
     run = run_folder.open_run(
         output,
@@ -86,8 +88,17 @@ def cross_validate(
         start_from=start_from.sha256 if start_from else None,
         resume=resume or joins,
         overwrite=overwrite and not joins,
+        further_files=task.further_files,
     )
-    experiment = _Experiment(run, dataset, method, task, start_from, resume, overwrite and joins, os.getpid())
+    experiment = _Experiment(
+        run=run,
+        dataset=dataset,
+        method=method,
+        task=task,
+        start_from=start_from,
+        resume=resume,
+        overwrite=overwrite and joins,
+    )
     with run_folder.logged_to(run.root / "log.txt"):
         if start_from is not None:
             log.warning(
@@ -105,7 +116,14 @@ def _masks_of(method: Method) -> MaskTask:
             f"a method without labels needs a task, found {type(method).__name__} without either; give task=..., or "
             "the method a LabelTable as labels"
         )
-    return MaskTask(labels)
+    return MaskTask(labels, getattr(method, "tolerances_mm", None))
+
+
+def _checked(task: Task) -> Task:
+    """The task. Raises InputError where it has no columns, before anything is computed for it."""
+    if not isinstance(getattr(task, "columns", None), Columns):
+        raise InputError(f"a task has `columns`, a Columns of scoring.columns; found none in {type(task).__name__}")
+    return task
 
 
 def check_folds(folds: Sequence[int] | None, count: int) -> None:
@@ -132,8 +150,7 @@ def _compute(experiment: _Experiment, splits: dict[int, Split], executor: Execut
 
 def _compute_fold(experiment: _Experiment, fold: int, split: Split) -> None:
     """One fold as a piece of work; in another process its messages are added to the run's log from there."""
-    elsewhere = os.getpid() != experiment.process
-    with run_folder.logged_to(experiment.run.root / "log.txt") if elsewhere else nullcontext():
+    with run_folder.logged_to(experiment.run.root / "log.txt"):
         _one_fold(experiment, fold, split)
 
 
@@ -151,7 +168,8 @@ def _one_fold(experiment: _Experiment, fold: int, split: Split) -> None:
                 raise InputError(message, options=("resume", "overwrite"))
             log.info("fold %d is finished", fold)
             return
-        if not resume and (folder / "history.csv").is_file():
+        begun = (folder / "history.csv").is_file() or any((folder / "predictions").glob("*"))
+        if begun and not resume:
             message = f"{folder}: the fold was begun; resume it or overwrite it"
             raise InputError(message, options=("resume", "overwrite"))
         log.info("fold %d: training on %s; testing on %s", fold, ", ".join(split.train), ", ".join(split.test))
@@ -169,5 +187,6 @@ def _tested(experiment: _Experiment, fold: int, model: object, case: LoadedCase)
     run, task = experiment.run, experiment.task
     path = run.prediction(fold, task.file_name(case.name))
     if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
         task.write(path, experiment.method.predict(model, case))
     return measure_case(run, fold, task, case, pictures=run.fold(fold) / "figures")

@@ -1,4 +1,4 @@
-"""Scores of anyone's masks: tables, figures and a report, without a run."""
+"""Scores of masks of any program: tables, figures and a report, without a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,6 +50,7 @@ def evaluate_masks(
     output: str | Path,
     tolerances_mm: Mapping[str, float] | None = None,
     probabilities: str | Path | None = None,
+    overwrite: bool = False,
 ) -> pd.DataFrame:
     """Scores each pair of `find_pairs`, writes final.csv, lesions.csv, confusion.csv, figures/, report.html,
     summary.json and at last metrics.csv, which says that all is there, to `output`, and returns the final table. All
@@ -57,10 +58,11 @@ def evaluate_masks(
 
     `mapping`: which number in the masks is which class. `tolerances_mm`: of the surface Dice by class or group, on top
     of `surface.TOLERANCES_MM`. `probabilities`: folder of maps CASE.CLASS.nii.gz, or in another format. Raises
-    InputError as `find_pairs`, for masks with other labels, masks and CTs that lie elsewhere, for a tolerance of a
-    class that there is not, and for a folder of maps that lacks a case.
+    InputError as `check_output` and `find_pairs`, for masks with other labels, masks and CTs that lie elsewhere, for a
+    tolerance of an unknown class, and for a folder of maps that lacks a case.
     """
     output = Path(output)
+    check_output(output, overwrite)
     maps = None if probabilities is None else Path(probabilities)
     task = _MaskEvaluation(mapping.table, tolerances_mm, mapping, maps)
     with folder_aside(output / "figures") as aside:
@@ -68,7 +70,7 @@ def evaluate_masks(
             pairs = find_pairs(reference, prediction)
             cases = track(pairs, "scoring and drawing", len(pairs))
             scored = [_measured(task, _PairedCase(pair, mapping), aside) for pair in cases]
-        for name in RESULTS:  # of an earlier call: they tell of other masks
+        for name in RESULTS:  # of an earlier call, on other masks
             (output / name).unlink(missing_ok=True)
         if drawn := [pair.case for pair in pairs if pair.image is not None]:
             move_pictures(aside, output / "figures")

@@ -1,4 +1,4 @@
-"""Severity of anyone's masks: how much of the lungs is infected, and which severity that is called.
+"""Severity of masks of any program: how much of the lungs is infected, and which severity that is called.
 
 The folder of a grading: severity.json (rows and the definition of each column), figures/severity.png, severity.csv.
 """
@@ -73,8 +73,9 @@ def grading_content(rows: list[dict]) -> dict:
     return {"use": RESEARCH_ONLY, "definitions": DEFINITIONS, "cases": rows}
 
 
-def write_grading(rows: list[dict], output: Path) -> None:
-    """Writes the rows of `grade_masks` to the folder `output`, with a figure."""
+def write_grading(rows: list[dict], output: Path, *, overwrite: bool = False) -> None:
+    """Writes the rows of `grade_masks` to the folder `output`, with a figure. Raises InputError as `check_output`."""
+    check_output(output, overwrite)
     table = pd.DataFrame(rows)
     write_json(output / "severity.json", grading_content(rows))
     save_figure(severity_figure(table), output / "figures" / "severity.png")

@@ -1,7 +1,7 @@
 """Masks as a kind of prediction: class numbers on the grid of the image."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ class MaskTask(Task):
     """Masks with the classes of `labels`. `tolerances_mm`: of the surface Dice by class or group, on top of
     `surface.TOLERANCES_MM`. Raises InputError where a tolerance belongs to no class."""
 
-    labels: LabelTable
+    labels: LabelTable = field()
     tolerances_mm: Mapping[str, float] | None = None
     columns = MASK_COLUMNS
     further_files = (files.LESIONS, files.CONFUSION)
@@ -96,8 +96,8 @@ class MaskTask(Task):
                 values = " and ".join(f"{value:g}" for value in sorted(tolerances_mm.dropna().unique()))
                 raise InputError(
                     f"{root}: the folds' surface Dice of {name} have tolerances of {values} mm; score all of them "
-                    f"alike with `report {root} DATA`, giving one tolerance of {name}",
-                    options=("tolerance",),
+                    f"alike: score the run again with one tolerance of {name}",
+                    options=("tolerances_mm",),
                 )
 
     def figures(self, folder: Path, detailed: pd.DataFrame) -> Figures:

@@ -18,8 +18,8 @@ def measure_case(run: RunFolder, fold: int, task: Task, case: LoadedCase, *, pic
 def score_and_draw(
     task: Task, case: CaseVolumes, prediction: Any, *, fold: int, pictures: Path | None, title: str
 ) -> ScoredCase:
-    """Scores one prediction and, where there is an image, draws it into the folder `pictures`; None draws nothing."""
+    """Scores one prediction and draws it into the folder `pictures`; None draws nothing."""
     scored = task.score(fold, case, prediction)
-    if pictures is not None and case.image is not None:
+    if pictures is not None:
         task.draw(pictures, case, prediction, title=title)
     return scored

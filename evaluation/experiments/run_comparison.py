@@ -8,6 +8,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pneumoseg.evaluation.runs.run_marks import DETAILED, METRICS
+from pneumoseg.evaluation.scoring.columns import Columns
+from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.evaluation.figures.differences import difference_plot
@@ -16,7 +19,7 @@ from pneumoseg.evaluation.runs.output_guard import check_output_free
 from pneumoseg.evaluation.scoring.comparison import Comparison, compare
 from pneumoseg.evaluation.scoring.tables import read_detailed
 
-SCORE_TABLES = ("cv_results.detailed.csv", "metrics.csv")
+SCORE_TABLES = (DETAILED, METRICS)
 SUMMARY, CASES = "comparison.csv", "cases.csv"
 FIGURES = "figures/differences_*.png"
 
@@ -26,15 +29,19 @@ def check_output(output: Path, overwrite: bool = False) -> None:
     check_output_free(output, SUMMARY, others=(CASES,), marks=(FIGURES, CASES), overwrite=overwrite)
 
 
-def compare_runs(runs: Mapping[str, Path], scores: Sequence[str] | None = None) -> Comparison:
+def compare_runs(
+    runs: Mapping[str, Path], scores: Sequence[str] | None = None, *, columns: Columns = MASK_COLUMNS
+) -> Comparison:
     """Compares runs, by name (as of `runs_by_name`), with the first of them. `scores`: those of
-    `scoring.comparison.compare` by default. Raises InputError as that, and where a run has no table of scores."""
-    tables = {name: read_detailed(score_table(path)) for name, path in runs.items()}
-    return compare(tables, scores) if scores else compare(tables)
+    `scoring.comparison.compare` by default; `columns`: those of the runs' task. Raises InputError as that, and where a run has no table of scores."""
+    tables = {name: read_detailed(score_table(path), columns) for name, path in runs.items()}
+    return compare(tables, scores or None, columns=columns)
 
 
-def write_comparison(comparison: Comparison, output: Path) -> None:
-    """Writes tables and figures to the folder `output`; figures of an earlier comparison there are removed."""
+def write_comparison(comparison: Comparison, output: Path, *, overwrite: bool = False) -> None:
+    """Writes tables and figures to the folder `output`; figures of an earlier comparison there are removed. Raises
+    InputError as `check_output`."""
+    check_output(output, overwrite)
     for earlier in output.glob(FIGURES):
         earlier.unlink()  # of a comparison that had other scores
     for score in comparison.summary["score"].unique():

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from pneumoseg.data_io.storage.folders import visible_name
+from pneumoseg.evaluation.runs.run_marks import DETAILED, FINAL
+from pneumoseg.evaluation.scoring.columns import Columns
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.csv_files import write_table
@@ -17,7 +20,6 @@ from pneumoseg.evaluation.runs.run_folder import RunFolder
 from pneumoseg.evaluation.runs.splits import Split
 from pneumoseg.evaluation.scoring import files, tables
 
-DETAILED, FINAL = "cv_results.detailed.csv", "cv_results.final.csv"
 REPORT, SUMMARY = "report.html", "summary.json"
 
 STARTED_ELSEWHERE = (
@@ -28,12 +30,14 @@ STARTED_ELSEWHERE = (
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
-    """Scores per fold x case x class (`detailed`) and per fold x class (`final`), of the folds finished so far."""
+    """Scores per fold x case x class (`detailed`) and per fold x class (`final`), of the folds finished so far, with the
+    `columns` of the task."""
 
     run: RunFolder
     detailed: pd.DataFrame
     final: pd.DataFrame
     complete: bool
+    columns: Columns
 
 
 def write_fold(folder: Path, scored: Sequence[ScoredCase], task: Task) -> None:
@@ -57,7 +61,13 @@ def collect_results(
     detailed = pd.concat([tables.read_detailed(run.fold(fold) / files.METRICS, task.columns) for fold in finished])
     detailed = detailed.reset_index(drop=True)
     task.check_alike(run.root, detailed)
-    results = CrossValidation(run, detailed, tables.final_table(detailed, task.columns), len(finished) == len(splits))
+    results = CrossValidation(
+        run=run,
+        detailed=detailed,
+        final=tables.final_table(detailed, task.columns),
+        complete=len(finished) == len(splits),
+        columns=task.columns,
+    )
     if results.complete:
         if run.environment.get("start_from"):
             model_choice = model_choice.removesuffix(STARTED_ELSEWHERE) + STARTED_ELSEWHERE
@@ -76,7 +86,7 @@ def write_results(
     task.merge_further([run.fold(fold) for fold in range(len(splits))], run.root)
     summary = {"model choice": model_choice, **summarise(final, task.columns)}
     write_json(run.root / SUMMARY, summary)
-    figures = task.figures(run.root, detailed)
+    figures = [*task.figures(run.root, detailed)]
     for fold in range(len(splits)):
         curve = run.fold(fold) / "fitting_curve.png"
         if curve.is_file():
@@ -87,7 +97,7 @@ def write_results(
     pictures = task.case_pictures(detailed, folders)
     write_report(
         run.root / REPORT,
-        f"Cross-validation: {run.root.name}",
+        f"Cross-validation: {visible_name(run.root)}",
         summary,
         settings_yaml=run.settings_yaml,
         splits=splits,

@@ -16,7 +16,7 @@ from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 
 
 def box_plots(detailed: pd.DataFrame, score: str | None = None, *, columns: Columns = MASK_COLUMNS) -> Figure:
-    """One box per class but the background over all cases of all folds, and each case as a point, side by side by fold.
+    """One box per class but `columns.left_out` over all cases of all folds, and each case as a point, side by side by fold.
 
     Box: quartiles and median; whiskers: the furthest case within 1.5 box heights. Errors that reach far beyond
     their median stand on an axis that is logarithmic above 1. Under each class: the number of cases, and of
@@ -27,7 +27,7 @@ def box_plots(detailed: pd.DataFrame, score: str | None = None, *, columns: Colu
     if score not in columns.scores:
         raise InputError(f"a box plot shows one of {', '.join(columns.scores)}, found {score}")
     present = list(dict.fromkeys(detailed["class"]))
-    classes = [name for name in present if name != "background"] or present
+    classes = [name for name in present if name not in columns.left_out] or present
 
     marks = fold_marks(detailed["fold"])
     figure, panels = class_panels(classes, class_in=1.5, least_in=5.5, height_in=4.8)

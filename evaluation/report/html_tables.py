@@ -150,5 +150,5 @@ def _with_range(
     bounds = [row.get(f"{score}_{end}", float("nan")) for end in (low, high)]
     if any(map(pd.isna, bounds)):
         return text if alone else "–"
-    lower, upper = (decimals(bound, columns.decimal_places(score) - 1) for bound in bounds)
+    lower, upper = (decimals(bound, max(0, columns.decimal_places(score) - 1)) for bound in bounds)
     return f"{text} [{lower}, {upper}]"

@@ -6,7 +6,7 @@ metrics.csv, which is written last and says that the fold is finished.
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from pneumoseg.data_io.storage.yaml_text import parse_yaml
 from pneumoseg.evaluation.runs.run_environment import fingerprints_of, run_environment
 from pneumoseg.evaluation.runs.run_marks import (
     MARKS,
+    METRICS,
     is_begun,
     is_fold,
     is_remains,
@@ -57,7 +58,7 @@ class RunFolder:
 
     def finished(self, index: int) -> bool:
         """Whether fold `index` has all its files."""
-        return (self.fold(index) / "metrics.csv").is_file()
+        return (self.fold(index) / METRICS).is_file()
 
     def prediction(self, index: int, file_name: str) -> Path:
         """The file of what was predicted for a test case."""
@@ -86,7 +87,7 @@ class RunFolder:
         path = self.root / "summary.json"
         content = read_json(path, "the summary of a run", dict) if path.is_file() else {}
         if not isinstance(content.get("model choice", ""), str):
-            raise InputError(f'{path}: "model choice" is text; remove the file, `report` writes it again')
+            raise InputError(f'{path}: "model choice" is text; remove the file and score the run again')
         return content
 
     @contextmanager
@@ -112,16 +113,18 @@ def open_run(
     start_from: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    further_files: Sequence[str] = (),
 ) -> RunFolder:
     """Makes the run folder, or opens it to go on. `start_from`: SHA-256 of the model that training begins with.
+    `further_files`: names of the tables of the run's task, beside those of scores.
 
     A process that died while it made the folder, or removed it, is no obstacle to the next. Raises InputError where it
     exists without `resume` or `overwrite`, is not a run folder, or was made with other settings, splits or data.
     """
-    check_output(root, resume, overwrite)
+    check_output(root, resume, overwrite, further_files=further_files)
     run = RunFolder(Path(root))
     if overwrite:
-        clear(run.root)
+        clear(run.root, further_files)
     with run.writing():
         remove_leftovers(run.root / REMOVED)
         if is_run(run.root):  # perhaps only since the check above, by another process
@@ -164,7 +167,9 @@ def check_flags(resume: bool, overwrite: bool) -> None:
         raise InputError(message, options=("resume", "overwrite"))
 
 
-def check_output(root: str | Path, resume: bool = False, overwrite: bool = False) -> None:
+def check_output(
+    root: str | Path, resume: bool = False, overwrite: bool = False, *, further_files: Sequence[str] = ()
+) -> None:
     """Raises InputError where a run cannot be written to `root`; changes nothing. A run that another process is just
     making is waited for."""
     root = Path(root)
@@ -179,13 +184,13 @@ def check_output(root: str | Path, resume: bool = False, overwrite: bool = False
         with _held(root / LOCK_NAME, timeout_s=60):
             pass
     if is_run(root) or is_begun(root):
-        if overwrite and (others := others_in(root)):
+        if overwrite and (others := others_in(root, further_files)):
             raise InputError(
                 f"{root}: overwriting removes the whole run folder, found other things in it: {listed(others)}; move "
                 "them elsewhere, or choose another output"
             )
         return
-    if not is_remains(root):
+    if not is_remains(root, further_files):
         raise InputError(f"{root}: not a run folder; choose another output, or remove it yourself")
     if not overwrite:
         raise InputError(
@@ -194,14 +199,14 @@ def check_output(root: str | Path, resume: bool = False, overwrite: bool = False
         )
 
 
-def clear(folder: Path) -> None:
+def clear(folder: Path, further_files: Sequence[str] = ()) -> None:
     """Removes a run or fold folder, so that no process ever finds half of it as a whole one.
 
     Raises InputError where it holds something else or a process writes in it.
     """
     linked, folder = folder.is_symlink(), folder.resolve()
     if not is_fold(folder):
-        check_output(folder, overwrite=True)
+        check_output(folder, overwrite=True, further_files=further_files)
     for lock in sorted(folder.rglob(LOCK_NAME)):
         with _held(lock):
             pass
@@ -232,7 +237,11 @@ def _exists_already(root: Path) -> InputError:
 @contextmanager
 def logged_to(path: Path) -> Iterator[None]:
     """Copies the log's messages, as `PublicFormatter` writes them, to a file; also those since the last such file was
-    closed."""
+    closed. Within another block for the same file it does nothing."""
+    whole = os.path.abspath(path)
+    if any(isinstance(one, logging.FileHandler) and one.baseFilename == whole for one in log.handlers):
+        yield
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(PublicFormatter("%(asctime)s %(levelname)s %(message)s"))

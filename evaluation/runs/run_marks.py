@@ -1,9 +1,15 @@
 """What a folder is, by the names of its files: a run, the beginning of one, what is left of one, or none."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from pneumoseg.data_io.storage.atomic import LOCK_NAME
+
+METRICS = "metrics.csv"
+"""The scores of a fold, or of an evaluation: written last."""
+DETAILED, FINAL = "cv_results.detailed.csv", "cv_results.final.csv"
+"""The scores of all folds: of each case, and their means."""
 
 MARKS = ("splits.json", "environment.json", "settings.yaml")
 """What makes a folder a run, in the order in which it is written."""
@@ -32,9 +38,9 @@ def visible_names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
 
 
-def others_in(folder: Path) -> list[str]:
-    """The names of what lies in a folder but is no part of a run."""
-    names = sorted(path.name for path in folder.iterdir())
+def others_in(folder: Path, further_files: Sequence[str] = ()) -> list[str]:
+    """The names of what lies in a folder but is no part of a run. `further_files`: of its task."""
+    names = sorted(path.name for path in folder.iterdir() if path.name not in further_files)
     return [name for name in names if not (WRITTEN.fullmatch(name) or HIDDEN.fullmatch(name))]
 
 
@@ -44,10 +50,10 @@ def is_begun(folder: Path) -> bool:
     return (folder / LOCK_NAME).is_file() and any(visible == set(MARKS[:count]) for count in range(1, len(MARKS)))
 
 
-def is_remains(folder: Path) -> bool:
+def is_remains(folder: Path, further_files: Sequence[str] = ()) -> bool:
     """Whether a folder holds what is left of a run and nothing else: its lock, files by their names, and of these two
-    marks or a fold with a lock of its own."""
-    visible = visible_names(folder)
+    marks or a fold with a lock of its own. `further_files`: of its task."""
+    visible = visible_names(folder) - set(further_files)
     ours = {name for name in visible if WRITTEN.fullmatch(name)}
     folds = {name for name in ours if name.startswith("fold_") and (folder / name / LOCK_NAME).is_file()}
     known = bool(folds) or len(visible & set(MARKS)) > 1

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pneumoseg.data_io.errors import InputError
+
 KEYS = ("fold", "case", "class")
 """The columns that identify a row in every score table; "class" is what is measured."""
 
@@ -17,7 +19,8 @@ class Columns:
 
     `required`: those that every detailed table has, first and in this order, `KEYS` among them; `further`: those after
     them, which a table may lack. `scores`: what is averaged over cases. `text`: columns of text; all others hold
-    numbers. `quantities`: numbers that a report lists per case beside the scores.
+    numbers. `quantities`: numbers that a report lists per case beside the scores. `left_out`: classes that
+    comparisons and box plots leave out.
 
     Of the scores: `leading` are shown with intervals and compared by default, the first one also case by case and
     class by class; `brief` are the further ones that a terminal shows; `drawn` have box plots; `errors` are 0 or more
@@ -40,12 +43,27 @@ class Columns:
     errors: tuple[str, ...] = ()
     differences: tuple[str, ...] = ()
     quantities: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
     reference: tuple[str, ...] = ()
     preamble: str = ""
     places: Mapping[str, int] = field(default_factory=dict)
     class_definitions: Callable[[Iterable[str]], Mapping[str, str]] = _no_definitions
+
+    def __post_init__(self) -> None:
+        if self.required[: len(KEYS)] != KEYS or not self.leading:
+            raise InputError(
+                f"required columns begin with {', '.join(KEYS)} and one score or more is leading, found "
+                f"{', '.join(self.required)} and {', '.join(self.leading) or 'none'}"
+            )
+        for kind in ("scores", "leading", "brief", "drawn", "errors", "differences", "quantities", "text"):
+            names = set(getattr(self, kind))
+            if unknown := names - set(self.all if kind in ("scores", "quantities", "text") else self.scores):
+                raise InputError(f"{kind} are columns of the table, found also {', '.join(sorted(unknown))}")
+        for kind, texts in (("title", self.titles), ("definition", self.definitions)):
+            if missing := [name for name in (*self.scores, *self.quantities) if name not in texts]:
+                raise InputError(f"each score and quantity has a {kind}, missing: {', '.join(missing)}")
 
     @property
     def all(self) -> tuple[str, ...]:

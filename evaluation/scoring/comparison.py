@@ -44,7 +44,7 @@ def compare(
 
     `tables`: detailed tables (`scoring.tables.read_detailed`) by name of run, all with these `columns`; `scores`: by
     default the leading ones. Folds may differ; a case that is in
-    several folds of a run counts once, with its mean over the folds where it is defined. Left out: the background, and
+    several folds of a run counts once, with its mean over the folds where it is defined. Left out: `columns.left_out`, and
     with a warning what one of two runs lacks.
 
     p: `statistics.wilcoxon` of the differences. p_holm: corrected over all rows of the summary, every run, score and
@@ -162,7 +162,7 @@ def _statistics(a: np.ndarray, b: np.ndarray, lower_is_better: bool) -> dict[str
 
 def _per_case(run: str, table: pd.DataFrame, scores: list[str], columns: Columns) -> pd.DataFrame:
     """Means over folds, rows by case and class: the scores, and what must agree before two of them are compared."""
-    table = table[table["class"] != "background"]
+    table = table[~table["class"].isin(columns.left_out)]
     infinite = table[np.isinf(table[scores].to_numpy(float)).any(axis=1)]
     if len(infinite):
         case, name = infinite.iloc[0][["case", "class"]]
@@ -183,8 +183,9 @@ def _paired(
     for level, plural in (("case", "cases"), ("class", "classes")):
         names_a, names_b = (list(run.index.unique(level)) for run in (baseline, other))
         if not set(names_a) & set(names_b):
+            without = f" besides the {', '.join(columns.left_out)}" if columns.left_out else ""
             raise InputError(
-                f"{run_a} and {run_b} share no {level} besides the background, so nothing can be paired; found "
+                f"{run_a} and {run_b} share no {level}{without}, so nothing can be paired; found "
                 f"{', '.join(names_a[:3]) or 'none'} ... and {', '.join(names_b[:3]) or 'none'} ..."
             )
         for run, names, others in ((run_a, names_a, names_b), (run_b, names_b, names_a)):

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pneumoseg.evaluation.runs.run_marks import METRICS
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.csv_files import read_cells, read_table, write_table
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.evaluation.measures import lesions
 from pneumoseg.evaluation.scoring.case_scores import CaseScores
 
-METRICS = "metrics.csv"
 """The table of scores, of every kind of prediction; written last, it says that all is there."""
 
 LESIONS = "lesions.csv"

@@ -124,6 +124,7 @@ MASK_COLUMNS = Columns(
     errors=("hd95_mm", "assd_mm", "hd_mm"),
     differences=DIFFERENCES,
     quantities=(*lesions.LESION_COUNTS, *VOLUMES),
+    left_out=("background",),
     text=("status",),
     conditions={"nsd": "nsd_tolerance_mm"},
     reference=("volume_reference_ml",),

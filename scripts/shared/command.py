@@ -79,6 +79,10 @@ def flags_of(function: Callable) -> dict[str, str]:
     return flags
 
 
+PARAMETERS = {"folds": "fold", "tolerances_mm": "tolerance"}
+"""Parameters of commands by the names of the library's arguments, where they differ."""
+
+
 @contextlib.contextmanager
 def value_of(flag: str) -> Iterator[None]:
     """Puts the name of a flag before the InputError about its value."""
@@ -91,7 +95,8 @@ def value_of(flag: str) -> Iterator[None]:
 def _remedies(error: BaseException, function: Callable) -> str:
     """The end of an error's line: the flags of the command that help."""
     flags = flags_of(function)
-    helpful = [flags[option] for option in options_of(error) if option in flags]
+    options = [PARAMETERS.get(option, option) for option in options_of(error)]
+    helpful = [flags[option] for option in options if option in flags]
     return f" ({', '.join(helpful)})" if helpful else ""
 
 
