@@ -70,7 +70,7 @@ class Voting:
         differ from the first run's. Each fold's models.json names the models."""
         names = [visible_name(run) for run in self.runs]
         lines = [f"Models that vote: those of each fold of the runs {', '.join(names)}"]
-        for name, run in zip(names, self.runs, strict=True):
+        for name, run in zip(names[1:], self.runs[1:], strict=True):
             differences = _differences(self.settings, self._settings_of(run))
             lines += [f"{name}:", *(f"  {line}" for line in differences)] if differences else []
         return "".join(f"# {line}\n" for line in lines) + settings_yaml(self.settings)

@@ -53,7 +53,7 @@ def nifti(path):
     return path
 
 
-def test_of_an_export_what_is_no_plain_ct_is_passed_over(tmp_path, said):
+def test_of_an_export_what_is_no_plain_ct_is_skipped(tmp_path, said):
     study = tmp_path / "P1" / "study"
     series = thorax(study / "thorax")
     scout(study / "scout")
@@ -103,7 +103,7 @@ def test_a_stray_file_beside_the_slices_changes_nothing(tmp_path, said):
     assert said.text == ""
 
 
-def test_a_ct_with_one_bad_slice_is_refused_not_passed_over(tmp_path):
+def test_a_ct_with_one_bad_slice_is_refused_not_skipped(tmp_path):
     thorax(tmp_path / "P1", "1.2.9")
     save(header((0, 0, 90), ImagePositionPatient=None), thorax(tmp_path / "P2") / "z.dcm", STORED[0])
     found = find_inputs([tmp_path])
@@ -111,7 +111,7 @@ def test_a_ct_with_one_bad_slice_is_refused_not_passed_over(tmp_path):
         open_dicom(found["P2"])
 
 
-def test_a_folder_of_damaged_files_may_be_a_ct_and_is_refused_not_passed_over(tmp_path):
+def test_a_folder_of_damaged_files_may_be_a_ct_and_is_refused_not_skipped(tmp_path):
     thorax(tmp_path / "P1")
     for file in thorax(tmp_path / "P2").iterdir():
         file.write_bytes(file.read_bytes()[:400])

@@ -136,7 +136,7 @@ def test_hidden_folders_are_not_entered(tmp_path):
     assert find_inputs([tmp_path]) == {"P2_series": seen}
 
 
-def test_cts_that_are_passed_over_are_named(tmp_path, said):
+def test_cts_that_are_skipped_are_named(tmp_path, said):
     a_series(tmp_path / "P1")
     a_ct(tmp_path / "P2" / "ct.nii.gz")
     a_ct(tmp_path / "P1" / "derived" / "ct.nii.gz")
