@@ -21,7 +21,7 @@ COLUMNS_OF_PANELS = 2
 
 def read_history(path: str | Path) -> pd.DataFrame:
     """Reads a `history.csv`, one row per epoch: `epoch`, and any of loss, learning_rate, seconds, further metrics and
-    their `val_` counterparts; empty cells become NaN. Of an epoch that occurs twice, the later row counts.
+    their `val_` counterparts; empty cells become NaN. Where an epoch recurs (a resumed run), the later row counts.
 
     Raises InputError for a file that is missing, empty or not CSV, for a missing `epoch` and for text in a column.
     """
