@@ -1,4 +1,4 @@
-"""The error for the person at the keyboard."""
+"""The error for invalid input."""
 
 import difflib
 from collections.abc import Sequence

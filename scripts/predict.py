@@ -35,8 +35,8 @@ def predict(
         list[str] | None,
         typer.Option(
             "--model",
-            help="A model.keras, a run folder, or a bundled model's name; several models, and the folds of a run, vote "
-            f"together. Default: {DEFAULT_MODEL}.",
+            help="A model.keras, a run folder, or a bundled model's name; several models, and the folds of a run, are "
+            f"an ensemble. Default: {DEFAULT_MODEL}.",
         ),
     ] = None,
     fold: Annotated[
@@ -65,9 +65,7 @@ def predict(
     grid: Grid = None,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Read DICOM series with missing slices.")] = False,
     part: Annotated[str | None, typer.Option("--part", metavar="I/N", help="Every N-th CT from the I-th on.")] = None,
-    keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Pass over bad CTs; exit code 1 at the end.")
-    ] = False,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Skip bad CTs; exit code 1 at the end.")] = False,
     trust_plugins: TrustPlugins = False,
     resume: Resume = False,
     overwrite: Overwrite = False,

@@ -1,4 +1,4 @@
-"""`pneumoseg report`: tables, figures and report of a run, made anew from its predictions."""
+"""`pneumoseg report`: tables, figures and report of a run, made again from its predictions."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,7 +30,7 @@ def report(
     """
     from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.evaluation.experiments.mask_task import MaskTask
-    from pneumoseg.evaluation.experiments.scoring_again import score_again
+    from pneumoseg.evaluation.experiments.rescoring import score_again
     from pneumoseg.evaluation.runs.run_folder import check_same_data, open_finished
     from pneumoseg.evaluation.runs.splits import from_file
     from pneumoseg.pipeline.settings.loading import load_settings
@@ -40,7 +40,7 @@ def report(
     dataset = open_dataset(data, grid=settings.data.grid)
     check_same_data(finished, dataset)
     folds = from_file(run_folder / "splits.json", dataset)
-    trained_here = any(run_folder.glob("fold_*/model.keras"))  # those who vote, and MIScnn, leave other files
+    trained_here = any(run_folder.glob("fold_*/model.keras"))  # ensembles and MIScnn leave other files
     choice = finished.summary.get("model choice", settings.model_choice if trained_here else "not recorded")
     tolerances_mm = dict(settings.evaluation.tolerances_mm) | tolerances_of(tolerance)
     results = score_again(

@@ -38,7 +38,7 @@ def vote(
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Lets the models of several runs vote, fold by fold, and writes the same run folder as `kfold`; trains nothing.
+    """Measures the ensemble of several runs, fold by fold, and writes the same run folder as `kfold`; trains nothing.
 
     The runs need the same splits (`kfold --splits FIRST/splits.json`), but may differ in network, spacing and patches.
     For masks of new CTs: `pneumoseg predict --model FIRST --model SECOND`.
@@ -56,9 +56,9 @@ def vote(
     dataset = open_dataset(data, grid=method.settings.data.grid)
     folds = from_file(splits, dataset)
     check_folds(fold, len(folds))
-    method.check_trained(range(len(folds)) if fold is None else fold)
-    if not overwrite:
-        method.check_unchanged(output)
+    numbers = range(len(folds)) if fold is None else fold
+    method.check_trained(numbers)
+    method.check_unchanged(output, except_folds=numbers if overwrite else ())
     results = cross_validate(
         dataset,
         folds,

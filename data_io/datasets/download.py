@@ -166,13 +166,13 @@ def _transfer(url: str, partial: Path) -> None:
         if error.headers.get("Content-Range", "") == f"bytes */{have}":
             return
         partial.unlink()
-        raise ConnectionError("the partial file does not fit the server's; starting anew") from error
+        raise ConnectionError("the partial file does not fit the server's; starting again") from error
     with response:
         if response.status != 206:
             have = 0
         elif _range_start(response) != have:
             partial.unlink()
-            raise ConnectionError("the server sent another range than asked for; starting anew")
+            raise ConnectionError("the server sent another range than asked for; starting again")
         length = response.headers.get("Content-Length")
         expected = None if length is None else int(length)
         blocks = None if expected is None else math.ceil(expected / BLOCK_BYTES)
@@ -204,10 +204,10 @@ def _blocks(response) -> Iterator[bytes]:
 
 def _check_md5(partial: Path, path: Path, md5: str) -> None:
     with open(partial, "rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if found != md5.lower():
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if digest != md5.lower():
         partial.unlink()
-        raise InputError(f"{path}: the MD5 must be {md5}, found {found}; the file was removed, download it again")
+        raise InputError(f"{path}: the MD5 must be {md5}, found {digest}; the file was removed, download it again")
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:

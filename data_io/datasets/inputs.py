@@ -27,10 +27,10 @@ def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
     """The CT files (and DICOM folders) of `inputs`, by the names of their masks.
 
     An input is a CT file; a folder with the slices of a DICOM series; a folder that holds CT files, such folders (at
-    any depth) and a dataset in one of the known layouts (its masks are passed over), or some of these; or a .txt file
+    any depth) and a dataset in one of the known layouts (its masks are skipped), or some of these; or a .txt file
     that lists inputs, one a line, relative to itself; lines that begin with # are remarks. A file called `imaging` is
     the one CT of its folder and named by it. Links are followed, and names are those of the links. Hidden files and
-    folders do not count. A warning names CTs of other formats beside DICOM slices, folders whose CTs are passed over,
+    folders do not count. A warning names CTs of other formats beside DICOM slices, folders whose CTs are skipped,
     and DICOM folders below one that was given which hold no plain CT (localizers, reports, other modalities).
 
     Raises InputError where there is no CT, where two have one name, and where the slices of one DICOM series lie
@@ -61,7 +61,7 @@ def one_part(files: Mapping[str, Path], part: str) -> dict[str, Path]:
 def open_input(
     path: str | Path, series: str | None = None, allow_gaps: bool = False, *, grid: GridForm = "sform"
 ) -> Scan:
-    """Opens a CT. `series` and `allow_gaps` are for DICOM, see `dicom.open_dicom`, `grid` for NIfTI, see
+    """Opens a CT. `series` and `allow_gaps` are for DICOM, see `dicom.ct.open_dicom`, `grid` for NIfTI, see
     `formats.nifti_placement`. Raises InputError as readers do."""
     return reading.open_scan(path, grid=grid, series=series, allow_gaps=allow_gaps)
 
@@ -141,7 +141,7 @@ def _in_folder(path: Path) -> _Inputs:
 def _one_series(folder: _Folder) -> _Inputs:
     path, series = folder.path, folder.series
     if others := sorted({*_other_cts(path), *series, *folder.with_other_cts} - {path}):
-        log.warning("%s: read as one DICOM series; %s", path, _passed_over(path, others))
+        log.warning("%s: read as one DICOM series; %s", path, _skipped(path, others))
     return _Inputs([(visible_name(path), path)], {place: folder.headers[place] for place in series})
 
 
@@ -157,7 +157,7 @@ def _check_has_input(folder: _Folder) -> None:
 
 
 def _scans_and_cases(folder: _Folder, scans: Mapping[Path, str], cases: Sequence[Case]) -> _Inputs:
-    """The scans that lie outside the cases' folders, by name, and the cases. A warning names what is passed over."""
+    """The scans that lie outside the cases' folders, by name, and the cases. A warning names what is skipped."""
     path, headers = folder.path, folder.headers
     of_cases = {file.parent for case in cases for file in (case.image, case.mask) if file is not None}
     scans = {scan: name for scan, name in scans.items() if of_cases.isdisjoint((scan, *scan.parents))}
@@ -165,9 +165,9 @@ def _scans_and_cases(folder: _Folder, scans: Mapping[Path, str], cases: Sequence
     beside = [file for scan in scans if scan in headers for file in _other_cts(scan)]
     others = sorted({*beside, *(set(outside) & set(folder.with_other_cts) - scans.keys())})
     if scans and others:
-        log.warning("%s: %s", path, _passed_over(path, others))
+        log.warning("%s: %s", path, _skipped(path, others))
     if without_ct := {place: headers[place] for place in outside if place in headers and not headers[place].has_ct}:
-        log.warning("%s: passed over DICOM folders without a plain CT: %s", path, _kinds(path, without_ct))
+        log.warning("%s: skipped DICOM folders without a plain CT: %s", path, _kinds(path, without_ct))
     cts = [(scans[scan], scan) for scan in sorted(scans)] + [(case.name, case.image) for case in cases]
     return _Inputs(cts, {ct: headers[ct] for _, ct in cts if ct in headers})
 
@@ -188,8 +188,8 @@ def _is_ct(path: Path) -> bool:
     return reading.is_readable(path) and not is_seg_nrrd(path)
 
 
-def _passed_over(given: Path, others: Sequence[Path]) -> str:
-    return f"CTs passed over: {listed([str(other.relative_to(given)) for other in others])}; give these too"
+def _skipped(given: Path, others: Sequence[Path]) -> str:
+    return f"CTs skipped: {listed([str(other.relative_to(given)) for other in others])}; give these too"
 
 
 def _kinds(given: Path, read: Mapping[Path, DicomFiles]) -> str:

@@ -52,7 +52,7 @@ def open_dataset(root: str | Path, need_masks: bool = True, *, grid: GridForm = 
     """Finds the cases below `root`, whatever the layout, ordered by name.
 
     `CASE/imaging.nii.gz` + `CASE/segmentation.nii.gz`; or `imagesTr/CASE_0000.nii.gz` + `labelsTr/CASE.nii.gz`; or
-    `COVID-19-CT-Seg_20cases/CASE.nii.gz` + `Lung_and_Infection_Mask/CASE.nii.gz`. Hidden files are passed over.
+    `COVID-19-CT-Seg_20cases/CASE.nii.gz` + `Lung_and_Infection_Mask/CASE.nii.gz`. Hidden files are skipped.
     Scans share a patient by their name (`radiopaedia_10_85902_1`, `radiopaedia_10_85902_3`) or as `patients.csv`
     (columns case,patient) in `root` says. `grid`: which form of NIfTI headers counts (see `formats.nifti_placement`).
 

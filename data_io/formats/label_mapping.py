@@ -26,7 +26,7 @@ class LabelMapping:
 
     def read(self, path: str | Path, label_names: Names = ()) -> Volume:
         """Reads a mask as uint8 class numbers of the table, by the names in it and in `label_names` where there are
-        any; see `readers.read_labels`. Raises InputError for a value that no class has."""
+        any; see `reading.read_labels`. Raises InputError for a value that no class has."""
         return read_labels(
             path,
             self.table,

@@ -148,7 +148,7 @@ def _after(count: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _inflated(file: BinaryIO) -> Iterator[bytes]:
-    """Zlib or gzip, one member or several; bytes after the last member are passed over."""
+    """Zlib or gzip, one member or several; bytes after the last member are skipped."""
     either = zlib.MAX_WBITS | 32
     stream = zlib.decompressobj(either)
     begun = b""  # of the next member, where a piece ends within its magic number

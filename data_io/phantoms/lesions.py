@@ -1,6 +1,6 @@
 """COVID-19 lesions of a phantom: ground glass and consolidation, mostly subpleural, basal and posterior."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ MEAN_SHARE = 0.082
 """Mean infected share of the lungs over patients: about 1 % of all voxels, as lungs fill a tenth of the scan."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Lesion:
     """One lesion: an ellipsoid with its short axis perpendicular to the pleura and an irregular rim.
 
@@ -43,18 +43,15 @@ def random_lesions(rng: np.random.Generator, patient: Patient, inside: LungPlace
     weight = np.exp(inside.cage_level / 9 - (places[:, 2] - patient.base_mm) / 65 - places[:, 1] / 55)
     lesions: list[Lesion] = []
     for _ in range(count):
-        chosen = int(rng.choice(len(places), p=weight / weight.sum()))
+        index = int(rng.choice(len(places), p=weight / weight.sum()))
         # Lower the probability of another lesion nearby.
-        weight = weight * (1 - 0.97 * np.exp(-((np.linalg.norm(places - places[chosen], axis=1) / 45) ** 2)))
-        lesions.append(_random_lesion(rng, patient, places[chosen]))
+        weight = weight * (1 - 0.97 * np.exp(-((np.linalg.norm(places - places[index], axis=1) / 45) ** 2)))
+        lesions.append(_random_lesion(rng, patient, places[index]))
     # Normalised radius of each lattice point in its nearest lesion: scaling the lesions by the quantile at `share`
     # makes them cover exactly that share.
     shells = np.min([lesion.shells(tuple((places - lesion.centre).T)) for lesion in lesions], axis=0)
     scale = float(np.quantile(shells, share))
-    return [
-        Lesion(lesion.centre, lesion.radii * scale, lesion.axes, lesion.edge_mm, lesion.value_hu, lesion.core_hu)
-        for lesion in lesions
-    ]
+    return [replace(lesion, radii=lesion.radii * scale) for lesion in lesions]
 
 
 def _random_lesion(rng: np.random.Generator, patient: Patient, centre: np.ndarray) -> Lesion:
@@ -74,7 +71,8 @@ def _random_lesion(rng: np.random.Generator, patient: Patient, centre: np.ndarra
         edge, value, core = rng.uniform(2.5, 5), rng.uniform(-560, -350), rng.uniform(-120, 40)
     else:
         edge, value, core = rng.uniform(1.5, 3), rng.uniform(-40, 55), np.nan
-    return Lesion(centre, radii, np.stack([outwards, along, np.cross(outwards, along)]), edge, value, core)
+    axes = np.stack([outwards, along, np.cross(outwards, along)])
+    return Lesion(centre=centre, radii=radii, axes=axes, edge_mm=edge, value_hu=value, core_hu=core)
 
 
 def draw_lesion(lesion: Lesion, fields: Fields, mesh: Mesh, *, hu: np.ndarray, labels: np.ndarray) -> None:

@@ -55,7 +55,7 @@ def write_aside(path: str | Path) -> Iterator[Path]:
 def folder_aside(path: str | Path) -> Iterator[Path]:
     """Yields a hidden folder beside `path`, to make things in and rename them from; it is removed in the end.
 
-    It is called `.partial-NUMBER-NAME` (every reader here passes over what is hidden) and holds a lock, in a file of
+    It is called `.partial-NUMBER-NAME` (every reader here skips what is hidden) and holds a lock, in a file of
     its own: on some network file systems a file that is locked cannot be written. What killed processes left of such
     folders for the same path is removed. Parents of `path` that had to be made are removed again where they stay empty.
     """

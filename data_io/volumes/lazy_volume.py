@@ -18,7 +18,7 @@ SLAB_BYTES = 16 * 2**20
 class Scan:
     """An opened CT: its place in space, and its voxels in slabs.
 
-    `stored_grid`: the grid as the file stores it. `read_stored`: starts reading anew and yields the voxels (HU) in the
+    `stored_grid`: the grid as the file stores it. `read_stored`: reads from the start and yields the voxels (HU) in the
     file's order, (x', y', n) at a time along the last stored axis; they fill `stored_grid.shape`, in one data type.
     It raises InputError where the file turns out to be damaged or holds NaN or infinite values. `volume`: the voxels in
     memory, or None where `read_stored` decodes a file.

@@ -147,7 +147,7 @@ class Volume:
     def restore(self) -> np.ndarray:
         """The array as the source grid orders it; the inverse of `from_source`."""
         theirs = nib.io_orientation(self.stored_grid.affine)
-        # RAS+ by construction: asking the canonical affine again would break the tie of a 45 degree axis anew.
+        # RAS+ by construction: asking the canonical affine again could break the tie of a 45 degree axis differently.
         ours = np.array([[0, 1], [1, 1], [2, 1]])
         return nib.orientations.apply_orientation(self.array, nib.orientations.ornt_transform(ours, theirs))
 

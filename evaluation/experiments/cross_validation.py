@@ -4,21 +4,18 @@ Depends on a method that can fit cases and predict others (`methods.protocol.Met
 predictions are written, read and scored (`task.Task`), and on nothing else about them.
 """
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, as_completed
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from pneumoseg.evaluation.scoring.columns import Columns
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.evaluation.experiments.case_measurement import measure_case
 from pneumoseg.evaluation.experiments.mask_task import MaskTask
-from pneumoseg.evaluation.experiments.measurement import measure_case
 from pneumoseg.evaluation.experiments.run_results import CrossValidation, collect_results, remove_results, write_fold
 from pneumoseg.evaluation.experiments.task import ScoredCase, Task
 from pneumoseg.evaluation.figures.fitting_curves import draw_history
@@ -26,6 +23,7 @@ from pneumoseg.evaluation.runs import run_folder
 from pneumoseg.evaluation.runs.run_environment import fingerprints_of
 from pneumoseg.evaluation.runs.run_folder import RunFolder
 from pneumoseg.evaluation.runs.splits import Split, to_json
+from pneumoseg.evaluation.scoring.columns import Columns
 from pneumoseg.pipeline.methods.protocol import Method
 from pneumoseg.pipeline.models.model_file import TrainedModel
 from pneumoseg.pipeline.runtime.executors import SerialExecutor

@@ -19,19 +19,20 @@ from pneumoseg.data_io.storage.atomic import folder_aside, write_json
 from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.data_io.storage.folders import visible_name
 from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
+from pneumoseg.evaluation.experiments.case_measurement import score_and_draw
 from pneumoseg.evaluation.experiments.mask_task import MaskTask
-from pneumoseg.evaluation.experiments.measurement import score_and_draw
 from pneumoseg.evaluation.experiments.task import CaseVolumes, ScoredCase
 from pneumoseg.evaluation.figures.case_pictures import move_pictures
 from pneumoseg.evaluation.report.page import summarise, write_report
 from pneumoseg.evaluation.report.warnings import grouped
 from pneumoseg.evaluation.runs.output_guard import check_output_free
+from pneumoseg.evaluation.runs.run_marks import METRICS
 from pneumoseg.evaluation.scoring import files, tables
 from pneumoseg.evaluation.scoring.pairing import Pair, find_pairs
 
 MAP_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
 REPORT, SUMMARY = "report.html", "summary.json"
-RESULTS = (REPORT, SUMMARY, files.METRICS)
+RESULTS = (REPORT, SUMMARY, METRICS)
 """What says that results lie in a folder: written last, in this order."""
 MARKS = (REPORT, files.LESIONS, files.CONFUSION, "final.csv")
 """What an evaluation leaves that was ended before its last file."""
@@ -39,7 +40,7 @@ MARKS = (REPORT, files.LESIONS, files.CONFUSION, "final.csv")
 
 def check_output(output: Path, overwrite: bool = False) -> None:
     """Raises InputError where an evaluation cannot be written to `output`, as `check_output_free`."""
-    check_output_free(output, files.METRICS, others=(REPORT, SUMMARY), marks=MARKS, overwrite=overwrite)
+    check_output_free(output, METRICS, others=(REPORT, SUMMARY), marks=MARKS, overwrite=overwrite)
 
 
 def evaluate_masks(
@@ -97,7 +98,7 @@ def evaluate_masks(
         result=task.result(detailed, final),
     )
     write_json(output / SUMMARY, summarise(final))
-    write_table(detailed, output / files.METRICS)  # last: its presence says that all the rest is there
+    write_table(detailed, output / METRICS)  # last: its presence says that all the rest is there
     return final
 
 

@@ -16,9 +16,9 @@ from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
 from pneumoseg.evaluation.experiments.task import CasePictures, CaseVolumes, Task
 from pneumoseg.evaluation.figures.case_pictures import draw_case
-from pneumoseg.evaluation.report.figures import Figures
 from pneumoseg.evaluation.report.mask_figures import case_sheets, draw_masks, extreme_cases
 from pneumoseg.evaluation.report.mask_tables import mask_result
+from pneumoseg.evaluation.report.score_figures import Figures
 from pneumoseg.evaluation.scoring import files
 from pneumoseg.evaluation.scoring.case_scores import CaseScores, check_tolerances, score_case
 from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS

@@ -8,15 +8,15 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pneumoseg.evaluation.runs.run_marks import DETAILED, METRICS
-from pneumoseg.evaluation.scoring.columns import Columns
-from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.evaluation.figures.differences import difference_plot
 from pneumoseg.evaluation.figures.saving import save_figure
 from pneumoseg.evaluation.runs.output_guard import check_output_free
+from pneumoseg.evaluation.runs.run_marks import DETAILED, METRICS
+from pneumoseg.evaluation.scoring.columns import Columns
 from pneumoseg.evaluation.scoring.comparison import Comparison, compare
+from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 from pneumoseg.evaluation.scoring.tables import read_detailed
 
 SCORE_TABLES = (DETAILED, METRICS)
@@ -32,8 +32,11 @@ def check_output(output: Path, overwrite: bool = False) -> None:
 def compare_runs(
     runs: Mapping[str, Path], scores: Sequence[str] | None = None, *, columns: Columns = MASK_COLUMNS
 ) -> Comparison:
-    """Compares runs, by name (as of `runs_by_name`), with the first of them. `scores`: those of
-    `scoring.comparison.compare` by default; `columns`: those of the runs' task. Raises InputError as that, and where a run has no table of scores."""
+    """Compares runs, by name (as of `runs_by_name`), with the first of them.
+
+    `scores`: those of `scoring.comparison.compare` by default; `columns`: those of the runs' task. Raises InputError as
+    that function, and where a run has no table of scores.
+    """
     tables = {name: read_detailed(score_table(path), columns) for name, path in runs.items()}
     return compare(tables, scores or None, columns=columns)
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from pneumoseg.data_io.storage.folders import visible_name
-from pneumoseg.evaluation.runs.run_marks import DETAILED, FINAL
-from pneumoseg.evaluation.scoring.columns import Columns
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.csv_files import write_table
+from pneumoseg.data_io.storage.folders import visible_name
 from pneumoseg.evaluation.experiments.task import ScoredCase, Task
 from pneumoseg.evaluation.report.page import summarise, write_report
 from pneumoseg.evaluation.report.warnings import grouped
 from pneumoseg.evaluation.runs.run_folder import RunFolder
+from pneumoseg.evaluation.runs.run_marks import DETAILED, FINAL, METRICS
 from pneumoseg.evaluation.runs.splits import Split
-from pneumoseg.evaluation.scoring import files, tables
+from pneumoseg.evaluation.scoring import tables
+from pneumoseg.evaluation.scoring.columns import Columns
 
 REPORT, SUMMARY = "report.html", "summary.json"
 
@@ -30,8 +30,8 @@ STARTED_ELSEWHERE = (
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
-    """Scores per fold x case x class (`detailed`) and per fold x class (`final`), of the folds finished so far, with the
-    `columns` of the task."""
+    """Scores per fold x case x class (`detailed`) and per fold x class (`final`), of the folds finished so far.
+    `columns`: of the task."""
 
     run: RunFolder
     detailed: pd.DataFrame
@@ -44,7 +44,7 @@ def write_fold(folder: Path, scored: Sequence[ScoredCase], task: Task) -> None:
     """Writes the tables of a fold. metrics.csv comes last: it says that all is there."""
     detailed = tables.detailed_table([row for one in scored for row in one.rows], task.columns)
     task.write_further(folder, scored)
-    write_table(detailed, folder / files.METRICS)
+    write_table(detailed, folder / METRICS)
 
 
 def collect_results(
@@ -58,7 +58,7 @@ def collect_results(
     finished = [fold for fold in range(len(splits)) if run.finished(fold)]
     if not finished:
         raise InputError(f"{run.root}: no fold is finished; nothing can be measured")
-    detailed = pd.concat([tables.read_detailed(run.fold(fold) / files.METRICS, task.columns) for fold in finished])
+    detailed = pd.concat([tables.read_detailed(run.fold(fold) / METRICS, task.columns) for fold in finished])
     detailed = detailed.reset_index(drop=True)
     task.check_alike(run.root, detailed)
     results = CrossValidation(

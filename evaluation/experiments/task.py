@@ -11,7 +11,7 @@ from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.figures.film_strip import FilmStrip
-from pneumoseg.evaluation.report.figures import Figures, draw_scores
+from pneumoseg.evaluation.report.score_figures import Figures, draw_scores
 from pneumoseg.evaluation.scoring.columns import Columns
 
 

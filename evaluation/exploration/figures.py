@@ -144,12 +144,12 @@ def montage(
     As radiologists look at them: the patient's right at the picture's left, the front at the top. `image`: HU (shown in
     the lung window) or grey values of 0..255; `mask`: uint8 class numbers on the image's grid, or None.
     """
-    chosen = montage_slices(mask, image.grid.shape[2], slices)
+    indices = montage_slices(mask, image.grid.shape[2], slices)
     width_mm, height_mm = (image.grid.shape[axis] * image.spacing_mm[axis] for axis in (0, 1))
     slice_height_in = SLICE_IN * min(height_mm / width_mm, LONGEST_PANEL)
-    figure = new_figure(SLICE_IN * len(chosen), slice_height_in + 0.75, layout="compressed")
+    figure = new_figure(SLICE_IN * len(indices), slice_height_in + 0.75, layout="compressed")
     black, white = display_window(image.array)
-    for axes, index in zip(figure.subplots(1, len(chosen), squeeze=False)[0], chosen, strict=True):
+    for axes, index in zip(figure.subplots(1, len(indices), squeeze=False)[0], indices, strict=True):
         extent = (0.0, width_mm, height_mm, 0.0)
         picture = radiological_slice(image.array, index)
         axes.imshow(picture, cmap="gray", vmin=black, vmax=white, extent=extent, interpolation="nearest")

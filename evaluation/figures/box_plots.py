@@ -16,7 +16,7 @@ from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 
 
 def box_plots(detailed: pd.DataFrame, score: str | None = None, *, columns: Columns = MASK_COLUMNS) -> Figure:
-    """One box per class but `columns.left_out` over all cases of all folds, and each case as a point, side by side by fold.
+    """One box per class but `columns.left_out`, over all cases of all folds, and each case as a point by fold.
 
     Box: quartiles and median; whiskers: the furthest case within 1.5 box heights. Errors that reach far beyond
     their median stand on an axis that is logarithmic above 1. Under each class: the number of cases, and of

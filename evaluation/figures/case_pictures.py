@@ -44,7 +44,7 @@ def draw_case(
 
 
 def move_pictures(aside: Path, folder: Path) -> None:
-    """Moves what was drawn into the folder `aside` to `folder`, where each file takes the place of its namesake."""
+    """Moves what was drawn into the folder `aside` to `folder`, where each replaces the file of the same name."""
     folder.mkdir(parents=True, exist_ok=True)
     for picture in sorted(aside.iterdir()):
         if not picture.name.startswith("."):
@@ -60,7 +60,9 @@ def film_strip(folder: Path, case: str, caption: str) -> FilmStrip | None:
     shown = read_json(facts, "what a film strip shows", dict)
     slices, total, first = (shown.get(name) for name in ("slices", "total_slices", "first"))
     if not (isinstance(slices, list) and isinstance(total, int) and isinstance(first, int)):
-        raise InputError(f"{facts}: slices, total_slices and first of a film strip are needed; draw it again (report)")
+        raise InputError(f"{facts}: slices, total_slices and first of a film strip are needed; score the run again")
     if not (0 <= first < len(slices) and all(type(one) is int and 0 <= one < total for one in slices)):
-        raise InputError(f"{facts}: slices are numbers below {total} and first is the place of one; draw it again")
-    return FilmStrip(case, caption, path, tuple(slices), total, first)
+        raise InputError(
+            f"{facts}: slices are numbers below {total} and first is the place of one; score the run again"
+        )
+    return FilmStrip(case=case, caption=caption, path=path, slices=tuple(slices), total_slices=total, first=first)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pneumoseg.evaluation.figures.saving import new_figure
 
 ROW_IN = 18.0
-"""The width of all classes of a row: what a reader still sees at one glance, and every picture format holds."""
+"""The width of all classes of a row: readable as one figure, and within the limits of every picture format."""
 
 
 def class_panels(

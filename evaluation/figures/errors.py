@@ -54,11 +54,11 @@ def error_kinds(reference: np.ndarray, prediction: np.ndarray, last: int) -> np.
     `reference`, `prediction`: class numbers in arrays of one shape. Where `last` is in neither and the classes
     differ (a voxel of one lung called background, or the other lung), the kind is OTHER.
     """
-    true, found = reference == last, prediction == last
+    in_reference, in_prediction = reference == last, prediction == last
     kinds = np.where(reference != prediction, np.uint8(OTHER), np.uint8(NO_ERROR))
-    kinds[true & found] = CORRECT
-    kinds[true & ~found] = MISSED
-    kinds[found & ~true] = FALSE
+    kinds[in_reference & in_prediction] = CORRECT
+    kinds[in_reference & ~in_prediction] = MISSED
+    kinds[in_prediction & ~in_reference] = FALSE
     return kinds
 
 
@@ -95,14 +95,15 @@ def worst_slices(reference: np.ndarray, prediction: np.ndarray, labels: LabelTab
     disagreement, infection, labelled = measures
     height = reference.shape[2]
     apart = max(SLICES_APART, int(np.ceil(HEIGHT_APART * height)))
-    chosen: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     for place in range(count):
-        wanted = (infection, disagreement, labelled) if place % 2 else (disagreement, infection, labelled)
-        found = _next_slice({reason: measures[reason] for reason in wanted}, list(chosen), apart)
-        if found is None:
+        order = (infection, disagreement, labelled) if place % 2 else (disagreement, infection, labelled)
+        following = _next_slice({name: measures[name] for name in order}, list(reasons), apart)
+        if following is None:
             break
-        chosen[found[0]] = found[1]
-    return chosen or {height // 2: "nothing labelled"}
+        index, reason = following
+        reasons[index] = reason
+    return reasons or {height // 2: "nothing labelled"}
 
 
 def error_sheet(
@@ -116,7 +117,7 @@ def error_sheet(
     Raises InputError where the shapes differ.
     """
     check_shapes({"CT": image.array, "reference": reference.array, "prediction": prediction.array})
-    chosen = worst_slices(reference.array, prediction.array, labels, count=slices)
+    reasons = worst_slices(reference.array, prediction.array, labels, count=slices)
     box = _labelled_box((reference.array, prediction.array), image.spacing_mm)
     window = display_window(image.array)
     width_mm, height_mm = ((part.stop - part.start) * step for part, step in zip(box, image.spacing_mm, strict=False))
@@ -124,19 +125,20 @@ def error_sheet(
 
     close = ConstrainedLayoutEngine(compress=True, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     panel_height_in = PANEL_IN * min(height_mm / width_mm, LONGEST_PANEL)
-    figure = new_figure(PANEL_IN * 3, panel_height_in * len(chosen) + 1.5, layout=close)
-    panels = figure.subplots(len(chosen), 3, squeeze=False)
-    for row, index in zip(panels, sorted(chosen, reverse=True), strict=True):
-        ct, true, found = (
+    figure = new_figure(PANEL_IN * 3, panel_height_in * len(reasons) + 1.5, layout=close)
+    panels = figure.subplots(len(reasons), 3, squeeze=False)
+    for row, index in zip(panels, sorted(reasons, reverse=True), strict=True):
+        ct, true_classes, predicted_classes = (
             radiological_slice(volume.array[*box, :], index) for volume in (image, reference, prediction)
         )
         for axes in row:
             axes.imshow(ct, cmap="gray", vmin=window[0], vmax=window[1], extent=extent_mm, interpolation="nearest")
             axes.set_axis_off()
-        draw_contours(row[1], true, labels, extent_mm=extent_mm, style=SOLID)
-        draw_contours(row[1], found, labels, extent_mm=extent_mm, style=DASHED)
-        row[2].imshow(_error_layer(true, found, len(labels) - 1), extent=extent_mm, interpolation="nearest")
-        text = f"slice {index + 1} of {image.array.shape[2]}\n{chosen[index]}"
+        draw_contours(row[1], true_classes, labels, extent_mm=extent_mm, style=SOLID)
+        draw_contours(row[1], predicted_classes, labels, extent_mm=extent_mm, style=DASHED)
+        error_layer = _error_layer(true_classes, predicted_classes, len(labels) - 1)
+        row[2].imshow(error_layer, extent=extent_mm, interpolation="nearest")
+        text = f"slice {index + 1} of {image.array.shape[2]}\n{reasons[index]}"
         write_on_picture(row[0], 0.02, 0.02, text=text, horizontal="left", vertical="bottom")
         for axes in row:
             write_on_picture(axes, 0.03, 0.97, text="R", horizontal="left", vertical="top")
@@ -157,12 +159,12 @@ def check_shapes(arrays: dict[str, np.ndarray]) -> None:
             raise InputError(f"{first} and {role} must have one shape, found {expected.shape} and {array.shape}")
 
 
-def _next_slice(measures: dict[str, np.ndarray], chosen: list[int], apart: int) -> tuple[int, str] | None:
-    """The slice with the most by the first measure that has any, `apart` from the `chosen` or as far as is possible."""
+def _next_slice(measures: dict[str, np.ndarray], indices: list[int], apart: int) -> tuple[int, str] | None:
+    """The slice with the most by the first measure that has any, `apart` from `indices` or as far as is possible."""
     for distance in range(apart, 0, -1):
         for reason, measure in measures.items():
             free = measure.copy()
-            for index in chosen:
+            for index in indices:
                 free[max(0, index - distance + 1) : index + distance] = 0
             if free.any():
                 return int(free.argmax()), reason
@@ -178,10 +180,10 @@ def _labelled_box(masks: tuple[np.ndarray, ...], spacing_mm: tuple[float, float,
     return across, along
 
 
-def _error_layer(true: np.ndarray, found: np.ndarray, last: int) -> np.ndarray:
+def _error_layer(reference: np.ndarray, prediction: np.ndarray, last: int) -> np.ndarray:
     """RGBA (rows, columns, 4) in 0..1 of the errors of one slice, to be laid over its CT."""
     layers = np.column_stack([ERROR_COLOURS, ERROR_OPACITY])
-    return layers[error_kinds(true, found, last)]
+    return layers[error_kinds(reference, prediction, last)]
 
 
 def _legend(labels: LabelTable) -> list[Patch | Line2D]:

@@ -35,7 +35,7 @@ GIF_BYTES = 3_000_000
 SMALLEST_MARKED_PX = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FilmStrip:
     """Slices of one case: `path` is a WebP (or PNG) whose equally high frames are stacked, the first at the top.
 
@@ -81,9 +81,9 @@ def frames(
     drawn = []
     for index in indices:
         ct = _grey_picture(radiological_slice(image.array, index), window, size_px)
-        true = _resized_classes(radiological_slice(reference.array, index), size_px)
-        found = _resized_classes(radiological_slice(prediction.array, index), size_px)
-        drawn.append(np.hstack([_marked(ct), _marked(_compared(ct, true, found, labels))]))
+        true_classes = _resized_classes(radiological_slice(reference.array, index), size_px)
+        predicted_classes = _resized_classes(radiological_slice(prediction.array, index), size_px)
+        drawn.append(np.hstack([_marked(ct), _marked(_compared(ct, true_classes, predicted_classes, labels))]))
     return drawn
 
 
@@ -164,15 +164,15 @@ def _resized_classes(classes: np.ndarray, size_px: tuple[int, int]) -> np.ndarra
     return np.asarray(picture.resize(size_px, Image.Resampling.NEAREST))
 
 
-def _compared(ct: np.ndarray, true: np.ndarray, found: np.ndarray, labels: LabelTable) -> np.ndarray:
+def _compared(ct: np.ndarray, reference: np.ndarray, prediction: np.ndarray, labels: LabelTable) -> np.ndarray:
     """The CT with both outlines, then the errors over them: a small lesion missed must not vanish under a line."""
     picture = ct.copy()
-    rows, columns = np.ogrid[: true.shape[0], : true.shape[1]]
+    rows, columns = np.ogrid[: reference.shape[0], : reference.shape[1]]
     dashes = (rows + columns) % 6 < 3
-    for classes, drawn in ((found, dashes), (true, True)):
+    for classes, drawn in ((prediction, dashes), (reference, True)):
         for label in range(1, len(labels) - 1):
             picture[_outline(classes == label) & drawn] = labels.colours[label]
-    kinds = error_kinds(true, found, len(labels) - 1)
+    kinds = error_kinds(reference, prediction, len(labels) - 1)
     return _tinted(picture, ct, kinds, np.array(ERROR_COLOURS) * 255, np.array(ERROR_OPACITY))
 
 

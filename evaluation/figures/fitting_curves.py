@@ -1,4 +1,4 @@
-"""How loss and metrics went during training, epoch by epoch."""
+"""Loss and metrics by epoch."""
 
 import math
 from pathlib import Path
@@ -21,7 +21,7 @@ COLUMNS_OF_PANELS = 2
 
 def read_history(path: str | Path) -> pd.DataFrame:
     """Reads a `history.csv`, one row per epoch: `epoch`, and any of loss, learning_rate, seconds, further metrics and
-    their `val_` twins; empty cells become NaN. Where an epoch stands twice (a resumed run), the later row counts.
+    their `val_` counterparts; empty cells become NaN. Where an epoch recurs (a resumed run), the later row counts.
 
     Raises InputError for a file that is missing, empty or not CSV, for a missing `epoch` and for text in a column.
     """

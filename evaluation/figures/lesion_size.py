@@ -93,10 +93,10 @@ def _empty_band(axes: Axes, empty: pd.DataFrame, score: str, marks: FoldMarks) -
 
 def _draw(axes: Axes, x: np.ndarray, drawn: pd.DataFrame, score: str, marks: FoldMarks) -> None:
     for fold, (mark, colour) in marks.items():
-        own = (drawn["fold"] == fold).to_numpy()
-        if not own.any():
+        rows = (drawn["fold"] == fold).to_numpy()
+        if not rows.any():
             continue
         axes.plot(
-            x[own], drawn[score].to_numpy(dtype=float)[own], linestyle="none", marker=mark, color=colour,
+            x[rows], drawn[score].to_numpy(dtype=float)[rows], linestyle="none", marker=mark, color=colour,
             markersize=7.5, markeredgecolor="white", markeredgewidth=0.6, label=f"fold {fold}", zorder=3, clip_on=False,
         )  # fmt: skip

@@ -69,17 +69,17 @@ def overlay_sheet(image: Volume, prediction: Volume, labels: LabelTable, *, titl
         raise InputError(
             f"CT and prediction must have one shape, found {image.array.shape} and {prediction.array.shape}"
         )
-    chosen = telling_slices(prediction.array, labels, slices)
+    indices = telling_slices(prediction.array, labels, slices)
     columns: list[tuple[str, np.ndarray | None]] = [("CT", None), ("prediction", prediction.array)]
 
     spacing_x, spacing_y, _ = image.spacing_mm
     width_mm, height_mm = image.array.shape[0] * spacing_x, image.array.shape[1] * spacing_y
     panel_height_in = PANEL_IN * min(height_mm / width_mm, LONGEST_PANEL)
     close = ConstrainedLayoutEngine(compress=True, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-    figure = new_figure(PANEL_IN * len(columns), panel_height_in * len(chosen) + 1.1, layout=close)
-    panels = figure.subplots(len(chosen), len(columns), squeeze=False)
+    figure = new_figure(PANEL_IN * len(columns), panel_height_in * len(indices) + 1.1, layout=close)
+    panels = figure.subplots(len(indices), len(columns), squeeze=False)
     window = display_window(image.array)
-    for row, index in zip(panels, reversed(chosen), strict=True):  # the head at the top of the sheet
+    for row, index in zip(panels, reversed(indices), strict=True):  # the head at the top of the sheet
         for axes, (_, overlaid) in zip(row, columns, strict=True):
             _draw_slice(
                 axes, image.array, overlaid, index=index, labels=labels, window=window, size_mm=(width_mm, height_mm)
@@ -138,10 +138,10 @@ def draw_contours(
     columns = (np.arange(classes.shape[1]) + 0.5) * extent_mm[1] / classes.shape[1]
     rows = (np.arange(classes.shape[0]) + 0.5) * extent_mm[2] / classes.shape[0]
     for label in range(1, len(labels)):
-        own = classes == label
-        if own.any() and not own.all() and min(own.shape) > 1:
+        region = classes == label
+        if region.any() and not region.all() and min(region.shape) > 1:
             colours = [unit_rgb(labels.colours[label])]
-            axes.contour(columns, rows, own, levels=[0.5], colors=colours, linewidths=1.0, linestyles=[style])
+            axes.contour(columns, rows, region, levels=[0.5], colors=colours, linewidths=1.0, linestyles=[style])
 
 
 def write_on_picture(axes: Axes, x: float, y: float, *, text: str, horizontal: str, vertical: str) -> None:

@@ -42,6 +42,6 @@ def save_figure(figure: Figure, path: str | Path, dpi: int = 150) -> None:
 def drawable(name: str) -> str:
     """A name of a case as text that a font can draw: bytes of file names that are not UTF-8 become \\udcXX.
 
-    `save_figure` sees to that but in tick labels, which axes make anew.
+    `save_figure` sees to that but in tick labels, which axes make again.
     """
     return name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -41,8 +41,9 @@ class PredictionOptions:
     """What is written for each CT besides its mask and manifest, and how CTs are read.
 
     `probabilities`: a map per class, before postprocessing; `statistics`: volumes and mean HU in the manifest, where
-    those of lungs are in any case; `preview`: a picture. `series`, `allow_gaps`: see `dicom.open_dicom`. `keep_going`:
-    a bad CT does not end the batch. `grid`: which form of NIfTI headers counts, see `formats.nifti_placement`.
+    those of lungs are in any case; `preview`: a picture. `series`, `allow_gaps`: see `dicom.ct.open_dicom`.
+    `keep_going`: a bad CT does not end the batch. `grid`: which form of NIfTI headers counts, see
+    `formats.nifti_placement`.
     """
 
     probabilities: bool = False
@@ -98,7 +99,7 @@ def predict_files(
     """Segments CTs; `outputs` (as of `place_outputs`) says which, and where their results go.
 
     With `resume`, a mask that the same CT, models and settings made is kept, unless something else that `options` ask
-    for is missing; all others are made anew. `executor`: of threads, reads the next CT and writes the last one while
+    for is missing; all others are made again. `executor`: of threads, reads the next CT and writes the last one while
     another is computed; by default two threads. Raises InputError for a mask that was made otherwise, and for the first
     CT that fails unless `options.keep_going`.
     """

@@ -147,6 +147,6 @@ def _read_volumetry(path: Path) -> list[dict]:
     except InputError as error:
         raise InputError(f"{error}; move it elsewhere", options=error.options) from error
     if "case" not in table:
-        found = ", ".join(map(str, table.columns))
-        raise InputError(f"{path}: a table of volumes has a column case, found {found}; move it elsewhere")
+        columns = ", ".join(map(str, table.columns))
+        raise InputError(f"{path}: a table of volumes has a column case, found {columns}; move it elsewhere")
     return table.to_dict("records")

@@ -31,7 +31,7 @@ ONE_LUNG = "was a lung removed by surgery, or is one missed?"
 OTHER_REGION = "is this a CT of the chest?"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limit:
     """Limits of a fact about the lungs: `lowest` to `highest` in `unit`, from the publication `source`.
 
@@ -49,14 +49,58 @@ class Limit:
 
 
 LIMITS = (
-    Limit("lungs_ml", 300, inf, "ml", STATIC_VOLUMES, OTHER_REGION, whole_lungs_only=True),
-    Limit("lungs_ml", 0, 12_000, "ml", STATIC_VOLUMES, "are spacings right, and is air around the patient left out?"),
-    Limit("smaller_lung_percent", 25, 100, "%", LUNG_WEIGHTS, ONE_LUNG, whole_lungs_only=True),
-    Limit("smaller_lung_percent", 0.5, 100, "%", LUNG_WEIGHTS, ONE_LUNG),
-    Limit("lung_mean_hu", -950, inf, "HU", EMPHYSEMA, "is air outside the lungs, as in the bowel, taken for lung?"),
-    Limit("lung_mean_hu", -inf, -200, "HU", AERATION, OTHER_REGION),
-    Limit("infection_mean_hu", -900, inf, "HU", AERATION, "is emphysema taken for infection?"),
-    Limit("infection_mean_hu", -inf, 200, "HU", AERATION, "is bone or metal taken for infection?"),
+    Limit(
+        fact="lungs_ml",
+        lowest=300,
+        highest=inf,
+        unit="ml",
+        source=STATIC_VOLUMES,
+        message=OTHER_REGION,
+        whole_lungs_only=True,
+    ),
+    Limit(
+        fact="lungs_ml",
+        lowest=0,
+        highest=12_000,
+        unit="ml",
+        source=STATIC_VOLUMES,
+        message="are spacings right, and is air around the patient left out?",
+    ),
+    Limit(
+        fact="smaller_lung_percent",
+        lowest=25,
+        highest=100,
+        unit="%",
+        source=LUNG_WEIGHTS,
+        message=ONE_LUNG,
+        whole_lungs_only=True,
+    ),
+    Limit(fact="smaller_lung_percent", lowest=0.5, highest=100, unit="%", source=LUNG_WEIGHTS, message=ONE_LUNG),
+    Limit(
+        fact="lung_mean_hu",
+        lowest=-950,
+        highest=inf,
+        unit="HU",
+        source=EMPHYSEMA,
+        message="is air outside the lungs, as in the bowel, taken for lung?",
+    ),
+    Limit(fact="lung_mean_hu", lowest=-inf, highest=-200, unit="HU", source=AERATION, message=OTHER_REGION),
+    Limit(
+        fact="infection_mean_hu",
+        lowest=-900,
+        highest=inf,
+        unit="HU",
+        source=AERATION,
+        message="is emphysema taken for infection?",
+    ),
+    Limit(
+        fact="infection_mean_hu",
+        lowest=-inf,
+        highest=200,
+        unit="HU",
+        source=AERATION,
+        message="is bone or metal taken for infection?",
+    ),
 )
 """Implausible are volumes below a quarter of a small child's or above 1.25 times that of any healthy adult, lungs with
 the mean density of air or of airless tissue, and infections with that of air or above that of tissue."""

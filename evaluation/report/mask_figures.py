@@ -12,7 +12,7 @@ from pneumoseg.evaluation.figures.film_strip import FilmStrip
 from pneumoseg.evaluation.figures.lesion_size import score_against_size
 from pneumoseg.evaluation.figures.saving import save_figure
 from pneumoseg.evaluation.figures.volumes import volume_agreement
-from pneumoseg.evaluation.report.figures import Figures, draw_scores
+from pneumoseg.evaluation.report.score_figures import Figures, draw_scores
 from pneumoseg.evaluation.scoring import files
 from pneumoseg.evaluation.scoring.mask_columns import LESIONS, MASK_COLUMNS
 

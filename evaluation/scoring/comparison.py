@@ -43,9 +43,9 @@ def compare(
     """Compares every run with the first one, paired by case and class.
 
     `tables`: detailed tables (`scoring.tables.read_detailed`) by name of run, all with these `columns`; `scores`: by
-    default the leading ones. Folds may differ; a case that is in
-    several folds of a run counts once, with its mean over the folds where it is defined. Left out: `columns.left_out`, and
-    with a warning what one of two runs lacks.
+    default the leading ones. Folds may differ; a case that is in several folds of a run counts once, with its mean over
+    the folds where it is defined. Left out: the classes `columns.left_out`, and with a warning what one of two runs
+    lacks.
 
     p: `statistics.wilcoxon` of the differences. p_holm: corrected over all rows of the summary, every run, score and
     class: the reader sees all of them at once and would take the best of any. It is the strictest choice, the scores

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pneumoseg.evaluation.runs.run_marks import METRICS
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.csv_files import read_cells, read_table, write_table
 from pneumoseg.data_io.volumes.labels import LabelTable

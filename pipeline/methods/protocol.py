@@ -12,7 +12,8 @@ class Method(Protocol):
     """A method under test: `methods.segmenter.Segmenter` is one.
 
     What it predicts, a mask, a number or anything else, is for the task of the experiment to write, read and score. A
-    method that predicts masks also has `labels`, the LabelTable of its classes.
+    method that predicts masks also has `labels`, the LabelTable of its classes, and may have `tolerances_mm` of the
+    surface Dice by class.
     """
 
     @property
@@ -30,7 +31,11 @@ class Method(Protocol):
         """Reads and checks every case, so that a bad one is reported before hours of training."""
 
     def fit(self, cases: Dataset, folder: Path, *, resume: bool = False, start_from: TrainedModel | None = None) -> Any:
-        """Trains on `cases`, keeps its files in `folder` and returns a model."""
+        """Trains on `cases`, keeps its files in `folder` and returns a model.
+
+        With `resume` a finished model may be read again; a method that fits another one removes `folder`/predictions,
+        which are those of the earlier model.
+        """
 
     def predict(self, model: Any, case: LoadedCase) -> Any:
         """The prediction for one case. Its reference must not be looked at."""

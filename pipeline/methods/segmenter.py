@@ -34,16 +34,25 @@ from pneumoseg.pipeline.training.metrics import make_metric
 @dataclass(frozen=True)
 class Segmenter:
     """Patch-wise segmentation as the settings describe it. `store`: where prepared cases lie. `executor`: makes the
-    training batches, by default processes on this machine."""
+    training batches, by default processes on this machine. A pickled copy has no executor, which may hold threads or
+    processes of its own: in another process it makes its batches in the default way."""
 
     settings: Settings
     store: Path = field(default_factory=cache_folder)
     executor: Executor | None = None
 
+    def __getstate__(self) -> dict[str, object]:
+        return vars(self) | {"executor": None}
+
     @property
     def labels(self) -> LabelTable:
         """The classes it segments."""
         return self.settings.labels.table
+
+    @property
+    def tolerances_mm(self) -> dict[str, float]:
+        """Of the surface Dice, by class: those of the settings."""
+        return dict(self.settings.evaluation.tolerances_mm)
 
     @property
     def seed(self) -> int:

@@ -1,8 +1,9 @@
-"""The folds of several runs as one method: in each fold their models, which saw the same cases, vote together."""
+"""Ensembles of several runs as one method: in each fold, of the models that they trained on the same cases."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pneumoseg.data_io.datasets.dataset import Dataset
@@ -21,7 +22,7 @@ from pneumoseg.pipeline.settings.loading import recorded, settings_yaml
 from pneumoseg.pipeline.settings.schema import Settings
 
 MODELS = "models.json"
-"""In each fold's folder: which models voted."""
+"""In each fold's folder: the models of its ensemble."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class Voting:
     trust_plugins: bool = False
     threads: int | None = None
 
-    @property
+    @cached_property
     def settings(self) -> Settings:
-        """Those of the first run's first finished fold, changed. Raises InputError where a run has none."""
+        """Those of the first run's first finished fold, changed; read once. Raises InputError where a run has none."""
         return self._settings_of(self.runs[0])
 
     def _settings_of(self, run: Path) -> Settings:
@@ -54,6 +55,11 @@ class Voting:
         return self.settings.labels.table
 
     @property
+    def tolerances_mm(self) -> dict[str, float]:
+        """Of the surface Dice, by class: those of the settings."""
+        return dict(self.settings.evaluation.tolerances_mm)
+
+    @property
     def seed(self) -> int:
         """The first run's seed."""
         return self.settings.seed
@@ -65,11 +71,11 @@ class Voting:
         return f"none: in each fold the models of that fold in all runs vote ({names}); for each run see its own report"
 
     def describe(self) -> str:
-        """The first run's settings as YAML, under comments that say who votes: the runs, and where their settings
+        """The first run's settings as YAML, under comments that name the ensemble's runs, and where their settings
         differ from the first run's. Each fold's models.json names the models."""
         names = [visible_name(run) for run in self.runs]
         lines = [f"Models that vote: those of each fold of the runs {', '.join(names)}"]
-        for name, run in zip(names, self.runs, strict=True):
+        for name, run in zip(names[1:], self.runs[1:], strict=True):
             differences = _differences(self.settings, self._settings_of(run))
             lines += [f"{name}:", *(f"  {line}" for line in differences)] if differences else []
         return "".join(f"# {line}\n" for line in lines) + settings_yaml(self.settings)
@@ -84,13 +90,15 @@ class Voting:
     ) -> Predictor:
         """The models of the fold that `folder` is named after; writes `folder`/models.json, their files' SHA-256.
 
-        Raises InputError as `check_unchanged` of the run folder.
+        Raises InputError where `folder` holds a record of other models, see `check_unchanged`.
         """
         if start_from is not None:
-            raise InputError("models that vote are trained already; leave the start model away")
-        self.check_unchanged(folder.parent)
-        fold = _fold_of(folder)
-        write_json(folder / MODELS, self._models(fold))
+            raise InputError("the models of an ensemble are trained already; omit the start model")
+        fold, record = _fold_of(folder), folder / MODELS
+        if record.is_file():
+            self._check_record(record)
+        else:
+            write_json(record, self._models(fold))
         return open_predictor(
             self.runs, [fold], changes=self.changes, trust_plugins=self.trust_plugins, threads=self.threads
         )
@@ -100,15 +108,22 @@ class Voting:
         for fold in folds:
             self._model_files(fold)
 
-    def check_unchanged(self, output: Path) -> None:
-        """Raises InputError where models that voted in the run folder `output` are no longer those of the runs."""
+    def check_unchanged(self, output: Path, *, except_folds: Collection[int] = ()) -> None:
+        """Raises InputError where the ensembles in the run folder `output` are of other models than the runs hold now.
+
+        `except_folds`: those that are written again in any case.
+        """
         for record in sorted(output.glob(f"fold_[0-9]*/{MODELS}")):
-            if read_json(record, "which models voted", dict) != self._models(_fold_of(record.parent)):
-                raise InputError(
-                    f"{record.parent}: its models have been trained again since they voted; vote on it again, "
-                    "overwriting this fold alone or all folds",
-                    options=("overwrite", "fold"),
-                )
+            if _fold_of(record.parent) not in except_folds:
+                self._check_record(record)
+
+    def _check_record(self, record: Path) -> None:
+        if read_json(record, "the models of an ensemble", dict) != self._models(_fold_of(record.parent)):
+            raise InputError(
+                f"{record.parent}: its models have been trained again since the ensemble was measured; measure it "
+                "again, overwriting this fold alone or all folds",
+                options=("overwrite", "folds"),
+            )
 
     def _models(self, fold: int) -> dict[str, str]:
         """SHA-256 of the fold's model in each run, by the run's number (from 1) and name."""
@@ -121,7 +136,7 @@ class Voting:
             if not file.is_file():
                 raise InputError(
                     f"{file}: missing; finish that fold of the run, or choose other folds",
-                    options=("fold",),
+                    options=("folds",),
                 )
         return files
 
@@ -157,7 +172,7 @@ def check_same_splits(runs: Sequence[Path]) -> Path:
         texts.append(read_text(path, "a file of splits"))
         if texts[-1] != texts[0]:
             raise InputError(
-                f"{run} and {runs[0]}: their folds have other cases, so that a model would vote on cases it was "
-                "trained on; train with the splits.json of the other run"
+                f"{run} and {runs[0]}: their folds have other cases, so that an ensemble would be tested on cases "
+                "of its training; train with the splits.json of the other run"
             )
     return runs[0] / "splits.json"

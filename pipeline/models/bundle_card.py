@@ -1,4 +1,4 @@
-"""The card of a bundle, bundle.json: which models vote in it, so that no one can be missing or another in silence."""
+"""The card of a bundle, bundle.json: the models of the ensemble, so that a missing or exchanged model is detected."""
 
 from pathlib import Path
 

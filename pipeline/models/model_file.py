@@ -49,14 +49,13 @@ def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
     from pneumoseg.pipeline.networks import layers  # noqa: F401  (registers the layers that model files name)
     from pneumoseg.pipeline.runtime.keras_backend import keras
 
-    missing = _import_network(settings.network.name, trust_plugins) if ":" in settings.network.name else ""
+    hint, options = _import_network(settings.network.name, trust_plugins) if ":" in settings.network.name else ("", ())
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, LookupError, AttributeError, RuntimeError, OSError, zipfile.BadZipFile) as error:
         # After these words Keras says what is wrong, before them it shows the whole configuration.
         reason = " ".join(str(error).rpartition("Exception encountered: ")[2].split())[:300]
-        options = ("trust_plugins",) if missing and not trust_plugins else ()
-        raise InputError(f"{path}: the network cannot be loaded ({reason}){missing}", options=options) from error
+        raise InputError(f"{path}: the network cannot be loaded ({reason}){hint}", options=options) from error
     _check_network(path, network, settings)
     return TrainedModel(network, settings, sha256_of(path))
 
@@ -72,16 +71,16 @@ def _check_network(path: Path, network: "keras.Model", settings: Settings) -> No
         )
 
 
-def _import_network(name: str, trust_plugins: bool) -> str:
-    """Imports the module of "module:function" where it is trusted; where not, or where it is absent, says what its
-    absence calls for: a network of Keras's own layers is loaded without."""
+def _import_network(name: str, trust_plugins: bool) -> tuple[str, tuple[str, ...]]:
+    """Imports the module of "module:function" where it is trusted. Where not, or where it is absent, gives the end of
+    an error and its options, no error: a network of Keras's own layers is loaded without that module."""
     if not trust_plugins:
-        return f"; trust its plug-ins if you know the code of {name}"
+        return f"; trust its plug-ins if you know the code of {name}", ("trust_plugins",)
     try:
         plugins.find(name, {}, "network")
     except InputError as error:
-        return f"; {error}"
-    return ""
+        return f"; {error}", error.options
+    return "", ()
 
 
 def read_settings(path: str | Path, trust_plugins: bool = False) -> Settings:

@@ -22,24 +22,8 @@ if TYPE_CHECKING:  # a converted network needs no Keras
     from pneumoseg.pipeline.runtime.keras_backend import keras
 
 
-EngineName = Literal["auto", "openvino", "keras"]
+EngineName = Literal["auto", "keras", "openvino"]
 Precision = Literal["auto", "float32", "bfloat16"]
-
-
-def engine_name(text: str) -> EngineName:
-    """The engine of that name. Raises InputError where there is none."""
-    for name in get_args(EngineName):
-        if text == name:
-            return name
-    raise InputError(f"the engine is auto, keras or openvino, found {text}")
-
-
-def precision_name(text: str) -> Precision:
-    """The precision of that name. Raises InputError where there is none."""
-    for name in get_args(Precision):
-        if text == name:
-            return name
-    raise InputError(f"the precision is auto, float32 or bfloat16, found {text}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +54,8 @@ def open_engine(
     `model_file.load_model`. Raises InputError for an unknown name, and where the named engine cannot compute the
     networks.
     """
-    name, precision = engine_name(name), precision_name(precision)
+    _check_name("engine", name, get_args(EngineName))
+    _check_name("precision", precision, get_args(Precision))
     if precision == "bfloat16" and name != "keras" and not (hardware.has_bfloat16() or hardware.gpu_present()):
         raise InputError("this processor has no bfloat16 instructions; choose float32", options=("precision",))
     if _uses_openvino(name):
@@ -100,6 +85,11 @@ def convert_ahead(
             openvino_engine.convert_ahead(files, trust_plugins, executor=executor)
         except (InputError, ImportError, OSError, RuntimeError) as error:
             log.debug("networks are not converted side by side (%s)", error)
+
+
+def _check_name(what: str, name: str, valid: Sequence[str]) -> None:
+    if name not in valid:
+        raise InputError(f"the {what} is {', '.join(valid[:-1])} or {valid[-1]}, found {name}")
 
 
 def _uses_openvino(name: EngineName) -> bool:
@@ -136,7 +126,7 @@ def _keras(files: Sequence[Path], settings: Settings, precision: Precision, trus
 
 
 def keras_network(network: "keras.Model") -> sliding_window.Network:
-    """Keras's own prediction. Raises InputError where the GPU's memory does not do."""
+    """Keras's own prediction. Raises InputError where the GPU's memory is insufficient."""
 
     def predict(tiles: np.ndarray) -> np.ndarray:
         begin_to_compute()

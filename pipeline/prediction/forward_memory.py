@@ -48,7 +48,7 @@ def require_prediction_memory(network: "keras.Model", shape: tuple[int, ...], ba
 
 
 def fitting_batch(settings: Settings) -> int:
-    """How many tiles are predicted at a time: prediction.batch, or fewer where a processor's memory would not do.
+    """How many tiles are predicted at a time: prediction.batch, or fewer where a processor's memory is insufficient.
 
     The result is the same. A GPU's memory is not known here.
     """

@@ -218,7 +218,7 @@ def _model_files(path: Path, folds: Sequence[int] | None) -> list[Path]:
     if single.is_file():
         if folds is not None:
             message = f"{path}: only a run folder has folds to choose from, found a single model; choose no fold"
-            raise InputError(message, options=("fold",))
+            raise InputError(message, options=("folds",))
         return [single]
     if (path / CARD).is_file():
         check_members(path)

@@ -31,8 +31,8 @@ def gpu_available() -> bool:
 
 
 def out_of_memory() -> tuple[type[Exception], ...]:
-    """What Keras's backend raises where a GPU's memory does not do, for an except clause; nothing of JAX, whose error
-    is a RuntimeError like any other."""
+    """What Keras's backend raises where a GPU's memory is insufficient, for an except clause; nothing of JAX, whose
+    error is a RuntimeError like any other."""
     from pneumoseg.pipeline.runtime.keras_backend import keras
 
     if keras.backend.backend() != "tensorflow":

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 OutOfMemory = tf.errors.ResourceExhaustedError
-"""What an operation raises where the GPU's memory does not do."""
+"""What an operation raises where the GPU's memory is insufficient."""
 
 
 def fused_batch_norm(inputs, scale, offset, *, mean, variance, epsilon: float, training: bool):

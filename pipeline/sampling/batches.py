@@ -134,22 +134,24 @@ def training_batches(
     """The batches of one epoch, in order, made ahead by `executor`; which one changes nothing about them.
 
     Without an executor by `workers` processes, which stay for the next epoch (0: in this one, as where none may be
-    started). Two batches are made ahead for each of the `workers`. Custom transforms seed NumPy's global
-    generator, so that an executor of threads has one thread at most where there are any. Raises InputError where one of
-    the processes was killed.
+    started). Two batches are made ahead for each of the `workers`, none by a SerialExecutor. Custom transforms seed
+    NumPy's global generator, so that an executor of threads has one thread at most where there are any. Raises
+    InputError where one of the processes was killed.
     """
     steps = steps_in_epoch([case.image.shape for case in cases], settings)
     workers = default_workers() if workers is None else workers
     if executor is None:
         executor = reusable_processes(workers) if workers and may_start_processes() else SerialExecutor()
-    ahead = 1 if isinstance(executor, SerialExecutor) else 2 * max(1, workers)
+    batch_of_step = functools.partial(_batch_of_step, cases, settings, epoch)
+    if isinstance(executor, SerialExecutor):
+        for step in range(steps):
+            yield executor.submit(batch_of_step, step).result()
+        return
     try:
-        yield from results_ahead(
-            executor, functools.partial(_batch_of_step, cases, settings, epoch), range(steps), ahead=ahead
-        )
+        yield from results_ahead(executor, batch_of_step, range(steps), ahead=2 * max(1, workers))
     except BrokenExecutor as error:
         raise InputError(
-            f"a process that makes training batches was killed, perhaps for want of memory, with training.workers "
+            f"a process that makes training batches was killed, perhaps because memory ran out, with training.workers "
             f"{workers} and patches.batch {settings.patches.batch}: resume the training when there is more memory, or "
             "begin again with less of either",
             options=("resume",),

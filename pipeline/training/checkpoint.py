@@ -16,7 +16,7 @@ from pneumoseg.data_io.storage.atomic import write_aside
 
 DAMAGED = (OSError, ValueError, TypeError, LookupError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 Arrays = tuple[np.ndarray, ...]
-BEGIN_AGAIN = ("overwrite", "fold")
+BEGIN_AGAIN = ("overwrite", "folds")
 """The arguments with which a training begins again."""
 
 

@@ -50,7 +50,7 @@ def train(
     `resume` goes on. `start_from`: begin with the weights of a trained model of the same shape (fine-tuning).
     `executor`: makes the batches, see `batches.training_batches`.
     Raises InputError where a checkpoint was made with other settings, cases or own functions, where `start_from` does
-    not fit, where the memory would not do, and where the loss is no longer a number.
+    not fit, where the memory would be insufficient, and where the loss is no longer a number.
     """
     if settings.training.monitor == "validation" and not validation:
         raise InputError("training.monitor is validation, but no validation cases were given")

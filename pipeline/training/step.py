@@ -21,7 +21,7 @@ from pneumoseg.pipeline.training.metrics import make_metric
 
 @dataclass(frozen=True, eq=False)
 class Trainer:
-    """`network` is what is saved; `model` its compiled twin, which shares its weights and may have more outputs.
+    """`network` is what is saved; `model`, which is compiled, shares its weights and may have more outputs.
 
     `precision`: the Keras dtype policy. `averages`: whether the optimiser averages the weights."""
 
@@ -32,7 +32,7 @@ class Trainer:
     precision: str
 
     def train(self, batch: Batch, learning_rate: float) -> dict[str, float]:
-        """One step; loss and metrics of the batch. Raises InputError where the GPU's memory does not do."""
+        """One step; loss and metrics of the batch. Raises InputError where the GPU's memory is insufficient."""
         self.optimizer.learning_rate.assign(learning_rate)
         # Whether Keras adds up metrics over such calls differs between its versions; each batch is taken by itself.
         self.model.reset_metrics()
@@ -78,26 +78,26 @@ def make_trainer(settings: Settings, start_from: keras.Model | None = None) -> T
 
     Raises InputError where `start_from` is another network, or where the network cannot be deeply supervised.
     """
-    chosen = settings.training
-    if chosen.deterministic:
+    training = settings.training
+    if training.deterministic:
         hardware.compute_deterministically()
     _seed(settings.seed)
     dtype = _precision(settings)
     network = build_network(settings, dtype)
     if start_from is not None:
         _copy_weights(start_from, network)
-    heads = [_head(network, level, settings, dtype) for level in range(1, chosen.deep_supervision + 1)]
+    heads = [_head(network, level, settings, dtype) for level in range(1, training.deep_supervision + 1)]
     model = Supervised(network.input, [network.outputs[0], *heads])
     optimizer = _optimizer(settings, dtype)
     model.compile(
         optimizer=optimizer,
         loss=losses.make_loss(settings.loss, len(settings.labels.names)),
-        metrics=[_named(make_metric(name), name) for name in chosen.metrics],
+        metrics=[_named(make_metric(name), name) for name in training.metrics],
         # XLA is several times slower on processors; JAX compiles in any case.
         jit_compile=keras.backend.backend() == "jax" or ("auto" if hardware.gpu_available() else False),
     )
     optimizer.build(model.trainable_variables)
-    return Trainer(network, model, optimizer, chosen.average_decay is not None, dtype)
+    return Trainer(network, model, optimizer, training.average_decay is not None, dtype)
 
 
 def _seed(seed: int) -> None:
@@ -173,15 +173,15 @@ def _head(network: keras.Model, level: int, settings: Settings, dtype: str):
 
 
 def _optimizer(settings: Settings, dtype: str) -> keras.optimizers.Optimizer:
-    chosen = settings.training
+    training = settings.training
     options = {
-        "learning_rate": chosen.learning_rate,
-        "global_clipnorm": chosen.gradient_clip_norm,
-        "gradient_accumulation_steps": chosen.accumulated_steps if chosen.accumulated_steps > 1 else None,
-        "use_ema": chosen.average_decay is not None,
-        "ema_momentum": chosen.average_decay or 0.0,
+        "learning_rate": training.learning_rate,
+        "global_clipnorm": training.gradient_clip_norm,
+        "gradient_accumulation_steps": training.accumulated_steps if training.accumulated_steps > 1 else None,
+        "use_ema": training.average_decay is not None,
+        "ema_momentum": training.average_decay or 0.0,
     }
-    if chosen.optimizer == "sgd":
+    if training.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(momentum=0.99, nesterov=True, **options)
     else:
         optimizer = keras.optimizers.Adam(**options)

@@ -15,7 +15,9 @@ def print_results(results, *, quiet: bool, json: bool) -> None:
 
     root = results.run.root
     if json:
-        print_json({"run": str(root), "complete": results.complete, "summary": summarise(results.final, results.columns)})
+        print_json(
+            {"run": str(root), "complete": results.complete, "summary": summarise(results.final, results.columns)}
+        )
     elif not quiet:
         print(result_lines(results.final, results.columns))
         if results.complete:

@@ -12,8 +12,8 @@ BROKEN_PIPE = 141
 
 
 def run_with_streams(program: Callable[[], None]) -> None:
-    """Runs the program, after `open_streams`. Exits with code 141, and in silence, where the reader of its output has
-    left meanwhile."""
+    """Runs the program, after `open_streams`. Exits with code 141, without a message, if the reader of its output
+    has closed it."""
     open_streams()
     try:
         try:
@@ -26,8 +26,8 @@ def run_with_streams(program: Callable[[], None]) -> None:
 
 
 def open_streams() -> None:
-    """Makes standard input, output and error usable: those that are closed lead nowhere, and text that the others
-    cannot encode, such as a file name that is not UTF-8, is printed with backslashes.
+    """Makes standard input, output and error usable: those that are closed are opened on the null device, and text that
+    the others cannot encode, such as a file name that is not UTF-8, is printed with backslashes.
 
     The descriptors are opened too: else the next file that is opened would get the number of one, and with it all that
     C++ libraries print there.
@@ -44,7 +44,7 @@ def open_streams() -> None:
 
 
 def is_closed_pipe() -> bool:
-    """Whether standard output is a pipe whose reader has left."""
+    """Whether standard output is a pipe whose reader has closed it."""
     try:
         poll = select.poll()
         poll.register(sys.stdout.fileno(), select.POLLOUT)
@@ -56,6 +56,6 @@ def is_closed_pipe() -> bool:
 def discard_output() -> None:
     """Redirects standard output to the null device, so that nothing fails when Python closes it."""
     with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null_device = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null_device, sys.stdout.fileno())
+        os.close(null_device)

@@ -54,7 +54,7 @@ def test_models_of_two_runs_vote_and_are_measured_as_kfold_measures(make_run, ph
     (second / "fold_1" / "model.keras").write_bytes((second / "fold_0" / "model.keras").read_bytes() + b"\0")
     code, output = invoke("vote", phantoms, "-o", run, "--model", first, "--model", second, "--resume")
     assert code == 2
-    assert "fold_1: its models have been trained again since they voted" in " ".join(output.split())
+    assert "fold_1: its models have been trained again since the ensemble was measured" in " ".join(output.split())
 
 
 def test_runs_with_other_folds_are_refused_before_anything_is_written(make_run, phantoms, tmp_path):

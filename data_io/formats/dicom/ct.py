@@ -206,14 +206,14 @@ def _check_steps(path: str | Path, series: Series, positions: np.ndarray, normal
         for at in np.sort(worst)
     )
     kind = "slices are missing" if rises[off].max() > 1.5 * spacing else "slices are unevenly spaced"
-    found = f"{kind}: {off.size} of {len(steps)} steps between neighbours are not {spacing:.2f} mm, such as {described}"
+    fault = f"{kind}: {off.size} of {len(steps)} steps between neighbours are not {spacing:.2f} mm, such as {described}"
     if not allow_gaps:
         raise InputError(
-            f"{path}: a CT needs evenly spaced slices, but {found}; add the missing files, or export the series again "
+            f"{path}: a CT needs evenly spaced slices, but {fault}; add the missing files, or export the series again "
             "(a prediction that allows gaps reads the slices as if evenly spaced)",
             options=("allow_gaps",),
         )
-    log.warning("%s: %s; read as if all were %.2f mm apart", path, found, rises.mean())
+    log.warning("%s: %s; read as if all were %.2f mm apart", path, fault, rises.mean())
 
 
 def _sideways(error: np.ndarray, normal: np.ndarray) -> str:

@@ -43,12 +43,13 @@ def check_pixels(path: str | Path, slices: Sequence[Slice]) -> None:
     if longer:
         log.warning("%s: bytes behind the pixels of %d slices are not read, as in %s", path, len(longer), longer[0])
     promised = sum(_bytes_of(one) for one in slices)
-    found = sum(one.pixels.available for one in slices if one.pixels)
-    if promised > max(ALWAYS_ALLOWED_BYTES, COMPRESSED_MOST * found):
+    available = sum(one.pixels.available for one in slices if one.pixels)
+    if promised > max(ALWAYS_ALLOWED_BYTES, COMPRESSED_MOST * available):
         largest = max(slices, key=_bytes_of)
         raise InputError(
             f"{largest.file}: the header is damaged: {largest.columns} x {largest.rows} pixels in each of "
-            f"{len(slices)} slices need {promised} bytes, all files together hold {found} compressed; export them again"
+            f"{len(slices)} slices need {promised} bytes, all files together hold {available} compressed; export "
+            "them again"
         )
     if unsigned := [one.file.name for one in slices if one.pixels and one.pixels.signed is None]:
         log.warning("%s: no PixelRepresentation in %d slices, taken as unsigned", path, len(unsigned))
@@ -117,11 +118,11 @@ def _check_slice(one: Slice) -> bool:
         )
     if pixels.length is None:
         return False
-    needed, found = _bytes_of(one), min(pixels.length, pixels.available)
-    if found < needed:
+    needed, available = _bytes_of(one), min(pixels.length, pixels.available)
+    if available < needed:
         raise InputError(
             f"{one.file}: the file is truncated or its header damaged: {one.columns} x {one.rows} pixels of "
-            f"{pixels.bits_allocated} bits are {needed} bytes, found {found} ({_name_of(pixels.syntax)}); copy or "
+            f"{pixels.bits_allocated} bits are {needed} bytes, found {available} ({_name_of(pixels.syntax)}); copy or "
             "export it again"
         )
     return pixels.length > needed + needed % 2

@@ -104,7 +104,7 @@ def find_series(path: str | Path) -> list[Series]:
     """The image series in a folder (not in its subfolders), or the one of a single file; most slices first.
 
     Reads headers only. Files of one SeriesInstanceUID that differ in orientation or size become series of their own.
-    Hidden files, files that are not DICOM and DICOM without image are passed over; localizers (scouts) and damaged
+    Hidden files, files that are not DICOM and DICOM without image are skipped; localizers (scouts) and damaged
     files too, with a warning. Raises InputError where `path` does not exist, or is a damaged file.
     """
     path = Path(path)
@@ -115,12 +115,12 @@ def find_series(path: str | Path) -> list[Series]:
         ("links to files that do not exist", files.dead_links),
     ):
         if names:
-            log.warning("%s: passed over %s: %s", path, what, listed(names))
+            log.warning("%s: skipped %s: %s", path, what, listed(names))
     return list(files.series)
 
 
 def read_files(path: str | Path) -> DicomFiles:
-    """As `find_series`, without warnings: the series, and what was passed over."""
+    """As `find_series`, without warnings: the series, and what was skipped."""
     path = Path(path)
     if path.is_file():
         one = read_slice(path)

@@ -123,33 +123,33 @@ def configuration(settings: Settings) -> dict[str, Any]:
 def refusals(settings: Settings) -> list[str]:
     """Each setting that MIScnn cannot express as "name=value (only what it can)"; empty where it can run them all."""
     only = _flat(load_settings("miscnn").model_dump(mode="json"))
-    found = []
+    texts = []
     for name, value in _flat(settings.model_dump(mode="json")).items():
         if name.startswith("augmentation.") and not settings.augmentation.enabled:
             continue
         if name in CHOICES:
             if value not in CHOICES[name]:
-                found.append(_refusal(name, value, " or ".join(CHOICES[name])))
+                texts.append(_refusal(name, value, " or ".join(CHOICES[name])))
         elif name not in EXPRESSED | IRRELEVANT and value != only[name]:
-            found.append(_refusal(name, value, _text(only[name])))
-    return found + _out_of_bounds(settings)
+            texts.append(_refusal(name, value, _text(only[name])))
+    return texts + _out_of_bounds(settings)
 
 
 def _out_of_bounds(settings: Settings) -> list[str]:
     """Settings that MIScnn expresses in part."""
     shape, filters = settings.patches.shape, settings.network.filters
-    found = []
+    texts = []
     if shape is None or len(shape) != 3:
-        found.append(_refusal("patches.shape", shape, "three numbers"))
+        texts.append(_refusal("patches.shape", shape, "three numbers"))
     if any(wide != 2 * narrow for narrow, wide in itertools.pairwise(filters)):
-        found.append(_refusal("network.filters", filters, "each level twice as wide as the one above"))
+        texts.append(_refusal("network.filters", filters, "each level twice as wide as the one above"))
     if unknown := [name for name in settings.training.metrics if name not in METRICS]:
-        found.append(_refusal("training.metrics", unknown, ", ".join(METRICS)))
+        texts.append(_refusal("training.metrics", unknown, ", ".join(METRICS)))
     mirrored = settings.augmentation.enabled and 0 in settings.augmentation.mirror_axes
     if mirrored and settings.labels.mirror_pairs:
         only = "[] where augmentation.mirror_axes has 0: labels stay as they are in a mirrored patient"
-        found.append(_refusal("labels.mirror_pairs", settings.labels.mirror_pairs, only))
-    return found
+        texts.append(_refusal("labels.mirror_pairs", settings.labels.mirror_pairs, only))
+    return texts
 
 
 def _augmentation(settings: AugmentationSettings) -> dict[str, dict]:

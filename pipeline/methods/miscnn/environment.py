@@ -19,14 +19,14 @@ BEGUN, MARK = "miscnn-1.4.0-begun", "miscnn-1.4.0-installed"
 
 
 def default_folder() -> Path:
-    """Where the environment lies if nothing else is wanted."""
+    """Where the environment lies by default."""
     return cache_folder() / "miscnn-1.4.0"
 
 
 def environment(folder: Path) -> Path:
     """The Python interpreter of MIScnn's environment in `folder`, which is made there unless it is finished already.
 
-    The file `miscnn-1.4.0-installed`, written last, says that it is finished; what an interruption left is made anew.
+    The file `miscnn-1.4.0-installed`, written last, says that it is finished; what an interruption left is made again.
     A second process waits for the first. Raises InputError where there is no Python 3.11, where `folder` holds
     something else and where the installation fails.
     """
@@ -40,13 +40,13 @@ def environment(folder: Path) -> Path:
 
 def interpreter() -> str:
     """A Python 3.11: this one, or the one on the PATH. Raises InputError where there is none."""
-    found = sys.executable if sys.version_info[:2] == PYTHON else shutil.which("python3.11")
-    if not found:
+    path = sys.executable if sys.version_info[:2] == PYTHON else shutil.which("python3.11")
+    if not path:
         raise InputError(
             "MIScnn 1.4.0 runs on Python 3.11 alone, and there is no python3.11 on the PATH: install it with its venv "
             "module (packages python3.11 and python3.11-venv, or pyenv, conda or uv)"
         )
-    return found
+    return path
 
 
 def _make(folder: Path) -> None:

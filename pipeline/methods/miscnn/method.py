@@ -53,6 +53,11 @@ class MiscnnReference:
         return self.settings.labels.table
 
     @property
+    def tolerances_mm(self) -> dict[str, float]:
+        """Of the surface Dice, by class: those of the settings."""
+        return dict(self.settings.evaluation.tolerances_mm)
+
+    @property
     def seed(self) -> int:
         """The seed of splits, patches and initial weights."""
         return self.settings.seed
@@ -82,10 +87,10 @@ class MiscnnReference:
         """Trains on `cases`; writes `folder`/model.hdf5, history.csv and miscnn.log (what MIScnn printed).
 
         With `resume` a finished model is kept; an unfinished training begins again. Raises InputError where MIScnn
-        fails, with its last words.
+        fails, with the last line of its output.
         """
         if start_from is not None:
-            raise InputError("MIScnn cannot begin with a model of this program; leave the start model away")
+            raise InputError("MIScnn cannot begin with a model of this program; omit the start model")
         weights = folder / "model.hdf5"
         if resume and weights.is_file():
             return weights
@@ -161,7 +166,7 @@ def _check_case(name: str, image: Volume) -> None:
     if not all(code in axis for code, axis in zip(codes, ("LR", "AP", "IS"), strict=True)):
         raise InputError(
             f"case {name}: MIScnn needs voxels in the order left-right, front-back, feet-head, found {codes}; store "
-            "the image and its mask anew in that order"
+            "the image and its mask again in that order"
         )
     diagonal, spacing = np.abs(np.diag(image.stored_grid.affine)[:3]), np.array(image.stored_grid.spacing_mm)
     if (diagonal < (1 - SPACING_TOLERANCE) * spacing).any():

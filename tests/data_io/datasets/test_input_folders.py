@@ -53,7 +53,7 @@ def nifti(path):
     return path
 
 
-def test_of_an_export_what_is_no_plain_ct_is_passed_over(tmp_path, said):
+def test_of_an_export_what_is_no_plain_ct_is_skipped(tmp_path, said):
     study = tmp_path / "P1" / "study"
     series = thorax(study / "thorax")
     scout(study / "scout")
@@ -64,7 +64,7 @@ def test_of_an_export_what_is_no_plain_ct_is_passed_over(tmp_path, said):
         said.clear()
         assert find_inputs([given]) == {name: series}
         assert len(said.messages) == 1
-        assert "passed over DICOM folders without a plain CT" in said.messages[0]
+        assert "skipped DICOM folders without a plain CT" in said.messages[0]
         for kind in ("lesions (SEG without image)", "mr (MR)", "report (SR without image)", "scout (localizers)"):
             assert kind in said.messages[0]
 
@@ -91,7 +91,7 @@ def test_a_stray_file_does_not_hide_the_series_below(tmp_path, said, stray):
     stray(tmp_path / "DICOM")
     assert find_inputs([tmp_path / "DICOM"]) == {"ST0_SE1": series}
     assert find_inputs([tmp_path]) == {"DICOM_ST0_SE1": series}
-    assert ("passed over" in said.text) == (stray is not medium_list)
+    assert ("skipped" in said.text) == (stray is not medium_list)
 
 
 def test_a_stray_file_beside_the_slices_changes_nothing(tmp_path, said):
@@ -103,7 +103,7 @@ def test_a_stray_file_beside_the_slices_changes_nothing(tmp_path, said):
     assert said.text == ""
 
 
-def test_a_ct_with_one_bad_slice_is_refused_not_passed_over(tmp_path):
+def test_a_ct_with_one_bad_slice_is_refused_not_skipped(tmp_path):
     thorax(tmp_path / "P1", "1.2.9")
     save(header((0, 0, 90), ImagePositionPatient=None), thorax(tmp_path / "P2") / "z.dcm", STORED[0])
     found = find_inputs([tmp_path])
@@ -111,7 +111,7 @@ def test_a_ct_with_one_bad_slice_is_refused_not_passed_over(tmp_path):
         open_dicom(found["P2"])
 
 
-def test_a_folder_of_damaged_files_may_be_a_ct_and_is_refused_not_passed_over(tmp_path):
+def test_a_folder_of_damaged_files_may_be_a_ct_and_is_refused_not_skipped(tmp_path):
     thorax(tmp_path / "P1")
     for file in thorax(tmp_path / "P2").iterdir():
         file.write_bytes(file.read_bytes()[:400])
@@ -182,7 +182,7 @@ def test_links_whose_files_are_missing_are_named(tmp_path, said):
     series = thorax(tmp_path / "S")
     (series / "zz.dcm").symlink_to(tmp_path / "gone")
     open_dicom(series)
-    assert "passed over links to files that do not exist: zz.dcm" in said.text
+    assert "skipped links to files that do not exist: zz.dcm" in said.text
 
 
 def test_lines_of_a_list_are_paths_to_their_end(tmp_path):

@@ -136,23 +136,23 @@ def test_hidden_folders_are_not_entered(tmp_path):
     assert find_inputs([tmp_path]) == {"P2_series": seen}
 
 
-def test_cts_that_are_passed_over_are_named(tmp_path, said):
+def test_cts_that_are_skipped_are_named(tmp_path, said):
     a_series(tmp_path / "P1")
     a_ct(tmp_path / "P2" / "ct.nii.gz")
     a_ct(tmp_path / "P1" / "derived" / "ct.nii.gz")
     (tmp_path / "notes").mkdir()
     assert list(find_inputs([tmp_path])) == ["P1"]
-    assert f"{tmp_path}: CTs passed over: P1/derived, P2; give" in said.text
+    assert f"{tmp_path}: CTs skipped: P1/derived, P2; give" in said.text
     said.clear()
     assert find_inputs([tmp_path / "P1"]) == {"P1": tmp_path / "P1"}
-    assert "P1: read as one DICOM series; CTs passed over: derived; give" in said.text
+    assert "P1: read as one DICOM series; CTs skipped: derived; give" in said.text
 
 
 def test_cts_beside_dicom_slices_are_named(cts, said):
     write_series(cts)
     (cts / "segmentation.nii.gz").touch()
     assert find_inputs([cts]) == {"cts": cts}
-    assert "cts: read as one DICOM series; CTs passed over: a.nii.gz, b.nii.gz; give" in said.text
+    assert "cts: read as one DICOM series; CTs skipped: a.nii.gz, b.nii.gz; give" in said.text
     said.clear()
     assert find_inputs([cts.parent]) == {"cts": cts}
-    assert f"{cts.parent}: CTs passed over: cts/a.nii.gz, cts/b.nii.gz; give" in said.text
+    assert f"{cts.parent}: CTs skipped: cts/a.nii.gz, cts/b.nii.gz; give" in said.text

@@ -114,7 +114,7 @@ def test_a_reader_of_ones_own_counts(tmp_path, monkeypatch):
     assert open_dataset(tmp_path).case("a").image.name == "imaging.npz"
 
 
-def test_hidden_files_and_folders_are_passed_over(tmp_path):
+def test_hidden_files_and_folders_are_skipped(tmp_path):
     folder_per_case(tmp_path, "a", ".partial-b")
     touch(
         tmp_path / "a" / ".partial-1-imaging.nii.gz", tmp_path / "a" / "._segmentation.nii.gz", tmp_path / ".DS_Store"

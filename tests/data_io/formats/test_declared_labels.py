@@ -120,7 +120,7 @@ def caret(path, table):
         b"\xff\xfe\0<",
     ],
 )
-def test_label_tables_that_say_nothing_are_passed_over(tmp_path, table):
+def test_label_tables_that_say_nothing_are_skipped(tmp_path, table):
     path = caret(tmp_path / "a.nii", table)
     assert names_in(path) == ()
     np.testing.assert_array_equal(read_labels(path, LUNG_LABELS).restore(), STORED)

@@ -1,5 +1,7 @@
 """Lesions: normalised radius, infected share, and drawing within the lungs only."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,11 +19,18 @@ def open_mesh(count: int, spacing_mm: float = 1.0):
 
 
 def ball(radius_mm: float, core_hu: float = np.nan) -> Lesion:
-    return Lesion(np.zeros(3), np.full(3, radius_mm), np.eye(3), 2.0, -500.0, core_hu)
+    return Lesion(
+        centre=np.zeros(3),
+        radii=np.full(3, radius_mm),
+        axes=np.eye(3),
+        edge_mm=2.0,
+        value_hu=-500.0,
+        core_hu=core_hu,
+    )
 
 
 def test_the_normalised_radius_is_one_on_the_surface():
-    lesion = Lesion(np.zeros(3), np.array([1.0, 2.0, 4.0]), np.eye(3), 2.0, -500.0, np.nan)
+    lesion = replace(ball(1.0), radii=np.array([1.0, 2.0, 4.0]))
     points = np.array([[0.0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 8]])
     assert lesion.shells(tuple(points.T)).tolist() == [0, 1, 1, 2]
 
@@ -48,7 +57,7 @@ def test_a_core_is_denser_than_the_rim():
 
 def test_a_lesion_beyond_the_scan_changes_nothing():
     labels, hu = np.full((9, 9, 9), 1, np.uint8), np.full((9, 9, 9), -850, np.float32)
-    lesion = Lesion(np.full(3, 99.0), np.full(3, 5.0), np.eye(3), 2.0, -500.0, np.nan)
+    lesion = replace(ball(5.0), centre=np.full(3, 99.0))
     draw_lesion(lesion, NO_FIELDS, open_mesh(9), hu=hu, labels=labels)
     assert (labels == 1).all() and (hu == -850).all()
 

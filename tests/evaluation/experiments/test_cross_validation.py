@@ -14,8 +14,8 @@ from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.experiments.cross_validation import cross_validate
 from pneumoseg.evaluation.experiments.full_training import train_final_model
 from pneumoseg.evaluation.experiments.mask_task import MaskTask
+from pneumoseg.evaluation.experiments.rescoring import score_again
 from pneumoseg.evaluation.experiments.run_results import STARTED_ELSEWHERE
-from pneumoseg.evaluation.experiments.scoring_again import score_again
 from pneumoseg.evaluation.report.mask_figures import case_sheets, extreme_cases
 from pneumoseg.evaluation.runs.run_folder import RunFolder, open_finished
 from pneumoseg.evaluation.runs.splits import Split, k_fold, to_json

@@ -48,4 +48,6 @@ def test_results_are_protected(masks, tmp_path):
     evaluate_masks(*masks, output=output)
     with pytest.raises(InputError, match="overwrite"):
         check_output(output)
-    check_output(output, overwrite=True)
+    with pytest.raises(InputError, match="overwrite"):
+        evaluate_masks(*masks, output=output)
+    evaluate_masks(*masks, output=output, overwrite=True)

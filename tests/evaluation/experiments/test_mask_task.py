@@ -41,3 +41,8 @@ def test_folds_of_other_tolerances_are_not_averaged(dataset, tmp_path):
 def test_a_tolerance_belongs_to_a_class():
     with pytest.raises(InputError, match="found infecton; did you mean infection"):
         MaskTask(LUNG_LABELS, {"infecton": 2.0})
+
+
+def test_a_task_of_masks_has_labels():
+    with pytest.raises(TypeError, match="labels"):
+        MaskTask()

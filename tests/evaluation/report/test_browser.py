@@ -83,7 +83,14 @@ def film(folder: Path, case: str) -> FilmStrip:
     """Five frames of 64 x 32 pixels, each of one grey."""
     frames = [np.full((32, 64, 3), grey, np.uint8) for grey in GREYS]
     Image.fromarray(np.concatenate(frames)).save(folder / f"{case}.webp", lossless=True)
-    return FilmStrip(case, f"{case}: Dice 0.5 & <low>", folder / f"{case}.webp", SLICES, 24, 2)
+    return FilmStrip(
+        case=case,
+        caption=f"{case}: Dice 0.5 & <low>",
+        path=folder / f"{case}.webp",
+        slices=SLICES,
+        total_slices=24,
+        first=2,
+    )
 
 
 @pytest.fixture(scope="module")

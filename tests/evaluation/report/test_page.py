@@ -189,7 +189,7 @@ def test_a_class_that_is_empty_everywhere_is_shown_and_one_without_surface_is_no
 
 def test_strips_have_their_headings_and_one_viewer(tmp_path):
     Image.fromarray(np.zeros((8, 4, 3), np.uint8)).save(tmp_path / "a.webp")
-    strip = FilmStrip("a", "a: Dice 0.5", tmp_path / "a.webp", (0, 1), 2, 1)
+    strip = FilmStrip(case="a", caption="a: Dice 0.5", path=tmp_path / "a.webp", slices=(0, 1), total_slices=2, first=1)
     detailed, _ = scores()
     text = written(tmp_path, detailed, strips={"Worst <cases>": [strip], "Best cases": [strip], "Empty": []})
     words = Page(text).words

@@ -18,7 +18,9 @@ from pneumoseg.evaluation.report.slice_viewer import thumbnails
 def strip(tmp_path) -> FilmStrip:
     """Four frames of 8 x 4 pixels."""
     Image.fromarray(np.zeros((16, 8, 3), np.uint8)).save(tmp_path / "a.webp")
-    return FilmStrip('a"<b>', "Dice <low>", tmp_path / "a.webp", (2, 4, 6, 8), 10, 1)
+    return FilmStrip(
+        case='a"<b>', caption="Dice <low>", path=tmp_path / "a.webp", slices=(2, 4, 6, 8), total_slices=10, first=1
+    )
 
 
 def test_a_thumbnail_shows_the_first_frame_and_knows_the_slices(strip):

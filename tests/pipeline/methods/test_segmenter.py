@@ -1,5 +1,7 @@
 """What a segmenter prepares, and what it says of the cases."""
 
+import pickle
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from pneumoseg.data_io.console import warnings_of_this_thread
 from pneumoseg.data_io.datasets.layouts import open_dataset
 from pneumoseg.data_io.phantoms.generate import write_phantoms
 from pneumoseg.pipeline.methods.segmenter import Segmenter
+from pneumoseg.pipeline.runtime.executors import background_threads
 from pneumoseg.pipeline.settings.loading import load_settings
 
 
@@ -42,3 +45,11 @@ def test_another_form_is_another_entry_of_the_store(tmp_path, data):
     segmenter = Segmenter(load_settings("demo"), tmp_path / "store")
     folders = {segmenter.prepare(open_dataset(data, grid=grid))[0].folder for grid in ("sform", "qform")}
     assert len(folders) == 2
+
+
+def test_a_copy_for_another_process_has_no_executor(tmp_path):
+    settings = load_settings("demo")
+    with background_threads() as executor:
+        segmenter = Segmenter(settings, tmp_path, executor)
+        assert pickle.loads(pickle.dumps(segmenter)) == Segmenter(settings, tmp_path)
+        assert segmenter.executor is executor

@@ -1,4 +1,6 @@
 import json
+import pickle
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -53,6 +55,16 @@ def test_a_run_votes_whose_first_fold_is_not_trained(make_run):
         Voting((run,)).describe()
 
 
+def test_its_settings_are_read_once_and_travel_with_it(make_run):
+    run = make_run("run", "seed=1")
+    voting = Voting((run,))
+    assert voting.seed == 1
+    shutil.rmtree(run)
+    copy = pickle.loads(pickle.dumps(voting))
+    assert copy == voting
+    assert (copy.seed, copy.labels) == (1, voting.labels)
+
+
 @pytest.fixture
 def no_engine(monkeypatch):
     """Models are opened without their networks; yields the numbers of threads that were asked for."""
@@ -83,9 +95,18 @@ def test_a_vote_goes_on_with_folds_trained_since_but_not_with_models_trained_aga
     assert voting.describe() == before
     voting.fit(None, folds[1])
     assert no_engine == [1, 1]
+    recorded = json.loads((folds[1] / "models.json").read_text(encoding="utf-8"))
     make_run("second", training="again")
-    with pytest.raises(InputError, match="fold_0: its models have been trained again since they voted"):
+    with pytest.raises(InputError, match="fold_1: its models have been trained again since the ensemble was measured"):
         voting.fit(None, folds[1])
+    assert json.loads((folds[1] / "models.json").read_text(encoding="utf-8")) == recorded
+    with pytest.raises(InputError, match="fold_0: its models have been trained again"):
+        voting.check_unchanged(tmp_path / "vote")
+    with pytest.raises(InputError, match="fold_1: its models have been trained again"):
+        voting.check_unchanged(tmp_path / "vote", except_folds=[0])
+    voting.check_unchanged(tmp_path / "vote", except_folds=[0, 1])
+    (folds[1] / "models.json").unlink()
+    voting.fit(None, folds[1])  # whatever the other folds hold
 
 
 def test_models_with_functions_of_ones_own_vote_where_they_are_trusted(make_run, tmp_path, no_engine):

@@ -12,6 +12,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.pipeline.models.model_file import TrainedModel, load_model, read_settings, save_model
 from pneumoseg.pipeline.networks.registry import build_network
+from pneumoseg.pipeline.settings import plugins
 from pneumoseg.pipeline.settings.loading import load_settings
 
 SMALL = ["patches.shape=[16, 16, 8]", "network.filters=[4, 8]"]
@@ -84,3 +85,22 @@ def test_a_network_of_ones_own_with_keras_layers_needs_no_trust(model, tmp_path)
     save_model(path, model)
     with_settings(path, network={"name": "own_network:shallow"})
     assert load_model(path).settings.network.name == "own_network:shallow"
+
+
+@pytest.mark.parametrize(("trusted", "options"), [(False, ("trust_plugins",)), (True, ("changes",))])
+def test_a_network_that_cannot_be_loaded_keeps_the_options_of_the_cause(model, tmp_path, monkeypatch, trusted, options):
+    def find(name, known, what):
+        raise InputError(f"{what} {name}: not here", options=("changes",))
+
+    def load(*arguments, **keywords):
+        raise ValueError("unknown layer")
+
+    path = tmp_path / "model.keras"
+    save_model(path, model)
+    with_settings(path, network={"name": "own_network:shallow"})
+    monkeypatch.setattr(plugins, "find", find)
+    monkeypatch.setattr(keras.saving, "load_model", load)
+    with pytest.raises(InputError, match="the network cannot be loaded") as caught:
+        load_model(path, trust_plugins=trusted)
+    assert caught.value.options == options
+    assert ("not here" in str(caught.value)) == trusted

@@ -198,6 +198,18 @@ def test_tiles_are_counted_once_for_all_samples(blocks, monkeypatch):
     assert len(calls) == len(blocks)
 
 
+def test_a_serial_executor_makes_each_batch_when_it_is_asked_for(blocks, monkeypatch):
+    steps = []
+    original = batches.make_batch
+    monkeypatch.setattr(
+        batches, "make_batch", lambda *arguments, step: steps.append(step) or original(*arguments, step=step)
+    )
+    made = batches.training_batches(blocks, small(), 0, executor=SerialExecutor())
+    for count in (1, 2):
+        next(made)
+        assert steps == list(range(count))
+
+
 def test_a_killed_worker_is_reported_at_once(blocks):
     made = batches.training_batches(blocks, small("training.steps_per_epoch=1000"), 0, workers=1)
     next(made)

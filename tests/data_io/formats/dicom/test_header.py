@@ -51,7 +51,7 @@ def test_a_hundred_thousand_nested_sequences_are_refused(tmp_path, said, tag, va
     assert "damaged DICOM files: deep.dcm" in said.messages[0]
 
 
-def test_nested_sequences_of_given_length_are_passed_over(tmp_path):
+def test_nested_sequences_of_given_length_are_skipped(tmp_path):
     path = with_nested_sequences(tmp_path / "a.dcm", 100_000, defined=True)
     np.testing.assert_array_equal(open_dicom(path).read().restore()[..., 0], STORED[0].T)
 

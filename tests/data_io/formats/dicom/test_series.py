@@ -35,7 +35,7 @@ def test_invalid_uids_and_values_read_without_a_word(tmp_path, said, capfd, uid)
     assert capfd.readouterr() == ("", "")
 
 
-def test_what_is_no_dicom_is_passed_over(tmp_path, said):
+def test_what_is_no_dicom_is_skipped(tmp_path, said):
     folder = write_series(tmp_path / "ct")
     (folder / "labels.csv").write_text("slice,infection\n")
     (folder / "LICENSE").write_bytes(b"")

@@ -8,7 +8,7 @@ from pathlib import Path
 from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.storage.atomic import folder_aside
-from pneumoseg.evaluation.experiments.measurement import measure_case
+from pneumoseg.evaluation.experiments.case_measurement import measure_case
 from pneumoseg.evaluation.experiments.run_results import CrossValidation, collect_results, write_fold
 from pneumoseg.evaluation.experiments.task import ScoredCase, Task
 from pneumoseg.evaluation.figures.case_pictures import move_pictures

@@ -11,7 +11,7 @@ from pneumoseg.data_io.formats.nifti import write_label_nifti
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.experiments.mask_task import MaskTask
-from pneumoseg.evaluation.experiments.scoring_again import score_again
+from pneumoseg.evaluation.experiments.rescoring import score_again
 from pneumoseg.evaluation.runs.run_folder import RunFolder
 from pneumoseg.evaluation.runs.splits import k_fold
 from tests.evaluation.threshold import run

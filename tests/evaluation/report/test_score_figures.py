@@ -1,7 +1,7 @@
 import pandas as pd
 from PIL import Image
 
-from pneumoseg.evaluation.report.figures import draw_scores
+from pneumoseg.evaluation.report.score_figures import draw_scores
 from pneumoseg.evaluation.scoring.columns import KEYS, Columns
 
 
@@ -13,7 +13,7 @@ def test_each_score_that_is_drawn_has_its_picture(tmp_path):
         drawn=("error_hu",),
         errors=("error_hu",),
         titles={"error_hu": "error (HU)", "share": "share"},
-        definitions={},
+        definitions={"error_hu": "An error.", "share": "A share."},
     )
     detailed = pd.DataFrame({"fold": [0, 1], "case": ["a", "b"], "class": "mean", "error_hu": [1.0, 3.0], "share": 0.5})
     ((caption, path),) = draw_scores(tmp_path, detailed, columns)
