@@ -95,8 +95,8 @@ class MaskTask(Task):
             if tolerances_mm.nunique() > 1:
                 values = " and ".join(f"{value:g}" for value in sorted(tolerances_mm.dropna().unique()))
                 raise InputError(
-                    f"{root}: the folds' surface Dice of {name} have tolerances of {values} mm; score all of them "
-                    f"alike: score the run again with one tolerance of {name}",
+                    f"{root}: the folds' surface Dice of {name} have tolerances of {values} mm; score the run "
+                    f"again with one tolerance of {name}",
                     options=("tolerances_mm",),
                 )
 

@@ -1,4 +1,4 @@
-"""Scores of the predictions that lie in a run folder, made anew."""
+"""Scores of the predictions that lie in a run folder, made again."""
 
 import functools
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def score_again(
     model_choice: str,
     show_cases: bool = True,
 ) -> CrossValidation:
-    """Scores the predictions that lie in a run folder anew, and writes its tables, figures and report.
+    """Scores the predictions that lie in a run folder again, and writes its tables, figures and report.
 
     `show_cases`: whether cases are drawn and the report shows them; without, it may be published where CTs may not.
 

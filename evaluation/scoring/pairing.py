@@ -104,7 +104,7 @@ def masks_in(folder: str | Path) -> dict[str, Mask]:
         if name not in masks:
             masks[name] = Mask(path, label_names)
         elif is_label_file(masks[name].path) and not is_label_file(path):
-            log.warning("%s: passed over, %s is the mask of that name", path, masks[name].path)
+            log.warning("%s: skipped, %s is the mask of that name", path, masks[name].path)
         else:
             raise InputError(f"{folder}: case {name} has two masks, {masks[name].path.name} and {path.name}; keep one")
     if MASK_STEM in masks:

@@ -70,6 +70,8 @@ def test_scoring_again_with_another_tolerance(dataset, tmp_path, without_picture
     infection = again.detailed["class"] == "infection"
     assert (again.detailed.loc[infection, "nsd_tolerance_mm"] == 0.5).all()
     assert again.detailed["dice"].equals(before.detailed["dice"])
-    with pytest.raises(InputError, match=r"infection have tolerances of 0.5 and 3 mm; score all of them alike with"):
+    with pytest.raises(
+        InputError, match=r"infection have tolerances of 0.5 and 3 mm; score the run again with one tolerance"
+    ):
         run(dataset, tmp_path / "run", folds=[1])
     assert score_the_run(dataset, tmp_path, tolerances_mm={"infection": 0.5}).complete

@@ -83,9 +83,9 @@ def test_a_run_made_meanwhile_is_not_joined_unasked(dataset, tmp_path, without_p
     run(dataset, tmp_path / "run", folds=[0])
     clear = run_folder.clear
 
-    def overtaken(folder):
+    def overtaken(folder, *arguments):
         monkeypatch.setattr(run_folder, "clear", clear)
-        clear(folder)
+        clear(folder, *arguments)
         run(dataset, folder, folds=[2])
 
     monkeypatch.setattr(run_folder, "clear", overtaken)
