@@ -1,4 +1,4 @@
-"""Scores of the predictions that lie in a run folder, made again."""
+"""Scores of the predictions that lie in a run folder, made again from its files."""
 
 import functools
 from collections.abc import Sequence

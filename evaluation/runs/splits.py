@@ -96,7 +96,7 @@ def published(dataset: Dataset) -> tuple[Split, ...]:
     dropped = [str(number) for number, fold in enumerate(folds) if not fold]
     if dropped:
         log.warning(
-            "Published splits: no case of the published fold %s is present; dropped, and the others numbered again.",
+            "Published splits: no case of the published fold %s is present; dropped, and the others renumbered.",
             ", ".join(dropped),
         )
     split_patients = [patient for patient, scans in PUBLISHED_SHARED_PATIENTS.items() if set(scans) <= set(present)]

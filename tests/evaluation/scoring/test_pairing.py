@@ -69,11 +69,11 @@ def test_one_mask_of_any_format_is_named_by_its_file(tmp_path, name):
 
 
 @pytest.mark.parametrize("ct", ["one.nrrd", "one.mha", "one.mhd", "one.nhdr"])
-def test_a_ct_beside_a_mask_of_its_name_is_passed_over_with_a_warning(tmp_path, warnings, ct):
+def test_a_ct_beside_a_mask_of_its_name_is_skipped_with_a_warning(tmp_path, warnings, ct):
     write_masks(tmp_path / "a", "one.nii.gz")
     sitk.WriteImage(sitk.Image(4, 4, 4, sitk.sitkInt16), str(tmp_path / "a" / ct))
     assert masks_in(tmp_path / "a")["one"].path.name == "one.nii.gz"
-    assert warnings == [f"{tmp_path / 'a' / ct}: passed over, {tmp_path / 'a' / 'one.nii.gz'} is the mask of that name"]
+    assert warnings == [f"{tmp_path / 'a' / ct}: skipped, {tmp_path / 'a' / 'one.nii.gz'} is the mask of that name"]
 
 
 def test_a_case_folder_has_one_mask_named_by_the_folder_as_it_is_given(tmp_path):
