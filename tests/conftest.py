@@ -13,3 +13,9 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("PNEUMOSEG_REAL_DATA names no folder of real CTs")
     return Path(folder)
+
+
+@pytest.fixture
+def without_case_pictures(monkeypatch):
+    """The pictures of single cases take most of the time of such small runs; the report is made without them."""
+    monkeypatch.setattr("pneumoseg.evaluation.experiments.mask_task.draw_case", lambda *arguments, **options: None)

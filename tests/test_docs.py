@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from pneumoseg.data_io.formats import reading
 from pneumoseg.scripts.cli import COMMANDS, app
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +27,7 @@ SMALL = (
 """Settings added to each training of the documents."""
 
 EXPERIMENT = ROOT / "docs" / "experiment.md"
-PHANTOMS = {"--cases": "4", "--shape": "32 32 24"}
+PHANTOMS = {"--cases": "3", "--shape": "32 32 24"}
 
 
 def blocks(document: Path) -> list[tuple[str, str, str]]:
@@ -92,6 +93,7 @@ def prepared(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("PNEUMOSEG_CACHE", str(folder / "cache"))
+        patch.setattr("pneumoseg.evaluation.experiments.mask_task.draw_case", lambda *arguments, **options: None)
         for _, _, text in blocks(EXPERIMENT):
             run_shell(text, patch)
     ct = nib.load(folder / "phantoms" / "phantom_001" / "imaging.nii.gz")
@@ -111,12 +113,13 @@ def test_the_experiment_writes_a_run(prepared):
 @pytest.mark.parametrize(
     "document", [path for path in DOCUMENTS if blocks(path) and path != EXPERIMENT], ids=lambda path: path.name
 )
-def test_the_marked_blocks_run(document, prepared, tmp_path, monkeypatch):
+def test_the_marked_blocks_run(document, prepared, tmp_path, monkeypatch, without_case_pictures):
     for name in ("phantoms", "ct.nii.gz", "masks", "runs"):
         copy = shutil.copytree if (prepared / name).is_dir() else shutil.copy
         copy(prepared / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(prepared / "cache"))
+    monkeypatch.setattr(reading, "_READERS", dict(reading._READERS))  # a page registers a reader
     for mark, language, text in blocks(document):
         if mark.startswith("file="):
             with (tmp_path / mark.removeprefix("file=")).open("a", encoding="utf-8") as file:

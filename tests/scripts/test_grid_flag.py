@@ -49,7 +49,7 @@ def same_placement(one, other) -> bool:
     return all(headers[0][field].tobytes() == headers[1][field].tobytes() for field in PLACEMENT)
 
 
-def test_an_experiment_by_the_qform(data, tiny, tmp_path):
+def test_an_experiment_by_the_qform(data, tiny, tmp_path, without_case_pictures):
     run = tmp_path / "run"
     command = ["kfold", data, "-o", run, *tiny, "--set", "training.epochs=1", "--grid", "qform"]
     assert "mirrored; here the qform counts, in ITK and 3D Slicer too" in invoke(*command, "--fold", "0")

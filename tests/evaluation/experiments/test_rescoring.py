@@ -1,5 +1,6 @@
 """Scoring the predictions of a run again."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -33,24 +34,26 @@ def test_a_tolerance_of_no_class_is_refused_before_anything_happens(dataset, tmp
     assert everything_in(tmp_path / "run") == before
 
 
-@pytest.mark.parametrize("fault", ["missing", "elsewhere", "locked"])
-def test_scoring_again_replaces_all_folds_or_none(dataset, tmp_path, fault):
-    run(dataset, tmp_path / "run")
-    last = RunFolder(tmp_path / "run").fold(2)
-    path = sorted((last / "predictions").iterdir())[-1]
-    lock = FileLock(last / ".lock" if fault == "locked" else tmp_path / "unused")
-    message = "another process writes"
-    if fault == "missing":
-        path.unlink()
-        message = f"case {path.name[0]}: .*no such file"
-    elif fault == "elsewhere":
-        moved = Volume.from_source(np.zeros((8, 8, 4), np.uint8), np.diag([2.0, 1.0, 1.0, 1.0]))
-        write_label_nifti(path, moved, LUNG_LABELS)
-        message = f"case {path.name[0]}: .*same place"
-    before = everything_in(tmp_path / "run")
-    with lock, pytest.raises(InputError, match=message):
-        score_the_run(dataset, tmp_path, tolerances_mm={"infection": 0.5})
-    assert everything_in(tmp_path / "run") == before
+def test_scoring_again_replaces_all_folds_or_none(dataset, tmp_path):
+    whole = run(dataset, tmp_path / "whole").run.root
+    splits, task = k_fold(dataset, 3, seed=0), MaskTask(LUNG_LABELS, {"infection": 0.5})
+    for fault in ("missing", "elsewhere", "locked"):
+        root = RunFolder(Path(shutil.copytree(whole, tmp_path / fault)))
+        last = root.fold(2)
+        path = sorted((last / "predictions").iterdir())[-1]
+        lock = FileLock(last / ".lock" if fault == "locked" else tmp_path / "unused")
+        message = "another process writes"
+        if fault == "missing":
+            path.unlink()
+            message = f"case {path.name[0]}: .*no such file"
+        elif fault == "elsewhere":
+            moved = Volume.from_source(np.zeros((8, 8, 4), np.uint8), np.diag([2.0, 1.0, 1.0, 1.0]))
+            write_label_nifti(path, moved, LUNG_LABELS)
+            message = f"case {path.name[0]}: .*same place"
+        before = everything_in(root.root)
+        with lock, pytest.raises(InputError, match=message):
+            score_again(root, dataset, splits, task=task, model_choice="none")
+        assert everything_in(root.root) == before
 
 
 def everything_in(folder: Path) -> dict[str, int]:

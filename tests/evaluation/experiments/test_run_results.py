@@ -13,7 +13,7 @@ from tests.evaluation.threshold import Threshold, run
 TASK = MaskTask(Threshold.labels)
 
 
-def test_finished_folds_are_collected_and_the_run_is_written_when_all_are_there(dataset, tmp_path):
+def test_finished_folds_are_collected_and_the_run_is_written_when_all_are(dataset, tmp_path, without_case_pictures):
     splits = k_fold(dataset, 3, seed=0)
     with pytest.raises(InputError, match="no fold is finished"):
         collect_results(RunFolder(tmp_path / "none"), splits, TASK, model_choice="x")
@@ -27,7 +27,7 @@ def test_finished_folds_are_collected_and_the_run_is_written_when_all_are_there(
     assert sorted(detailed["case"].unique()) == list("abcdef")
 
 
-def test_a_start_model_is_named_once(dataset, tmp_path):
+def test_a_start_model_is_named_once(dataset, tmp_path, without_case_pictures):
     root = run(dataset, tmp_path / "run").run.root
     environment = json.loads((root / "environment.json").read_text())
     (root / "environment.json").write_text(json.dumps(environment | {"start_from": "abc"}))

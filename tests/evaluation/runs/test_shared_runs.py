@@ -13,7 +13,7 @@ from pneumoseg.evaluation.runs.splits import k_fold
 from tests.evaluation.threshold import FILES, Threshold, run
 
 
-def test_folds_apart_and_the_last_writes_the_results(dataset, tmp_path):
+def test_folds_apart_and_the_last_writes_the_results(dataset, tmp_path, without_case_pictures):
     for fold in (2, 0):
         assert not run(dataset, tmp_path / "run", folds=[fold]).complete
         assert not (tmp_path / "run" / "report.html").exists()
@@ -23,7 +23,7 @@ def test_folds_apart_and_the_last_writes_the_results(dataset, tmp_path):
     assert (tmp_path / "run" / "report.html").exists()
 
 
-def test_a_fold_that_begins_again_takes_the_results_with_it(dataset, tmp_path):
+def test_a_fold_that_begins_again_takes_the_results_with_it(dataset, tmp_path, without_case_pictures):
     run(dataset, tmp_path / "run")
     results = {"cv_results.detailed.csv", "cv_results.final.csv", "summary.json", "report.html", "lesions.csv",
                "confusion.csv", "figures"}  # fmt: skip
@@ -39,7 +39,7 @@ def test_a_fold_that_begins_again_takes_the_results_with_it(dataset, tmp_path):
     assert results <= {path.name for path in (tmp_path / "run").iterdir()}
 
 
-def test_a_fold_that_another_process_writes_keeps_the_results(dataset, tmp_path):
+def test_a_fold_that_another_process_writes_keeps_the_results(dataset, tmp_path, without_case_pictures):
     run(dataset, tmp_path / "run")
     with FileLock(tmp_path / "run" / "fold_1" / ".lock"), pytest.raises(InputError, match="another process writes"):
         run(dataset, tmp_path / "run", folds=[1], overwrite=True)
@@ -93,7 +93,7 @@ def test_a_run_made_meanwhile_is_not_joined_unasked(dataset, tmp_path, without_p
         run(dataset, tmp_path / "run", overwrite=True)
 
 
-def test_two_writers_of_one_fold(dataset, tmp_path):
+def test_two_writers_of_one_fold(dataset, tmp_path, without_case_pictures):
     run(dataset, tmp_path / "run", folds=[0])
     folder = tmp_path / "run" / "fold_1"
     folder.mkdir()

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 from pneumoseg.scripts.shared.printing import print_json, print_results
 
 
@@ -14,7 +15,9 @@ def results(complete: bool):
     final = pd.DataFrame(
         [{"fold": "all", "class": "infection", "cases": 2, "dice_mean": 0.75, "dice_sd": 0.1, "dice_median": 0.75}]
     )
-    return SimpleNamespace(run=SimpleNamespace(root=Path("runs/a")), final=final, complete=complete)
+    return SimpleNamespace(
+        run=SimpleNamespace(root=Path("runs/a")), final=final, complete=complete, columns=MASK_COLUMNS
+    )
 
 
 def test_json_is_indented_and_has_no_nan(capsys):
@@ -27,8 +30,8 @@ def test_json_is_indented_and_has_no_nan(capsys):
 @pytest.fixture
 def plain(monkeypatch):
     """The summary and the lines of a table without the scores that these need."""
-    monkeypatch.setattr("pneumoseg.evaluation.report.page.summarise", lambda final: {"cases": len(final)})
-    monkeypatch.setattr("pneumoseg.evaluation.scoring.tables.result_lines", lambda final: "infection 0.750")
+    monkeypatch.setattr("pneumoseg.evaluation.report.page.summarise", lambda final, columns: {"cases": len(final)})
+    monkeypatch.setattr("pneumoseg.evaluation.scoring.tables.result_lines", lambda final, columns: "infection 0.750")
 
 
 def test_results_as_json(plain, capsys):
