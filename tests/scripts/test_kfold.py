@@ -70,9 +70,8 @@ def _measured_again(phantoms, run, tmp_path):
     assert "missing or changed: phantom_001" in output
 
 
-def test_a_fold_that_is_trained_anew_keeps_no_mask_of_its_earlier_model(
-    phantoms, tiny, tmp_path, without_case_pictures
-):
+@pytest.mark.usefixtures("without_case_pictures")
+def test_a_fold_that_is_trained_again_keeps_no_mask_of_its_earlier_model(phantoms, tiny, tmp_path):
     command = ["kfold", phantoms, "-o", tmp_path / "run", *tiny, "--set", "training.epochs=1", "--fold", "0", "--quiet"]
     code, output = invoke(*command)
     assert code == 0, output

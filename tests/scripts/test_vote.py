@@ -38,9 +38,8 @@ def make_run(phantoms, tmp_path, monkeypatch):
     return make
 
 
-def test_models_of_two_runs_vote_and_are_measured_as_kfold_measures(
-    make_run, phantoms, tmp_path, without_case_pictures
-):
+@pytest.mark.usefixtures("without_case_pictures")
+def test_models_of_two_runs_vote_and_are_measured_as_kfold_measures(make_run, phantoms, tmp_path):
     first, second = make_run("first"), make_run("second", "preprocessing.spacing_mm=[8, 8, 8]")
     run = tmp_path / "both"
     code, output = invoke("vote", phantoms, "-o", run, "--model", first, "--model", second, "--json")
@@ -79,9 +78,8 @@ def test_a_fold_without_a_model_is_told_before_another_is_predicted(make_run, ph
     assert not (tmp_path / "both").exists()
 
 
-def test_functions_that_models_name_run_only_where_they_are_trusted(
-    make_run, phantoms, tmp_path, monkeypatch, without_case_pictures
-):
+@pytest.mark.usefixtures("without_case_pictures")
+def test_functions_that_models_name_run_only_where_they_are_trusted(make_run, phantoms, tmp_path, monkeypatch):
     (tmp_path / "own_steps.py").write_text("def unchanged(array, spacing_mm):\n    return array\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     runs = [make_run(name, 'preprocessing.steps=["own_steps:unchanged"]') for name in ("first", "second")]

@@ -78,9 +78,8 @@ def no_engine(monkeypatch):
     return asked
 
 
-def test_a_vote_goes_on_with_folds_trained_since_but_not_with_models_trained_again(
-    make_run, tmp_path, no_engine, without_case_pictures
-):
+@pytest.mark.usefixtures("without_case_pictures")
+def test_a_vote_goes_on_with_folds_trained_since_but_not_with_models_trained_again(make_run, tmp_path, no_engine):
     first, second = make_run("first"), make_run("second")
     later = second / "fold_1" / "model.keras"
     trained = later.read_bytes()
