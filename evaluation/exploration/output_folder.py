@@ -1,6 +1,5 @@
 """The folder of an exploration: figures/cases/CASE.png, exploration.csv, summary.json, figures/*.png, report.html."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.evaluation.exploration import figures
 from pneumoseg.evaluation.exploration.report import remarkable_cases, write_exploration_report
 from pneumoseg.evaluation.exploration.table import describe_case, read_cases, summary
+from pneumoseg.evaluation.figures.case_pictures import move_pictures
 from pneumoseg.evaluation.figures.saving import save_figure
 from pneumoseg.evaluation.runs.output_guard import check_output_free
 
@@ -51,9 +51,7 @@ def explore_to_folder(
             histograms.append(figures.count_intensities(case.name, case.source, image))
             sheets.append((case.name, output / FIGURES / "cases" / f"{case.name}.png"))
             save_figure(figures.montage(image, mask, labels, title=case.name), aside / f"{case.name}.png")
-        (output / FIGURES / "cases").mkdir(parents=True, exist_ok=True)
-        for _, sheet in sheets:
-            os.replace(aside / sheet.name, sheet)
+        move_pictures(aside, output / FIGURES / "cases")
     exploration = Exploration(table := pd.DataFrame(rows), summary(table, labels))
     write_table(table, output / TABLE, digits=None)
     write_json(output / SUMMARY, exploration.summary)

@@ -1,11 +1,13 @@
 """What an experiment needs of a method: it is fitted to some cases and predicts others."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
+from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.pipeline.models.model_file import TrainedModel
+from pneumoseg.pipeline.settings.schema import Settings
 
 
 class Method(Protocol):
@@ -39,3 +41,28 @@ class Method(Protocol):
 
     def predict(self, model: Any, case: LoadedCase) -> Any:
         """The prediction for one case. Its reference must not be looked at."""
+
+
+class ConfiguredSegmentation:
+    """What methods that predict masks have from their `settings`."""
+
+    if TYPE_CHECKING:  # a field or a property of the method
+
+        @property
+        def settings(self) -> Settings:
+            """The settings of the method."""
+
+    @property
+    def labels(self) -> LabelTable:
+        """The classes it segments."""
+        return self.settings.labels.table
+
+    @property
+    def tolerances_mm(self) -> dict[str, float]:
+        """Of the surface Dice, by class."""
+        return dict(self.settings.evaluation.tolerances_mm)
+
+    @property
+    def seed(self) -> int:
+        """The seed of splits, patches and initial weights."""
+        return self.settings.seed

@@ -13,8 +13,8 @@ from pneumoseg.data_io.datasets.dataset import Case, Dataset
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.cache import cache_folder
-from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.pipeline.methods.protocol import ConfiguredSegmentation
 from pneumoseg.pipeline.models.model_file import TrainedModel, load_model, save_model
 from pneumoseg.pipeline.networks.registry import NETWORKS
 from pneumoseg.pipeline.prediction import sliding_window
@@ -32,7 +32,7 @@ from pneumoseg.pipeline.training.metrics import make_metric
 
 
 @dataclass(frozen=True)
-class Segmenter:
+class Segmenter(ConfiguredSegmentation):
     """Patch-wise segmentation as the settings describe it. `store`: where prepared cases lie. `executor`: makes the
     training batches, by default processes on this machine. A pickled copy has no executor, which may hold threads or
     processes of its own: in another process it makes its batches in the default way."""
@@ -43,21 +43,6 @@ class Segmenter:
 
     def __getstate__(self) -> dict[str, object]:
         return vars(self) | {"executor": None}
-
-    @property
-    def labels(self) -> LabelTable:
-        """The classes it segments."""
-        return self.settings.labels.table
-
-    @property
-    def tolerances_mm(self) -> dict[str, float]:
-        """Of the surface Dice, by class: those of the settings."""
-        return dict(self.settings.evaluation.tolerances_mm)
-
-    @property
-    def seed(self) -> int:
-        """The seed of splits, patches and initial weights."""
-        return self.settings.seed
 
     @property
     def model_choice(self) -> str:

@@ -14,8 +14,8 @@ from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.folders import visible_name
 from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.data_io.storage.text_files import read_text
-from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.pipeline.methods.protocol import ConfiguredSegmentation
 from pneumoseg.pipeline.models.model_file import TrainedModel, read_settings
 from pneumoseg.pipeline.prediction.predictor import Predictor, change_trained, open_predictor
 from pneumoseg.pipeline.settings.loading import recorded, settings_yaml
@@ -26,7 +26,7 @@ MODELS = "models.json"
 
 
 @dataclass(frozen=True)
-class Voting:
+class Voting(ConfiguredSegmentation):
     """A method for cross-validation that trains nothing. `runs`: run folders whose folds have the same cases.
 
     `changes`: settings as `change_trained` takes them; the others are the first run's. `trust_plugins`: run the
@@ -48,21 +48,6 @@ class Voting:
         if not models:
             raise InputError(f"{run}: no fold has a model (fold_K/model.keras); finish a fold of that run")
         return recorded(change_trained(read_settings(models[0], self.trust_plugins), self.changes, "the settings"))
-
-    @property
-    def labels(self) -> LabelTable:
-        """The classes it segments."""
-        return self.settings.labels.table
-
-    @property
-    def tolerances_mm(self) -> dict[str, float]:
-        """Of the surface Dice, by class: those of the settings."""
-        return dict(self.settings.evaluation.tolerances_mm)
-
-    @property
-    def seed(self) -> int:
-        """The first run's seed."""
-        return self.settings.seed
 
     @property
     def model_choice(self) -> str:

@@ -18,10 +18,10 @@ from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.reading import read_labels
 from pneumoseg.data_io.storage.csv_files import read_table, write_table
-from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.methods.miscnn.configuration import configuration
 from pneumoseg.pipeline.methods.miscnn.environment import MISCNN, REQUIREMENTS, environment
+from pneumoseg.pipeline.methods.protocol import ConfiguredSegmentation
 from pneumoseg.pipeline.models.model_file import TrainedModel
 from pneumoseg.pipeline.settings.loading import settings_yaml
 from pneumoseg.pipeline.settings.schema import Settings
@@ -35,7 +35,7 @@ COLUMNS = {"tversky_loss": "tversky", "dice_soft": "soft_dice"}
 
 
 @dataclass(frozen=True)
-class MiscnnReference:
+class MiscnnReference(ConfiguredSegmentation):
     """MIScnn with these settings. `environment_folder`: where it is installed, or is to be.
 
     Its model is the path of a weights file. Raises InputError, naming each setting that MIScnn cannot express.
@@ -46,21 +46,6 @@ class MiscnnReference:
 
     def __post_init__(self):
         configuration(self.settings)
-
-    @property
-    def labels(self) -> LabelTable:
-        """The classes it segments."""
-        return self.settings.labels.table
-
-    @property
-    def tolerances_mm(self) -> dict[str, float]:
-        """Of the surface Dice, by class: those of the settings."""
-        return dict(self.settings.evaluation.tolerances_mm)
-
-    @property
-    def seed(self) -> int:
-        """The seed of splits, patches and initial weights."""
-        return self.settings.seed
 
     @property
     def model_choice(self) -> str:

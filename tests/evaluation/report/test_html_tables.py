@@ -1,20 +1,7 @@
 """The report's tables: every cell of them, and when one is left out."""
 
-from pneumoseg.evaluation.scoring.mask_columns import SCORES
-from pneumoseg.evaluation.scoring.tables import detailed_table, final_table
-from tests.evaluation.report.written_page import Page, table_of, written
-
-
-def five_cases():
-    """Dice 0.5 to 0.9 in two folds; the NSD of one case is undefined."""
-    rows = [
-        {"fold": number % 2, "case": f"c{number}", "class": name, **dict.fromkeys(SCORES, float("nan")), "status": "ok"}
-        | {"dice": 0.5 + number / 10, "nsd": 0.5 if number else float("nan"), "nsd_tolerance_mm": 3.0}
-        | {"volume_reference_ml": 1.0, "volume_prediction_ml": 1.0}
-        for number in range(5)
-        for name in ("infection", "lung_left")
-    ]
-    return detailed_table(rows)
+from pneumoseg.evaluation.scoring.tables import final_table
+from tests.evaluation.report.written_page import Page, five_cases, table_of, written
 
 
 def test_interval_and_quartiles_stand_beside_the_mean(tmp_path):

@@ -1,21 +1,9 @@
 """The tables that only reports on masks have: publications, lesions, AUC."""
 
 from pneumoseg.evaluation.measures.lesions import LESION_COUNTS
-from pneumoseg.evaluation.scoring.mask_columns import DEFINITIONS, SCORES
+from pneumoseg.evaluation.scoring.mask_columns import DEFINITIONS
 from pneumoseg.evaluation.scoring.tables import detailed_table
-from tests.evaluation.report.written_page import Page, table_of, written
-
-
-def five_cases():
-    """Dice 0.5 to 0.9 in two folds; the NSD of one case is undefined."""
-    rows = [
-        {"fold": number % 2, "case": f"c{number}", "class": name, **dict.fromkeys(SCORES, float("nan")), "status": "ok"}
-        | {"dice": 0.5 + number / 10, "nsd": 0.5 if number else float("nan"), "nsd_tolerance_mm": 3.0}
-        | {"volume_reference_ml": 1.0, "volume_prediction_ml": 1.0}
-        for number in range(5)
-        for name in ("infection", "lung_left")
-    ]
-    return detailed_table(rows)
+from tests.evaluation.report.written_page import Page, five_cases, table_of, written
 
 
 def test_publications_table_has_the_structures_in_their_order(tmp_path):

@@ -141,20 +141,7 @@ def test_surface_scores_are_shown_with_tolerance_and_definition(tmp_path):
     detailed = detailed.assign(
         nsd=0.5, hd95_mm=12.34, nsd_tolerance_mm=detailed["class"].map({"lungs": 1, "infection": 3})
     )
-    write_report(
-        tmp_path / "report.html",
-        "t",
-        {},
-        settings_yaml="",
-        splits=[],
-        detailed=detailed,
-        final=final_table(detailed),
-        result=mask_result(detailed, final_table(detailed)),
-        figures=[],
-        warnings=[],
-        environment={},
-    )
-    words = "".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).words)
+    words = "".join(Page(written(tmp_path, detailed)).words)
     assert "Tolerance of the NSD: infection 3 mm, lungs 1 mm." in words
     assert "HD95 (mm)" in words
     assert "12.34" in words
@@ -167,20 +154,7 @@ def test_a_class_that_is_empty_everywhere_is_shown_and_one_without_surface_is_no
     background = measured.assign(**{"class": "background", "dice": 1.0, "nsd": float("nan")})
     spleen = measured.assign(**{"class": "spleen", "dice": float("nan"), "nsd": float("nan")})
     detailed = detailed_table([row for part in (background, measured, spleen) for row in part.to_dict("records")])
-    write_report(
-        tmp_path / "report.html",
-        "t",
-        {},
-        settings_yaml="",
-        splits=[],
-        detailed=detailed,
-        final=final_table(detailed),
-        result=mask_result(detailed, final_table(detailed)),
-        figures=[],
-        warnings=[],
-        environment={},
-    )
-    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    text = written(tmp_path, detailed)
     surfaces = text.partition('aria-label="Surfaces.')[2].partition("</table>")[0]
     assert ">infection<" in surfaces
     assert ">spleen</th><td>2</td><td>– (2 undefined)</td>" in surfaces
