@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pneumoseg.data_io.errors import InputError
 from pneumoseg.scripts.shared.command import command, run
 from pneumoseg.scripts.shared.options import Json, Output, Overwrite, Quiet, Set, TrustPlugins, Verbose
 from pneumoseg.scripts.shared.printing import print_json
@@ -14,6 +15,17 @@ from pneumoseg.scripts.shared.printing import print_json
 def bundle(
     models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Model files (model.keras).")],
     output: Output,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Add converted and 8-bit networks for OpenVINO; needs pneumoseg[int8].")
+    ] = False,
+    calibrate_on: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibrate-on",
+            metavar="DATA",
+            help="Dataset with masks that 8 bit is calibrated on, instead of the tiles beside each model.",
+        ),
+    ] = None,
     changes: Set = None,
     trust_plugins: TrustPlugins = False,
     overwrite: Overwrite = False,
@@ -28,14 +40,22 @@ def bundle(
     --overwrite the models of a bundle are replaced at once, and what else lies in its folder stays; a run folder is
     refused.
 
-    Example: pneumoseg bundle runs/a/model.keras runs/b/model.keras -o data/models/mine
+    With --int8, predictions need no conversion, and take 8 bit where the processor is fastest so. A network that gives
+    another class in more than 0.3 % of the voxels in 8 bit is bundled without, with a warning.
+
+    Example: pneumoseg bundle runs/a/model.keras runs/b/model.keras -o data/models/mine --int8
     """
     from dataclasses import replace
 
-    from pneumoseg.pipeline.models.bundle import check_bundle_output, write_bundle
+    from pneumoseg.data_io.datasets.layouts import open_dataset
+    from pneumoseg.data_io.storage.cache import cache_folder
     from pneumoseg.pipeline.models.model_file import load_model
+    from pneumoseg.pipeline.prediction.bundle import check_bundle_output, write_bundle
     from pneumoseg.pipeline.prediction.predictor import change_trained, check_same_labels
+    from pneumoseg.pipeline.sampling import calibration
 
+    if calibrate_on is not None and not int8:
+        raise InputError("--calibrate-on is for --int8; give both")
     check_bundle_output(output, overwrite)
     trained = [load_model(path, trust_plugins) for path in models]
     check_same_labels({path: model.settings.labels for path, model in zip(models, trained, strict=True)})
@@ -43,7 +63,13 @@ def bundle(
         replace(model, settings=change_trained(model.settings, changes or (), f"settings of {path}"))
         for path, model in zip(models, trained, strict=True)
     ]
-    megabytes = write_bundle(members, output, overwrite=overwrite)
+    if calibrate_on is not None:
+        dataset = open_dataset(calibrate_on)
+        tiles = [calibration.tiles_of_dataset(dataset, member.settings, cache_folder()) for member in members]
+    else:
+        beside = zip(models, members, strict=True) if int8 else ()
+        tiles = [calibration.tiles_beside(path, member.settings) for path, member in beside]
+    megabytes = write_bundle(members, output, tiles=tiles, overwrite=overwrite, trust_plugins=trust_plugins)
     if json:
         print_json({"folder": str(output), "models": len(models), "megabytes": round(megabytes, 1)})
     elif not quiet:

@@ -39,19 +39,26 @@ def info(
     use_device("auto", None)
     import importlib.metadata
 
-    from pneumoseg.pipeline.runtime.hardware import bfloat16_pays, choose_precision, description
+    from pneumoseg.pipeline.prediction.precision_choice import known_choices
+    from pneumoseg.pipeline.runtime.hardware import description
+    from pneumoseg.pipeline.training.precision_choice import known_policies
 
     size = sum(file.stat().st_size for file in cases.rglob("*") if file.is_file()) if cases.is_dir() else 0
+    models = {
+        name: sorted([*folder.glob("model.keras"), *folder.glob("fold_*/model.keras")])
+        for name, folder in bundled_models().items()
+    }
     facts = {
         "pneumoseg": importlib.metadata.version("pneumoseg"),
         "tensorflow": importlib.metadata.version("tensorflow"),
         "keras": importlib.metadata.version("keras"),
         **description(),
         "openvino": importlib.metadata.version("openvino"),
-        "training precision": choose_precision("auto"),
-        "prediction": "keras"
-        if description()["gpu"]
-        else f"openvino in {'bfloat16' if bfloat16_pays() else 'float32'}",
+        "prediction": "keras" if description()["gpu"] else "openvino",
+        "measured": {
+            "training": known_policies(),
+            **{name: [words for file in models[name] for words in known_choices(file)] for name in models},
+        },
         "presets": list(preset_names()),
         "bundled models": list(bundled_models()),
         "prepared cases": {"folder": str(cases), "megabytes": round(size / 1e6, 1)},

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from pneumoseg.pipeline.runtime.measured_choice import MeasuredChoice
+
 
 @pytest.fixture
 def real_data() -> Path:
@@ -19,3 +21,12 @@ def real_data() -> Path:
 def without_case_pictures(monkeypatch):
     """The pictures of single cases take most of the time of such small runs; the report is made without them."""
     monkeypatch.setattr("pneumoseg.evaluation.experiments.mask_task.draw_case", lambda *arguments, **options: None)
+
+
+@pytest.fixture(autouse=True)
+def float32_without_timing(request, monkeypatch):
+    """Opening a model takes seconds longer where precisions are timed: only tests marked `timed` do that, others
+    predict in float32."""
+    if request.node.get_closest_marker("timed") is None:
+        first = "pneumoseg.pipeline.prediction.precision_choice.quickest"
+        monkeypatch.setattr(first, lambda ways, **options: MeasuredChoice(next(iter(ways)), {}))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import pneumoseg
+from pneumoseg.pipeline.prediction.converted_files import HASHES, NETWORK, WEIGHTS, places
 
 ROOT = Path(pneumoseg.__file__).resolve().parent
 FOLDERS = ("data_io", "evaluation", "pipeline", "scripts")
@@ -28,12 +29,12 @@ def pip(*arguments) -> None:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """Built from a copy of the clone, without its data, by the setuptools that is installed: no network."""
+    """Built from a copy of the clone, of its data only the bundled model, by the installed setuptools: no network."""
     copy = tmp_path_factory.mktemp("clone")
     for name in ("__init__.py", "py.typed", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy2(ROOT / name, copy / name)
     for name in (*FOLDERS, "tests", "data/models"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "openvino-*"))
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "openvino-1-*"))
     folder = tmp_path_factory.mktemp("wheel")
     pip("wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", folder, copy)
     (built,) = folder.glob("*.whl")
@@ -93,7 +94,11 @@ def test_the_wheel_holds_every_module(content):
 def test_the_wheel_holds_all_other_files(content):
     others = {name for name in content if name.startswith("pneumoseg/") and not name.endswith(".py")}
     presets = {path.name for path in (ROOT / "pipeline/settings/presets").glob("*.yaml")}
-    models = {"README.md", "LICENSE.md", "bundle.json", "fold_0/model.keras", "fold_1/model.keras"}
+    models = {"README.md", "LICENSE.md", "bundle.json"}
+    for fold in ("fold_0", "fold_1"):
+        network = places(ROOT / "data/models/covid-lungs" / fold / "model.keras")[0].name
+        converted = [f"{network}{ending}/{file}" for ending in ("", "-int8") for file in (NETWORK, WEIGHTS, HASHES)]
+        models |= {f"{fold}/{name}" for name in ("model.keras", *converted, f"{network}-int8/quantization.json")}
     assert presets
     assert others == {
         "pneumoseg/py.typed",

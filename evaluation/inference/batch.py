@@ -254,6 +254,7 @@ def _write_files(
             **_recipe(predictor, options),
             "engine": _all_or_one([member.engine.name for member in predictor.members]),
             "precision": _all_or_one([member.engine.precision for member in predictor.members]),
+            "tile_seconds": [dict(member.engine.seconds) for member in predictor.members],
             "labels": list(table.names),
             "geometry": {
                 "shape": list(case.scan.stored_grid.shape),

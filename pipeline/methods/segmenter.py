@@ -23,6 +23,7 @@ from pneumoseg.pipeline.prediction.forward_memory import with_fitting_batch
 from pneumoseg.pipeline.preprocessing.case_store import CaseStore, StoredCase
 from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor, warn_of_unusual_ct
 from pneumoseg.pipeline.runtime import hardware
+from pneumoseg.pipeline.sampling import calibration
 from pneumoseg.pipeline.sampling.custom_transforms import make_transform
 from pneumoseg.pipeline.settings import plugins
 from pneumoseg.pipeline.settings.loading import settings_yaml
@@ -56,7 +57,8 @@ class Segmenter(ConfiguredSegmentation):
     def fit(
         self, cases: Dataset, folder: str | Path, *, resume: bool = False, start_from: TrainedModel | None = None
     ) -> TrainedModel:
-        """Trains on `cases` and writes `folder`/model.keras, history.csv and tensorboard/.
+        """Trains on `cases` and writes `folder`/model.keras, history.csv, tensorboard/ and calibration.npz, tiles for
+        an 8-bit network.
 
         With `resume`, a finished model is read and an interrupted training goes on at its last whole epoch.
         """
@@ -77,6 +79,7 @@ class Segmenter(ConfiguredSegmentation):
             start_from=start_from,
             executor=self.executor,
         )
+        calibration.save_tiles(folder / calibration.FILE_NAME, calibration.draw_tiles(stored, self.settings))
         save_model(path, trained)
         shutil.rmtree(folder / loop.STATE_FOLDER, ignore_errors=True)
         return trained

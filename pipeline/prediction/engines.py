@@ -1,8 +1,9 @@
 """What computes a trained network: OpenVINO on processors, Keras on GPUs and wherever OpenVINO cannot."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -12,9 +13,10 @@ from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError, options_of
 from pneumoseg.data_io.public_text import AboutFiles
 from pneumoseg.pipeline.models.model_file import load_model
-from pneumoseg.pipeline.prediction import sliding_window
+from pneumoseg.pipeline.prediction import precision_choice, sliding_window
 from pneumoseg.pipeline.prediction.forward_memory import require_prediction_memory
 from pneumoseg.pipeline.runtime import hardware
+from pneumoseg.pipeline.runtime.measured_choice import MeasuredChoice
 from pneumoseg.pipeline.runtime.processes import begin_to_compute
 from pneumoseg.pipeline.settings.schema import Settings
 
@@ -23,19 +25,27 @@ if TYPE_CHECKING:  # a converted network needs no Keras
 
 
 EngineName = Literal["auto", "keras", "openvino"]
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
+POLICIES: Mapping[str, hardware.Policy] = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+"""Keras's names of the precisions."""
 
 
 @dataclass(frozen=True, eq=False)
 class Engine:
     """`network`: the mean over the model files. `name`: "openvino" or "keras".
 
-    `precision`: "float32", "bfloat16", or "float16" (Keras on a GPU without units for bfloat16).
+    `precision`: "float32", "bfloat16", "int8", or "float16" (Keras on a GPU without units for bfloat16). `seconds`: of
+    a tile by precision, where the precision was chosen by measuring.
     """
 
     name: str
     precision: str
     network: sliding_window.Network
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def open_engine(
@@ -49,15 +59,23 @@ def open_engine(
 ) -> Engine:
     """The networks of several model files as one.
 
-    "auto" takes OpenVINO unless there is a GPU, and Keras with a warning where OpenVINO fails; bfloat16 where the
-    hardware has units for it, float16 on other GPUs. `threads`: for OpenVINO; all by default. `trust_plugins`: as
-    `model_file.load_model`. Raises InputError for an unknown name, and where the named engine cannot compute the
-    networks.
+    Engine "auto" takes OpenVINO unless there is a GPU, and Keras with a warning where OpenVINO fails. Precision "auto"
+    takes the one that is measured to be fastest on this processor, among them int8 where 8-bit networks have been made;
+    on a GPU bfloat16 or float16. "int8" makes the 8-bit networks where there are none; where they cannot be made, there
+    is a warning and "auto" is taken. `threads`: for OpenVINO; all by default. `trust_plugins`: as
+    `model_file.load_model`. Raises InputError for an unknown name, for a precision that the processor lacks, and where
+    the named engine cannot compute the networks.
     """
     _check_name("engine", name, get_args(EngineName))
     _check_name("precision", precision, get_args(Precision))
-    if precision == "bfloat16" and name != "keras" and not (hardware.has_bfloat16() or hardware.gpu_present()):
+    on_processor = name != "keras" and not (name == "auto" and hardware.gpu_present())
+    if precision == "bfloat16" and on_processor and not hardware.has_bfloat16():
         raise InputError("this processor has no bfloat16 instructions; choose float32", options=("precision",))
+    if precision == "int8" and not (on_processor and hardware.has_int8()):
+        raise InputError(
+            "int8 needs the engine openvino and a processor with 8-bit instructions (VNNI or AMX); choose auto",
+            options=("precision",),
+        )
     if _uses_openvino(name):
         try:
             return _openvino(files, settings, precision, threads=threads, trust_plugins=trust_plugins)
@@ -66,7 +84,7 @@ def open_engine(
                 raise InputError(f"engine openvino: {error}", options=options_of(error)) from error
             reason = AboutFiles(" ".join(str(error).split()), files)
             log.warning("OpenVINO cannot be used (%s); going on with Keras, slower", reason)
-    return _keras(files, settings, precision, trust_plugins)
+    return _keras(files, settings, precision if precision != "int8" else "auto", trust_plugins)
 
 
 def convert_ahead(
@@ -80,9 +98,9 @@ def convert_ahead(
     `executor`, or by processes on this machine."""
     if _uses_openvino(name):
         try:
-            from pneumoseg.pipeline.prediction import openvino_engine
+            from pneumoseg.pipeline.prediction import conversion
 
-            openvino_engine.convert_ahead(files, trust_plugins, executor=executor)
+            conversion.convert_ahead(files, trust_plugins, executor=executor)
         except (InputError, ImportError, OSError, RuntimeError) as error:
             log.debug("networks are not converted side by side (%s)", error)
 
@@ -99,30 +117,66 @@ def _uses_openvino(name: EngineName) -> bool:
 def _openvino(
     files: Sequence[Path], settings: Settings, precision: Precision, *, threads: int | None, trust_plugins: bool
 ) -> Engine:
-    from pneumoseg.pipeline.prediction import openvino_engine
+    from pneumoseg.pipeline.prediction import conversion, openvino_engine, quantization
 
-    if precision == "auto":
-        precision = "bfloat16" if hardware.bfloat16_pays() else "float32"
-    folders = [openvino_engine.converted(file, trust_plugins) for file in files]
-    shape, batch = settings.patches.shape, settings.prediction.batch
-    return Engine(
-        "openvino",
-        precision,
-        openvino_engine.compiled(folders, shape, batch=batch, precision=precision, threads=threads),
-    )
+    folders: dict[str, list[Path]] = {"float32": [conversion.converted(file, trust_plugins) for file in files]}
+    if hardware.has_bfloat16():
+        folders["bfloat16"] = folders["float32"]
+    if precision == "int8":
+        _make_int8_networks(files, settings, trust_plugins)
+    if precision in ("auto", "int8") and hardware.has_int8():
+        int8 = [folder for file in files if (folder := quantization.int8_network(file))]
+        if len(int8) == len(files):
+            folders["int8"] = int8
+
+    def compiled(precision: str, shape: tuple[int, ...] | None, batch: int) -> sliding_window.Network:
+        return openvino_engine.compiled(folders[precision], shape, batch=batch, precision=precision, threads=threads)
+
+    ways = {name: functools.partial(compiled, name) for name in folders}
+    if precision in ways:
+        choice = MeasuredChoice(precision, {})
+    else:
+        choice = precision_choice.fastest_precision(files, settings, ways, engine="openvino", threads=threads)
+    network = ways[choice.name](settings.patches.shape, settings.prediction.batch)
+    return Engine("openvino", choice.name, network, choice.seconds)
+
+
+def _make_int8_networks(files: Sequence[Path], settings: Settings, trust_plugins: bool) -> None:
+    """Makes the 8-bit networks that are missing, with the tiles beside the models or generated ones; a warning where
+    that cannot be done."""
+    from pneumoseg.pipeline.prediction import quantization
+    from pneumoseg.pipeline.sampling import calibration
+
+    try:
+        for file in files:
+            if quantization.int8_network(file) is None:
+                tiles = calibration.tiles_beside(file, settings)
+                quantization.make_int8_network(file, tiles, trust_plugins)
+    except (InputError, RuntimeError) as error:  # OpenVINO raises RuntimeError
+        log.warning("no int8 (%s); going on in float", AboutFiles(" ".join(str(error).split()), files))
 
 
 def _keras(files: Sequence[Path], settings: Settings, precision: Precision, trust_plugins: bool) -> Engine:
     from pneumoseg.pipeline.networks.rebuilding import rebuild
 
-    policy = hardware.choose_precision("mixed_bfloat16" if precision == "bfloat16" else precision)
-    networks = [rebuild(load_model(file, trust_plugins).network, policy) for file in files]
+    loaded = [load_model(file, trust_plugins).network for file in files]
     if settings.patches.shape is not None and not hardware.gpu_present():
-        for file, network in zip(files, networks, strict=True):
+        for file, network in zip(files, loaded, strict=True):
             shape, batch = settings.patches.shape, settings.prediction.batch
             require_prediction_memory(network, shape, batch, origin=str(file))
-    ensemble = sliding_window.ensemble([keras_network(network) for network in networks])
-    return Engine("keras", policy.removeprefix("mixed_"), ensemble)
+
+    def in_policy(policy: str, *_: object) -> sliding_window.Network:
+        return sliding_window.ensemble([keras_network(rebuild(network, policy)) for network in loaded])
+
+    if precision != "auto":
+        choice = MeasuredChoice(precision, {})
+    elif hardware.gpu_available():
+        choice = MeasuredChoice(hardware.gpu_precision().removeprefix("mixed_"), {})
+    else:
+        names = ("float32", "bfloat16") if hardware.has_bfloat16() else ("float32",)
+        ways = {name: functools.partial(in_policy, POLICIES[name]) for name in names}
+        choice = precision_choice.fastest_precision(files, settings, ways, engine="keras")
+    return Engine("keras", choice.name, in_policy(POLICIES[choice.name]), choice.seconds)
 
 
 def keras_network(network: "keras.Model") -> sliding_window.Network:

@@ -109,15 +109,16 @@ def segment(members: Sequence[PreparedMember], scan: Scan, *, sink: Sink | None 
             for member, (network, _) in zip(members, timed_networks, strict=True)
         ]
         sizes = [member.prepared.image.shape for member in members]
-        if sink is None and len(members) == 1:
-            for start, part in resampling.most_probable_planes(planes[0], sizes[0], grid.shape):
+        weights = [member.weight / sum(member.weight for member in members) for member in members]
+        if sink is None:
+            maps = list(zip(planes, sizes, strict=True))
+            for start, part in resampling.most_probable_planes(maps, grid.shape, weights=weights):
                 labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
         else:
-            for start, probabilities in _mean_planes(planes, sizes, [one.weight for one in members], grid.shape):
+            for start, probabilities in _mean_planes(planes, sizes, weights, grid.shape):
                 part = resampling.most_probable(probabilities)
                 labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
-                if sink is not None:
-                    sink(start, probabilities)
+                sink(start, probabilities)
     labels, postprocess_s = timed(postprocess, labels, grid.voxel_volume_ml, members[0].settings.postprocessing)
     network_s = sum(seconds() for _, seconds in timed_networks)
     return Segmentation(Volume(labels, grid, scan.stored_grid), network_s, postprocess_s)
@@ -132,9 +133,9 @@ def _mean_planes(
     """As `resampling.interpolated_planes` of each, the weighted mean; all come in the same slabs."""
     on_grid = [resampling.interpolated_planes(maps, size, shape) for maps, size in zip(planes, sizes, strict=True)]
     for slabs in zip(*on_grid, strict=True):
-        mean = slabs[0][1] * np.float32(weights[0] / sum(weights))
+        mean = slabs[0][1] * np.float32(weights[0])
         for (_, slab), weight in zip(slabs[1:], weights[1:], strict=True):
-            mean += slab * np.float32(weight / sum(weights))
+            mean += slab * np.float32(weight)
         yield slabs[0][0], mean
 
 

@@ -7,7 +7,7 @@ that the field of view stays the same.
 """
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -134,22 +134,33 @@ def interpolated_planes(
 
 
 def most_probable_planes(
-    planes: Iterable[np.ndarray], size: tuple[int, int, int], shape: tuple[int, int, int], *, slab: int = 16
+    maps: Sequence[tuple[Iterable[np.ndarray], tuple[int, int, int]]],
+    shape: tuple[int, int, int],
+    *,
+    weights: Sequence[float] = (1.0,),
+    slab: int = 16,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """The class numbers, uint8 (n, Y, X), of what `interpolated_planes` would give for probabilities of classes.
+    """The class numbers, uint8 (n, Y, X), of the weighted mean of what `interpolated_planes` would give for each of
+    `maps`: planes of class probabilities, and their size.
 
     Where all neighbours are background with more than one half, so is every point between them: only the rectangle
-    around the rest is interpolated.
+    around the rest is interpolated. `weights`: their sum is 1.
     """
-    to_x, to_y, _ = (interpolation_matrix(old, new, 1) for old, new in zip(size, shape, strict=True))
-    for start, part in _along_z(planes, size[2], shape[2], slab):
-        labels = np.zeros((part.shape[1], shape[1], shape[0]), np.uint8)
-        open_question = (part[0] <= SURELY_BACKGROUND).any(axis=0)
-        if open_question.any():
-            new_y, old_y = _touched(to_y, open_question.any(axis=1))
-            new_x, old_x = _touched(to_x, open_question.any(axis=0))
-            inside = _in_plane(part[:, :, old_y, old_x], to_y[new_y, old_y], to_x[new_x, old_x])
-            labels[:, new_y, new_x] = most_probable(inside)
+    matrices = [[interpolation_matrix(old, new, 1) for old, new in zip(size, shape, strict=True)] for _, size in maps]
+    slabs_of = [_along_z(planes, size[2], shape[2], slab) for planes, size in maps]
+    for slabs in zip(*slabs_of, strict=True):
+        start, count = slabs[0][0], slabs[0][1].shape[1]
+        labels = np.zeros((count, shape[1], shape[0]), np.uint8)
+        questions = [(part[0] <= SURELY_BACKGROUND).any(axis=0) for _, part in slabs]
+        new_y = _hull([_reached(to_y, one.any(axis=1)) for (_, to_y, _), one in zip(matrices, questions, strict=True)])
+        new_x = _hull([_reached(to_x, one.any(axis=0)) for (to_x, _, _), one in zip(matrices, questions, strict=True)])
+        if new_y.stop > new_y.start and new_x.stop > new_x.start:
+            weighted = []
+            for (_, part), (to_x, to_y, _), weight in zip(slabs, matrices, weights, strict=True):
+                old_y, old_x = _needed(to_y, new_y), _needed(to_x, new_x)
+                inside = _in_plane(part[:, :, old_y, old_x], to_y[new_y, old_y], to_x[new_x, old_x])
+                weighted.append(inside * np.float32(weight))
+            labels[:, new_y, new_x] = most_probable(functools.reduce(np.add, weighted))
         yield start, labels
 
 
@@ -193,11 +204,20 @@ def _is_identity(matrix: np.ndarray) -> bool:
     return rows == columns == np.count_nonzero(matrix) and bool((matrix.diagonal() == 1).all())
 
 
-def _touched(matrix: np.ndarray, chosen: np.ndarray) -> tuple[slice, slice]:
-    """The range of new places that a chosen old place has a part in, and the range of old places that those need."""
-    new = np.flatnonzero(matrix[:, chosen].any(axis=1))
-    if not new.size:  # between the old places that a much coarser grid looks at
-        return slice(0, 0), slice(0, 0)
-    new_range = slice(new[0], new[-1] + 1)
-    old = np.flatnonzero(matrix[new_range].any(axis=0))
-    return new_range, slice(old[0], old[-1] + 1)
+def _reached(matrix: np.ndarray, old: np.ndarray) -> slice:
+    """The range of new places that the marked `old` places have a part in; empty between the old places that a much
+    coarser grid looks at."""
+    new = np.flatnonzero(matrix[:, old].any(axis=1))
+    return slice(int(new[0]), int(new[-1]) + 1) if new.size else slice(0, 0)
+
+
+def _needed(matrix: np.ndarray, new: slice) -> slice:
+    """The range of old places that a range of new places is interpolated from."""
+    old = np.flatnonzero(matrix[new].any(axis=0))
+    return slice(int(old[0]), int(old[-1]) + 1)
+
+
+def _hull(ranges: Sequence[slice]) -> slice:
+    """The smallest range that holds all that are not empty."""
+    whole = [one for one in ranges if one.stop > one.start]
+    return slice(min(one.start for one in whole), max(one.stop for one in whole)) if whole else slice(0, 0)

@@ -20,7 +20,8 @@ from pneumoseg.pipeline.sampling import augmentation, interpolation, patches
 from pneumoseg.pipeline.sampling.custom_transforms import apply_transforms
 from pneumoseg.pipeline.settings.schema import Settings
 
-TRAINING, VALIDATION = 0, 1
+TRAINING, VALIDATION, CALIBRATION, COMPARISON = range(4)
+"""Independent random streams."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +94,20 @@ def validation_batches(cases: Sequence[StoredCase], settings: Settings) -> list[
     """
     if settings.patches.shape is None:
         return [_stack([_plain(*tile)], settings) for tile in _tiles(tuple(cases), settings)]
+    samples = _plain_samples(cases, settings, settings.training.validation_patches, VALIDATION)
+    size = settings.patches.batch
+    return [_stack(samples[start : start + size], settings) for start in range(0, len(samples), size)]
+
+
+def plain_batch(cases: Sequence[StoredCase], settings: Settings, count: int, *, stream: int) -> Batch:
+    """`count` fixed patches, as those of `validation_batches`, of a random stream of their own."""
+    return _stack(_plain_samples(cases, settings, count, stream), settings)
+
+
+def _plain_samples(cases: Sequence[StoredCase], settings: Settings, count: int, stream: int) -> list:
     samples = []
-    for index in range(settings.training.validation_patches):
-        rng = np.random.default_rng([settings.seed, VALIDATION, index])
+    for index in range(count):
+        rng = np.random.default_rng([settings.seed, stream, index])
         foreground = len(settings.labels.names) - 1
         label = 1 + index % foreground
         case = cases[(index // foreground) % len(cases)]
@@ -106,8 +118,7 @@ def validation_batches(cases: Sequence[StoredCase], settings: Settings) -> list[
         else:
             corner = patches.random_corner(rng, case.image.shape, shape)
         samples.append(_plain(case, corner, shape))
-    size = settings.patches.batch
-    return [_stack(samples[start : start + size], settings) for start in range(0, len(samples), size)]
+    return samples
 
 
 def _plain(case: StoredCase, corner: patches.Shape, shape: patches.Shape) -> tuple[np.ndarray, np.ndarray]:

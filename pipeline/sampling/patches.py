@@ -5,6 +5,7 @@ smaller than it, and sees air and background there.
 """
 
 import itertools
+import math
 
 import numpy as np
 
@@ -21,6 +22,20 @@ def patch_shape(settings: Settings, volume_shape: Shape) -> Shape:
         divisor = settings.divisor
         return tuple(-(-size // divisor) * divisor for size in volume_shape)
     return tuple(shape) + (1,) * (3 - len(shape))
+
+
+def capped_shape(settings: Settings, largest_voxels: int) -> Shape:
+    """The patch as the network sees it, or a smaller one where it has more than `largest_voxels`: its longest axis is
+    halved until it fits or the divisor forbids. Of the full image, 32 voxels along each axis, 128 for a 2D network."""
+    divisor, nominal = settings.divisor, 128 if settings.dimensions == 2 else 32
+    shape = list(settings.patches.shape or (-(-nominal // divisor) * divisor,) * settings.dimensions)
+    while math.prod(shape) > largest_voxels:
+        halved = [axis for axis, size in enumerate(shape) if size % (2 * divisor) == 0]
+        if not halved:
+            break
+        longest = max(halved, key=lambda axis: shape[axis])
+        shape[longest] //= 2
+    return tuple(shape)
 
 
 def random_corner(rng: np.random.Generator, volume_shape, shape) -> Shape:

@@ -1,5 +1,6 @@
 """What an experiment will cost, before it is begun: time, memory and disk, each a rough estimate."""
 
+import functools
 import itertools
 import math
 import time
@@ -47,8 +48,7 @@ def estimate(settings: Settings, grids: Sequence[Grid], folds: int) -> Cost:
     shape = patches.patch_shape(settings, max(prepared, key=np.prod))
     forward, values = forward_operations(network, shape[: settings.dimensions])
     step = 3.0 * forward * settings.patches.batch
-    rate = _matrix_rate() * CONVOLUTION_EFFICIENCY
-    fold = step * batches.steps_in_epoch(prepared, settings) * settings.training.epochs / rate
+    fold = step_seconds(step) * batches.steps_in_epoch(prepared, settings) * settings.training.epochs
     tiles = sum(len(patches.grid_corners(size, shape, settings.prediction.overlap)) for size in prepared)
     passes = tiles * 2 ** len(settings.prediction.mirror_axes)
     weights = network.count_params() * BYTES
@@ -56,10 +56,16 @@ def estimate(settings: Settings, grids: Sequence[Grid], folds: int) -> Cost:
         parameters=network.count_params(),
         step_tflop=step / 1e12,
         fold_minutes=fold / 60.0,
-        total_minutes=(fold * folds + passes * forward / rate) / 60.0,
+        total_minutes=(fold * folds + step_seconds(passes * forward)) / 60.0,
         memory_gb=training_memory_gb(network, values, settings.patches.batch),
         disk_gb=(sum(float(np.prod(size)) for size in prepared) * 3.0 + folds * 4 * weights) / 1e9,
     )
+
+
+def step_seconds(operations: float) -> float:
+    """The time that so many operations of convolutions take on this processor in float32, estimated by the rate of a
+    matrix product."""
+    return operations / (_matrix_rate() * CONVOLUTION_EFFICIENCY)
 
 
 def require_memory(network: keras.Model, shape: tuple[int, ...], batch: int, *, available_gb: float) -> None:
@@ -99,6 +105,7 @@ def training_memory_gb(network: keras.Model, values: float, batch: int) -> float
     return BASE_GB + (activations + 4.0 * BYTES * network.count_params()) / 1e9
 
 
+@functools.cache
 def _matrix_rate(size: int = 2048) -> float:
     """Floating-point operations per second of a float32 matrix product here, the better of three."""
     matrix = np.ones((size, size), np.float32)

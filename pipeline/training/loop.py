@@ -1,10 +1,12 @@
 """Training a network on stored cases, epoch by epoch, so that an interruption costs at most one."""
 
+import functools
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -28,6 +30,7 @@ from pneumoseg.pipeline.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from pneumoseg.pipeline.training.precision_choice import choose_policy
 from pneumoseg.pipeline.training.step import Trainer, make_trainer
 from pneumoseg.pipeline.training.tensorboard import event_log, log_scalars
 
@@ -57,15 +60,21 @@ def train(
     begin_to_compute()
     folder.mkdir(parents=True, exist_ok=True)
     cost.require_settings_memory(settings, hardware.training_memory_gb())
-    trainer = make_trainer(settings, start_from.network if start_from else None)
+    path = folder / STATE_FOLDER / "checkpoint.npz"
+    fingerprint_in = functools.partial(_fingerprint, cases, validation, settings)
+    checkpoint = load_checkpoint(path) if resume and path.is_file() else None
+    if checkpoint:
+        policy = _policy_of(checkpoint, fingerprint_in, path)
+    else:
+        policy = choose_policy(settings, [case.image.shape for case in cases])
+    trainer = make_trainer(settings, start_from.network if start_from else None, policy=policy)
     if not hardware.gpu_available():
         largest = max((patches.patch_shape(settings, case.image.shape) for case in cases), key=np.prod)
         shape = largest[: settings.dimensions]
         cost.require_memory(trainer.network, shape, settings.patches.batch, available_gb=hardware.memory_gb())
     fixed = batches.validation_batches(validation, settings) if settings.training.monitor == "validation" else []
-    path = folder / STATE_FOLDER / "checkpoint.npz"
-    fingerprint = _fingerprint(cases, validation, settings, trainer.precision)
-    history, best = _restore(path, fingerprint, trainer) if resume else ((), ())
+    fingerprint = fingerprint_in(policy)
+    history, best = _restore(checkpoint, trainer, path) if checkpoint else ((), ())
     with event_log(folder / "tensorboard") as writer:
         for epoch in range(len(history), settings.training.epochs):
             monitored = _monitored(history, settings)
@@ -152,17 +161,21 @@ def _monitored(history: Sequence[dict], settings: Settings) -> list[float]:
     return [row[column] for row in history] if column else []
 
 
-def _restore(path: Path, fingerprint: str, trainer: Trainer) -> tuple[tuple[dict, ...], Arrays]:
+def _policy_of(checkpoint: Checkpoint, fingerprint_in: Callable[[hardware.Policy], str], path: Path) -> hardware.Policy:
+    """The policy in which the checkpoint was made, whichever would be measured to be fastest today. Raises InputError
+    where it is not one of this training."""
+    for policy in get_args(hardware.Policy):
+        if fingerprint_in(policy) == checkpoint.fingerprint:
+            return policy
+    raise InputError(
+        f"{path.parent.parent}: settings, precision, cases or own code changed since the checkpoint; "
+        f"{begin_again(path.parent.parent)}",
+        options=BEGIN_AGAIN,
+    )
+
+
+def _restore(checkpoint: Checkpoint, trainer: Trainer, path: Path) -> tuple[tuple[dict, ...], Arrays]:
     """History and best weights so far; the trainer is put where it stood."""
-    if not path.is_file():
-        return (), ()
-    checkpoint = load_checkpoint(path)
-    if checkpoint.fingerprint != fingerprint:
-        raise InputError(
-            f"{path.parent.parent}: settings, precision, cases or own code changed since the checkpoint; "
-            f"{begin_again(path.parent.parent)}",
-            options=BEGIN_AGAIN,
-        )
     try:
         if checkpoint.best:
             trainer.network.set_weights(checkpoint.best)

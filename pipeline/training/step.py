@@ -73,16 +73,19 @@ class Trainer:
                 variable.assign(value)
 
 
-def make_trainer(settings: Settings, start_from: keras.Model | None = None) -> Trainer:
+def make_trainer(
+    settings: Settings, start_from: keras.Model | None = None, *, policy: hardware.Policy | None = None
+) -> Trainer:
     """A trainer as the settings describe it, with fresh weights from the seed or those of `start_from`.
 
-    Raises InputError where `start_from` is another network, or where the network cannot be deeply supervised.
+    `policy`: the Keras dtype policy, by default the `default_policy`. Raises InputError where `start_from` is another
+    network, or where the network cannot be deeply supervised.
     """
     training = settings.training
     if training.deterministic:
         hardware.compute_deterministically()
     _seed(settings.seed)
-    dtype = _precision(settings)
+    dtype = default_policy(settings) if policy is None else policy
     network = build_network(settings, dtype)
     if start_from is not None:
         _copy_weights(start_from, network)
@@ -108,25 +111,34 @@ def _seed(seed: int) -> None:
         random.seed(seed)
 
 
-def _precision(settings: Settings) -> hardware.Policy:
-    """The Keras dtype policy; InputError for one that gives wrong results here."""
+def default_policy(settings: Settings) -> hardware.Policy:
+    """The Keras dtype policy of the settings; for "auto" the GPU's, or float32 on a processor. Raises InputError for
+    one that gives wrong results here."""
     precision, shape = settings.training.precision, settings.patches.shape
-    dtype = hardware.choose_precision(precision)
     if hardware.gpu_available():
-        return dtype
-    if dtype == "mixed_float16":
+        return hardware.gpu_precision() if precision == "auto" else precision
+    if precision == "mixed_float16":
         raise InputError("training.precision: mixed_float16 needs a GPU, and none was found; use auto")
-    # TensorFlow 2.21 (oneDNN) gives garbage for the bfloat16 gradient of a 3D convolution's weights where the tensor is
-    # 2 voxels wide.
-    widths = [] if shape is None else [shape[0] // 2**level for level in range(len(settings.network.filters))]
-    if dtype == "mixed_bfloat16" and settings.dimensions == 3 and 2 in widths:
-        if precision == "auto":
-            return "float32"
+    if precision == "mixed_bfloat16" and _is_wrong_in_bfloat16(settings):
         raise InputError(
             f"training.precision: mixed_bfloat16 is wrong on processors where a level is 2 voxels wide, as with "
-            f"patches.shape {list(shape or ())} and {len(widths)} levels; use float32 or wider patches"
+            f"patches.shape {list(shape or ())} and {len(settings.network.filters)} levels; use float32 or wider ones"
         )
-    return dtype
+    return "float32" if precision == "auto" else precision
+
+
+def policies_of_processor(settings: Settings) -> list[hardware.Policy]:
+    """The policies that a processor can train in, float32 first."""
+    possible = hardware.has_bfloat16() and not _is_wrong_in_bfloat16(settings)
+    return ["float32", "mixed_bfloat16"] if possible else ["float32"]
+
+
+def _is_wrong_in_bfloat16(settings: Settings) -> bool:
+    """TensorFlow 2.21 (oneDNN) gives garbage for the bfloat16 gradient of a 3D convolution's weights where the tensor
+    is 2 voxels wide."""
+    shape = settings.patches.shape
+    widths = [] if shape is None else [shape[0] // 2**level for level in range(len(settings.network.filters))]
+    return settings.dimensions == 3 and 2 in widths
 
 
 class Supervised(keras.Model):

@@ -3,14 +3,17 @@
     python scripts/benchmark/predict.py WORK --json prediction.json [--skip miscnn] [--repeats 3]
 
 WORK is a folder for what is made once: two phantom CTs of 512 x 512 x 301 and 824 voxels of 0.7 x 0.7 x 1.0 mm, a model
-of the preset covid-3d-unet with weights drawn at random (22.6 million; speed does not depend on their values), and the
-environment of MIScnn 1.4.0. Each measurement is a process of its own: wall-clock seconds from start to end, peak
-resident memory as the system counts it; medians over the repeats.
+of the preset covid-3d-unet with weights drawn at random (22.6 million; speed does not depend on their values), its
+converted and its 8-bit network, and the environment of MIScnn 1.4.0. Each measurement is a process of its own:
+wall-clock seconds from start to end, peak resident memory as the system counts it; medians over the repeats, in which
+all programs and precisions take turns.
 """
 
+import functools
 import json
 import statistics
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -30,32 +33,37 @@ def benchmark(
     repeats: Annotated[int, typer.Option("--repeats", min=1)] = 3,
 ) -> None:
     """Measures pneumoseg, the same with its plain Keras engine, and MIScnn on the same CT."""
-    work = work.resolve()
-    skip = skip or []
-    model = _model(work)
+    from pneumoseg.pipeline.runtime import hardware
+
+    work, skip = work.resolve(), skip or []
+    model = wide_model(work)
     ct = _ct(work, SLICES)
-    _pneumoseg(ct, model, work, "openvino")  # converts the model once
-    ours = [_pneumoseg(ct, model, work, "openvino") for _ in range(repeats)]
-    figures: dict[str, dict] = {"pneumoseg": _medians(ours)}
-    network = figures["pneumoseg"]["network_seconds"]
-    rates = matrix_rates()
-    operations = _network_operations(ct)
-    for name, rate in rates.items():
-        figures["pneumoseg"][f"share_of_{name}_peak"] = operations / network / rate
-    figures["machine"] = {f"{name}_peak_tflops": rate / 1e12 for name, rate in rates.items()}
-    figures["machine"]["network_tflop"] = operations / 1e12
+    precisions = {"float32": True, "bfloat16": hardware.has_bfloat16(), "int8": hardware.has_int8()}
+    programs: dict[str, Callable[[], dict[str, float]]] = {
+        f"pneumoseg {name}": functools.partial(_pneumoseg, ct, model, work, precision=name)
+        for name in (*(name for name, possible in precisions.items() if possible), "auto")
+    }
     if "slices" not in skip:
-        many = [_pneumoseg(_ct(work, MANY_SLICES), model, work, "openvino") for _ in range(repeats)]
-        figures["pneumoseg"] |= {f"{name}_{MANY_SLICES}": _medians(many)[name] for name in ("seconds", "peak_gb")}
+        many = functools.partial(_pneumoseg, _ct(work, MANY_SLICES), model, work)
+        programs[f"pneumoseg auto, {MANY_SLICES} slices"] = functools.partial(many, precision="auto")
     if "keras" not in skip:
-        figures["keras"] = _medians([_pneumoseg(ct, model, work, "keras") for _ in range(repeats)])
+        programs["keras float32"] = functools.partial(_pneumoseg, ct, model, work, engine="keras", precision="float32")
     if "miscnn" not in skip:
-        figures["miscnn"] = _medians([_miscnn(ct, work) for _ in range(repeats)])
+        programs["miscnn"] = functools.partial(_miscnn, ct, work)
+    rates, operations = matrix_rates(), _network_operations(ct)
+    programs["pneumoseg auto"]()  # measures the precisions once
+    rounds = [{name: measure() for name, measure in programs.items()} for _ in range(repeats)]
+    figures = {name: _medians([one[name] for one in rounds]) for name in programs}
+    for name, rate in rates.items():
+        if (one := figures.get(f"pneumoseg {name}")) is not None:
+            one["share_of_peak"] = operations / one["network_seconds"] / rate
+    figures["machine"] = {f"{name}_peak_tops": rate / 1e12 for name, rate in rates.items()}
+    figures["machine"]["network_tflop"] = operations / 1e12
     report(figures, json_file)
 
 
-def _pneumoseg(ct: Path, model: Path, work: Path, engine: str) -> dict[str, float]:
-    mask = work / f"mask_{engine}.nii.gz"
+def _pneumoseg(ct: Path, model: Path, work: Path, *, precision: str, engine: str = "openvino") -> dict[str, float]:
+    mask = work / f"mask_{engine}_{precision}.nii.gz"
     command = [
         sys.executable,
         "-m",
@@ -68,6 +76,8 @@ def _pneumoseg(ct: Path, model: Path, work: Path, engine: str) -> dict[str, floa
         model,
         "--engine",
         engine,
+        "--precision",
+        precision,
     ]
     figures = measured([*command, "--overlap", TILE_OVERLAP, "--overwrite", "--quiet"], REPOSITORY)
     seconds = json.loads(mask.with_name(f"{mask.name}.json").read_text(encoding="utf-8"))["seconds"]
@@ -88,15 +98,19 @@ def _medians(measured: list[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.median(one[name] for one in measured) for name in measured[0]}
 
 
-def _model(work: Path) -> Path:
+def wide_model(work: Path) -> Path:
+    """The model of 22.6 million weights with its 8-bit network; made where it is not there."""
     path = work / "model.keras"
     if not path.is_file():
         from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
         from pneumoseg.pipeline.networks.registry import build_network
+        from pneumoseg.pipeline.prediction.quantization import make_int8_network
+        from pneumoseg.pipeline.sampling.calibration import tiles_of_phantoms
         from pneumoseg.pipeline.settings.loading import load_settings
 
         settings = load_settings("covid-3d-unet")
         save_model(path, TrainedModel(build_network(settings), settings))
+        make_int8_network(path, tiles_of_phantoms(settings), guarded=False)
     return path
 
 
@@ -118,11 +132,11 @@ def _ct(work: Path, slices: int) -> Path:
 def _network_operations(ct: Path) -> float:
     """Operations of the network's convolutions over all tiles of the CT (a multiplication and an addition are two)."""
     from pneumoseg.data_io.formats.reading import open_scan
+    from pneumoseg.pipeline.networks.operations import forward_operations
     from pneumoseg.pipeline.networks.registry import build_network
     from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
     from pneumoseg.pipeline.sampling import patches
     from pneumoseg.pipeline.settings.loading import load_settings
-    from pneumoseg.pipeline.training.cost import forward_operations
 
     settings = load_settings("covid-3d-unet")
     size = Preprocessor(settings.preprocessing).grid(open_scan(ct).grid).shape

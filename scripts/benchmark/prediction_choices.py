@@ -58,6 +58,8 @@ def measure(
     predictions = dict(PREDICTIONS)
     if hardware.has_bfloat16():
         predictions["bfloat16"] = {"precision": "bfloat16"}
+    if hardware.has_int8():
+        predictions["int8"] = {"precision": "int8"}
     rows: list[dict] = []
     for fold, split in enumerate(splits):
         if not RunFolder(run).finished(fold):

@@ -1,6 +1,7 @@
 """Times the training steps of pneumoseg, or of the same network in plain Keras; a process of train.py.
 
-Usage: python train_steps.py PROGRAM WORK STEPS OUTPUT.json, PROGRAM being pneumoseg or keras.
+Usage: python train_steps.py PROGRAM PRESET POLICY WORK STEPS OUTPUT.json, PROGRAM being pneumoseg or keras, POLICY a
+Keras dtype policy.
 """
 
 import json
@@ -12,7 +13,6 @@ from pathlib import Path
 
 from pneumoseg.pipeline.networks.rebuilding import rebuild
 from pneumoseg.pipeline.networks.registry import build_network
-from pneumoseg.pipeline.runtime.hardware import choose_precision
 from pneumoseg.pipeline.sampling import batches
 from pneumoseg.pipeline.settings.loading import load_settings
 from pneumoseg.pipeline.training import losses
@@ -21,10 +21,9 @@ from pneumoseg.pipeline.training.step import make_trainer
 from pneumoseg.scripts.benchmark.batches import prepared_cases
 
 
-def main(program: str, work: str, steps: int, output: str) -> None:
+def main(program: str, preset: str, policy: str, *, work: str, steps: int, output: str) -> None:
     """Writes seconds a patch: of a step alone, and of data and step."""
-    changes = [f"training.steps_per_epoch={steps + 1}"]
-    settings = load_settings("covid-3d-unet", changes)
+    settings = load_settings(preset, [f"training.steps_per_epoch={steps + 1}", f"training.precision={policy}"])
     cases = prepared_cases(Path(work), settings)
     step = _pneumoseg_step(settings) if program == "pneumoseg" else _keras_step(settings)
     batch = batches.make_batch(cases, settings, 0, step=0)
@@ -52,7 +51,7 @@ def _pneumoseg_step(settings) -> Callable:
 def _keras_step(settings) -> Callable:
     from pneumoseg.pipeline.runtime.keras_backend import keras
 
-    network = rebuild(build_network(settings), choose_precision(), plain=True)
+    network = rebuild(build_network(settings), settings.training.precision, plain=True)
     network.compile(
         optimizer=keras.optimizers.Adam(settings.training.learning_rate),
         loss=losses.make_loss(settings.loss, len(settings.labels.names)),
@@ -69,4 +68,4 @@ def _seconds(step: Callable, batch) -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    main(sys.argv[1], sys.argv[2], sys.argv[3], work=sys.argv[4], steps=int(sys.argv[5]), output=sys.argv[6])

@@ -1,4 +1,4 @@
-"""Stored cases that are made in memory, without files to read."""
+"""Stored cases that are made in memory, without files to read; instruction sets and times as they are needed."""
 
 import json
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pneumoseg.pipeline.preprocessing.case_store import StoredCase
+from pneumoseg.pipeline.runtime import hardware, measured_choice
 
 
 @pytest.fixture
@@ -48,3 +49,40 @@ def blocks(make_stored):
         return array
 
     return [make_stored("one", labels(0)), make_stored("two", labels(3))]
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def set_instructions(monkeypatch):
+    """A function that makes the processor have these instruction sets."""
+    return lambda *names: monkeypatch.setattr(hardware, "cpu_flags", lambda: frozenset(names))
+
+
+@pytest.fixture
+def every_precision(set_instructions):
+    """A processor that computes in bfloat16 and in 8 bit."""
+    set_instructions("avx2", "avx512_bf16", "avx512_vnni")
+
+
+@pytest.fixture
+def force_seconds(monkeypatch):
+    """A function from the seconds that the next ways take to the list of those not yet taken; anything else that is
+    timed fails the test."""
+
+    def force(*seconds: float) -> list[float]:
+        left = list(seconds)
+
+        def median(call) -> float:
+            if not left:
+                pytest.fail("timed")
+            call()
+            return left.pop(0)
+
+        monkeypatch.setattr(measured_choice, "median_seconds", median)
+        return left
+
+    return force

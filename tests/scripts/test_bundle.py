@@ -123,7 +123,7 @@ def test_a_bundle_may_replace_itself_and_keeps_what_describes_it(models, tmp_pat
 
 
 def test_models_that_cannot_be_written_leave_the_earlier_ones(models, tmp_path, monkeypatch):
-    from pneumoseg.pipeline.models import bundle
+    from pneumoseg.pipeline.prediction import bundle
 
     assert invoke("bundle", *models, "-o", tmp_path / "bundle")[0] == 0
     before = everything_in(tmp_path)
@@ -225,3 +225,49 @@ def test_a_folder_of_other_things_keeps_them_and_gets_the_card_first(models, tmp
     assert "a bundle of 2 models, without fold_1/model.keras" in " ".join(output.split())
     assert invoke("bundle", *models, "-o", tmp_path / "mine", "--overwrite")[0] == 0
     assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
+
+
+def test_a_bundle_with_8_bit_is_calibrated_beside_the_model_or_on_data(models, tmp_path, monkeypatch, phantoms):
+    """What is made of the tiles is shown in the tests of the pipeline's bundles."""
+    from pneumoseg.pipeline.prediction import bundle
+    from pneumoseg.pipeline.sampling import calibration
+    from pneumoseg.pipeline.sampling.calibration import CalibrationTiles
+
+    given = []
+    monkeypatch.setattr(bundle, "_add_networks", lambda folds, tiles, trust: given.extend(tiles))
+    zeros = np.zeros((1, 16, 16, 8, 1), np.float32)
+    calibration.save_tiles(tmp_path / "calibration.npz", CalibrationTiles(zeros, zeros))
+    for number, flags in enumerate(((), ("--calibrate-on", phantoms))):
+        code, output = invoke("bundle", models[0], "-o", tmp_path / str(number), "--int8", *flags, "--json")
+        assert code == 0, output
+    beside, on_data = given
+    assert beside.calibrating.shape == (1, 16, 16, 8, 1)
+    assert not beside.calibrating.any()
+    assert on_data.calibrating.shape == on_data.comparing.shape == (16, 16, 16, 8, 1)
+    assert on_data.calibrating.std() > 0.1
+    assert invoke("bundle", models[0], "-o", tmp_path / "plain")[0] == 0
+    assert len(given) == 2
+
+
+def test_data_to_calibrate_on_needs_8_bit(models, tmp_path, phantoms):
+    code, output = invoke("bundle", models[0], "-o", tmp_path / "bundle", "--calibrate-on", phantoms)
+    assert (code, "--calibrate-on is for --int8; give both" in output) == (2, True)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_8_bit_without_nncf_is_bundled_without_with_a_warning(models, tmp_path, monkeypatch):
+    import importlib.util
+
+    from pneumoseg.pipeline.prediction import conversion
+    from pneumoseg.pipeline.sampling import calibration
+
+    monkeypatch.setattr(calibration, "tiles_beside", lambda path, settings: None)
+    monkeypatch.setattr(conversion, "converted", lambda path, trust_plugins: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "nncf" else find(name, *more))
+    result = CliRunner().invoke(app, ["bundle", str(models[0]), "-o", str(tmp_path / "bundle"), "--int8", "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["models"] == 1
+    (warning,) = [line for line in result.stderr.splitlines() if "without an 8-bit network" in line]
+    assert "NNCF, which is not installed; install pneumoseg[int8]" in warning
+    assert sorted(everything_in(tmp_path / "bundle")) == ["bundle.json", "fold_0/model.keras"]

@@ -4,6 +4,12 @@ import json
 
 from typer.testing import CliRunner
 
+from pneumoseg.pipeline.models.bundled import bundled_model
+from pneumoseg.pipeline.prediction.converted_files import TIMES, places
+from pneumoseg.pipeline.prediction.precision_choice import times_key
+from pneumoseg.pipeline.runtime import hardware
+from pneumoseg.pipeline.runtime.measured_choice import MeasuredChoice, keep
+from pneumoseg.pipeline.settings.loading import load_settings
 from pneumoseg.scripts.cli import app
 
 
@@ -34,3 +40,25 @@ def test_quiet_prints_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path))
     result = CliRunner().invoke(app, ["info", "--preset", "demo", "--quiet"])
     assert (result.exit_code, result.output) == (0, "")
+
+
+def test_info_shows_what_was_measured_on_this_processor_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path))
+    model = bundled_model() / "fold_1" / "model.keras"
+    ways = ("float32", "int8")
+    for threads, processor in ((77, hardware.processor_key()), (88, "another-2")):
+        with monkeypatch.context() as patch:
+            patch.setattr(hardware, "processor_key", lambda processor=processor: processor)
+            key = times_key(load_settings("demo"), ways, engine="openvino", threads=threads)
+            keep(places(model, TIMES)[1], key, MeasuredChoice("int8", {"float32": 2.0, "int8": 1.0}))
+            keep(
+                tmp_path / "training-times.json",
+                f"tensorflow 2.0, processor {processor}, step {threads}, float32 int8",
+                MeasuredChoice("float32", {"float32": 2.0}),
+            )
+    shown = json.loads(CliRunner().invoke(app, ["info", "--json"]).output)
+    measured = shown["measured"]
+    assert measured["training"] == ["tensorflow 2.0, step 77, float32 int8: float32 (float32 2 s)"]
+    (words,) = [words for words in measured["covid-lungs"] if "threads 77" in words]
+    assert words.endswith("float32 int8: int8 (float32 2 s, int8 1 s)")
+    assert "threads 88" not in json.dumps(measured)

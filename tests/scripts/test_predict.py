@@ -1,5 +1,6 @@
 """`pneumoseg predict` from outside, with a tiny network of random weights."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ import pytest
 
 from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
 from pneumoseg.pipeline.networks.registry import build_network
+from pneumoseg.pipeline.runtime import hardware
+from pneumoseg.pipeline.sampling import calibration
 from pneumoseg.pipeline.settings.loading import load_settings
 
 VOLUMES = 20
@@ -123,7 +126,7 @@ def test_a_bad_flag_is_one_line_and_code_2(cts, model, tmp_path, flags, message)
     ("flags", "choices"),
     [
         (["--engine", "tvm"], "'auto', 'openvino', 'keras'"),
-        (["--precision", "int4"], "'auto', 'float32', 'bfloat16'"),
+        (["--precision", "int4"], "'auto', 'float32', 'bfloat16', 'int8'"),
         (["--format", "mha"], "'nii.gz', 'nii', 'seg.nrrd'"),
     ],
 )
@@ -151,3 +154,39 @@ def test_real_dicom_series_are_segmented_from_their_folders(real_data, model, tm
         for index in ((0, 0, 0), tuple(size - 1 for size in ct.GetSize())):
             expected = ct.TransformIndexToPhysicalPoint(index)
             np.testing.assert_allclose(mask.TransformIndexToPhysicalPoint(index), expected, atol=2e-3)
+
+
+def predict_in_8_bit(cts, model, tmp_path):
+    from typer.testing import CliRunner
+
+    from pneumoseg.scripts.cli import app
+
+    output = tmp_path / "mask.nii.gz"
+    arguments = ["predict", cts / "ct_00.nii.gz", "-o", output, "--model", model, "--precision", "int8", "--json"]
+    return CliRunner().invoke(app, [str(argument) for argument in arguments]), output
+
+
+@pytest.mark.parametrize("instructions", [(), ("avx2", "avx512_bf16")])
+def test_8_bit_on_a_processor_without_is_refused_in_one_line(cts, model, tmp_path, monkeypatch, instructions):
+    monkeypatch.setattr(hardware, "cpu_flags", lambda: frozenset(instructions))
+    result, output = predict_in_8_bit(cts, model, tmp_path)
+    assert result.exit_code == 2
+    assert "int8 needs the engine openvino and a processor with 8-bit instructions (VNNI or AMX)" in result.output
+    assert len(result.output.strip().splitlines()) == 1
+    assert not output.exists()
+
+
+def test_8_bit_without_nncf_goes_on_in_float_with_one_warning(cts, model, tmp_path, monkeypatch):
+    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(hardware, "cpu_flags", lambda: frozenset(("avx2", "avx512_vnni")))
+    monkeypatch.setattr(calibration, "tiles_beside", lambda path, settings: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "nncf" else find(name, *more))
+    result, output = predict_in_8_bit(cts, model, tmp_path)
+    assert result.exit_code == 0, result.output
+    warnings = [line for line in result.stderr.splitlines() if "no int8" in line]
+    assert len(warnings) == 1
+    assert "NNCF, which is not installed; install pneumoseg[int8]); going on in float" in warnings[0]
+    json.loads(result.stdout)
+    manifest = json.loads(output.with_name("mask.nii.gz.json").read_text(encoding="utf-8"))
+    assert (manifest["engine"], manifest["precision"], manifest["tile_seconds"]) == ("openvino", "float32", [{}])

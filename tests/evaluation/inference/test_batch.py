@@ -202,10 +202,12 @@ def test_statistics_probabilities_and_preview(cts, predictor, tmp_path):
 def test_the_manifest_names_the_engine_and_precision_of_every_member_where_they_differ(cts, predictor, tmp_path):
     (result,) = predict([cts / "a.nii.gz"], tmp_path / "one", predictor)
     assert (result.manifest["engine"], result.manifest["precision"]) == ("test", "float32")
-    other = Member(Engine("test", "bfloat16", by_brightness), predictor.settings)
+    assert result.manifest["tile_seconds"] == [{}]
+    other = Member(Engine("test", "bfloat16", by_brightness, {"float32": 2.0, "bfloat16": 1.0}), predictor.settings)
     both = Predictor((*predictor.members, other), {"1": "hash", "2": "hash"})
     (result,) = predict([cts / "a.nii.gz"], tmp_path / "two", both)
     assert (result.manifest["engine"], result.manifest["precision"]) == ("test", ["float32", "bfloat16"])
+    assert result.manifest["tile_seconds"] == [{}, {"float32": 2.0, "bfloat16": 1.0}]
 
 
 @pytest.mark.parametrize("members", [1, 2])

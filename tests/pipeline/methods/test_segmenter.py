@@ -9,8 +9,10 @@ import pytest
 from pneumoseg.data_io.console import warnings_of_this_thread
 from pneumoseg.data_io.datasets.layouts import open_dataset
 from pneumoseg.data_io.phantoms.generate import write_phantoms
+from pneumoseg.pipeline.methods import segmenter as module
 from pneumoseg.pipeline.methods.segmenter import Segmenter
 from pneumoseg.pipeline.runtime.executors import background_threads
+from pneumoseg.pipeline.sampling.calibration import draw_tiles, load_tiles
 from pneumoseg.pipeline.settings.loading import load_settings
 
 
@@ -53,3 +55,18 @@ def test_a_copy_for_another_process_has_no_executor(tmp_path):
         segmenter = Segmenter(settings, tmp_path, executor)
         assert pickle.loads(pickle.dumps(segmenter)) == Segmenter(settings, tmp_path)
         assert segmenter.executor is executor
+
+
+def test_fitting_leaves_tiles_for_an_8_bit_network_beside_the_model(tmp_path, data, monkeypatch):
+    monkeypatch.setattr(module.loop, "train", lambda cases, settings, folder, **options: folder.mkdir())
+    monkeypatch.setattr(module, "save_model", lambda path, trained: path.touch())
+    settings = load_settings("demo", ["patches.shape=[8, 8, 8]"])
+    segmenter = Segmenter(settings, tmp_path / "store")
+    segmenter.fit(open_dataset(data), tmp_path / "run")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["calibration.npz", "model.keras"]
+    found, expected = (
+        load_tiles(tmp_path / "run" / "calibration.npz", settings),
+        draw_tiles(segmenter.prepare(open_dataset(data)), settings),
+    )
+    np.testing.assert_allclose(found.calibrating, expected.calibrating, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found.comparing, expected.comparing, rtol=1e-3, atol=1e-3)

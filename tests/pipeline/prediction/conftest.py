@@ -1,5 +1,6 @@
-"""Model files of a tiny network with random weights."""
+"""Model files of a tiny network with random weights, and its 8-bit network."""
 
+import shutil
 from pathlib import Path
 
 import keras
@@ -8,14 +9,22 @@ import pytest
 
 from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
 from pneumoseg.pipeline.networks.registry import build_network
+from pneumoseg.pipeline.prediction import quantization
+from pneumoseg.pipeline.sampling.calibration import CalibrationTiles
 from pneumoseg.pipeline.settings.loading import load_settings
 
 TINY = ["network.filters=[4, 8]", "patches.shape=[8, 8, 4]", "patches.batch=1"]
 
 
-@pytest.fixture
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
+def write_model(path: Path, *changes: str, precision: str = "float32", seed: int = 0) -> None:
+    settings = load_settings("demo", [*TINY, *changes])
+    keras.utils.set_random_seed(seed)
+    network = build_network(settings, precision)
+    rng = np.random.default_rng(seed)
+    for weight in network.weights:
+        if "moving" in weight.path:
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    save_model(path, TrainedModel(network, settings))
 
 
 @pytest.fixture
@@ -23,15 +32,32 @@ def make_model(tmp_path, own_cache):
     """A function that writes a model file with random weights and moving statistics."""
 
     def make(name: str = "model.keras", *changes: str, precision: str = "float32", seed: int = 0) -> Path:
-        settings = load_settings("demo", [*TINY, *changes])
-        keras.utils.set_random_seed(seed)
-        network = build_network(settings, precision)
-        rng = np.random.default_rng(seed)
-        for weight in network.weights:
-            if "moving" in weight.path:
-                weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-        path = tmp_path / name
-        save_model(path, TrainedModel(network, settings))
-        return path
+        write_model(tmp_path / name, *changes, precision=precision, seed=seed)
+        return tmp_path / name
 
     return make
+
+
+@pytest.fixture(scope="session")
+def random_tiles() -> CalibrationTiles:
+    rng = np.random.default_rng(0)
+    return CalibrationTiles(*(rng.normal(size=(4, 8, 8, 4, 1)).astype(np.float32) for _ in range(2)))
+
+
+@pytest.fixture(scope="session")
+def quantised_once(tmp_path_factory, random_tiles) -> Path:
+    """A model file beside its converted and its 8-bit network, which is made whatever its accuracy."""
+    path = tmp_path_factory.mktemp("quantised") / "model.keras"
+    write_model(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quantization, "_is_accurate", lambda found: True)
+        quantization.make_int8_network(path, random_tiles)
+    return path
+
+
+@pytest.fixture
+def quantised(tmp_path, own_cache, quantised_once) -> Path:
+    """A model file beside its converted and its 8-bit network, all to be changed by the test."""
+    folder = tmp_path / "quantised"
+    shutil.copytree(quantised_once.parent, folder)
+    return folder / "model.keras"

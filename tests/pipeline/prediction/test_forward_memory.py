@@ -116,7 +116,7 @@ def test_a_network_wider_than_its_settings_say_is_found_out(tmp_path, memory_gb,
     with pytest.raises(InputError, match="GB of memory"):
         open_predictor(tmp_path / "model.keras", engine=engine)
     memory_gb(24.0)
-    open_predictor(tmp_path / "model.keras", engine=engine)
+    open_predictor(tmp_path / "model.keras", engine=engine, precision="float32")
 
 
 @pytest.mark.parametrize(

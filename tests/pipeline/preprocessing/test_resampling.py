@@ -85,7 +85,7 @@ def test_labels_from_probabilities_do_not_depend_on_slabs(old, new, slab, thickn
     joined = np.concatenate([part for _, part in maps], axis=1)
     np.testing.assert_allclose(joined.transpose(0, 3, 2, 1), whole, atol=1e-6)
     assert [start for start, _ in maps] == list(range(0, new[2], slab))
-    labels = np.concatenate([part for _, part in resampling.most_probable_planes(planes, old, new, slab=slab)])
+    labels = np.concatenate([part for _, part in resampling.most_probable_planes([(planes, old)], new, slab=slab)])
     ordered = np.sort(whole, axis=0)
     clear = ordered[-1] - ordered[-2] > 1e-5
     np.testing.assert_array_equal(labels.transpose(2, 1, 0)[clear], whole.argmax(axis=0)[clear])

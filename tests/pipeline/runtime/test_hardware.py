@@ -62,3 +62,65 @@ def test_work_that_takes_more_memory_than_there_is_is_refused(monkeypatch):
     message = r"^a large volume would take about 3 GB of memory, this process may use 2\.0; crop it$"
     with pytest.raises(InputError, match=message):
         hardware.require_memory("a large volume", 3.0, remedy="crop it")
+
+
+@pytest.mark.parametrize(
+    ("instructions", "bfloat16", "int8"),
+    [
+        ((), False, False),
+        (("avx2", "avx512f"), False, False),
+        (("avx512_bf16",), True, False),
+        (("amx_bf16",), True, False),
+        (("avx512_vnni",), False, True),
+        (("avx_vnni",), False, True),
+        (("amx_int8",), False, True),
+    ],
+)
+def test_instructions_decide_which_precisions_are_possible(set_instructions, instructions, bfloat16, int8):
+    set_instructions(*instructions)
+    assert (hardware.has_bfloat16(), hardware.has_int8()) == (bfloat16, int8)
+
+
+CPUINFO = """processor\t: 0
+vendor_id\t: GenuineIntel
+model\t\t: 143
+model name\t: Some Processor
+cpu MHz\t\t: 2000.0
+flags\t\t: fpu avx2
+"""
+
+
+@pytest.fixture
+def key_of(tmp_path, monkeypatch):
+    """A function from the text of /proc/cpuinfo and the usable cores to the word for the processor."""
+
+    def key(text: str, cores: int = 2) -> str:
+        (tmp_path / "cpuinfo").write_text(text)
+        with monkeypatch.context() as patch:
+            patch.setattr(hardware, "Path", lambda path: tmp_path / path.rpartition("/")[2])
+            patch.setattr(hardware, "usable_cores", lambda: cores)
+            return hardware.processor_key()
+
+    return key
+
+
+def test_processors_of_one_kind_have_one_word(key_of):
+    key = key_of(CPUINFO)
+    assert key.endswith("-2")
+    assert key_of(CPUINFO + CPUINFO.replace("processor\t: 0", "processor\t: 1").replace("2000.0", "800.0")) == key
+    assert key_of(CPUINFO, cores=4) == key.replace("-2", "-4")
+    for old, new in (("avx2", "avx2 amx_bf16"), ("143", "144"), ("Some", "Other"), ("Intel", "Other")):
+        assert key_of(CPUINFO.replace(old, new)) != key
+
+
+def test_another_system_has_a_word_for_its_processor_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(hardware, "Path", lambda path: tmp_path / "absent")
+    one = hardware.processor_key()
+    monkeypatch.setattr(hardware.platform, "machine", lambda: "arm64")
+    assert hardware.processor_key() != one
+
+
+@pytest.mark.parametrize(("generation", "policy"), [(7, "mixed_float16"), (8, "mixed_bfloat16"), (0, "mixed_float16")])
+def test_a_gpu_computes_in_bfloat16_from_capability_8_on(monkeypatch, generation, policy):
+    monkeypatch.setattr(hardware, "_gpu_generation", lambda: generation)
+    assert hardware.gpu_precision() == policy

@@ -227,3 +227,15 @@ def test_a_failing_worker_says_why(blocks):
     broken = [case for case in blocks if (case.folder / "image.npy").unlink() is None]
     with pytest.raises(FileNotFoundError):
         list(batches.training_batches(broken, small(), 0, workers=1))
+
+
+def test_plain_batches_are_fixed_by_their_stream(blocks):
+    one, again, other = (
+        batches.plain_batch(blocks, small(), 6, stream=stream)
+        for stream in (batches.CALIBRATION, batches.CALIBRATION, batches.COMPARISON)
+    )
+    assert one.images.shape == one.labels.shape == (6, 8, 8, 8, 1)
+    np.testing.assert_array_equal(one.images, again.images)
+    assert not np.array_equal(one.images, other.images)
+    centres = batches.plain_batch(blocks, small("patches.shape=[4, 4, 4]", "network.filters=[4, 8]"), 6, stream=5)
+    assert list(centres.labels[:, 2, 2, 2, 0]) == [1, 2, 3, 1, 2, 3]

@@ -69,3 +69,21 @@ def test_patch_shape_of_slices_and_full_images():
     assert patches.patch_shape(slices, (100, 100, 50)) == (32, 32, 1)
     full = load_settings("demo", ["patches.shape=null", "patches.batch=1"])
     assert patches.patch_shape(full, (33, 40, 1)) == (40, 40, 8)
+
+
+@pytest.mark.parametrize(
+    ("shape", "largest", "expected"),
+    [
+        ("[16, 16, 8]", 2048, (16, 16, 8)),
+        ("[16, 16, 8]", 2047, (8, 16, 8)),
+        ("[16, 16, 8]", 512, (8, 8, 8)),
+        ("[16, 16, 8]", 1, (4, 4, 4)),  # the divisor of three levels
+        ("[12, 16, 8]", 1, (12, 4, 4)),  # half of 12 is not divisible by 4
+        ("[64, 32]", 1024, (32, 32)),
+        ("null", 2**20, (32, 32, 32)),
+        ("null", 2**12, (16, 16, 16)),
+    ],
+)
+def test_a_capped_patch_halves_its_longest_axis_and_keeps_the_divisor(shape, largest, expected):
+    changes = ["network.filters=[2, 2, 4]", f"patches.shape={shape}", "patches.batch=1"]
+    assert patches.capped_shape(load_settings("demo", changes), largest) == expected

@@ -102,6 +102,24 @@ def test_a_checkpoint_of_other_settings_is_refused(blocks, tmp_path):
         loop.train(blocks, tiny("training.epochs=2"), tmp_path / "run", resume=True)
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_resumed_training_keeps_its_precision_whichever_is_fastest_today(blocks, tmp_path, monkeypatch, policy):
+    settings = tiny("training.precision=auto", "training.epochs=1", "training.steps_per_epoch=1")
+    policies = []
+    make_trainer = loop.make_trainer
+
+    def recording(settings, start_from, *, policy):
+        policies.append(policy)
+        return make_trainer(settings, start_from, policy=policy)
+
+    monkeypatch.setattr(loop, "make_trainer", recording)
+    monkeypatch.setattr(loop, "choose_policy", lambda settings, shapes: policy)
+    loop.train(blocks, settings, tmp_path)
+    monkeypatch.setattr(loop, "choose_policy", lambda *_: pytest.fail("chosen again"))
+    loop.train(blocks, settings, tmp_path, resume=True)
+    assert policies == [policy, policy]
+
+
 def test_more_or_fewer_workers_may_go_on(blocks, tmp_path):
     loop.train(blocks, tiny("training.epochs=1"), tmp_path)
     before = (tmp_path / "history.csv").read_bytes()

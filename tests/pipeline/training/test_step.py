@@ -8,7 +8,7 @@ from pneumoseg.pipeline.runtime.tensorflow_backend import OutOfMemory
 from pneumoseg.pipeline.sampling.batches import Batch
 from pneumoseg.pipeline.settings.loading import load_settings
 from pneumoseg.pipeline.training import losses
-from pneumoseg.pipeline.training.step import Supervised, make_trainer
+from pneumoseg.pipeline.training.step import Supervised, default_policy, make_trainer, policies_of_processor
 
 
 def tiny(*changes: str):
@@ -155,13 +155,38 @@ def test_float16_scales_the_loss(batch, monkeypatch):
     assert_equal(weights(other), weights(trainer), atol=0)
 
 
-def test_precisions_that_would_give_wrong_results_are_refused(monkeypatch):
+def test_precisions_that_would_give_wrong_results_are_refused():
     with pytest.raises(InputError, match="mixed_float16 needs a GPU"):
         make_trainer(tiny("training.precision=mixed_float16"))
     with pytest.raises(InputError, match=r"2 voxels wide, as with patches.shape \[8, 8, 8\] and 3 levels"):
         make_trainer(tiny("training.precision=mixed_bfloat16"))
-    monkeypatch.setattr(hardware, "bfloat16_pays", lambda: True)
-    assert make_trainer(tiny("training.precision=auto")).network.layers[1].compute_dtype == "float32"
+
+
+def test_a_policy_is_that_of_the_settings_unless_another_is_given(monkeypatch):
+    wide = ("patches.shape=[16, 8, 8]", "training.precision=auto")
+    assert make_trainer(tiny(*wide)).precision == default_policy(tiny(*wide)) == "float32"
+    trainer = make_trainer(tiny(*wide), policy="mixed_bfloat16")
+    assert (trainer.precision, trainer.network.layers[1].compute_dtype) == ("mixed_bfloat16", "bfloat16")
+    monkeypatch.setattr(hardware, "gpu_available", lambda: True)
+    monkeypatch.setattr(hardware, "gpu_precision", lambda: "mixed_float16")
+    assert default_policy(tiny(*wide)) == "mixed_float16"
+    assert default_policy(tiny("training.precision=mixed_bfloat16")) == "mixed_bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("instructions", "changes", "policies"),
+    [
+        (("amx_bf16",), ("patches.shape=[16, 8, 8]",), ["float32", "mixed_bfloat16"]),
+        (("avx512_bf16",), ("patches.shape=[8, 8]",), ["float32", "mixed_bfloat16"]),
+        (("avx512_bf16",), ("patches.shape=null", "patches.batch=1"), ["float32", "mixed_bfloat16"]),
+        (("avx512_bf16",), ("patches.shape=[8, 8, 8]",), ["float32"]),  # 8, 4 and 2 voxels wide
+        (("avx512f", "avx512_vnni"), ("patches.shape=[16, 8, 8]",), ["float32"]),
+        ((), ("patches.shape=[16, 8, 8]",), ["float32"]),
+    ],
+)
+def test_a_processor_trains_in_bfloat16_where_it_can(set_instructions, instructions, changes, policies):
+    set_instructions(*instructions)
+    assert policies_of_processor(tiny(*changes)) == policies
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,14 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import folder_aside, replace_folder, restore_replaced
 from pneumoseg.pipeline.models.bundle_card import CARD, write_card
 from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
 from pneumoseg.pipeline.networks.rebuilding import rebuild
+from pneumoseg.pipeline.prediction.converted_files import LOCK
+from pneumoseg.pipeline.sampling.calibration import CalibrationTiles
 
 OF_RUNS = ("splits.json", "settings.yaml", "model.keras")
 """Files by which a run or a trained model is recognised."""
@@ -24,9 +27,18 @@ def check_bundle_output(folder: Path, overwrite: bool = False) -> None:
         raise InputError(message, options=("overwrite",))
 
 
-def write_bundle(models: Sequence[TrainedModel], folder: Path, *, overwrite: bool = False) -> float:
-    """Writes the models with their weights in half precision and a card; returns the megabytes of the models.
+def write_bundle(
+    models: Sequence[TrainedModel],
+    folder: Path,
+    *,
+    tiles: Sequence[CalibrationTiles] = (),
+    overwrite: bool = False,
+    trust_plugins: bool = False,
+) -> float:
+    """Writes the models with their weights in half precision and a card; returns the megabytes of all.
 
+    `tiles`: of each model; with them, the converted network and the 8-bit one lie beside each model, so that nothing is
+    converted where the bundle is used. Where one cannot be made there is a warning, and the bundle is without it.
     The models of an earlier bundle are replaced at once, and what else lies in its folder stays. Raises InputError as
     `check_bundle_output`.
     """
@@ -39,8 +51,10 @@ def write_bundle(models: Sequence[TrainedModel], folder: Path, *, overwrite: boo
         for number, model in enumerate(models):
             half = TrainedModel(rebuild(model.network, "float16"), model.settings)
             save_model(bundle / f"fold_{number}" / "model.keras", half)
+        if tiles:
+            _add_networks([bundle / f"fold_{number}" for number in range(len(models))], tiles, trust_plugins)
         write_card(bundle)
-        megabytes = sum(path.stat().st_size for path in bundle.glob("fold_*/model.keras")) / 1e6
+        megabytes = sum(path.stat().st_size for path in bundle.glob("fold_*/**/*") if path.is_file()) / 1e6
         beside = [path for path in _content(folder) if path not in earlier and path.name != CARD]
         if earlier or not beside:
             for path in beside:  # what describes the bundle, such as a README
@@ -50,6 +64,21 @@ def write_bundle(models: Sequence[TrainedModel], folder: Path, *, overwrite: boo
             for path in sorted(bundle.iterdir()):
                 path.rename(folder / path.name)
     return megabytes
+
+
+def _add_networks(folds: Sequence[Path], tiles: Sequence[CalibrationTiles], trust_plugins: bool) -> None:
+    """Puts the converted and the 8-bit network beside each model."""
+    from pneumoseg.pipeline.prediction import conversion, quantization
+
+    conversion.convert_ahead([fold / "model.keras" for fold in folds], trust_plugins)
+    for fold, of_model in zip(folds, tiles, strict=True):
+        try:
+            conversion.converted(fold / "model.keras", trust_plugins)
+            quantization.make_int8_network(fold / "model.keras", of_model, trust_plugins)
+        except (InputError, RuntimeError) as error:  # OpenVINO raises RuntimeError
+            reason = " ".join(str(error).split()).removeprefix(f"{fold / 'model.keras'}: ")
+            log.warning("%s: bundled without an 8-bit network (%s)", fold.name, reason)
+        (fold / LOCK).unlink(missing_ok=True)
 
 
 def models_of_bundle(folder: Path) -> list[Path]:
