@@ -24,7 +24,7 @@ from pneumoseg.pipeline.runtime.measured_choice import MeasuredChoice, in_words,
 from pneumoseg.pipeline.sampling import patches
 from pneumoseg.pipeline.settings.schema import Settings
 
-LARGEST_TILE_VOXELS = 2**19
+LARGEST_TILE_VOXELS = 2**17
 """Larger tiles are timed by a part of them, so that it takes seconds; the order of the precisions is the same."""
 LARGEST_DIFFERENCE = 0.03
 """Of the probabilities, on average: far above rounding (0.003 for 8 bit), far below what a faulty kernel gives."""
