@@ -6,8 +6,8 @@ WORK is a folder for what is made once, as for batches.py. Each program is a pro
 of the preset: first on one batch again and again (a step: the median), then on batches made on the fly (end to end:
 wall-clock seconds of all steps but the first). This program and plain Keras (the same network with Keras's own batch
 normalisation) are measured in float32 and, where the processor has it, in bfloat16. MIScnn is measured on the preset
-covid-3d-unet alone. The shares of the peaks compare three times the forward pass's operations with the machine's rates
-of matrix products.
+covid-3d-unet alone. The share of the peak compares three times the forward pass's operations with the machine's rate of
+matrix products in the same precision.
 """
 
 import json
@@ -49,9 +49,8 @@ def benchmark(
     settings = load_settings(preset)
     forward, _ = forward_operations(build_network(settings), settings.patches.shape or ())
     rates = matrix_rates()
-    for one in figures.values():
-        for name, rate in rates.items():
-            one[f"share_of_{name}_peak"] = 3.0 * forward / rate / one["step_seconds_per_patch"]
+    for name, one in figures.items():
+        one["share_of_peak"] = 3.0 * forward / rates[name.split()[-1]] / one["step_seconds_per_patch"]
     figures["machine"] = {f"{name}_peak_tflops": rate / 1e12 for name, rate in rates.items()}
     report(figures, json_file)
 
