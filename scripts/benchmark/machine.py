@@ -37,8 +37,9 @@ def matrix_rates() -> dict[str, float]:
     rates = {"float32": 0.0, "bfloat16": 0.0, "int8": 0.0}
     for size in MATRIX_SIZES:
         matrix = np.random.default_rng(0).uniform(-1, 1, (size, size)).astype(np.float32)
-        products = [(precision, _product(matrix, precision)) for precision in rates]
-        for precision, product in (*products, ("float32", functools.partial(np.matmul, matrix, matrix))):
+        products: list[tuple[str, Callable[[], object]]] = [("float32", functools.partial(np.matmul, matrix, matrix))]
+        products += [(precision, _product(matrix, precision)) for precision in rates]
+        for precision, product in products:
             rates[precision] = max(rates[precision], 2.0 * size**3 / _shortest(product))
     return rates
 
