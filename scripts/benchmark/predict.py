@@ -50,10 +50,10 @@ def benchmark(
         programs["keras float32"] = functools.partial(_pneumoseg, ct, model, work, engine="keras", precision="float32")
     if "miscnn" not in skip:
         programs["miscnn"] = functools.partial(_miscnn, ct, work)
-    rates, operations = matrix_rates(), _network_operations(ct)
     programs["pneumoseg auto"]()  # measures the precisions once
     rounds = [{name: measure() for name, measure in programs.items()} for _ in range(repeats)]
     figures = {name: _medians([one[name] for one in rounds]) for name in programs}
+    rates, operations = matrix_rates(), _network_operations(ct)  # last: what is held here counts in started processes
     for name, rate in rates.items():
         if (one := figures.get(f"pneumoseg {name}")) is not None:
             one["share_of_peak"] = operations / one["network_seconds"] / rate
