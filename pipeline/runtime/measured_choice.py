@@ -11,8 +11,9 @@ from pneumoseg.data_io.console import log
 from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.json_files import read_json
 
-CALLS = 3
-"""Timed calls of each way; their median counts, so that a single disturbance decides nothing."""
+CALLS, TIMED_S = 3, 0.4
+"""Timed calls of each way, at least, and their time, where they are quick: their median counts, so that a short
+disturbance decides nothing."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,10 @@ def quickest(
     return MeasuredChoice(min(seconds, key=seconds.__getitem__), seconds)
 
 
-def median_seconds(call: Callable[[], object], calls: int = CALLS) -> float:
-    """The median wall-clock time of several calls."""
-    taken = []
-    for _ in range(calls):
+def median_seconds(call: Callable[[], object]) -> float:
+    """The median wall-clock time of several calls: three, or up to fifteen quick ones, until they have taken 0.4 s."""
+    taken: list[float] = []
+    while len(taken) < CALLS or (sum(taken) < TIMED_S and len(taken) < 5 * CALLS):
         started = time.perf_counter()
         call()
         taken.append(time.perf_counter() - started)
