@@ -4,6 +4,7 @@ A converted network lies beside the model file, or in the user's cache folder wh
 whose name is made of the model file's content, so that another model never finds it.
 """
 
+import functools
 import json
 import os
 import shutil
@@ -32,8 +33,16 @@ TIMES = "-times.json"
 
 def places(model: Path, ending: str = "") -> list[Path]:
     """The paths that what belongs to a model file may have: beside it, and in the user's cache folder."""
-    name = f"openvino-{FORMAT}-{sha256_of(model)[:24]}{ending}"
+    state = model.stat()
+    content = _content_hash(model, state.st_ino, state.st_size, state.st_mtime_ns)
+    name = f"openvino-{FORMAT}-{content[:24]}{ending}"
     return [model.parent / name, cache_folder() / "openvino" / name]
+
+
+@functools.lru_cache(maxsize=64)
+def _content_hash(model: Path, *state: int) -> str:
+    """Asked for several times while a model is opened: computed once for each `state` of the file."""
+    return sha256_of(model)
 
 
 def first_writable(paths: list[Path]) -> Path | None:

@@ -150,6 +150,7 @@ def _make_int8_networks(files: Sequence[Path], settings: Settings, trust_plugins
     try:
         for file in files:
             if quantization.int8_network(file) is None:
+                quantization.require_nncf()  # before tiles are made
                 tiles = calibration.tiles_beside(file, settings)
                 quantization.make_int8_network(file, tiles, trust_plugins)
     except (InputError, RuntimeError) as error:  # OpenVINO raises RuntimeError

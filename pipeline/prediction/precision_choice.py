@@ -19,8 +19,15 @@ from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.pipeline.prediction.agreement import agreement
 from pneumoseg.pipeline.prediction.converted_files import TIMES, first_writable, places
 from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
-from pneumoseg.pipeline.runtime import hardware
-from pneumoseg.pipeline.runtime.measured_choice import MeasuredChoice, in_words, keep, quickest, recall, recall_all
+from pneumoseg.pipeline.runtime.measured_choice import (
+    MeasuredChoice,
+    in_words,
+    keep,
+    known_here,
+    processor_part,
+    quickest,
+    recall,
+)
 from pneumoseg.pipeline.sampling import patches
 from pneumoseg.pipeline.settings.schema import Settings
 
@@ -70,9 +77,8 @@ def fastest_precision(
 
 def known_choices(path: Path) -> list[str]:
     """What has been measured on this kind of processor for a model file, in words."""
-    times = {key: choice for place in places(path, TIMES)[::-1] for key, choice in recall_all(place).items()}
-    here = f"processor {hardware.processor_key()}, "
-    return [f"{key.replace(here, '')}: {in_words(choice)}" for key, choice in times.items() if here in key]
+    times = {key: words for place in places(path, TIMES)[::-1] for key, words in known_here(place).items()}
+    return [f"{key}: {words}" for key, words in times.items()]
 
 
 def timed_tiles(settings: Settings) -> tuple[tuple[int, ...], int]:
@@ -87,7 +93,7 @@ def times_key(settings: Settings, precisions: Sequence[str], *, engine: str, thr
     return ", ".join(
         (
             f"{engine} {importlib.metadata.version('openvino' if engine == 'openvino' else 'tensorflow')}",
-            f"processor {hardware.processor_key()}",
+            processor_part(),
             f"threads {threads or 'all'}",
             f"tile {'x'.join(map(str, settings.patches.shape or ('full',)))}",
             f"batch {settings.prediction.batch}",

@@ -47,10 +47,15 @@ def make_int8_network(
     False: whatever it gives, to measure its speed. Raises InputError where NNCF is missing or cannot quantise the
     network, and where the network does not agree then.
     """
-    if importlib.util.find_spec("nncf") is None:
-        raise InputError("8-bit networks are made by NNCF, which is not installed; install pneumoseg[int8]")
+    require_nncf()
     source = converted(path, trust_plugins)
     return make_folder(path, functools.partial(_write, path, source, tiles, guarded), ending=INT8)
+
+
+def require_nncf() -> None:
+    """Raises InputError where NNCF is missing."""
+    if importlib.util.find_spec("nncf") is None:
+        raise InputError("8-bit networks are made by NNCF, which is not installed; install pneumoseg[int8]")
 
 
 def _write(path: Path, source: Path, tiles: CalibrationTiles, guarded: bool, folder: Path) -> None:

@@ -159,11 +159,7 @@ def _gpu_generation() -> int:
 def description() -> dict:
     """The class of hardware, without anything that names the machine or its user."""
     flags = cpu_flags()
-    units = [
-        name
-        for name in ("amx_bf16", "amx_int8", "avx512_bf16", "avx512_vnni", "avx_vnni", "avx512f", "avx2")
-        if name in flags
-    ]
+    units = [name for name in INSTRUCTIONS if name in flags]
     from pneumoseg.pipeline.runtime.keras_backend import keras
 
     return {

@@ -10,6 +10,7 @@ from typing import Any
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.json_files import read_json
+from pneumoseg.pipeline.runtime import hardware
 
 CALLS, TIMED_S = 3, 0.4
 """Timed calls of each way, at least, and their time, where they are quick: their median counts, so that a short
@@ -90,6 +91,17 @@ def recall_all(path: Path) -> dict[str, MeasuredChoice]:
         except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
             continue
     return choices
+
+
+def known_here(path: Path) -> dict[str, str]:
+    """What a file holds of this kind of processor: the choices in words, by key without the processor."""
+    here = f"{processor_part()}, "
+    return {key.replace(here, ""): in_words(choice) for key, choice in recall_all(path).items() if here in key}
+
+
+def processor_part() -> str:
+    """The part of a key that names the kind of processor."""
+    return f"processor {hardware.processor_key()}"
 
 
 def keep(path: Path, key: str, choice: MeasuredChoice) -> None:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -31,7 +30,7 @@ from pneumoseg.pipeline.training.checkpoint import (
     save_checkpoint,
 )
 from pneumoseg.pipeline.training.precision_choice import choose_policy
-from pneumoseg.pipeline.training.step import Trainer, make_trainer
+from pneumoseg.pipeline.training.step import Trainer, make_trainer, possible_policies
 from pneumoseg.pipeline.training.tensorboard import event_log, log_scalars
 
 STATE_FOLDER = ".training"
@@ -64,7 +63,7 @@ def train(
     fingerprint_in = functools.partial(_fingerprint, cases, validation, settings)
     checkpoint = load_checkpoint(path) if resume and path.is_file() else None
     if checkpoint:
-        policy = _policy_of(checkpoint, fingerprint_in, path)
+        policy = _policy_of(checkpoint, possible_policies(settings), fingerprint_in, path=path)
     else:
         policy = choose_policy(settings, [case.image.shape for case in cases])
     trainer = make_trainer(settings, start_from.network if start_from else None, policy=policy)
@@ -161,10 +160,16 @@ def _monitored(history: Sequence[dict], settings: Settings) -> list[float]:
     return [row[column] for row in history] if column else []
 
 
-def _policy_of(checkpoint: Checkpoint, fingerprint_in: Callable[[hardware.Policy], str], path: Path) -> hardware.Policy:
-    """The policy in which the checkpoint was made, whichever would be measured to be fastest today. Raises InputError
-    where it is not one of this training."""
-    for policy in get_args(hardware.Policy):
+def _policy_of(
+    checkpoint: Checkpoint,
+    policies: Sequence[hardware.Policy],
+    fingerprint_in: Callable[[hardware.Policy], str],
+    *,
+    path: Path,
+) -> hardware.Policy:
+    """The one of `policies` in which the checkpoint was made, whichever would be measured to be fastest today. Raises
+    InputError where it is none of them, or the checkpoint that of another training."""
+    for policy in policies:
         if fingerprint_in(policy) == checkpoint.fingerprint:
             return policy
     raise InputError(

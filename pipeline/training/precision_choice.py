@@ -13,11 +13,20 @@ from pneumoseg.data_io.storage.cache import cache_folder
 from pneumoseg.pipeline.networks.operations import forward_operations
 from pneumoseg.pipeline.networks.registry import build_network
 from pneumoseg.pipeline.runtime import hardware
-from pneumoseg.pipeline.runtime.measured_choice import MeasuredChoice, in_words, keep, quickest, recall, recall_all
+from pneumoseg.pipeline.runtime.keras_backend import keras
+from pneumoseg.pipeline.runtime.measured_choice import (
+    MeasuredChoice,
+    in_words,
+    keep,
+    known_here,
+    processor_part,
+    quickest,
+    recall,
+)
 from pneumoseg.pipeline.sampling import batches, patches
 from pneumoseg.pipeline.settings.schema import Settings
 from pneumoseg.pipeline.training.cost import step_seconds
-from pneumoseg.pipeline.training.step import default_policy, make_trainer, policies_of_processor
+from pneumoseg.pipeline.training.step import make_trainer, possible_policies
 
 SHORT_RUN_S = 600.0
 """A run expected to be shorter is not worth the time that measuring takes."""
@@ -35,14 +44,14 @@ def choose_policy(settings: Settings, shapes: Sequence[patches.Shape]) -> hardwa
     been measured to be fastest, on this kind of processor with this network and patch; what is not known yet is
     measured, unless the run is expected to take less than ten minutes: that is trained in float32.
     """
-    policies = policies_of_processor(settings)
-    if settings.training.precision != "auto" or hardware.gpu_available() or len(policies) == 1:
-        return default_policy(settings)
+    policies = possible_policies(settings)
+    if len(policies) == 1:
+        return policies[0]
     path, key = cache_folder() / TIMES_FILE, _key(settings, policies)
     choice = recall(path, key)
     if choice is None or choice.name not in policies:
         network = build_network(settings)
-        seconds = functools.partial(_expected_s, forward_operations, network)
+        seconds = functools.partial(_expected_s, network)
         steps = batches.steps_in_epoch(shapes, settings) * settings.training.epochs
         shape = patches.patch_shape(settings, max(shapes, key=np.prod))[: settings.dimensions]
         if steps * seconds(shape, settings.patches.batch) < SHORT_RUN_S:
@@ -55,13 +64,12 @@ def choose_policy(settings: Settings, shapes: Sequence[patches.Shape]) -> hardwa
 
 def known_policies() -> list[str]:
     """What has been measured on this kind of processor, in words."""
-    here = f"processor {hardware.processor_key()}, "
-    choices = recall_all(cache_folder() / TIMES_FILE)
-    return [f"{key.replace(here, '')}: {in_words(choice)}" for key, choice in choices.items() if here in key]
+    return [f"{key}: {words}" for key, words in known_here(cache_folder() / TIMES_FILE).items()]
 
 
-def _expected_s(operations, network, shape: patches.Shape, batch: int) -> float:
-    return step_seconds(3.0 * batch * operations(network, tuple(shape))[0])
+def _expected_s(network: keras.Model, shape: patches.Shape, batch: int) -> float:
+    """The time that a step on `batch` patches of that shape is expected to take in float32."""
+    return step_seconds(3.0 * batch * forward_operations(network, shape)[0])
 
 
 def _measured(
@@ -110,4 +118,4 @@ def _key(settings: Settings, policies: Sequence[str]) -> str:
     ]
     what = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
     version = importlib.metadata.version("tensorflow")
-    return f"tensorflow {version}, processor {hardware.processor_key()}, step {what}, {' '.join(policies)}"
+    return f"tensorflow {version}, {processor_part()}, step {what}, {' '.join(policies)}"

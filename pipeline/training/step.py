@@ -127,6 +127,14 @@ def default_policy(settings: Settings) -> hardware.Policy:
     return "float32" if precision == "auto" else precision
 
 
+def possible_policies(settings: Settings) -> list[hardware.Policy]:
+    """The policies that this training may have here: the `default_policy`, and on a processor for "auto" those that it
+    can train in. Raises InputError as `default_policy`."""
+    if settings.training.precision != "auto" or hardware.gpu_available():
+        return [default_policy(settings)]
+    return policies_of_processor(settings)
+
+
 def policies_of_processor(settings: Settings) -> list[hardware.Policy]:
     """The policies that a processor can train in, float32 first."""
     possible = hardware.has_bfloat16() and not _is_wrong_in_bfloat16(settings)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pneumoseg.pipeline.prediction.engines import Precision
+from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.runtime.timing import timed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,6 +31,14 @@ def measured(command: list, folder: Path, **variables: str) -> dict[str, float]:
     if status != 0:
         raise SystemExit(f"failed: {' '.join(map(str, command))}")
     return {"seconds": seconds, "peak_gb": usage.ru_maxrss * 1024 / 1e9}
+
+
+def precisions() -> list[Precision]:
+    """The precisions that this processor can predict in."""
+    possible: list[Precision] = ["float32"]
+    possible += ["bfloat16"] if hardware.has_bfloat16() else []
+    possible += ["int8"] if hardware.has_int8() else []
+    return possible
 
 
 def matrix_rates() -> dict[str, float]:

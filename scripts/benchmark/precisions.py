@@ -16,6 +16,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from pneumoseg.scripts.benchmark.machine import precisions
 from pneumoseg.scripts.benchmark.predict import wide_model
 
 SMALL_TILES, LARGE_TILES = ([128, 128, 16], [96, 96, 32]), ([160, 160, 80], [128, 128, 32])
@@ -57,23 +58,19 @@ def _measure(name: str, model: Path, tile: list[int], threads: int, calls: int) 
     import numpy as np
 
     from pneumoseg.pipeline.models.model_file import read_settings
-    from pneumoseg.pipeline.prediction.engines import Precision, open_engine
-    from pneumoseg.pipeline.runtime import hardware
+    from pneumoseg.pipeline.prediction.engines import open_engine
     from pneumoseg.pipeline.runtime.timing import timed
     from pneumoseg.pipeline.settings.loading import change_settings
 
     settings = change_settings(read_settings(model), [f"patches.shape={tile}"], name)
     choice = open_engine([model], settings, threads=threads).precision
-    precisions: list[Precision] = ["float32"]
-    precisions += ["bfloat16"] if hardware.has_bfloat16() else []
-    precisions += ["int8"] if hardware.has_int8() else []
     networks = {
         precision: open_engine([model], settings, precision=precision, threads=threads).network
-        for precision in precisions
+        for precision in precisions()
     }
     image = np.random.default_rng(0).normal(size=(1, *tile, 1)).astype(np.float32)
     rounds = [{precision: timed(network, image)[1] for precision, network in networks.items()} for _ in range(calls)]
-    seconds: dict[str, float] = {name: statistics.median(one[name] for one in rounds) for name in precisions}
+    seconds: dict[str, float] = {name: statistics.median(one[name] for one in rounds) for name in networks}
     loss = seconds[choice] / min(seconds.values()) - 1.0
     where = {"network": name, "tile": "x".join(map(str, tile)), "threads": threads}
     return where | seconds | {"choice": choice, "loss": loss}

@@ -19,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from pneumoseg.scripts.benchmark.machine import REPOSITORY, matrix_rates, measured, report
+from pneumoseg.scripts.benchmark.machine import REPOSITORY, matrix_rates, measured, precisions, report
 
 SPACING_MM = (0.7, 0.7, 1.0)
 SLICES, MANY_SLICES = 301, 824
@@ -33,15 +33,12 @@ def benchmark(
     repeats: Annotated[int, typer.Option("--repeats", min=1)] = 3,
 ) -> None:
     """Measures pneumoseg, the same with its plain Keras engine, and MIScnn on the same CT."""
-    from pneumoseg.pipeline.runtime import hardware
-
     work, skip = work.resolve(), skip or []
     model = wide_model(work)
     ct = _ct(work, SLICES)
-    precisions = {"float32": True, "bfloat16": hardware.has_bfloat16(), "int8": hardware.has_int8()}
     programs: dict[str, Callable[[], dict[str, float]]] = {
         f"pneumoseg {name}": functools.partial(_pneumoseg, ct, model, work, precision=name)
-        for name in (*(name for name, possible in precisions.items() if possible), "auto")
+        for name in (*precisions(), "auto")
     }
     if "slices" not in skip:
         many = functools.partial(_pneumoseg, _ct(work, MANY_SLICES), model, work)

@@ -38,6 +38,15 @@ def make_model(tmp_path, own_cache):
     return make
 
 
+@pytest.fixture
+def model(tmp_path, own_cache):
+    """Any file: where a model's content alone counts, or networks are test doubles."""
+    (tmp_path / "models").mkdir()
+    path = tmp_path / "models" / "model.keras"
+    path.write_bytes(b"one")
+    return path
+
+
 @pytest.fixture(scope="session")
 def random_tiles() -> CalibrationTiles:
     rng = np.random.default_rng(0)

@@ -9,15 +9,6 @@ from pneumoseg.pipeline.prediction import converted_files
 from pneumoseg.pipeline.prediction.converted_files import first_writable, make_folder, places, whole_folder
 
 
-@pytest.fixture
-def model(tmp_path, own_cache):
-    """Any file: what belongs to it depends on its content alone."""
-    (tmp_path / "models").mkdir()
-    path = tmp_path / "models" / "model.keras"
-    path.write_bytes(b"one")
-    return path
-
-
 def write(folder) -> None:
     (folder / "network.xml").write_text("layers")
     (folder / "network.bin").write_text("weights")

@@ -17,15 +17,6 @@ NAMES = ("float32", "bfloat16", "int8")
 
 
 @pytest.fixture
-def model(tmp_path, own_cache):
-    """Any file: networks are test doubles here."""
-    (tmp_path / "models").mkdir()
-    path = tmp_path / "models" / "model.keras"
-    path.write_bytes(b"one")
-    return path
-
-
-@pytest.fixture
 def choose(model, monkeypatch):
     """A function that chooses among networks whose first class has the probability 1, or another by name."""
     tile_of_ct = precision_choice._tile

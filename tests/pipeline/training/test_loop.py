@@ -116,8 +116,18 @@ def test_a_resumed_training_keeps_its_precision_whichever_is_fastest_today(block
     monkeypatch.setattr(loop, "choose_policy", lambda settings, shapes: policy)
     loop.train(blocks, settings, tmp_path)
     monkeypatch.setattr(loop, "choose_policy", lambda *_: pytest.fail("chosen again"))
+    monkeypatch.setattr(hardware, "has_bfloat16", lambda: True)
     loop.train(blocks, settings, tmp_path, resume=True)
     assert policies == [policy, policy]
+
+
+def test_a_checkpoint_in_a_precision_that_is_wrong_here_is_refused(blocks, tmp_path, monkeypatch):
+    settings = tiny("training.precision=auto", "training.epochs=1", "training.steps_per_epoch=1")
+    monkeypatch.setattr(loop, "choose_policy", lambda settings, shapes: "mixed_bfloat16")
+    loop.train(blocks, settings, tmp_path)
+    monkeypatch.setattr(hardware, "has_bfloat16", lambda: False)
+    with pytest.raises(InputError, match="begin again"):
+        loop.train(blocks, settings, tmp_path, resume=True)
 
 
 def test_more_or_fewer_workers_may_go_on(blocks, tmp_path):

@@ -32,7 +32,7 @@ def batches_seen(every_precision, own_cache, monkeypatch):
 
     monkeypatch.setattr(precision_choice, "make_trainer", make_trainer)
     monkeypatch.setattr(precision_choice, "build_network", lambda settings: None)
-    monkeypatch.setattr(precision_choice, "_expected_s", lambda operations, network, shape, batch: 1.0)
+    monkeypatch.setattr(precision_choice, "_expected_s", lambda network, shape, batch: 1.0)
     return seen
 
 
@@ -147,7 +147,7 @@ def test_long_steps_are_timed_on_smaller_patches(batches_seen, force_seconds, mo
     monkeypatch.setattr(
         precision_choice,
         "_expected_s",
-        lambda operations, network, shape, batch: batch * volume(shape) / voxels_a_second,
+        lambda network, shape, batch: batch * volume(shape) / voxels_a_second,
     )
     force_seconds(2.0, 1.0)
     choose_policy(tiny(), SHAPES)
