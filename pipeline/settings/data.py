@@ -12,9 +12,12 @@ from pneumoseg.pipeline.settings.field_types import (
     Count,
     Group,
     Labels,
+    Level,
     Name,
     NotNegativeRange,
+    Pairs,
     Plugins,
+    Positive,
     PositiveRange,
     Share,
     Spacing,
@@ -23,7 +26,11 @@ from pneumoseg.pipeline.settings.field_types import (
 
 
 class LabelSettings(Group):
-    """The classes, in the order of their numbers in the masks; 0 is the background."""
+    """The classes, in the order of their numbers in the masks; 0 is the background.
+
+    `merge`: the class of values in the datasets' masks, such as {1: 1, 2: 1, 3: 1} for one class of three labels; other
+    values stay as they are.
+    """
 
     names: Annotated[tuple[Name, ...], Field(max_length=256)] = LUNG_LABELS.names
     colours: Annotated[tuple[tuple[ClassNumber, ClassNumber, ClassNumber], ...], Field(max_length=256)] = (
@@ -32,6 +39,7 @@ class LabelSettings(Group):
     mirror_pairs: Annotated[tuple[tuple[ClassNumber, ClassNumber], ...], Field(max_length=128)] = (
         LUNG_LABELS.mirror_pairs
     )
+    merge: Annotated[Pairs, Field(max_length=1000)] = ()
 
     @property
     def table(self) -> LabelTable:
@@ -41,31 +49,45 @@ class LabelSettings(Group):
     @model_validator(mode="after")
     def _is_a_table(self):
         LabelTable(self.names, self.colours, self.mirror_pairs)
+        if wrong := sorted({label for _, label in self.merge if label >= len(self.names)}):
+            raise ValueError(f"merge gives classes below {len(self.names)}, the number of classes, found {wrong}")
         return self
 
 
 class DataSettings(Group):
     """How files are read. `grid`: the form of a NIfTI header that places the voxels, where both forms are set; see
-    data_io/formats/nifti_placement.py."""
+    data_io/formats/nifti_placement.py. `cases`: "slices" makes each slice across `patches.axis` a case of its own."""
 
     grid: GridForm = "sform"
+    cases: Literal["volumes", "slices"] = "volumes"
 
 
 class PreprocessingSettings(Group):
     """From HU on the scanner's grid to 0..1 on the network's grid.
 
-    `window_hu` becomes 0..1. A volume with values in 0..255 is read as windowed by `windowed_source_hu`. `spacing_mm`
-    null keeps the grid of each volume. `image_order` is the spline order of the
-    resampling (labels are resampled class by class). `steps`: user-defined functions, "module:function", applied after
-    the window; see pipeline/preprocessing/preprocessor.py. `equalise`: volumes whose slices are equalised
+    `values`: what the images hold: "hu", where a volume with values in 0..255 is read as windowed by
+    `windowed_source_hu`, or "picture", grey values or colours of 0..255 that are no HU and become 0..1. `channels` of
+    the images: 1 turns colours to grey, 3 repeats a grey channel. `window_hu` becomes 0..1; each of
+    `further_windows_hu` makes a further channel. `spacing_mm` null keeps the grid of each volume. `size`: voxels along
+    x, y, z in place of the spacing, null along an axis that is kept; of such axes only every `every`-th voxel is read.
+    `image_order` is the spline order of the resampling (labels are resampled class by class). `normalisation`:
+    "z-score" by each image's mean and standard deviation, "dataset" by those of the training cases, which the training
+    puts into `statistics` (one pair for each channel), or "none". `steps`: user-defined functions, "module:function",
+    applied after the window; see pipeline/preprocessing/preprocessor.py. `equalise`: volumes whose slices are equalised
     (CLAHE) on the network's grid: "never", "hu" (volumes in HU, for a network trained on equalised slices) or "always".
     """
 
+    values: Literal["hu", "picture"] = "hu"
+    channels: Annotated[int, Field(ge=1, le=64)] = 1
     window_hu: Window = (-1250.0, 250.0)
+    further_windows_hu: Annotated[tuple[Window, ...], Field(max_length=16)] = ()
     windowed_source_hu: Window = (-1250.0, 250.0)
     spacing_mm: tuple[Spacing, Spacing, Spacing] | None = (1.58, 1.58, 2.70)
+    size: tuple[Count | None, Count | None, Count | None] | None = None
+    every: Count = 1
     image_order: Literal[0, 1, 3] = 3
-    normalisation: Literal["z-score", "none"] = "z-score"
+    normalisation: Literal["z-score", "dataset", "none"] = "z-score"
+    statistics: Annotated[tuple[tuple[Level, Positive], ...], Field(max_length=2048)] | None = None
     steps: Plugins = ()
     equalise: Literal["never", "hu", "always"] = "never"
 
@@ -73,9 +95,11 @@ class PreprocessingSettings(Group):
 class PatchSettings(Group):
     """The patches that the network is trained on.
 
-    `shape` in voxels: three numbers, or two for a 2D network on axial slices; null is the full image. `sampling`:
+    `shape` in voxels: three numbers, or two for a 2D network on slices across `axis` (0 sagittal, 1 coronal, 2 axial);
+    null is the full image. `neighbours`: slices on each side that a 2D network sees as further channels. `sampling`:
     "random" positions, or every tile of a "grid" once an epoch. With random sampling, `foreground_share` of the patches
-    is centred on a voxel of `foreground_labels`.
+    is centred on a voxel of `foreground_labels`. `empty`: "drop" leaves out the tiles of a grid, and the slices that
+    are cases, without a voxel of `foreground_labels`.
     """
 
     shape: Annotated[tuple[Count, ...], Field(max_length=10)] | None = (160, 160, 80)
@@ -83,6 +107,9 @@ class PatchSettings(Group):
     sampling: Literal["random", "grid"] = "random"
     foreground_share: Share = 0.0
     foreground_labels: Labels = (3,)
+    axis: Literal[0, 1, 2] = 2
+    neighbours: Annotated[int, Field(ge=0, le=16)] = 0
+    empty: Literal["keep", "drop"] = "keep"
 
     @model_validator(mode="after")
     def _two_or_three_axes(self):
@@ -90,6 +117,11 @@ class PatchSettings(Group):
             raise ValueError(f"shape has two or three numbers, found {list(self.shape)}")
         if self.shape is None and self.batch != 1:
             raise ValueError("full images differ in shape, so that batch must be 1")
+        if self.neighbours and len(self.shape or ()) != 2:
+            raise ValueError(
+                f"neighbours are further channels of a 2D network, whose shape has two numbers, found "
+                f"{self.shape and list(self.shape)}"
+            )
         return self
 
 
@@ -97,7 +129,7 @@ class AugmentationSettings(Group):
     """Random changes of each training patch. `probability` is that of each change except mirroring; a range whose ends
     equal the neutral value switches a change off. Rotation and scaling are in millimetres about the centre of the
     patch; elastic sigma is in voxels, alpha as in batchgenerators; intensity changes act on normalised values.
-    `blur_sigma` is in voxels; `low_resolution` is the factor by which the patch is downsampled before it is upsampled
+    `shift` is a share of the patch's size along each axis. `blur_sigma` is in voxels; `low_resolution` is the factor by which the patch is downsampled before it is upsampled
     again. `transforms`: further transforms with the interface of batchgenerators, each "module:class" or a function
     that returns one; applied last, see pipeline/sampling/custom_transforms.py."""
 
@@ -105,6 +137,7 @@ class AugmentationSettings(Group):
     probability: Share = 0.15
     scale: PositiveRange = (0.85, 1.25)
     rotation_deg: Annotated[float, Field(ge=0, le=180)] = 15.0
+    shift: Share = 0.0
     elastic_alpha: NotNegativeRange = (0.0, 900.0)
     elastic_sigma: PositiveRange = (9.0, 13.0)
     brightness: PositiveRange = (0.5, 2.0)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 LARGEST = 1e6
 """Upper limit of all numbers but the seed: products of settings stay far from the limits of their types."""
@@ -22,6 +22,11 @@ PositiveRange = tuple[Positive, Positive]
 NotNegativeRange = tuple[NotNegative, NotNegative]
 Labels = Annotated[tuple[Annotated[int, Field(ge=1, le=255)], ...], Field(max_length=255)]
 Plugins = Annotated[tuple[Name, ...], Field(max_length=100)]
+Pairs = Annotated[
+    tuple[tuple[Annotated[int, Field(ge=-(2**31), lt=2**31)], ClassNumber], ...],
+    BeforeValidator(lambda value: tuple(value.items()) if isinstance(value, dict) else value),
+]
+"""Whole numbers and the class of each, given as a mapping or as pairs."""
 Axes = Annotated[tuple[Literal[0, 1, 2], ...], Field(max_length=3)]
 
 

@@ -12,7 +12,8 @@ class PredictionSettings(Group):
     in the average, tiles per `batch`. `mirror_axes`: average over mirror images along these axes too (0 left-right, 1
     front-back, 2 feet-head). `skip_air`: tiles without a voxel above -900 HU are background and not computed (except
     with user-defined preprocessing steps, equalised slices, or a window that begins above). `inside_body`: voxels
-    outside the body are background, see pipeline/preprocessing/body_mask.py.
+    outside the body are background, see pipeline/preprocessing/body_mask.py. `threshold`: of two classes, the second
+    one is where its probability is above that.
     """
 
     overlap: Annotated[float, Field(ge=0, le=0.95)] = 0.5
@@ -21,6 +22,7 @@ class PredictionSettings(Group):
     mirror_axes: Axes = ()
     skip_air: bool = True
     inside_body: bool = False
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
 
 class PostprocessingSettings(Group):
@@ -46,13 +48,16 @@ class PostprocessingSettings(Group):
 
 
 class EvaluationSettings(Group):
-    """How cases are split: "kfold", "published", "hold-out:SHARE", "leave-one-out" or a JSON file of splits.
+    """How cases are split: "kfold", "published", "hold-out:SHARE", "leave-one-out", a JSON file of splits, or
+    "slices:TRAIN,VALIDATION,TEST", shares of single slices or pictures at random, whoever the patient is.
 
     `folds` and `stratify_by_source` (cases of each source spread over all folds, where there are enough) are for
-    "kfold"; patients are never split. `tolerances_mm`: tolerances of the surface Dice by class, such as [[infection,
+    "kfold"; patients are never split, except by "slices". `groups`: "content" also keeps pictures together that look
+    alike. `tolerances_mm`: tolerances of the surface Dice by class, such as [[infection,
     2]]; by default lungs 1 mm, infection 3 mm."""
 
     splits: Annotated[str, Field(max_length=4096)] = "kfold"
     folds: Annotated[int, Field(ge=2, le=10_000)] = 5
     stratify_by_source: bool = True
+    groups: Literal["patient", "content"] = "patient"
     tolerances_mm: Annotated[tuple[tuple[Name, NotNegative], ...], Field(max_length=256)] = ()

@@ -68,6 +68,12 @@ class Settings(Group):
         return 3 if self.patches.shape is None else len(self.patches.shape)
 
     @property
+    def channels(self) -> int:
+        """Input channels of the network: of the images, times the windows, times the slices side by side."""
+        how = self.preprocessing
+        return how.channels * (1 + len(how.further_windows_hu)) * (2 * self.patches.neighbours + 1)
+
+    @property
     def divisor(self) -> int:
         """The divisor of the network's input sizes: 2 for each level below the first."""
         return 2 ** (len(self.network.filters) - 1)
@@ -110,6 +116,12 @@ class Settings(Group):
                 f"postprocessing.lungs and infection are below {classes}, the number of classes, found "
                 f"{list(parts.lungs)} and {parts.infection}"
             )
+        for name, value, default in (
+            ("network.output", self.network.output, "softmax"),
+            ("prediction.threshold", self.prediction.threshold, 0.5),
+        ):
+            if value != default and classes != 2:
+                raise ValueError(f"{name} {value} is for two classes, background and one more, found {classes} classes")
         shape, divisor = self.patches.shape or (), self.divisor
         if any(size % divisor for size in shape):
             nearest = [max(divisor, round(size / divisor) * divisor) for size in shape]

@@ -19,7 +19,8 @@ from pneumoseg.pipeline.settings.field_types import (
 class NetworkSettings(Group):
     """The network by name (see pipeline/networks/registry.py) or as "module:function".
 
-    `filters`: channels of each level. `batch_norm`: batch normalisation, where the network supports it; the plain U-Net
+    `filters`: channels of each level. `convolutions` of each block of the standard U-Net. `output`: "softmax" over the
+    classes, or "sigmoid", the probability of the one class beside the background. `batch_norm`: batch normalisation, where the network supports it; the plain U-Net
     always uses instance normalisation. `batch_norm_momentum`: weight of the previous value in each update of the moving
     statistics used by prediction; a run of a few hundred steps needs less than the usual 0.99, as the statistics lag
     behind the weights otherwise.
@@ -27,6 +28,8 @@ class NetworkSettings(Group):
 
     name: Name = "standard-unet"
     filters: Annotated[tuple[Count, ...], Field(min_length=2, max_length=16)] = (32, 64, 128, 256, 512)
+    convolutions: Annotated[int, Field(ge=1, le=8)] = 2
+    output: Literal["softmax", "sigmoid"] = "softmax"
     batch_norm: bool = True
     batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
 
@@ -62,12 +65,14 @@ class TrainingSettings(Group):
     """The training of the weights. `monitor`: the loss used by plateau, early stopping and the choice of the best
     model.
 
+    `best`: the score by which the best epoch is chosen, "loss" or one of `metrics`.
+
     "validation": the loss on `validation_patches` fixed patches (or the full images) of `validation_share` of the
     training patients, who are held out; "training": the training loss; "none": the weights of the last epoch.
 
     `steps_per_epoch` is for patches drawn at random; a grid or full images give as many steps as cover each case once.
-    `schedule`: "constant-decay" is constant for four fifths of the training, then falls to zero. `optimizer`: adam, or
-    sgd with a Nesterov momentum of 0.99. `accumulated_steps`: steps per update of the weights, by the mean of their
+    `schedule`: "constant-decay" is constant for four fifths of the training, then falls to zero. `optimizer`: adam,
+    rmsprop, or sgd with a Nesterov momentum of 0.99. `accumulated_steps`: steps per update of the weights, by the mean of their
     gradients. `average_decay`: the decay of a moving average of the weights, which replaces them at the end; null for
     none. `deep_supervision`: number of coarser decoder levels with an output of their own, the first with half the
     weight of the full resolution, the next with a quarter. `deterministic`: weights that are reproducible to the last
@@ -77,7 +82,7 @@ class TrainingSettings(Group):
     epochs: Count = 1000
     steps_per_epoch: Count = 150
     learning_rate: Positive = 1e-3
-    optimizer: Literal["adam", "sgd"] = "adam"
+    optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
     schedule: Literal["plateau", "cosine", "polynomial", "constant", "constant-decay"] = "plateau"
     plateau: PlateauSettings = PlateauSettings()
     early_stop_patience: Count | None = 100
@@ -87,6 +92,7 @@ class TrainingSettings(Group):
     deep_supervision: NotNegativeCount = 0
     deterministic: bool = False
     monitor: Literal["validation", "training", "none"] = "validation"
+    best: Name = "loss"
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     validation_patches: Count = 16
     metrics: Plugins = ("tversky", "soft-dice", "dice-crossentropy")
@@ -100,4 +106,6 @@ class TrainingSettings(Group):
                 "monitor none has no loss for schedule plateau and early_stop_patience to follow; "
                 "set schedule to cosine or constant and early_stop_patience to null"
             )
+        if self.best not in ("loss", *self.metrics):
+            raise ValueError(f"best is loss or one of the metrics, {', '.join(self.metrics)}, found {self.best}")
         return self
