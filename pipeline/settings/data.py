@@ -128,10 +128,11 @@ class PatchSettings(Group):
 class AugmentationSettings(Group):
     """Random changes of each training patch. `probability` is that of each change except mirroring; a range whose ends
     equal the neutral value switches a change off. Rotation and scaling are in millimetres about the centre of the
-    patch; elastic sigma is in voxels, alpha as in batchgenerators; intensity changes act on normalised values.
-    `shift` is a share of the patch's size along each axis. `blur_sigma` is in voxels; `low_resolution` is the factor by which the patch is downsampled before it is upsampled
-    again. `transforms`: further transforms with the interface of batchgenerators, each "module:class" or a function
-    that returns one; applied last, see pipeline/sampling/custom_transforms.py."""
+    patch; elastic sigma is in voxels, alpha as in batchgenerators; intensity changes act on normalised values. `shift`
+    is a share of the patch's size along each axis. `blur_sigma` is in voxels; `low_resolution` is the factor by which
+    the patch is downsampled before it is upsampled again. `transforms`: further transforms with the interface of
+    batchgenerators, each "module:class" or a function that returns one; applied last, see
+    pipeline/sampling/custom_transforms.py."""
 
     enabled: bool = True
     probability: Share = 0.15

@@ -20,10 +20,10 @@ class NetworkSettings(Group):
     """The network by name (see pipeline/networks/registry.py) or as "module:function".
 
     `filters`: channels of each level. `convolutions` of each block of the standard U-Net. `output`: "softmax" over the
-    classes, or "sigmoid", the probability of the one class beside the background. `batch_norm`: batch normalisation, where the network supports it; the plain U-Net
-    always uses instance normalisation. `batch_norm_momentum`: weight of the previous value in each update of the moving
-    statistics used by prediction; a run of a few hundred steps needs less than the usual 0.99, as the statistics lag
-    behind the weights otherwise.
+    classes, or "sigmoid", the probability of the one class beside the background. `batch_norm`: batch normalisation,
+    where the network supports it; the plain U-Net always uses instance normalisation. `batch_norm_momentum`: weight of
+    the previous value in each update of the moving statistics used by prediction; a run of a few hundred steps needs
+    less than the usual 0.99, as the statistics lag behind the weights otherwise.
     """
 
     name: Name = "standard-unet"
@@ -72,11 +72,11 @@ class TrainingSettings(Group):
 
     `steps_per_epoch` is for patches drawn at random; a grid or full images give as many steps as cover each case once.
     `schedule`: "constant-decay" is constant for four fifths of the training, then falls to zero. `optimizer`: adam,
-    rmsprop, or sgd with a Nesterov momentum of 0.99. `accumulated_steps`: steps per update of the weights, by the mean of their
-    gradients. `average_decay`: the decay of a moving average of the weights, which replaces them at the end; null for
-    none. `deep_supervision`: number of coarser decoder levels with an output of their own, the first with half the
-    weight of the full resolution, the next with a quarter. `deterministic`: weights that are reproducible to the last
-    bit, slower.
+    rmsprop, or sgd with a Nesterov momentum of 0.99. `accumulated_steps`: steps per update of the weights, by the mean
+    of their gradients. `average_decay`: the decay of a moving average of the weights, which replaces them at the end;
+    null for none. `deep_supervision`: number of coarser decoder levels with an output of their own, the first with half
+    the weight of the full resolution, the next with a quarter. `deterministic`: weights that are reproducible to the
+    last bit, slower.
     """
 
     epochs: Count = 1000
