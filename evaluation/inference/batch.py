@@ -26,7 +26,7 @@ from pneumoseg.evaluation.measures.plausibility import implausible
 from pneumoseg.evaluation.measures.volumetry import volumetry
 from pneumoseg.pipeline.prediction.predictor import Predictor, PreparedScan
 from pneumoseg.pipeline.prediction.sliding_window import Segmentation
-from pneumoseg.pipeline.preprocessing.preprocessor import warn_of_unusual_ct
+from pneumoseg.pipeline.preprocessing.intensity import warnings_of_unusual_ct
 from pneumoseg.pipeline.runtime.executors import background_threads
 from pneumoseg.pipeline.runtime.prefetch import results_ahead
 from pneumoseg.pipeline.runtime.timing import timed
@@ -181,13 +181,10 @@ def _read(source: Path, *, predictor: Predictor, options: PredictionOptions) -> 
         except FAILURES as error:
             return error
         first = prepared.volumes[0]
-        warn_of_unusual_ct(
-            source.name,
-            first.windowed,
-            first.extremes,
-            slices=scan.grid.shape[2],
-            settings=predictor.settings.preprocessing,
-        )
+        for warning in warnings_of_unusual_ct(
+            first.windowed, first.extremes, slices=scan.grid.shape[2], settings=predictor.settings
+        ):
+            log.warning("%s: %s", source.name, warning)
     return _Case(prepared.scan, first.in_hu, fingerprint, prepare_s, warnings), prepared
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pneumoseg.data_io.console import log, track
+from pneumoseg.data_io.console import listed, log, track
 from pneumoseg.data_io.datasets.dataset import Case, Dataset
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
@@ -21,7 +21,9 @@ from pneumoseg.pipeline.prediction import sliding_window
 from pneumoseg.pipeline.prediction.engines import keras_network
 from pneumoseg.pipeline.prediction.forward_memory import with_fitting_batch
 from pneumoseg.pipeline.preprocessing.case_store import CaseStore, StoredCase
-from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor, warn_of_unusual_ct
+from pneumoseg.pipeline.preprocessing.dataset_statistics import with_statistics
+from pneumoseg.pipeline.preprocessing.intensity import warnings_of_unusual_ct
+from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
 from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.sampling import calibration
 from pneumoseg.pipeline.sampling.custom_transforms import make_transform
@@ -70,16 +72,18 @@ class Segmenter(ConfiguredSegmentation):
         shutil.rmtree(folder / "predictions", ignore_errors=True)  # an earlier model's, which would be kept
         stored = self._stored(cases)
         inner = self._validation_names(cases)
+        training = [case for case in stored if case.name not in inner]
+        settings = with_statistics(self.settings, training)
         trained = loop.train(
-            [case for case in stored if case.name not in inner],
-            self.settings,
+            training,
+            settings,
             folder,
             validation=[case for case in stored if case.name in inner],
             resume=resume,
             start_from=start_from,
             executor=self.executor,
         )
-        calibration.save_tiles(folder / calibration.FILE_NAME, calibration.draw_tiles(stored, self.settings))
+        calibration.save_tiles(folder / calibration.FILE_NAME, calibration.draw_tiles(stored, settings))
         save_model(path, trained)
         shutil.rmtree(folder / loop.STATE_FOLDER, ignore_errors=True)
         return trained
@@ -97,18 +101,19 @@ class Segmenter(ConfiguredSegmentation):
         check_names(self.settings)
         cost.require_settings_memory(self.settings, hardware.training_memory_gb())
         stored = self._stored(cases)
+        warned: dict[str, list[str]] = {}
         for case in stored:
-            facts = case.facts
-            for warning in facts["warnings"]:
-                log.warning("case %s: %s", case.name, warning)
-            warn_of_unusual_ct(
-                case.name,
-                facts["windowed"],
-                facts["extremes"],
-                slices=facts["slices"],
-                settings=self.settings.preprocessing,
-            )
+            for warning in (*case.facts["warnings"], *self._unusual(case)):
+                warned.setdefault(warning, []).append(case.name)
+        for warning, names in warned.items():
+            log.warning("case%s %s: %s", "s" if len(names) > 1 else "", listed(names), warning)
         return stored
+
+    def _unusual(self, case: StoredCase) -> list[str]:
+        facts = case.facts
+        return warnings_of_unusual_ct(
+            facts["windowed"], facts["extremes"], slices=facts["slices"], settings=self.settings
+        )
 
     def _stored(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:
         store = CaseStore(self.store, Preprocessor(self.settings.preprocessing), self.settings.labels.table)

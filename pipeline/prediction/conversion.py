@@ -72,8 +72,9 @@ def _export(path: Path, folder: Path, trust_plugins: bool) -> None:
     from pneumoseg.pipeline.networks.rebuilding import rebuild
 
     model = load_model(path, trust_plugins)
-    shape = (2 * model.settings.divisor,) * model.settings.dimensions
-    require_tile_memory(model.settings, shape, str(path))
+    size = (2 * model.settings.divisor,) * model.settings.dimensions
+    require_tile_memory(model.settings, size, str(path))
+    shape = (*size, model.settings.channels)
     network = rebuild(model.network, "float32", plain=True)
     # Through a file: openvino.convert_model would report to its makers over the network.
     network.export(folder / "exported", format="tf_saved_model", verbose=False)
@@ -81,7 +82,7 @@ def _export(path: Path, folder: Path, trust_plugins: bool) -> None:
     _store_in_half_where_exact(graph)
     openvino.save_model(graph, folder / NETWORK, compress_to_fp16=False)
     shutil.rmtree(folder / "exported")
-    tile = np.random.default_rng(0).normal(size=(1, *shape, 1)).astype(np.float32)
+    tile = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
     difference = np.abs(compiled([folder], shape)(tile) - network.predict_on_batch(tile)).max()
     if not difference < LARGEST_DIFFERENCE:
         raise InputError(

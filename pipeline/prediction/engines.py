@@ -130,7 +130,8 @@ def _openvino(
             folders["int8"] = int8
 
     def compiled(precision: str, shape: tuple[int, ...] | None, batch: int) -> sliding_window.Network:
-        return openvino_engine.compiled(folders[precision], shape, batch=batch, precision=precision, threads=threads)
+        tile = (*shape, settings.channels) if shape else None
+        return openvino_engine.compiled(folders[precision], tile, batch=batch, precision=precision, threads=threads)
 
     ways = {name: functools.partial(compiled, name) for name in folders}
     if precision in ways:

@@ -31,12 +31,12 @@ def compiled(
     precision: str = "float32",
     threads: int | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """The mean of the converted networks: from up to `batch` tiles (n, x, y[, z], 1), float32, to probabilities.
+    """The mean of the converted networks: from up to `batch` tiles (n, x, y[, z], channels), float32, to probabilities.
 
-    Several networks become one graph that shares its working memory. It is compiled for tiles of `shape`, at once
-    unless that is None, and again whenever another size comes; InputError where the memory would not do. `precision`:
-    "float32", "bfloat16" or "int8"; the latter is for folders of 8-bit networks, whose other layers compute in
-    bfloat16 where the processor has it.
+    Several networks become one graph that shares its working memory. It is compiled for tiles of `shape`, (x, y[, z],
+    channels), at once unless that is None, and again whenever another size comes; InputError where the memory would not
+    do. `precision`: "float32", "bfloat16" or "int8"; the latter is for folders of 8-bit networks, whose other layers
+    compute in bfloat16 where the processor has it.
     """
     begin_to_compute()
     core = openvino.Core()
@@ -60,7 +60,7 @@ def compiled(
             return for_shape(full.shape)(np.ascontiguousarray(full, dtype=np.float32))[0][: len(tiles)]
 
     if shape is not None:
-        for_shape((batch, *shape, 1))
+        for_shape((batch, *shape))
     return probabilities
 
 

@@ -18,6 +18,7 @@ from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.pipeline.prediction.agreement import agreement
 from pneumoseg.pipeline.prediction.converted_files import TIMES, first_writable, places
+from pneumoseg.pipeline.preprocessing.intensity import normalised
 from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
 from pneumoseg.pipeline.runtime.measured_choice import (
     MeasuredChoice,
@@ -115,14 +116,15 @@ def _words(files: Sequence[Path]) -> str:
 
 
 def _tile(settings: Settings, shape: tuple[int, ...]) -> np.ndarray:
-    """A generated CT, whatever its spacing, as a network of these settings sees it: float32 (x, y[, z], 1)."""
+    """A generated CT, whatever its spacing, as a network of these settings sees it: float32 (x, y[, z], channels)."""
     from pneumoseg.data_io.phantoms.generate import SMALLEST_AXIS, make_phantom  # seldom needed, and slow to import
 
-    full = (*shape, *(1,) * (3 - len(shape)))
+    full = patches.in_three_axes(shape, settings)
     x, y, z = (max(size, SMALLEST_AXIS) for size in full)
     image, _ = make_phantom(seed=0, index=0, shape=(x, y, z))
-    preprocessing = settings.preprocessing.model_copy(update={"spacing_mm": None})
+    own_grid = {"spacing_mm": None, "size": None, "values": "hu"}
+    preprocessing = settings.preprocessing.model_copy(update=own_grid)
     prepared = Preprocessor(preprocessing).apply(Scan.from_volume(image))
-    corner = [(size - tile) // 2 for size, tile in zip(prepared.image.shape, full, strict=True)]
-    tile = patches.crop(prepared.image, corner, full, fill=prepared.air).astype(np.float32)
-    return ((tile - np.float32(prepared.mean)) / np.float32(prepared.sd)).reshape(*shape, 1)
+    corner = [(size - tile) // 2 for size, tile in zip(prepared.shape, full, strict=True)]
+    tile = patches.crop_slices(prepared.image, corner, full, fill=prepared.air, settings=settings)
+    return patches.as_network_sees(normalised(tile, prepared.mean, prepared.sd)[None], settings)[0]

@@ -92,7 +92,7 @@ class Predictor:
         take too much memory."""
         pairs = list(zip(prepared.volumes, self.members, strict=True))
         for volume, member in pairs:
-            require_tile_memory(member.settings, patches.patch_shape(member.settings, volume.image.shape), "the CT")
+            require_tile_memory(member.settings, patches.patch_shape(member.settings, volume.shape), "the CT")
         members = [
             sliding_window.PreparedMember(
                 volume, member.engine.network, with_batch(member.settings, member.batch), member.count
@@ -182,7 +182,8 @@ def _alike(settings_of: Mapping[Path, Settings]) -> list[list[Path]]:
     groups: dict[tuple, list[Path]] = {}
     for file, settings in settings_of.items():
         # Where a tile is the full image, its size depends on the network.
-        groups.setdefault((settings.preprocessing, settings.patches.shape or settings.divisor), []).append(file)
+        tile = (settings.patches.shape or settings.divisor, settings.patches.axis, settings.patches.neighbours)
+        groups.setdefault((settings.preprocessing, tile), []).append(file)
     return list(groups.values())
 
 

@@ -111,5 +111,5 @@ def _quantised(path: Path, graph: openvino.Model, tiles: np.ndarray, left: list[
 
 
 def _outputs(folder: Path, tiles: np.ndarray, precision: Literal["float32", "int8"]) -> np.ndarray:
-    network = compiled([folder], tiles.shape[1:-1], precision=precision)
+    network = compiled([folder], tiles.shape[1:], precision=precision)
     return np.concatenate([network(tile[None]) for tile in tiles])

@@ -18,7 +18,8 @@ from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.prediction.postprocessing import postprocess
 from pneumoseg.pipeline.preprocessing import resampling
 from pneumoseg.pipeline.preprocessing.body_mask import body_mask
-from pneumoseg.pipeline.preprocessing.preprocessor import PreparedVolume, Preprocessor, to_unit
+from pneumoseg.pipeline.preprocessing.intensity import normalised, to_unit
+from pneumoseg.pipeline.preprocessing.preprocessor import PreparedVolume, Preprocessor
 from pneumoseg.pipeline.runtime.executors import background_threads
 from pneumoseg.pipeline.runtime.prefetch import one_ahead
 from pneumoseg.pipeline.runtime.timing import timed, timed_calls
@@ -26,7 +27,8 @@ from pneumoseg.pipeline.sampling import patches
 from pneumoseg.pipeline.settings.schema import Settings
 
 Network = Callable[[np.ndarray], np.ndarray]
-"""From normalised tiles, float32 (n, x, y[, z], 1), to class probabilities (n, x, y[, z], classes) whose sum is 1."""
+"""From normalised tiles, float32 (n, x, y[, z], channels), to class probabilities (n, x, y[, z], classes) whose sum is
+1."""
 
 Sink = Callable[[int, np.ndarray], None]
 """Takes probabilities on the scan's RAS+ grid: first plane and float32 (classes, n, y, x), from z = 0 up."""
@@ -48,15 +50,16 @@ def ensemble(networks: Sequence[Network]) -> Network:
     return mean
 
 
-def mirrored(network: Network, axes: Sequence[int], labels: LabelTable) -> Network:
-    """Test-time mirroring: the mean over the tile and its mirror images along every combination of `axes`.
+def mirrored(network: Network, axes: Sequence[int], labels: LabelTable, *, seen: Sequence[int] = (0, 1, 2)) -> Network:
+    """Test-time mirroring: the mean over the tile and its mirror images along every combination of `axes`, which are
+    among the volume's axes that the network has `seen`.
 
     Axis 0 is left-right: there the classes that are each other's mirror image change places.
     """
     swapped = list(labels.mirrored())
 
     def once(flips: tuple[int, ...], tiles: np.ndarray) -> np.ndarray:
-        turned = tuple(axis + 1 for axis in flips)
+        turned = tuple(1 + list(seen).index(axis) for axis in flips)
         output = np.flip(network(np.ascontiguousarray(np.flip(tiles, turned))), turned)
         return output[..., swapped] if 0 in flips else output
 
@@ -100,7 +103,7 @@ def segment(members: Sequence[PreparedMember], scan: Scan, *, sink: Sink | None 
     settings say how the mask is postprocessed. `sink` is given the probabilities on that grid, plane by plane, as they
     are before that.
     """
-    grid = scan.grid
+    grid, threshold = scan.grid, members[0].settings.prediction.threshold
     timed_networks = [timed_calls(member.network) for member in members]
     labels = np.zeros(grid.shape, np.uint8, order="F")  # planes lie one after another, as files want them
     with ExitStack() as stack:
@@ -108,15 +111,15 @@ def segment(members: Sequence[PreparedMember], scan: Scan, *, sink: Sink | None 
             stack.enter_context(closing(probability_planes(member.prepared, network, member.settings)))
             for member, (network, _) in zip(members, timed_networks, strict=True)
         ]
-        sizes = [member.prepared.image.shape for member in members]
+        sizes = [member.prepared.shape for member in members]
         weights = [member.weight / sum(member.weight for member in members) for member in members]
         if sink is None:
             maps = list(zip(planes, sizes, strict=True))
-            for start, part in resampling.most_probable_planes(maps, grid.shape, weights=weights):
+            for start, part in resampling.most_probable_planes(maps, grid.shape, weights=weights, threshold=threshold):
                 labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
         else:
             for start, probabilities in _mean_planes(planes, sizes, weights, grid.shape):
-                part = resampling.most_probable(probabilities)
+                part = resampling.most_probable(probabilities, threshold)
                 labels[:, :, start : start + len(part)] = part.transpose(2, 1, 0)
                 sink(start, probabilities)
     labels, postprocess_s = timed(postprocess, labels, grid.voxel_volume_ml, members[0].settings.postprocessing)
@@ -144,9 +147,9 @@ def probability_planes(
 ) -> Generator[np.ndarray, None, None]:
     """Class probabilities on the network's grid, the weighted mean over the tiles: float32 (classes, n, y, x), from
     z = 0 up, as soon as they are final."""
-    network = mirrored(network, settings.prediction.mirror_axes, settings.labels.table)
-    outside = ~body_mask(prepared.image).T if settings.prediction.inside_body else None
-    volume_shape = prepared.image.shape
+    network = mirrored(network, settings.prediction.mirror_axes, settings.labels.table, seen=settings.axes)
+    outside = ~body_mask(prepared.image[..., 0]).T if settings.prediction.inside_body else None
+    volume_shape = prepared.shape
     shape = patches.patch_shape(settings, volume_shape)
     weights = patches.tile_weights(shape, settings.prediction.weights).T
     depth = min(shape[2], volume_shape[2])
@@ -181,24 +184,24 @@ def _tile_outputs(
     prepared: PreparedVolume, network: Network, settings: Settings, shape: tuple[int, ...]
 ) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
     """Corners and probabilities (x, y, z, classes) of all tiles, from the feet up; the network sees no empty air."""
-    corners = patches.grid_corners(prepared.image.shape, shape, settings.prediction.overlap)
+    corners = patches.grid_corners(prepared.shape, shape, settings.prediction.overlap)
     corners.sort(key=lambda corner: corner[2])
     background = np.zeros(len(settings.labels.names), np.float32)
     background[0] = 1.0
     background = np.broadcast_to(background, (*shape, len(background)))
     highest_air = _highest_air(settings)
+    channels = prepared.image.shape[3]
     waiting: dict[tuple[int, ...], np.ndarray | None] = {}  # corners in order, with their tiles unless these are air
     for corner in track(corners, "Segmenting", len(corners)):
-        tile = patches.crop(prepared.image, corner, shape, fill=prepared.air)
-        waiting[corner] = tile if tile.max() > highest_air else None
+        tile = patches.crop_slices(prepared.image, corner, shape, fill=prepared.air, settings=settings)
+        waiting[corner] = tile if tile[..., ::channels].max() > highest_air else None
         busy = [tile for tile in waiting.values() if tile is not None]
         if len(busy) < settings.prediction.batch and corner != corners[-1]:
             continue
         outputs = iter(())
         if busy:
-            batch = (np.stack(busy) - np.float32(prepared.mean)) / np.float32(prepared.sd)
-            batch = batch[:, :, :, 0] if settings.dimensions == 2 else batch
-            probabilities = np.asarray(network(batch[..., None]), np.float32)
+            batch = normalised(np.stack(busy), prepared.mean, prepared.sd)
+            probabilities = np.asarray(network(patches.as_network_sees(batch, settings)), np.float32)
             outputs = iter(probabilities.reshape(len(busy), *shape, -1))
         for place, kept in waiting.items():
             yield place, background if kept is None else next(outputs)
@@ -206,11 +209,10 @@ def _tile_outputs(
 
 
 def _highest_air(settings: Settings) -> float:
-    """The largest value of the prepared image that surely is air; none where the scale cannot tell."""
-    how, (low, _) = settings.preprocessing, settings.preprocessing.window_hu
-    if settings.prediction.skip_air and not how.steps and how.equalise == "never" and low < CERTAINLY_AIR_HU:
-        return to_unit(CERTAINLY_AIR_HU, settings.preprocessing)
-    return -np.inf
+    """The largest value of the prepared image's first channel that surely is air; none where the scale cannot tell."""
+    how, window = settings.preprocessing, settings.preprocessing.window_hu
+    tells = how.values == "hu" and not how.steps and how.equalise == "never" and window[0] < CERTAINLY_AIR_HU
+    return to_unit(CERTAINLY_AIR_HU, window) if settings.prediction.skip_air and tells else -np.inf
 
 
 def _overlap(corner, shape, volume_shape, first: int):

@@ -22,7 +22,7 @@ from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
 from pneumoseg.pipeline.settings import plugins
 
-FORMAT = 4
+FORMAT = 5
 FOREGROUND_VOXELS = 20_000
 FACTS = {"mean", "sd", "spacing_mm", "windowed", "extremes", "air", "slices", "warnings", "voxels"}
 
@@ -36,7 +36,7 @@ class StoredCase:
 
     @cached_property
     def image(self) -> np.ndarray:
-        """float16 (x, y, z) in 0..1, the ends of the window."""
+        """float16 (x, y, z, channels) in 0..1, the ends of the window."""
         return np.load(self.folder / "image.npy", mmap_mode="r", allow_pickle=False)
 
     @cached_property
@@ -46,14 +46,19 @@ class StoredCase:
 
     @cached_property
     def facts(self) -> dict:
-        """mean and sd of the image in 0..1 (0 and 1 without normalisation); air on the same scale; extremes of the
-        source's values, HU or, where `windowed`, 0..255; spacing_mm of image and labels; slices of the source; warnings
-        of the readers; voxels per class."""
+        """mean and sd of each channel in 0..1 (0 and 1 without normalisation); air in each on the same scale; extremes
+        of the source's values, HU or, where `windowed`, 0..255; spacing_mm of image and labels; slices of the source;
+        warnings of the readers; voxels per class."""
         return read_json(self.folder / "case.json", "the facts of a prepared case", dict)
 
     @property
-    def air(self) -> float:
-        """The value of air in the image: what lies outside it."""
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along x, y, z."""
+        return self.labels.shape
+
+    @property
+    def air(self) -> list[float]:
+        """The value of air in each channel of the image: what lies outside it."""
         return self.facts["air"]
 
     def foreground(self, label: int) -> np.ndarray:
@@ -96,7 +101,7 @@ class CaseStore:
         return True
 
     def _key(self, case: Case) -> str:
-        settings = self.preprocessor.settings.model_dump_json()
+        settings = self.preprocessor.settings.model_dump_json(exclude={"statistics"})
         steps = [plugins.source_hash(name) for name in self.preprocessor.settings.steps]
         content = f"{FORMAT} {self.labels.names} {settings} {steps} {case.fingerprint()}"
         return f"{case.name}-{hashlib.sha256(content.encode()).hexdigest()[:24]}"

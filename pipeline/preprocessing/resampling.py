@@ -20,11 +20,16 @@ def resampled_grid(grid: Grid, spacing_mm: tuple[float, float, float]) -> Grid:
     x, y, z = (
         max(1, round(size * old / new)) for size, old, new in zip(grid.shape, grid.spacing_mm, spacing_mm, strict=True)
     )
-    factors = np.array(grid.shape) / np.array((x, y, z))
+    return resized_grid(grid, (x, y, z))
+
+
+def resized_grid(grid: Grid, shape: tuple[int, int, int]) -> Grid:
+    """The grid of `shape` voxels over the same field of view."""
+    factors = np.array(grid.shape) / np.array(shape)
     affine = grid.affine.copy()
     affine[:3, :3] = grid.affine[:3, :3] * factors
     affine[:3, 3] += grid.affine[:3, :3] @ ((factors - 1.0) / 2.0)
-    return Grid((x, y, z), affine)
+    return Grid(shape, affine)
 
 
 NEGLIGIBLE = 1e-8
@@ -138,20 +143,22 @@ def most_probable_planes(
     shape: tuple[int, int, int],
     *,
     weights: Sequence[float] = (1.0,),
+    threshold: float = 0.5,
     slab: int = 16,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The class numbers, uint8 (n, Y, X), of the weighted mean of what `interpolated_planes` would give for each of
     `maps`: planes of class probabilities, and their size.
 
     Where all neighbours are background with more than one half, so is every point between them: only the rectangle
-    around the rest is interpolated. `weights`: their sum is 1.
+    around the rest is interpolated. `weights`: their sum is 1. `threshold`: as `most_probable`.
     """
+    surely_background = max(SURELY_BACKGROUND, 1.0 - threshold + SURELY_BACKGROUND - 0.5)
     matrices = [[interpolation_matrix(old, new, 1) for old, new in zip(size, shape, strict=True)] for _, size in maps]
     slabs_of = [_along_z(planes, size[2], shape[2], slab) for planes, size in maps]
     for slabs in zip(*slabs_of, strict=True):
         start, count = slabs[0][0], slabs[0][1].shape[1]
         labels = np.zeros((count, shape[1], shape[0]), np.uint8)
-        questions = [(part[0] <= SURELY_BACKGROUND).any(axis=0) for _, part in slabs]
+        questions = [(part[0] <= surely_background).any(axis=0) for _, part in slabs]
         new_y = _hull([_reached(to_y, one.any(axis=1)) for (_, to_y, _), one in zip(matrices, questions, strict=True)])
         new_x = _hull([_reached(to_x, one.any(axis=0)) for (to_x, _, _), one in zip(matrices, questions, strict=True)])
         if new_y.stop > new_y.start and new_x.stop > new_x.start:
@@ -160,12 +167,17 @@ def most_probable_planes(
                 old_y, old_x = _needed(to_y, new_y), _needed(to_x, new_x)
                 inside = _in_plane(part[:, :, old_y, old_x], to_y[new_y, old_y], to_x[new_x, old_x])
                 weighted.append(inside * np.float32(weight))
-            labels[:, new_y, new_x] = most_probable(functools.reduce(np.add, weighted))
+            labels[:, new_y, new_x] = most_probable(functools.reduce(np.add, weighted), threshold)
         yield start, labels
 
 
-def most_probable(probabilities: np.ndarray) -> np.ndarray:
-    """For probabilities (classes, ...) the uint8 number of the largest; the lowest number at a tie."""
+def most_probable(probabilities: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    """For probabilities (classes, ...) the uint8 number of the largest; the lowest number at a tie.
+
+    With a `threshold` other than one half there are two classes: 1 where its probability is above that.
+    """
+    if threshold != 0.5:
+        return (probabilities[1] > threshold).astype(np.uint8)
     best = probabilities[0].copy()
     labels = np.zeros(best.shape, np.uint8)
     for number, other in enumerate(probabilities[1:], start=1):

@@ -22,15 +22,16 @@ def draw_places(
 ) -> Places | None:
     """Where each voxel of the patch is read from; None where nothing was drawn: the patch is a plain crop.
 
-    Rotation about each axis and scaling act in millimetres about the patch's centre, elastic displacement in voxels.
-    Axes of one voxel (the z axis of a 2D patch) stay as they are.
+    Rotation about each axis and scaling act in millimetres about the patch's centre, elastic displacement in voxels, a
+    shift by a share of the patch. Axes of one voxel (that across the slice of a 2D patch) stay as they are.
     """
     rotate, scale, deform = rng.random(3) < settings.probability
     angles = np.deg2rad(rng.uniform(-settings.rotation_deg, settings.rotation_deg, 3))
     factor = _about_one(rng, settings.scale)
     alpha, sigma = rng.uniform(*settings.elastic_alpha), rng.uniform(*settings.elastic_sigma)
     deform = deform and settings.elastic_alpha[1] > 0
-    if not (rotate or scale or deform):
+    move = settings.shift > 0 and rng.random() < settings.probability
+    if not (rotate or scale or deform or move):
         return None
     flat = [axis for axis, size in enumerate(shape) if size == 1]
     matrix = np.eye(3)
@@ -42,7 +43,13 @@ def draw_places(
     matrix = matrix * spacing[None, :] / spacing[:, None]
     centre = (np.asarray(shape) - 1) / 2.0
     displacement = elastic_displacement(rng, shape, alpha, sigma=sigma) if deform else None
-    return Places(tuple(shape), np.asarray(corner) + centre - matrix @ centre, matrix, displacement)
+    origin = np.asarray(corner) + centre - matrix @ centre
+    if move:
+        shares = rng.uniform(-settings.shift, settings.shift, 3)
+        origin += [
+            0.0 if axis in flat else share * size for axis, (share, size) in enumerate(zip(shares, shape, strict=True))
+        ]
+    return Places(tuple(shape), origin, matrix, displacement)
 
 
 def elastic_displacement(rng: np.random.Generator, shape, alpha: float, *, sigma: float) -> np.ndarray:
@@ -76,13 +83,14 @@ def elastic_displacement(rng: np.random.Generator, shape, alpha: float, *, sigma
 def mirror(
     rng: np.random.Generator, image: np.ndarray, labels: np.ndarray, *, mirrored: tuple[int, ...], settings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Flips image and labels (x, y, z) along each of `mirror_axes` with `mirror_probability`; may return views.
+    """Flips image (x, y, z, channels) and labels (x, y, z) along each of `mirror_axes` with `mirror_probability`, but
+    not along an axis of one voxel; may return views.
 
     A flip along x (left-right) also exchanges the classes that are each other's mirror image: `mirrored` gives for
     each class the class it becomes.
     """
     draws = rng.random(3) < settings.mirror_probability
-    axes: tuple[int, ...] = tuple(axis for axis in settings.mirror_axes if draws[axis])
+    axes: tuple[int, ...] = tuple(axis for axis in settings.mirror_axes if draws[axis] and labels.shape[axis] > 1)
     if axes:
         image, labels = np.flip(image, axes), np.flip(labels, axes)
     if 0 in axes:
@@ -93,8 +101,8 @@ def mirror(
 def change_intensities(rng: np.random.Generator, image: np.ndarray, settings: AugmentationSettings) -> np.ndarray:
     """Blur, low resolution, brightness, contrast, gamma and Gaussian noise, each with `probability`.
 
-    `image`: float32, normalised, (x, y, z); it may be overwritten. The noise's standard deviation is drawn from
-    `noise_variance`, as batchgenerators does.
+    `image`: float32, normalised, (x, y, z, channels); it may be overwritten. All channels are changed alike. The
+    noise's standard deviation is drawn from `noise_variance`, as batchgenerators does.
     """
     changes: list[tuple[tuple[float, float], float, Callable, Callable]] = [
         (settings.blur_sigma, 0.0, _evenly, blur),
@@ -113,18 +121,20 @@ def change_intensities(rng: np.random.Generator, image: np.ndarray, settings: Au
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian smoothing, `sigma` in voxels, along the axes of more than one voxel."""
-    return ndimage.gaussian_filter(image, [sigma if size > 1 else 0.0 for size in image.shape])
+    return ndimage.gaussian_filter(image, [*(sigma if size > 1 else 0.0 for size in image.shape[:3]), 0.0])
 
 
 def lower_resolution(image: np.ndarray, factor: float) -> np.ndarray:
-    """The nearest voxels of a grid of `factor` times the size, enlarged again by cubic interpolation.
+    """The nearest voxels of a grid of `factor` times the size, enlarged again by cubic interpolation, in place.
 
     What a scan with fewer voxels shows (Isensee et al. 2021); no value is beyond those of the small grid.
     """
-    size = tuple(max(1, round(voxels * factor)) for voxels in image.shape)
-    small = resample(image, size, order=0)
-    large = resample(small, image.shape, order=3)
-    return np.clip(large, small.min(), small.max(), out=large)
+    x, y, z = (max(1, round(voxels * factor)) for voxels in image.shape[:3])
+    for channel in range(image.shape[3]):
+        small = resample(image[..., channel], (x, y, z), order=0)
+        large = resample(small, image.shape[:3], order=3)
+        np.clip(large, small.min(), small.max(), out=image[..., channel])
+    return image
 
 
 def change_brightness(image: np.ndarray, factor: float) -> np.ndarray:

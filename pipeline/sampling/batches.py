@@ -4,14 +4,16 @@ So the number of workers changes nothing, and a resumed run goes on with the ver
 """
 
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.preprocessing.case_store import StoredCase
+from pneumoseg.pipeline.preprocessing.intensity import normalised
 from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.runtime.executors import SerialExecutor, reusable_processes
 from pneumoseg.pipeline.runtime.prefetch import results_ahead
@@ -24,20 +26,37 @@ TRAINING, VALIDATION, CALIBRATION, COMPARISON = range(4)
 """Independent random streams."""
 
 
+Tile = tuple[StoredCase, patches.Shape, patches.Shape]
+"""A case, and corner and shape of a patch of it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """`images`: float32 (n, x, y[, z], 1), normalised. `labels`: uint8 (n, x, y[, z], 1) class numbers."""
+    """`images`: float32 (n, x, y[, z], channels), normalised. `labels`: uint8 (n, x, y[, z], 1) class numbers."""
 
     images: np.ndarray
     labels: np.ndarray
 
 
 def steps_in_epoch(shapes: Sequence[patches.Shape], settings: Settings) -> int:
-    """Steps per epoch on volumes of these shapes: the setting, or as many as cover each grid tile (or image) once."""
-    if settings.patches.shape is None or settings.patches.sampling == "grid":
+    """Steps per epoch on volumes of these shapes: the setting, or as many as cover each grid tile (or image) once, if
+    none is left out."""
+    if _covers_volumes(settings):
         tiles = sum(len(patches.grid_corners(shape, patches.patch_shape(settings, shape))) for shape in shapes)
         return -(-tiles // settings.patches.batch)
     return settings.training.steps_per_epoch
+
+
+def steps_on_cases(cases: Sequence[StoredCase], settings: Settings) -> int:
+    """Steps per epoch on these cases: as `steps_in_epoch`, less the tiles that are left out."""
+    if _covers_volumes(settings):
+        return -(-len(_tiles(tuple(cases), settings)) // settings.patches.batch)
+    return settings.training.steps_per_epoch
+
+
+def _covers_volumes(settings: Settings) -> bool:
+    """Whether an epoch goes through all tiles of a grid (or images) instead of random patches."""
+    return settings.patches.shape is None or settings.patches.sampling == "grid"
 
 
 def make_batch(cases: Sequence[StoredCase], settings: Settings, epoch: int, *, step: int) -> Batch:
@@ -55,7 +74,7 @@ def cases_in_batch(cases: Sequence[StoredCase], settings: Settings, epoch: int, 
 
 
 def training_sample(cases, settings: Settings, epoch: int, *, step: int, index: int) -> tuple[np.ndarray, np.ndarray]:
-    """Image (float32, normalised) and labels (uint8) of one augmented patch, both (x, y, z)."""
+    """Image (float32 (x, y, z, channels), normalised) and labels (uint8 (x, y, z)) of one augmented patch."""
     rng = _generator(settings, epoch, step, index)
     case, corner, shape = _place(rng, cases, settings, epoch, step * settings.patches.batch + index)
     choice = settings.augmentation
@@ -63,75 +82,85 @@ def training_sample(cases, settings: Settings, epoch: int, *, step: int, index: 
     if choice.enabled:
         places = augmentation.draw_places(rng, corner, shape, spacing_mm=case.facts["spacing_mm"], settings=choice)
     if places is None:
-        image = patches.crop(case.image, corner, shape, fill=case.air)
+        image = patches.crop_slices(case.image, corner, shape, fill=case.air, settings=settings)
         labels = patches.crop(case.labels, corner, shape)
     else:
-        image = interpolation.read(case.image, places, choice.image_order, outside=case.air)
-        # The spline swings beyond the window at edges.
-        np.clip(image, 0.0, 1.0, out=image)
+        image = _read_image(case, places, settings)
         labels = interpolation.read(case.labels, places, 0)
     if choice.enabled:
         image, labels = augmentation.mirror(
             rng, image, labels, mirrored=settings.labels.table.mirrored(), settings=choice
         )
-    image = normalise(image, case)
+    image = normalise(image, case, settings)
     if choice.enabled:
         image = augmentation.change_intensities(rng, image, choice)
     if choice.enabled and choice.transforms:
-        flat = (Ellipsis, 0) if settings.dimensions == 2 else ()
-        changed = apply_transforms(
-            rng, image[flat], labels[flat], names=choice.transforms, classes=len(settings.labels.names)
-        )
-        image, labels = (array.reshape(shape) for array in changed)
+        flat = patches.as_network_sees(image[None], settings)[0], patches.as_network_sees(labels[None], settings)[0]
+        changed = apply_transforms(rng, *flat, names=choice.transforms, classes=len(settings.labels.names))
+        image, labels = (array.reshape(old.shape) for array, old in zip(changed, (image, labels), strict=True))
     return image, labels
 
 
-def validation_batches(cases: Sequence[StoredCase], settings: Settings) -> list[Batch]:
-    """The fixed patches that choose the best model: plain crops, as many on each class as on each other class; of full
-    images each case once.
+def _read_image(case: StoredCase, places: interpolation.Places, settings: Settings) -> np.ndarray:
+    """The image at `places`, with the channels of the neighbouring slices: float32 (x, y, z, channels) in 0..1."""
+    order, channels = settings.augmentation.image_order, []
+    for origin in patches.neighbouring(places.origin, settings):
+        moved = replace(places, origin=origin)
+        for channel, air in enumerate(case.air):
+            channels.append(interpolation.read(case.image[..., channel], moved, order, outside=air))
+    image = np.stack(channels, axis=3)
+    # The spline swings beyond the window at edges.
+    return np.clip(image, 0.0, 1.0, out=image)
+
+
+def validation_batches(cases: Sequence[StoredCase], settings: Settings) -> Iterator[Batch]:
+    """The fixed patches that choose the best model: plain crops, as many on each class as on each other class; of a
+    grid, or of full images, each tile once.
 
     They depend on the seed and the cases alone.
     """
-    if settings.patches.shape is None:
-        return [_stack([_plain(*tile)], settings) for tile in _tiles(tuple(cases), settings)]
-    samples = _plain_samples(cases, settings, settings.training.validation_patches, VALIDATION)
-    size = settings.patches.batch
-    return [_stack(samples[start : start + size], settings) for start in range(0, len(samples), size)]
+    if _covers_volumes(settings):
+        tiles = iter(_tiles(tuple(cases), settings))
+    else:
+        tiles = _plain_tiles(cases, settings, settings.training.validation_patches, VALIDATION)
+    samples = (_plain(*tile, settings) for tile in tiles)
+    while batch := list(itertools.islice(samples, settings.patches.batch)):
+        yield _stack(batch, settings)
 
 
 def plain_batch(cases: Sequence[StoredCase], settings: Settings, count: int, *, stream: int) -> Batch:
     """`count` fixed patches, as those of `validation_batches`, of a random stream of their own."""
-    return _stack(_plain_samples(cases, settings, count, stream), settings)
+    return _stack([_plain(*tile, settings) for tile in _plain_tiles(cases, settings, count, stream)], settings)
 
 
-def _plain_samples(cases: Sequence[StoredCase], settings: Settings, count: int, stream: int) -> list:
-    samples = []
+def _plain_tiles(cases: Sequence[StoredCase], settings: Settings, count: int, stream: int) -> Iterator[Tile]:
     for index in range(count):
         rng = np.random.default_rng([settings.seed, stream, index])
         foreground = len(settings.labels.names) - 1
         label = 1 + index % foreground
         case = cases[(index // foreground) % len(cases)]
-        shape = patches.patch_shape(settings, case.image.shape)
+        shape = patches.patch_shape(settings, case.shape)
         voxels = case.foreground(label)
         if len(voxels):
-            corner = patches.corner_around(voxels[rng.integers(len(voxels))], case.image.shape, shape)
+            corner = patches.corner_around(voxels[rng.integers(len(voxels))], case.shape, shape)
         else:
-            corner = patches.random_corner(rng, case.image.shape, shape)
-        samples.append(_plain(case, corner, shape))
-    return samples
+            corner = patches.random_corner(rng, case.shape, shape)
+        yield case, corner, shape
 
 
-def _plain(case: StoredCase, corner: patches.Shape, shape: patches.Shape) -> tuple[np.ndarray, np.ndarray]:
+def _plain(
+    case: StoredCase, corner: patches.Shape, shape: patches.Shape, settings: Settings
+) -> tuple[np.ndarray, np.ndarray]:
     """Image (float32, normalised) and labels (uint8) of a patch that is not augmented."""
-    image = patches.crop(case.image, corner, shape, fill=case.air)
-    return normalise(image, case), patches.crop(case.labels, corner, shape)
+    image = patches.crop_slices(case.image, corner, shape, fill=case.air, settings=settings)
+    return normalise(image, case, settings), patches.crop(case.labels, corner, shape)
 
 
-def normalise(image: np.ndarray, case: StoredCase) -> np.ndarray:
-    """The z-score by the statistics of the whole volume, in a new float32 array."""
-    result = np.subtract(image, np.float32(case.facts["mean"]), dtype=np.float32, order="C")
-    result /= np.float32(case.facts["sd"])
-    return result
+def normalise(image: np.ndarray, case: StoredCase, settings: Settings) -> np.ndarray:
+    """The z-score of (x, y, z, channels) by the statistics of the whole volume, or of the training's data set, in a new
+    float32 array."""
+    pairs = settings.preprocessing.statistics
+    return normalised(image, *(zip(*pairs, strict=True) if pairs else (case.facts["mean"], case.facts["sd"])))
 
 
 def training_batches(
@@ -149,7 +178,7 @@ def training_batches(
     NumPy's global generator, so that an executor of threads has one thread at most where there are any. Raises
     InputError where one of the processes was killed.
     """
-    steps = steps_in_epoch([case.image.shape for case in cases], settings)
+    steps = steps_on_cases(cases, settings)
     workers = default_workers() if workers is None else workers
     if executor is None:
         executor = reusable_processes(workers) if workers and may_start_processes() else SerialExecutor()
@@ -184,33 +213,37 @@ def _generator(settings: Settings, epoch: int, step: int, index: int) -> np.rand
 
 def _place(rng, cases: Sequence[StoredCase], settings: Settings, epoch: int, number: int):
     """Case, corner and shape of the sample."""
-    if settings.patches.shape is None or settings.patches.sampling == "grid":
+    if _covers_volumes(settings):
         tiles = _tiles(tuple(cases), settings)
         order = np.random.default_rng([settings.seed, TRAINING, epoch]).permutation(len(tiles))
         return tiles[order[number % len(tiles)]]
     case = cases[rng.integers(len(cases))]
-    shape = patches.patch_shape(settings, case.image.shape)
+    shape = patches.patch_shape(settings, case.shape)
     if rng.random() < settings.patches.foreground_share:
         present = [label for label in settings.patches.foreground_labels if case.facts["voxels"][label]]
         if present:
             voxels = case.foreground(present[rng.integers(len(present))])
-            return case, patches.corner_around(voxels[rng.integers(len(voxels))], case.image.shape, shape), shape
-    return case, patches.random_corner(rng, case.image.shape, shape), shape
+            return case, patches.corner_around(voxels[rng.integers(len(voxels))], case.shape, shape), shape
+    return case, patches.random_corner(rng, case.shape, shape), shape
 
 
-@functools.lru_cache(maxsize=1)
-def _tiles(cases: tuple[StoredCase, ...], settings: Settings) -> list:
-    """Case, corner and shape of each tile of a grid over each case."""
-    tiles = []
+@functools.lru_cache(maxsize=4)
+def _tiles(cases: tuple[StoredCase, ...], settings: Settings) -> list[Tile]:
+    """Case, corner and shape of each tile of a grid over each case; without those that hold no foreground, where the
+    settings leave them out. Raises InputError where no tile is left."""
+    tiles, foreground = [], settings.patches.foreground_labels
     for case in cases:
-        shape = patches.patch_shape(settings, case.image.shape)
-        tiles += [(case, corner, shape) for corner in patches.grid_corners(case.image.shape, shape)]
+        shape = patches.patch_shape(settings, case.shape)
+        corners = patches.grid_corners(case.shape, shape)
+        if settings.patches.empty == "drop":
+            corners = [one for one in corners if np.isin(patches.crop(case.labels, one, shape), foreground).any()]
+        tiles += [(case, corner, shape) for corner in corners]
+    if not tiles:
+        raise InputError(f"patches.empty drop: no tile of the training cases holds a voxel of {list(foreground)}")
     return tiles
 
 
 def _stack(samples, settings: Settings) -> Batch:
-    images = np.stack([image for image, _ in samples])[..., None]
+    images = np.stack([image for image, _ in samples])
     labels = np.stack([labels for _, labels in samples])[..., None]
-    if settings.dimensions == 2:
-        images, labels = images[:, :, :, 0], labels[:, :, :, 0]
-    return Batch(images, labels)
+    return Batch(patches.as_network_sees(images, settings), patches.as_network_sees(labels, settings))

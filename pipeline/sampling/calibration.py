@@ -34,8 +34,8 @@ DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.err
 
 @dataclass(frozen=True, eq=False)
 class CalibrationTiles:
-    """Normalised tiles, float32 (n, x, y[, z], 1). `calibrating`: ranges are taken from them; `comparing`: the 8-bit
-    network must agree with the other one on them. They are of different cases where there are two or more."""
+    """Normalised tiles, float32 (n, x, y[, z], channels). `calibrating`: ranges are taken from them; `comparing`: the
+    8-bit network must agree with the other one on them. They are of different cases where there are two or more."""
 
     calibrating: np.ndarray
     comparing: np.ndarray
@@ -92,7 +92,7 @@ def save_tiles(path: Path, tiles: CalibrationTiles) -> None:
 def load_tiles(path: Path, settings: Settings) -> CalibrationTiles:
     """Reads tiles. Raises InputError where the file is missing, damaged, or not of a model of these settings."""
     limits = {"calibrating": CALIBRATING, "comparing": COMPARING}
-    shape = (*patches.capped_shape(settings, LARGEST_VOXELS), 1)
+    shape = (*patches.capped_shape(settings, LARGEST_VOXELS), settings.channels)
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}

@@ -5,9 +5,9 @@
     def rician():
         return RicianNoiseTransform(noise_variance=(0, 0.1), p_per_sample=0.2)
 
-A transform is called with `data`, float32 (1, 1, x, y[, z]), normalised, and `seg`, the class numbers, and gives both
-back in a dict, as batchgenerators' do; it may overwrite them. What it draws from NumPy's or Python's global generator
-is decided by the sample's own seed.
+A transform is called with `data`, float32 (1, channels, x, y[, z]), normalised, and `seg`, the class numbers, and gives
+both back in a dict, as batchgenerators' do; it may overwrite them. What it draws from NumPy's or Python's global
+generator is decided by the sample's own seed.
 """
 
 import random
@@ -34,21 +34,23 @@ def make_transform(name: str) -> Callable:
 def apply_transforms(
     rng: np.random.Generator, image: np.ndarray, labels: np.ndarray, *, names: Sequence[str], classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Image (float32) and labels (uint8, below `classes`) of a patch (x, y[, z]) after each of the transforms.
+    """Image (float32, (x, y[, z], channels)) and labels (uint8, (x, y[, z]), below `classes`) of a patch after each of
+    the transforms.
 
     Raises InputError for a transform that cannot be made, changes the shape or leaves a voxel without a class.
     """
-    content = {"data": image[None, None].copy(), "seg": labels[None, None].astype(np.int16)}
+    content = {"data": np.moveaxis(image, -1, 0)[None].copy(), "seg": labels[None, None].astype(np.int16)}
+    shapes = [array.shape for array in content.values()]
     with _seeded(int(rng.integers(2**32))):
         for name in names:
             content = make_transform(name)(**content)
-            shape, shapes = (1, 1, *image.shape), [content[part].shape for part in ("data", "seg")]
-            if shapes != [shape, shape]:
-                raise InputError(f"transform {name}: data and seg keep the shape {shape}, found {shapes}")
+            found = [content[part].shape for part in ("data", "seg")]
+            if found != shapes:
+                raise InputError(f"transform {name}: data and seg keep the shapes {shapes}, found {found}")
             low, high = content["seg"].min(), content["seg"].max()
             if low < 0 or high >= classes:
                 raise InputError(f"transform {name}: seg holds classes 0 to {classes - 1}, found {low:g} to {high:g}")
-    return content["data"][0, 0].astype(np.float32), content["seg"][0, 0].astype(np.uint8)
+    return np.moveaxis(content["data"][0], 0, -1).astype(np.float32), content["seg"][0, 0].astype(np.uint8)
 
 
 @contextmanager

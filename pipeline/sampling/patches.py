@@ -6,6 +6,7 @@ smaller than it, and sees air and background there.
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,12 +17,33 @@ Shape = tuple[int, ...]
 
 
 def patch_shape(settings: Settings, volume_shape: Shape) -> Shape:
-    """The patch in three axes: one slice for a 2D network, the volume rounded up to the divisor for the full image."""
+    """The patch in three axes: one slice for a 2D network, the volume rounded up to the divisor for the full image.
+
+    >>> patch_shape(Settings(patches={"shape": [32, 64], "axis": 0}), (100, 100, 100))
+    (1, 32, 64)
+    """
     shape = settings.patches.shape
     if shape is None:
         divisor = settings.divisor
         return tuple(-(-size // divisor) * divisor for size in volume_shape)
-    return tuple(shape) + (1,) * (3 - len(shape))
+    return in_three_axes(shape, settings)
+
+
+def in_three_axes(shape: Sequence[int], settings: Settings) -> Shape:
+    """A shape as the network sees it in three axes: one voxel across the slice of a 2D network."""
+    sizes = dict(zip(settings.axes, shape, strict=True))
+    return tuple(sizes.get(axis, 1) for axis in range(3))
+
+
+def network_shape(settings: Settings, volume_shape: Shape) -> Shape:
+    """The patch as the network sees it: of two axes for a 2D network."""
+    shape = patch_shape(settings, volume_shape)
+    return tuple(shape[axis] for axis in settings.axes)
+
+
+def as_network_sees(patches: np.ndarray, settings: Settings) -> np.ndarray:
+    """Patches (n, x, y, z, channels) without the axis across the slices for a 2D network."""
+    return patches if settings.dimensions == 3 else np.squeeze(patches, 1 + settings.patches.axis)
 
 
 def capped_shape(settings: Settings, largest_voxels: int) -> Shape:
@@ -70,17 +92,33 @@ def grid_corners(volume_shape, shape, overlap: float = 0.0) -> list[Shape]:
     return list(itertools.product(*axes))
 
 
-def crop(array: np.ndarray, corner, shape, *, fill: float = 0) -> np.ndarray:
-    """A copy of the block of `shape` voxels at `corner`; `fill` (air, background) outside the array."""
+def crop(array: np.ndarray, corner, shape, *, fill: float | Sequence[float] = 0) -> np.ndarray:
+    """A copy of the block of `shape` voxels at `corner` of an array (x, y, z[, channels]); `fill` (air, background; one
+    for all channels, or one for each) outside the array."""
     starts = [max(start, 0) for start in corner]
-    stops = [min(start + patch, size) for start, patch, size in zip(corner, shape, array.shape, strict=True)]
-    result = np.full(shape, fill, array.dtype)
+    stops = [min(start + patch, size) for start, patch, size in zip(corner, shape, array.shape[:3], strict=True)]
+    result = np.empty((*shape, *array.shape[3:]), array.dtype)
+    result[...] = fill
     if all(stop > start for start, stop in zip(starts, stops, strict=True)):
         inside = tuple(
             slice(start - first, stop - first) for start, stop, first in zip(starts, stops, corner, strict=True)
         )
         result[inside] = array[tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))]
     return result
+
+
+def crop_slices(image: np.ndarray, corner, shape, *, fill: Sequence[float], settings: Settings) -> np.ndarray:
+    """A copy of a block of an image (x, y, z, channels) with the channels of the neighbouring slices that the network
+    sees, from the lowest to the highest."""
+    blocks = [crop(image, moved, shape, fill=fill) for moved in neighbouring(corner, settings)]
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=3)
+
+
+def neighbouring(corner, settings: Settings) -> list[np.ndarray]:
+    """The places of a slice and of its neighbours, from the lowest to the highest, where it lies at `corner`."""
+    across = np.eye(3, dtype=int)[settings.patches.axis]
+    count = settings.patches.neighbours
+    return [np.asarray(corner) + step * across for step in range(-count, count + 1)]
 
 
 def tile_weights(shape, kind: str) -> np.ndarray:

@@ -91,6 +91,12 @@ class PreprocessingSettings(Group):
     steps: Plugins = ()
     equalise: Literal["never", "hu", "always"] = "never"
 
+    @model_validator(mode="after")
+    def _windows_are_of_hu(self):
+        if self.values == "picture" and self.further_windows_hu:
+            raise ValueError("further_windows_hu are for values in HU; pictures have none")
+        return self
+
 
 class PatchSettings(Group):
     """The patches that the network is trained on.

@@ -68,6 +68,11 @@ class Settings(Group):
         return 3 if self.patches.shape is None else len(self.patches.shape)
 
     @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes of a volume that the network sees, x, y, z: all but that across the slices of a 2D network."""
+        return tuple(axis for axis in range(3) if self.dimensions == 3 or axis != self.patches.axis)
+
+    @property
     def channels(self) -> int:
         """Input channels of the network: of the images, times the windows, times the slices side by side."""
         how = self.preprocessing
@@ -90,7 +95,9 @@ class Settings(Group):
     def model_choice(self) -> str:
         """A sentence on how the model is chosen, for the report."""
         training = self.training
-        shown = "the whole images" if self.patches.shape is None else f"{training.validation_patches} fixed patches"
+        shown = f"{training.validation_patches} fixed patches"
+        if self.patches.shape is None or self.patches.sampling == "grid":
+            shown = "the whole images"
         averaged = "" if training.average_decay is None else " (moving averages of the trained weights)"
         return {
             "validation": f"the epoch with the smallest loss on {shown} of {training.validation_share:.0%} of the "
@@ -106,9 +113,10 @@ class Settings(Group):
         if wrong:
             raise ValueError(f"patches.foreground_labels are below {classes}, the number of classes, found {wrong}")
         axes = self.prediction.mirror_axes
-        if len(set(axes)) != len(axes) or any(axis >= self.dimensions for axis in axes):
+        if len(set(axes)) != len(axes) or not set(axes) <= set(self.axes):
             raise ValueError(
-                f"prediction.mirror_axes are different axes of a {self.dimensions}D network, found {list(axes)}"
+                f"prediction.mirror_axes are different ones of the network's axes, {list(self.axes)}, "
+                f"found {list(axes)}"
             )
         parts = self.postprocessing
         if parts.active and max(parts.infection, *parts.lungs) >= classes:

@@ -45,8 +45,9 @@ def estimate(settings: Settings, grids: Sequence[Grid], folds: int) -> Cost:
     network = build_network(settings)
     preprocessor = Preprocessor(settings.preprocessing)
     prepared = [preprocessor.grid(grid).shape for grid in grids]
-    shape = patches.patch_shape(settings, max(prepared, key=np.prod))
-    forward, values = forward_operations(network, shape[: settings.dimensions])
+    largest = max(prepared, key=np.prod)
+    shape = patches.patch_shape(settings, largest)
+    forward, values = forward_operations(network, patches.network_shape(settings, largest))
     step = 3.0 * forward * settings.patches.batch
     fold = step_seconds(step) * batches.steps_in_epoch(prepared, settings) * settings.training.epochs
     tiles = sum(len(patches.grid_corners(size, shape, settings.prediction.overlap)) for size in prepared)

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -65,13 +65,11 @@ def train(
     if checkpoint:
         policy = _policy_of(checkpoint, possible_policies(settings), fingerprint_in, path=path)
     else:
-        policy = choose_policy(settings, [case.image.shape for case in cases])
+        policy = choose_policy(settings, [case.shape for case in cases])
     trainer = make_trainer(settings, start_from.network if start_from else None, policy=policy)
     if not hardware.gpu_available():
-        largest = max((patches.patch_shape(settings, case.image.shape) for case in cases), key=np.prod)
-        shape = largest[: settings.dimensions]
+        shape = max((patches.network_shape(settings, case.shape) for case in cases), key=np.prod)
         cost.require_memory(trainer.network, shape, settings.patches.batch, available_gb=hardware.memory_gb())
-    fixed = batches.validation_batches(validation, settings) if settings.training.monitor == "validation" else []
     fingerprint = fingerprint_in(policy)
     history, best = _restore(checkpoint, trainer, path) if checkpoint else ((), ())
     with event_log(folder / "tensorboard") as writer:
@@ -82,7 +80,8 @@ def train(
                 break
             row = _run_epoch(trainer, cases, settings, epoch, monitored=monitored, executor=executor)
             with trainer.counting_weights():
-                row |= _validate(trainer, fixed)
+                if settings.training.monitor == "validation":
+                    row |= _validate(trainer, batches.validation_batches(validation, settings))
                 history = (*history, row)
                 monitored = _monitored(history, settings)
                 if monitored and schedules.best_epoch(monitored) == epoch:
@@ -120,7 +119,7 @@ def _run_epoch(
     executor: Executor | None,
 ) -> dict:
     started = time.perf_counter()
-    steps = batches.steps_in_epoch([case.image.shape for case in cases], settings)
+    steps = batches.steps_on_cases(cases, settings)
     made = batches.training_batches(cases, settings, epoch, workers=settings.training.workers, executor=executor)
     rate = 0.0
     rows = []
@@ -144,8 +143,9 @@ def _run_epoch(
     }
 
 
-def _validate(trainer: Trainer, fixed: Sequence[batches.Batch]) -> dict:
-    means = _means([trainer.test(batch) for batch in fixed], [len(batch.images) for batch in fixed])
+def _validate(trainer: Trainer, fixed: Iterable[batches.Batch]) -> dict:
+    scored = [(trainer.test(batch), len(batch.images)) for batch in fixed]
+    means = _means([scores for scores, _ in scored], [count for _, count in scored])
     return {f"val_{name}": value for name, value in means.items()}
 
 

@@ -53,7 +53,7 @@ def choose_policy(settings: Settings, shapes: Sequence[patches.Shape]) -> hardwa
         network = build_network(settings)
         seconds = functools.partial(_expected_s, network)
         steps = batches.steps_in_epoch(shapes, settings) * settings.training.epochs
-        shape = patches.patch_shape(settings, max(shapes, key=np.prod))[: settings.dimensions]
+        shape = patches.network_shape(settings, max(shapes, key=np.prod))
         if steps * seconds(shape, settings.patches.batch) < SHORT_RUN_S:
             return "float32"
         choice = _measured(settings, policies, seconds)
@@ -78,10 +78,10 @@ def _measured(
     log.info("timing a few steps in %s on this processor once", ", ".join(policies))
     timed = _of_small_patches(settings, seconds)
     rng = np.random.default_rng(settings.seed)
-    size = (timed.patches.batch, *(timed.patches.shape or ()), 1)
+    size = (timed.patches.batch, *(timed.patches.shape or ()))
     batch = batches.Batch(
-        rng.normal(size=size).astype(np.float32),
-        rng.integers(0, len(settings.labels.names), size).astype(np.uint8),
+        rng.normal(size=(*size, settings.channels)).astype(np.float32),
+        rng.integers(0, len(settings.labels.names), (*size, 1)).astype(np.uint8),
     )
 
     def make_ready(policy: hardware.Policy) -> Callable[[], float]:
@@ -113,6 +113,7 @@ def _key(settings: Settings, policies: Sequence[str]) -> str:
         settings.loss.model_dump(mode="json"),
         len(settings.labels.names),
         settings.patches.shape,
+        settings.channels,
         settings.patches.batch,
         [training.optimizer, training.deep_supervision, training.metrics, training.average_decay],
     ]

@@ -16,18 +16,18 @@ def make_stored(tmp_path):
     def make(name: str, labels: np.ndarray) -> StoredCase:
         folder = tmp_path / "stored" / name
         folder.mkdir(parents=True)
-        image = (labels / 4).astype(np.float16)
+        image = (labels / 4).astype(np.float16)[..., None]
         np.save(folder / "image.npy", image)
         np.save(folder / "labels.npy", labels.astype(np.uint8))
         for label in range(1, 4):
             np.save(folder / f"foreground_{label}.npy", np.argwhere(labels == label).astype(np.int16))
         facts = {
-            "mean": 0.1,
-            "sd": 0.2,
+            "mean": [0.1],
+            "sd": [0.2],
             "spacing_mm": [1.0, 1.0, 2.0],
             "windowed": False,
             "extremes": [-1000, 400],
-            "air": 0.5,
+            "air": [0.5],
             "slices": 20,
             "voxels": [int((labels == label).sum()) for label in range(4)],
         }

@@ -102,6 +102,53 @@ def test_volumes_smaller_than_the_patch(shape):
     np.testing.assert_array_equal(predict_volume(volume, identity_network, plain()).array, labels)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slices_across_each_axis_and_their_neighbours(axis):
+    labels = random_labels((11, 10, 9))
+    volume = Volume.from_source(hu_of(labels), np.eye(4))
+    changes = ["patches.shape=[8, 8]", f"patches.axis={axis}", "prediction.batch=3"]
+    np.testing.assert_array_equal(predict_volume(volume, identity_network, plain(*changes)).array, labels)
+    lower = np.roll(labels, 1, axis)  # a network that tells the class of the slice below
+    lower[tuple(0 if one == axis else slice(None) for one in range(3))] = 0
+    settings = plain(*changes, "patches.neighbours=1", "prediction.skip_air=false")
+    np.testing.assert_array_equal(predict_volume(volume, identity_network, settings).array, lower)
+
+
+def test_mirroring_of_a_coronal_slice_swaps_left_and_right():
+    labels = random_labels((8, 9, 8))
+    volume = Volume.from_source(hu_of(labels), np.eye(4))
+    changes = ["patches.shape=[8, 8]", "patches.axis=1", "prediction.mirror_axes=[0, 2]"]
+    swapped = np.array([0, 2, 1, 3], np.uint8)
+    found = predict_volume(volume, identity_network, plain(*changes)).array
+    both = np.minimum(labels, swapped[labels])  # the mean of both is a tie, which the lower number wins
+    np.testing.assert_array_equal(found, both)
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.9])
+@pytest.mark.parametrize("spacing", ["null", "[1.3, 0.8, 2.2]"])
+def test_a_threshold_decides_between_two_classes(threshold, spacing):
+    image = np.random.default_rng(0).integers(-1250, 250, (9, 10, 7)).astype(np.int16)
+    volume = Volume.from_source(image, np.eye(4))
+    settings = plain(
+        "labels.names=[background, infection]",
+        "labels.colours=[[0, 0, 0], [200, 0, 0]]",
+        "labels.mirror_pairs=[]",
+        "patches.foreground_labels=[1]",
+        f"preprocessing.spacing_mm={spacing}",
+        f"prediction.threshold={threshold}",
+        "prediction.skip_air=false",
+    )
+    prepared = Preprocessor(settings.preprocessing).apply(volume)
+    member = PreparedMember(prepared, lambda tiles: np.concatenate([1 - tiles, tiles], axis=-1), settings)
+    seen = []
+    scan = Scan.from_volume(volume)
+    streamed = segment([member], scan, sink=lambda start, planes: seen.append(planes)).mask.array
+    expected = threshold < np.concatenate(seen, axis=1)[1].T
+    np.testing.assert_array_equal(streamed, expected)
+    np.testing.assert_array_equal(segment([member], scan).mask.array, expected)
+    assert threshold == 0.9 or 0 < expected.mean() < 1
+
+
 def test_slices_and_full_images():
     labels = random_labels((12, 20, 5))
     volume = Volume.from_source(hu_of(labels), np.eye(4))
@@ -122,14 +169,14 @@ def test_thick_slices_are_resampled_there_and_back():
 def reference(image: Volume, network, settings) -> np.ndarray:
     """The same in the plainest way: every probability of every voxel in memory."""
     prepared = Preprocessor(settings.preprocessing).apply(image)
-    size = prepared.image.shape
+    size = prepared.shape
     shape = patches.patch_shape(settings, size)
     weights = patches.tile_weights(shape, settings.prediction.weights)
     total, seen = np.zeros((*[end + 2 * edge for end, edge in zip(size, shape, strict=True)], CLASSES)), 0
     seen = np.zeros(total.shape[:3])
     for corner in patches.grid_corners(size, shape, settings.prediction.overlap):
         tile = (patches.crop(prepared.image, corner, shape, fill=prepared.air) - prepared.mean) / prepared.sd
-        tile = tile.astype(np.float32)[None, ..., None]
+        tile = tile.astype(np.float32)[None]
         output = network(tile[:, :, :, 0] if settings.dimensions == 2 else tile).reshape(*shape, CLASSES)
         place = tuple(slice(start + edge, start + 2 * edge) for start, edge in zip(corner, shape, strict=True))
         total[place] += output * weights[..., None]

@@ -102,7 +102,7 @@ def test_a_stored_case_travels_as_a_path(tmp_path):
     import pickle
 
     stored = store(tmp_path / "store").get(write_case(tmp_path / "one"))
-    assert stored.image.shape == (6, 5, 4)
+    assert stored.image.shape == (6, 5, 4, 1) and stored.shape == (6, 5, 4)
     message = pickle.dumps(stored)
     assert len(message) < 1000
     assert isinstance(pickle.loads(message), StoredCase)

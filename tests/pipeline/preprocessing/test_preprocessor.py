@@ -1,12 +1,12 @@
+import nibabel as nib
 import numpy as np
 import pytest
 
-from pneumoseg.data_io.console import warnings_of_this_thread
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Grid, Volume
 from pneumoseg.pipeline.preprocessing.clahe import equalise_slices
-from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor, warn_of_unusual_ct
+from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
 from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.settings import plugins
 from pneumoseg.pipeline.settings.schema import PreprocessingSettings
@@ -30,11 +30,11 @@ def double_brightness(array, spacing_mm):
 def test_the_window_becomes_0_to_1():
     prepared = Preprocessor(OWN_GRID).apply(volume(ramp()))
     expected = (np.clip(ramp().astype(float), -1250, 250) + 1250) / 1500
-    np.testing.assert_allclose(prepared.image, expected, atol=1e-6)
+    np.testing.assert_allclose(prepared.image[..., 0], expected, atol=1e-6)
     assert not prepared.windowed
-    assert prepared.air == pytest.approx(250 / 1500)
-    assert prepared.mean == pytest.approx(expected.mean(), abs=1e-5)
-    assert prepared.sd == pytest.approx(expected.std(), abs=1e-5)
+    assert prepared.air == pytest.approx((250 / 1500,))
+    assert prepared.mean == pytest.approx((expected.mean(),), abs=1e-5)
+    assert prepared.sd == pytest.approx((expected.std(),), abs=1e-5)
 
 
 def test_an_already_windowed_copy_gives_the_same_image():
@@ -87,7 +87,7 @@ def test_a_scan_in_hu_is_read_once(steps, monkeypatch):
 def test_another_window_reads_grey_values_through_hu():
     settings = PreprocessingSettings(spacing_mm=None, window_hu=(-1000, 0), windowed_source_hu=(-1000, 0))
     grey = np.arange(0, 256, 4).reshape(4, 4, 4).astype(np.uint8)
-    np.testing.assert_allclose(Preprocessor(settings).apply(volume(grey)).image, grey / 255, atol=1e-6)
+    np.testing.assert_allclose(Preprocessor(settings).apply(volume(grey)).image[..., 0], grey / 255, atol=1e-6)
 
 
 def test_values_scaled_to_one_are_refused():
@@ -101,7 +101,8 @@ def test_resampling_takes_image_and_mask_to_one_grid():
     mask = np.zeros((4, 4, 4), np.uint8)
     mask[:2] = 3
     prepared = Preprocessor(PreprocessingSettings(spacing_mm=(0.5, 1.0, 2.0))).apply(volume(ramp()), volume(mask))
-    assert prepared.image.shape == prepared.labels.shape == (8, 4, 2)
+    assert prepared.image.shape == (8, 4, 2, 1)
+    assert prepared.shape == prepared.labels.shape == (8, 4, 2)
     assert prepared.grid.spacing_mm == (0.5, 1.0, 2.0)
     assert (prepared.labels[:4] == 3).all()
     assert (prepared.labels[4:] == 0).all()
@@ -117,7 +118,7 @@ def test_overshoot_of_the_spline_stays_in_the_window():
 
 def test_a_constant_volume_is_not_divided_by_zero():
     prepared = Preprocessor(OWN_GRID).apply(volume(np.full((4, 4, 4), -1000, np.int16)))
-    assert prepared.sd == 1.0
+    assert prepared.sd == (1.0,)
 
 
 def test_a_step_of_ones_own():
@@ -141,7 +142,70 @@ def test_slices_are_equalised_where_the_settings_ask_for_it(equalise, windowed, 
     changed = Preprocessor(settings).apply(volume(values.astype(np.int16))).image
     assert np.allclose(changed, plain) is not expected
     if expected:
-        np.testing.assert_array_equal(changed, equalise_slices(plain))
+        np.testing.assert_array_equal(changed[..., 0], equalise_slices(plain[..., 0]))
+
+
+def test_each_window_is_a_channel():
+    settings = PreprocessingSettings(spacing_mm=None, window_hu=(-1000, 0), further_windows_hu=((0, 500), (-200, 200)))
+    prepared = Preprocessor(settings).apply(volume(ramp()))
+    assert prepared.image.shape == (4, 4, 4, 3) and len(prepared.mean) == len(prepared.sd) == 3
+    for channel, (low, high) in enumerate(((-1000, 0), (0, 500), (-200, 200))):
+        expected = (np.clip(ramp().astype(float), low, high) - low) / (high - low)
+        np.testing.assert_allclose(prepared.image[..., channel], expected, atol=1e-6)
+    assert prepared.air == (0.0, 0.0, 0.0)
+
+
+def colours() -> Volume:
+    return volume(np.random.default_rng(0).integers(0, 256, (6, 4, 1, 3), np.uint8))
+
+
+def test_a_picture_is_0_to_1_whatever_it_holds():
+    settings = PreprocessingSettings(values="picture", channels=3, spacing_mm=None, normalisation="none")
+    prepared = Preprocessor(settings).apply(colours())
+    np.testing.assert_allclose(prepared.image, colours().array / 255, atol=1e-6)
+    assert (prepared.air, prepared.mean, prepared.sd) == ((0.0,) * 3, (0.0,) * 3, (1.0,) * 3)
+    assert not prepared.windowed and not prepared.in_hu
+    black = Preprocessor(settings).apply(volume(np.zeros((4, 4, 1), np.uint8)))  # as HU that would be refused
+    assert black.image.shape == (4, 4, 1, 3) and not black.image.any()
+
+
+@pytest.mark.parametrize("size", [(8, 2, None), (3, 3, None), (6, None, None)])
+def test_a_size_takes_the_place_of_the_spacing_and_null_keeps_an_axis(size):
+    mask = np.zeros((6, 4, 5), np.uint8)
+    mask[:3] = 1
+    image = np.full((6, 4, 5), -1000, np.int16)
+    prepared = Preprocessor(PreprocessingSettings(size=size)).apply(volume(image), volume(mask))
+    expected = tuple(new or old for new, old in zip(size, image.shape, strict=True))
+    assert prepared.shape == prepared.labels.shape == expected
+    assert prepared.grid.spacing_mm[2] == 1.0
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPS", "SRA", "PSL"])
+@pytest.mark.parametrize("thickness", [1, 3, 20])
+def test_every_second_voxel_is_read_along_the_axes_of_a_size(codes, thickness, monkeypatch):
+    array = np.random.default_rng(0).integers(-1000, 200, (7, 10, 5)).astype(np.int16)
+    orientation = nib.orientations.ornt_transform(
+        nib.orientations.axcodes2ornt("RAS"), nib.orientations.axcodes2ornt(codes)
+    )
+    stored = nib.orientations.apply_orientation(array, orientation)
+    affine = nib.orientations.inv_ornt_aff(orientation, array.shape)
+    grid = Grid(stored.shape, affine)
+    slabs = [stored[:, :, start : start + thickness] for start in range(0, stored.shape[2], thickness)]
+    settings = PreprocessingSettings(size=(4, 5, None), every=2, normalisation="none", window_hu=(-1000, 200))
+    mask = Volume.from_source((stored > 0).astype(np.uint8), affine)
+    prepared = Preprocessor(settings).apply(Scan(grid, lambda: iter(slabs)), mask)
+    np.testing.assert_allclose(prepared.image[..., 0], (array[::2, ::2] + 1000) / 1200, atol=1e-6)
+    np.testing.assert_array_equal(prepared.labels, array[::2, ::2] > 0)
+
+
+def test_statistics_of_a_data_set_take_the_place_of_the_images_own():
+    settings = PreprocessingSettings(spacing_mm=None, normalisation="dataset", statistics=((0.25, 2.0),))
+    prepared = Preprocessor(settings).apply(volume(ramp()))
+    assert (prepared.mean, prepared.sd) == ((0.25,), (2.0,))
+    with pytest.raises(InputError, match="one pair for each of 3 channels, found 1"):
+        Preprocessor(settings.model_copy(update={"channels": 3})).apply(volume(ramp()))
+    unknown = settings.model_copy(update={"statistics": None})  # before the training
+    assert Preprocessor(unknown).apply(volume(ramp())).mean == pytest.approx((prepared.image.mean(),))
 
 
 def one_slice_less(array, spacing_mm):
@@ -170,12 +234,6 @@ def test_a_step_that_spoils_the_image_is_named(monkeypatch, step, message):
     settings = PreprocessingSettings(spacing_mm=None, steps=("mine:step",))
     with pytest.raises(InputError, match=f"preprocessing step mine:step: {message}"):
         Preprocessor(settings).apply(volume(ramp()))
-
-
-def test_a_volume_of_few_slices_is_warned_of():
-    with warnings_of_this_thread() as warnings:
-        warn_of_unusual_ct("one", False, (-1000.0, 400.0), slices=3, settings=OWN_GRID)
-    assert warnings == ["one: few slices (3)"]
 
 
 @pytest.mark.parametrize(

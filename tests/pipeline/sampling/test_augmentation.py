@@ -14,6 +14,9 @@ PALE = {"brightness": (1, 1), "contrast": (1, 1), "gamma": (1, 1), "noise_varian
 MIRRORED = (0, 2, 1, 3)
 
 
+STILL = {"rotation_deg": 0.0, "scale": (1.0, 1.0), "elastic_alpha": (0.0, 0.0)}
+
+
 def image(*shape: int) -> np.ndarray:
     """Not normal, not centred, float32."""
     return np.random.default_rng(0).gamma(2.0, 0.7, shape or (12, 11, 10)).astype(np.float32) - 0.5
@@ -234,7 +237,7 @@ def test_gamma_leaves_an_even_patch_as_it_is():
 @pytest.mark.parametrize("sigma", [0.5, 1.3])
 def test_blur_is_that_of_batchgenerators(sigma):
     expected = noise_augmentations.augment_gaussian_blur(image()[None], (sigma, sigma))[0]
-    np.testing.assert_allclose(augmentation.blur(image(), sigma), expected, atol=1e-6)
+    np.testing.assert_allclose(augmentation.blur(image()[..., None], sigma)[..., 0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.77])
@@ -242,7 +245,7 @@ def test_low_resolution_is_that_of_batchgenerators(factor):
     expected = resample_augmentations.augment_linear_downsampling_scipy(
         image()[None], (factor, factor), order_downsample=0, order_upsample=3
     )[0]
-    np.testing.assert_allclose(augmentation.lower_resolution(image(), factor), expected, atol=1e-4)
+    np.testing.assert_allclose(augmentation.lower_resolution(image()[..., None], factor)[..., 0], expected, atol=1e-4)
 
 
 def test_noise_has_its_standard_deviation():
@@ -255,7 +258,7 @@ def test_noise_has_its_standard_deviation():
 def changed(count: int, shape=(8, 8, 8), **ranges) -> list[np.ndarray]:
     settings = AugmentationSettings(probability=1.0, **(PALE | ranges))
     rng = np.random.default_rng(7)
-    return [augmentation.change_intensities(rng, image(*shape), settings) for _ in range(count)]
+    return [augmentation.change_intensities(rng, image(*shape)[..., None], settings)[..., 0] for _ in range(count)]
 
 
 def test_brightness_is_drawn_evenly():
@@ -286,7 +289,7 @@ def test_each_change_of_intensity_has_its_own_probability():
     settings = AugmentationSettings(probability=0.15)
     rng = np.random.default_rng(0)
     untouched = [
-        np.array_equal(augmentation.change_intensities(rng, image(6, 6, 6), settings), image(6, 6, 6))
+        np.array_equal(augmentation.change_intensities(rng, image(6, 6, 6, 1), settings), image(6, 6, 6, 1))
         for _ in range(1500)
     ]
     assert np.mean(untouched) == pytest.approx(0.85**4, abs=0.04)
@@ -299,7 +302,30 @@ def test_neutral_ranges_switch_changes_off():
 def test_changes_come_from_the_generator_alone():
     everything = functools.partial(AugmentationSettings, probability=1.0)
     settings = everything(blur_sigma=(0.5, 1.0), low_resolution=(0.5, 1.0))
-    one = augmentation.change_intensities(np.random.default_rng(5), image(), settings)
-    other = augmentation.change_intensities(np.random.default_rng(5), image(), settings)
+    one = augmentation.change_intensities(np.random.default_rng(5), image()[..., None], settings)
+    other = augmentation.change_intensities(np.random.default_rng(5), image()[..., None], settings)
     np.testing.assert_array_equal(one, other)
-    assert not np.array_equal(one, augmentation.change_intensities(np.random.default_rng(6), image(), settings))
+    another = augmentation.change_intensities(np.random.default_rng(6), image()[..., None], settings)
+    assert not np.array_equal(one, another)
+
+
+def test_channels_are_changed_alike():
+    """Of the patch as a whole, so that two equal channels stay equal; noise is of each voxel's own."""
+    settings = AugmentationSettings(
+        probability=1.0, blur_sigma=(0.5, 1.0), low_resolution=(0.5, 1.0), noise_variance=(0.0, 0.0)
+    )
+    twice = np.repeat(image(8, 8, 1)[..., None], 2, axis=3)
+    found = augmentation.change_intensities(np.random.default_rng(5), twice.copy(), settings)
+    np.testing.assert_allclose(found[..., 0], found[..., 1], atol=1e-6)
+    assert not np.allclose(found, twice)
+
+
+def test_a_shift_is_a_share_of_the_patch_within_the_slice():
+    settings = AugmentationSettings(probability=1.0, **STILL, shift=0.25)
+    origins = [
+        augmentation.draw_places(rng, (5, 5, 5), (8, 16, 1), spacing_mm=(1, 1, 1), settings=settings).origin - 5
+        for rng in map(np.random.default_rng, range(200))
+    ]
+    reach = np.abs(origins).max(axis=0)
+    assert reach == pytest.approx([2, 4, 0], rel=0.05) and reach[2] == 0
+    assert np.mean(origins, axis=0) == pytest.approx([0, 0, 0], abs=0.4)

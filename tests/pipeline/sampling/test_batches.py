@@ -71,7 +71,7 @@ def test_without_augmentation_a_patch_is_a_normalised_crop(blocks):
     settings = small("augmentation.enabled=false", "patches.shape=[16, 16, 16]")
     image, labels = batches.training_sample(blocks, settings, 0, step=0, index=0)
     inside = (slice(None), slice(None), slice(2, 14))
-    np.testing.assert_allclose(image[inside], (labels[inside] / 4 - 0.1) / 0.2, atol=2e-3)
+    np.testing.assert_allclose(image[..., 0][inside], (labels[inside] / 4 - 0.1) / 0.2, atol=2e-3)
     assert (labels[:, :, :2] == 0).all()
     np.testing.assert_allclose(image[:, :, :2], (0.5 - 0.1) / 0.2, atol=1e-6)
 
@@ -96,9 +96,67 @@ def test_grid_sampling_shows_each_tile_once_an_epoch(make_stored):
     labels[:8], labels[8:] = 1, 2
     case = make_stored("halves", labels)
     settings = small("patches.sampling=grid", "patches.batch=1", "augmentation.enabled=false")
-    assert batches.steps_in_epoch([case.image.shape], settings) == 2
+    assert batches.steps_in_epoch([case.shape], settings) == 2
     seen = {int(batches.make_batch([case], settings, 0, step=step).labels.max()) for step in range(2)}
     assert seen == {1, 2}
+
+
+def test_tiles_without_foreground_are_left_out(make_stored):
+    labels = np.zeros((8, 8, 6), np.uint8)
+    labels[2, 2, 1], labels[5, 5, 4], labels[:, :, 3] = 3, 3, 1
+    case = make_stored("two_slices", labels)
+    changes = ["patches.shape=[8, 8]", "patches.sampling=grid", "patches.batch=1", "augmentation.enabled=false"]
+    settings = load_settings("demo", [*changes, "network.filters=[4, 8]", "patches.empty=drop"])
+    assert batches.steps_on_cases([case], settings) == 2
+    for step in range(2):
+        assert (batches.make_batch([case], settings, 0, step=step).labels == 3).sum() == 1
+    assert sum(len(batch.images) for batch in batches.validation_batches([case], settings)) == 2
+    kept = load_settings("demo", [*changes, "network.filters=[4, 8]"])
+    assert batches.steps_on_cases([case], kept) == batches.steps_in_epoch([case.shape], kept) == 6
+    with pytest.raises(InputError, match=r"no tile of the training cases holds a voxel of \[2\]"):
+        wanted = [*changes, "network.filters=[4, 8]", "patches.empty=drop", "patches.foreground_labels=[2]"]
+        batches.steps_on_cases([case], load_settings("demo", wanted))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_neighbouring_slices_are_channels_of_a_sample(make_stored, axis, enabled):
+    """The image shows the labels, which differ from slice to slice: the middle channel is the labels' slice."""
+    shape = [16, 16, 16]
+    labels = np.zeros(shape, np.uint8) + np.expand_dims(np.arange(16) % 4, [one for one in range(3) if one != axis])
+    case = make_stored("stripes", labels.astype(np.uint8))
+    still = [f"augmentation.{name}" for name in ("scale=[1, 1]", "elastic_alpha=[0, 0]", "brightness=[1, 1]")]
+    still += [f"augmentation.{name}" for name in ("contrast=[1, 1]", "gamma=[1, 1]", "noise_variance=[0, 0]")]
+    settings = load_settings(
+        "demo",
+        [
+            "patches.shape=[8, 8]",
+            "patches.neighbours=1",
+            f"patches.axis={axis}",
+            "network.filters=[4, 8]",
+            f"augmentation.enabled={str(enabled).lower()}",
+            "augmentation.probability=1",
+            "augmentation.mirror_axes=[]",
+            *still,
+        ],
+    )
+    for step in range(6):
+        batch = batches.make_batch([case], settings, 0, step=step)
+        assert batch.images.shape == (2, 8, 8, 3) and batch.labels.shape == (2, 8, 8, 1)
+        values = np.rint((batch.images * 0.2 + 0.1) * 4)[:, 4, 4]
+        middle = batch.labels[:, 4, 4, 0].astype(int)
+        for channels, label in zip(values, middle, strict=True):
+            assert channels[1] == label
+            for neighbour, step_across in ((channels[0], -1), (channels[2], 1)):
+                assert neighbour in ((label + step_across) % 4, 2)  # 2: air, beyond the volume
+
+
+def test_a_sagittal_slice_has_no_left_and_right_to_mirror(make_stored):
+    labels = np.ones((8, 8, 8), np.uint8)
+    case = make_stored("left", labels)
+    changes = ["augmentation.mirror_axes=[0]", "augmentation.mirror_probability=1", "augmentation.probability=0"]
+    settings = load_settings("demo", ["patches.shape=[8, 8]", "patches.axis=0", "network.filters=[4, 8]", *changes])
+    assert (batches.make_batch([case], settings, 0, step=0).labels == 1).all()
 
 
 def test_the_full_image_is_rounded_up_to_what_the_network_takes(blocks):
@@ -110,7 +168,7 @@ def test_the_full_image_is_rounded_up_to_what_the_network_takes(blocks):
 
 def test_validation_patches_are_fixed_and_show_every_class(blocks):
     settings = small("training.validation_patches=12", "training.monitor=validation")
-    first, again = (batches.validation_batches(blocks, settings) for _ in range(2))
+    first, again = (list(batches.validation_batches(blocks, settings)) for _ in range(2))
     assert sum(len(batch.labels) for batch in first) == 12
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one.images, other.images)
@@ -131,7 +189,7 @@ def test_validation_patches_show_every_class_of_many_cases(make_stored):
 def test_full_images_are_validated_once_each(make_stored):
     cases = [make_stored(f"case_{index}", np.full((8, 8, 6), index, np.uint8)) for index in range(3)]
     settings = small("patches.shape=null", "patches.batch=1", "network.filters=[4, 8]")
-    fixed = batches.validation_batches(cases, settings)
+    fixed = list(batches.validation_batches(cases, settings))
     assert [batch.labels.shape for batch in fixed] == [(1, 8, 8, 6, 1)] * 3
     assert [int(batch.labels[0, 4, 4, 3, 0]) for batch in fixed] == [0, 1, 2]
 

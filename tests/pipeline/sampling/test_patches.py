@@ -64,6 +64,25 @@ def test_gaussian_weights_fall_off_and_never_vanish():
     np.testing.assert_allclose(weights, weights[::-1], rtol=1e-6)
 
 
+def test_slices_across_each_axis():
+    for axis, shape in ((0, (1, 4, 6)), (1, (4, 1, 6)), (2, (4, 6, 1))):
+        settings = load_settings("demo", ["patches.shape=[8, 16]", f"patches.axis={axis}"])
+        whole = patches.patch_shape(settings, (100, 100, 100))
+        assert whole[axis] == 1 and patches.network_shape(settings, (100, 100, 100)) == (8, 16)
+        tiles = np.zeros((2, *shape, 3))
+        assert patches.as_network_sees(tiles, settings).shape == (2, 4, 6, 3)
+        assert patches.in_three_axes((8, 16), settings) == whole
+
+
+def test_neighbouring_slices_follow_one_another_as_channels():
+    """Voxels are 10 z + channel; outside the volume lies air, 7 in the first channel and 8 in the second."""
+    image = 10 * np.arange(5)[None, None, :, None] + np.arange(2) * np.ones((3, 3, 1, 1))
+    settings = load_settings("demo", ["patches.shape=[8, 8]", "patches.neighbours=2"])
+    found = patches.crop_slices(image, (0, 0, 1), (2, 2, 1), fill=(7, 8), settings=settings)
+    assert found.shape == (2, 2, 1, 10)
+    assert found[0, 0, 0].tolist() == [7, 8, 0, 1, 10, 11, 20, 21, 30, 31]
+
+
 def test_patch_shape_of_slices_and_full_images():
     slices = load_settings("demo", ["patches.shape=[32, 32]"])
     assert patches.patch_shape(slices, (100, 100, 50)) == (32, 32, 1)
