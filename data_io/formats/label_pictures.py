@@ -23,6 +23,7 @@ FEW_VALUES = 16
 """A mask with more values was smoothed or compressed."""
 
 NO_GREY = (255, 0, 255)
+"""A colour that no class has: added to a table of greys, whose indices would else be looked up when they are read."""
 
 
 def read_label_picture(path: str | Path) -> Volume:

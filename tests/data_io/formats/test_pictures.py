@@ -211,6 +211,7 @@ def alpha_files(path):
         image.putalpha(alpha)
         image.save(path / f"{mode}.png")
     Image.fromarray(GREY).save(path / "key.png", transparency=50)
+    Image.fromarray(GREY).convert("1").save(path / "key 1.png", transparency=0)
     Image.fromarray(COLOURS).save(path / "colour key.png", transparency=(50, 200, 50))
     indices = Image.fromarray(GREY // 50)
     indices.putpalette([0, 0, 0, 1, 2, 3])
@@ -223,7 +224,7 @@ def alpha_files(path):
 
 def test_alpha_is_dropped_with_a_warning(tmp_path, warned):
     files = alpha_files(tmp_path)
-    assert len(files) == 7
+    assert len(files) == 8
     for path in files:
         warned.clear()
         with warnings.catch_warnings():
