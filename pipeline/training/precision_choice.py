@@ -78,10 +78,10 @@ def _measured(
     log.info("timing a few steps in %s on this processor once", ", ".join(policies))
     timed = _of_small_patches(settings, seconds)
     rng = np.random.default_rng(settings.seed)
-    size = (timed.patches.batch, *(timed.patches.shape or ()), 1)
+    size = (timed.patches.batch, *(timed.patches.shape or ()))
     batch = batches.Batch(
-        rng.normal(size=size).astype(np.float32),
-        rng.integers(0, len(settings.labels.names), size).astype(np.uint8),
+        rng.normal(size=(*size, settings.channels)).astype(np.float32),
+        rng.integers(0, len(settings.labels.names), (*size, 1)).astype(np.uint8),
     )
 
     def make_ready(policy: hardware.Policy) -> Callable[[], float]:
@@ -112,6 +112,7 @@ def _key(settings: Settings, policies: Sequence[str]) -> str:
         settings.network.model_dump(mode="json"),
         settings.loss.model_dump(mode="json"),
         len(settings.labels.names),
+        settings.channels,
         settings.patches.shape,
         settings.patches.batch,
         [training.optimizer, training.deep_supervision, training.metrics, training.average_decay],

@@ -67,7 +67,9 @@ def test_a_network_of_other_classes_than_its_settings_is_refused(model, tmp_path
     save_model(path, model)
     labels = {"names": ["background", "lung"], "colours": [[0, 0, 0], [1, 1, 1]], "mirror_pairs": []}
     with_settings(path, labels=labels, postprocessing={"lungs": [], "infection": 1}, patches={"foreground_labels": [1]})
-    with pytest.raises(InputError, match=r"3 dimensions, 1 channel and 2 classes, found 3, 1 and 4"):
+    with pytest.raises(
+        InputError, match=r"classes are 3, 1 and 2 by its settings, found 3, 1 and 4"
+    ):
         load_model(path)
 
 
