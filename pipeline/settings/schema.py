@@ -91,15 +91,15 @@ class Settings(Group):
         """A sentence on how the model is chosen, for the report."""
         training = self.training
         shown = "the whole images" if self.patches.shape is None else f"{training.validation_patches} fixed patches"
-        score = f"the {'smallest' if training.best_is_smallest else 'largest'} {training.best}"
+        extreme = "smallest" if training.best_is_smallest else "largest"
         held_out = f"{training.validation_share:.0%} of the fold's training patients, who were not trained on"
         if self.evaluation.splits.startswith("slices:"):
             held_out = "the split's validation slices, which were not trained on"
         averaged = "" if training.average_decay is None else " (moving averages of the trained weights)"
         return {
-            "validation": f"the epoch with {score} on {shown} of {held_out}; the test cases were not looked at",
-            "training": f"the epoch with {score.replace(training.best, f'training {training.best}')}; the test cases "
+            "validation": f"the epoch with the {extreme} {training.best} on {shown} of {held_out}; the test cases "
             "were not looked at",
+            "training": f"the epoch with the {extreme} training {training.best}; the test cases were not looked at",
             "none": "none: the weights of the last epoch, trained on all of the fold's training cases",
         }[training.monitor] + averaged
 

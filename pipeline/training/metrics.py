@@ -150,7 +150,7 @@ def history_name(name: str) -> str:
 
 
 def _counts(labels, probabilities):
-    """Voxels of both, of the reference, and predicted, per sample and class but the background: (batch, classes - 1)."""
+    """Voxels of both, of the reference, and predicted; each (batch, classes - 1), without the background."""
     classes = probabilities.shape[-1]
     reference = one_hot(labels, probabilities)[..., 1:]
     predicted = ops.one_hot(ops.argmax(probabilities, axis=-1), classes, dtype="float32")[..., 1:]
