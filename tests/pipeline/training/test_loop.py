@@ -185,9 +185,7 @@ def test_the_best_epoch_on_validation_patches_is_kept(blocks, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("best", "epoch"), [("loss", 1), ("iou", 0), ("jaccard-distance", 2), ("tversky", 1), ("soft-dice", 2)]
 )
-def test_the_best_epoch_by_any_score_is_kept_and_the_plateau_follows_the_loss(
-    blocks, tmp_path, monkeypatch, best, epoch
-):
+def test_the_best_epoch_by_any_score_is_kept_the_plateau_follows_the_loss(blocks, tmp_path, monkeypatch, best, epoch):
     columns = ("loss", "iou", "jaccard_distance", "tversky", "soft_dice")
     scripts = iter(
         {f"val_{name}": value for name, value in zip(columns, values, strict=True)}
