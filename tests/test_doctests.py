@@ -22,6 +22,8 @@ def modules_with_examples() -> list[str]:
 
 MEASURES = [f"evaluation.measures.{path.stem}" for path in sorted((ROOT / "evaluation/measures").glob("[a-z]*.py"))]
 
+TRAINING = [f"pipeline.training.{name}" for name in ("losses", "metrics", "schedules")]
+
 
 @pytest.mark.parametrize("name", modules_with_examples())
 def test_examples_hold(name):
@@ -31,7 +33,7 @@ def test_examples_hold(name):
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("name", [*MEASURES, "pipeline.training.losses", "pipeline.training.schedules"])
+@pytest.mark.parametrize("name", [*MEASURES, *TRAINING])
 def test_every_public_function_has_an_example(name):
     module = importlib.import_module(f"pneumoseg.{name}")
     functions = inspect.getmembers(module, inspect.isfunction)

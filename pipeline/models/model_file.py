@@ -62,12 +62,12 @@ def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
 
 def _check_network(path: Path, network: "keras.Model", settings: Settings) -> None:
     """Raises InputError where the network is not the one that the settings describe."""
-    needed = (settings.dimensions, 1, len(settings.labels.names))
+    needed = (settings.dimensions, settings.channels, len(settings.labels.names))
     given = (len(network.input_shape) - 2, network.input_shape[-1], network.output_shape[-1])
     if given != needed:
         raise InputError(
-            f"{path}: by its settings the network has {needed[0]} dimensions, {needed[1]} channel and {needed[2]} "
-            f"classes, found {given[0]}, {given[1]} and {given[2]}; the file is damaged"
+            f"{path}: the network's dimensions, channels and classes are {needed[0]}, {needed[1]} and {needed[2]} by "
+            f"its settings, found {given[0]}, {given[1]} and {given[2]}; the file is damaged"
         )
 
 

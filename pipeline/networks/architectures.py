@@ -2,7 +2,7 @@
 
 All take (dimensions, channels, classes, settings, dtype) and return a model as described in `unet.u_net`. With default
 settings they have the layers of the architectures of the same names in MIScnn 1.4, except where noted, and end in a
-softmax; `plain_unet` differs from that of MIScnn.
+softmax; `plain_unet` differs from that of MIScnn. `settings.output` "sigmoid" ends any of them in one channel.
 """
 
 from pneumoseg.pipeline.networks import blocks
@@ -15,13 +15,13 @@ from pneumoseg.pipeline.settings.schema import NetworkSettings
 def standard_unet(
     dimensions: int, channels: int, classes: int, settings: NetworkSettings, dtype: str = "float32"
 ) -> keras.Model:
-    """Two convolutions at each level.
+    """Two convolutions at each level, or as many as `settings.convolutions`.
 
     Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015; Çiçek et al., 3D
     U-Net: Learning Dense Volumetric Segmentation from Sparse Annotation, MICCAI 2016.
     """
     kit = Kit.of(dimensions, settings, dtype)
-    block = blocks.two_convolutions
+    block = blocks.convolutions(settings.convolutions)
     return u_net(
         kit, channels, classes, filters=settings.filters, name="standard_unet", encoder=pooled(block), decoder=block
     )

@@ -18,17 +18,20 @@ Tensor: TypeAlias = keras.KerasTensor
 class Kit:
     """Layers with the shared parameters of a network. `batch_norm_momentum` None: no batch normalisation.
 
-    `dtype`: a Keras dtype policy, for instance "mixed_bfloat16".
+    `dtype`: a Keras dtype policy, for instance "mixed_bfloat16". `sigmoid`: the probabilities of two classes come from
+    one channel.
     """
 
     dimensions: int
     dtype: str
     batch_norm_momentum: float | None
+    sigmoid: bool = False
 
     @classmethod
     def of(cls, dimensions: int, settings: NetworkSettings, dtype: str) -> "Kit":
         """The kit that the settings describe."""
-        return cls(dimensions, dtype, settings.batch_norm_momentum if settings.batch_norm else None)
+        momentum = settings.batch_norm_momentum if settings.batch_norm else None
+        return cls(dimensions, dtype, momentum, sigmoid=settings.output == "sigmoid")
 
     def convolution(self, tensor: Tensor, width: int, size: int = 3, **arguments) -> Tensor:
         """Convolution to `width` channels with a kernel of `size` voxels along each axis."""
@@ -73,6 +76,14 @@ class Kit:
         """Every voxel twice along each axis."""
         return layers.up_sampling(self.dimensions, 2, dtype=self.dtype)(tensor)
 
+    def probabilities(self, tensor: Tensor, classes: int, name: str) -> Tensor:
+        """Convolution 1 to the scores of the classes, then float32 probabilities of a layer of that name: their
+        softmax, or those of two classes by the sigmoid of a single score."""
+        scores = self.convolution(tensor, 1 if self.sigmoid else classes, 1)
+        if self.sigmoid:
+            return layers.TwoClassSigmoid(dtype="float32", name=name)(scores)
+        return keras.layers.Activation("softmax", dtype="float32", name=name)(scores)
+
 
 Block = Callable[[Kit, Tensor, int], Tensor]
 StridedBlock = Callable[[Kit, Tensor, int, int], Tensor]
@@ -92,9 +103,18 @@ def one_convolution(kit: Kit, tensor: Tensor, width: int) -> Tensor:
     return kit.normalised(kit.convolution(tensor, width, activation="relu"))
 
 
-def two_convolutions(kit: Kit, tensor: Tensor, width: int) -> Tensor:
-    """Twice (convolution 3, ReLU, batch normalisation)."""
-    return one_convolution(kit, one_convolution(kit, tensor, width), width)
+def convolutions(count: int) -> Block:
+    """`count` times (convolution 3, ReLU, batch normalisation)."""
+
+    def block(kit: Kit, tensor: Tensor, width: int) -> Tensor:
+        for _ in range(count):
+            tensor = one_convolution(kit, tensor, width)
+        return tensor
+
+    return block
+
+
+two_convolutions = convolutions(2)
 
 
 def residual(kit: Kit, tensor: Tensor, width: int) -> Tensor:

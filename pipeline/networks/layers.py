@@ -34,6 +34,24 @@ def up_sampling(dimensions: int, factor: int, **arguments) -> keras.layers.Layer
 
 
 @keras.saving.register_keras_serializable(package="pneumoseg")
+class TwoClassSigmoid(keras.layers.Layer):
+    """One score as the probabilities of two classes, the background and one more: (1 - p, p) with p = sigmoid(score).
+
+    Input: (batch, ..., 1) of any float type. Output: (batch, ..., 2), in the layer's compute dtype, which is that of
+    the sigmoid too. 1 - p is computed as sigmoid(-score), so that it is exact where p is nearly 1.
+    """
+
+    def call(self, inputs):
+        """The probabilities of `inputs`."""
+        scores = keras.ops.cast(inputs, self.compute_dtype)
+        return keras.ops.sigmoid(keras.ops.concatenate([-scores, scores], axis=-1))
+
+    def compute_output_shape(self, input_shape):
+        """The shape of the input with two channels."""
+        return (*input_shape[:-1], 2)
+
+
+@keras.saving.register_keras_serializable(package="pneumoseg")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation over all axes but the last, equal to that of Keras and faster under TensorFlow.
 

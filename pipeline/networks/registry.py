@@ -6,9 +6,9 @@
         return keras.Model(inputs, outputs)
 
 `settings` is the NetworkSettings, `dtype` a Keras dtype policy; the output is (batch, ..., classes), float32
-probabilities. Custom layer classes need `@keras.saving.register_keras_serializable()`, and models with them are loaded
-with `trust_plugins`. Deep supervision attaches to layers named decoder_0, decoder_1, ... (full resolution, half,
-...).
+probabilities, whatever `settings.output` says. Custom layer classes need
+`@keras.saving.register_keras_serializable()`, and models with them are loaded with `trust_plugins`. Deep supervision
+attaches to layers named decoder_0, decoder_1, ... (full resolution, half, ...).
 """
 
 from pneumoseg.pipeline.networks import architectures
@@ -31,4 +31,4 @@ NETWORKS = {
 def build_network(settings: Settings, dtype: str = "float32") -> keras.Model:
     """The network that the settings describe, with weights initialised from the seed of Keras."""
     builder = plugins.find(settings.network.name, NETWORKS, "network")
-    return builder(settings.dimensions, 1, len(settings.labels.names), settings.network, dtype)
+    return builder(settings.dimensions, settings.channels, len(settings.labels.names), settings.network, dtype)

@@ -25,7 +25,7 @@ def u_net(
     output is that of a layer named decoder_LEVEL: 0 at full resolution, 1 at half of it, ...
 
     Input: (batch, x, y[, z], channels), sizes divisible by 2 ** (levels - 1).
-    Output: (batch, x, y[, z], classes), float32 probabilities (softmax).
+    Output: (batch, x, y[, z], classes), float32 probabilities (`Kit.probabilities`).
     """
     inputs = keras.Input((None,) * kit.dimensions + (channels,))
     tensor, skips = inputs, []
@@ -38,6 +38,4 @@ def u_net(
         kept = skip(kit, skips[level], tensor, width, len(skips) - level)
         tensor = decoder(kit, kit.joined(kit.doubled(tensor, width), kept), width)
         tensor = keras.layers.Identity(dtype=kit.dtype, name=f"decoder_{level}")(tensor)
-    tensor = kit.convolution(tensor, classes, 1)
-    outputs = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(tensor)
-    return keras.Model(inputs, outputs, name=name)
+    return keras.Model(inputs, kit.probabilities(tensor, classes, "probabilities"), name=name)

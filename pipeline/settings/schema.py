@@ -98,11 +98,15 @@ class Settings(Group):
         shown = f"{training.validation_patches} fixed patches"
         if self.patches.shape is None or self.patches.sampling == "grid":
             shown = "the whole images"
+        extreme = "smallest" if training.best_is_smallest else "largest"
+        held_out = f"{training.validation_share:.0%} of the fold's training patients, who were not trained on"
+        if self.evaluation.splits.startswith("slices:"):
+            held_out = "the split's validation slices, which were not trained on"
         averaged = "" if training.average_decay is None else " (moving averages of the trained weights)"
         return {
-            "validation": f"the epoch with the smallest loss on {shown} of {training.validation_share:.0%} of the "
-            "fold's training patients, who were not trained on; the test cases were not looked at",
-            "training": "the epoch with the smallest training loss; the test cases were not looked at",
+            "validation": f"the epoch with the {extreme} {training.best} on {shown} of {held_out}; the test cases "
+            "were not looked at",
+            "training": f"the epoch with the {extreme} training {training.best}; the test cases were not looked at",
             "none": "none: the weights of the last epoch, trained on all of the fold's training cases",
         }[training.monitor] + averaged
 
@@ -119,7 +123,7 @@ class Settings(Group):
                 f"found {list(axes)}"
             )
         parts = self.postprocessing
-        if parts.active and max(parts.infection, *parts.lungs) >= classes:
+        if parts.active and max((parts.infection, *parts.lungs)) >= classes:
             raise ValueError(
                 f"postprocessing.lungs and infection are below {classes}, the number of classes, found "
                 f"{list(parts.lungs)} and {parts.infection}"

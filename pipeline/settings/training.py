@@ -15,6 +15,9 @@ from pneumoseg.pipeline.settings.field_types import (
     Share,
 )
 
+LOSSES_BY_NAME = ("loss", "crossentropy", "dice-crossentropy", "jaccard-distance", "tversky")
+"""The loss, and the metrics of pipeline/training/metrics.py that are the better the smaller they are."""
+
 
 class NetworkSettings(Group):
     """The network by name (see pipeline/networks/registry.py) or as "module:function".
@@ -33,14 +36,20 @@ class NetworkSettings(Group):
     batch_norm: bool = True
     batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
 
+    @model_validator(mode="after")
+    def _has_such_blocks(self):
+        if self.convolutions != 2 and self.name != "standard-unet" and ":" not in self.name:
+            raise ValueError(f"convolutions {self.convolutions} is for the standard-unet, found {self.name}")
+        return self
+
 
 class LossSettings(Group):
     """The loss by name (see pipeline/training/losses.py) or as "module:function".
 
     `alpha` weighs false negatives and `beta` false positives (Tversky); `smooth` is added to numerator and denominator.
-    `focus`: the exponent of the focal losses, null for the default of each. `class_weights`: one per class (Dice and
-    focal losses). `balance`: weight of the cross-entropy in combo and unified focal loss, the rest is that of Dice or
-    Tversky."""
+    `focus`: the exponent of the focal losses, null for the default of each. `class_weights`: one per class (Dice,
+    Jaccard and focal losses). `balance`: weight of the cross-entropy in combo and unified focal loss, the rest is that
+    of Dice or Tversky."""
 
     name: Name = "tversky-crossentropy"
     alpha: Positive = 0.5
@@ -65,7 +74,8 @@ class TrainingSettings(Group):
     """The training of the weights. `monitor`: the loss used by plateau, early stopping and the choice of the best
     model.
 
-    `best`: the score by which the best epoch is chosen, "loss" or one of `metrics`.
+    `best`: the score by which the best epoch is chosen, "loss" or one of `metrics`: the smallest of LOSSES_BY_NAME, the
+    largest of any other.
 
     "validation": the loss on `validation_patches` fixed patches (or the full images) of `validation_share` of the
     training patients, who are held out; "training": the training loss; "none": the weights of the last epoch.
@@ -99,6 +109,11 @@ class TrainingSettings(Group):
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
     workers: Annotated[int, Field(ge=0, le=256)] | None = None
 
+    @property
+    def best_is_smallest(self) -> bool:
+        """Whether the smallest `best` is the best; otherwise the largest."""
+        return self.best in LOSSES_BY_NAME
+
     @model_validator(mode="after")
     def _has_a_loss_to_monitor(self):
         if self.monitor == "none" and (self.schedule == "plateau" or self.early_stop_patience is not None):
@@ -108,4 +123,6 @@ class TrainingSettings(Group):
             )
         if self.best not in ("loss", *self.metrics):
             raise ValueError(f"best is loss or one of the metrics, {', '.join(self.metrics)}, found {self.best}")
+        if self.best != "loss" and self.monitor == "none":
+            raise ValueError(f"monitor none keeps the last epoch; best {self.best} needs validation or training")
         return self

@@ -53,13 +53,15 @@ def estimate(settings: Settings, grids: Sequence[Grid], folds: int) -> Cost:
     tiles = sum(len(patches.grid_corners(size, shape, settings.prediction.overlap)) for size in prepared)
     passes = tiles * 2 ** len(settings.prediction.mirror_axes)
     weights = network.count_params() * BYTES
+    # A voxel's channels in half precision, and its label; slices side by side are stored once.
+    stored_bytes = 2.0 * settings.channels / (2 * settings.patches.neighbours + 1) + 1.0
     return Cost(
         parameters=network.count_params(),
         step_tflop=step / 1e12,
         fold_minutes=fold / 60.0,
         total_minutes=(fold * folds + step_seconds(passes * forward)) / 60.0,
         memory_gb=training_memory_gb(network, values, settings.patches.batch),
-        disk_gb=(sum(float(np.prod(size)) for size in prepared) * 3.0 + folds * 4 * weights) / 1e9,
+        disk_gb=(sum(float(np.prod(size)) for size in prepared) * stored_bytes + folds * 4 * weights) / 1e9,
     )
 
 
@@ -91,7 +93,7 @@ def require_settings_memory(settings: Settings, available_gb: float) -> None:
     activations = 0.0 if custom else voxels * batch * widths[0] * BYTES
     hardware.require_memory(
         "training",
-        (4.0 * BYTES * weights + activations + voxels * (batch + shown) * (BYTES + 1.0)) / 1e9,
+        (4.0 * BYTES * weights + activations + voxels * (batch + shown) * (BYTES * settings.channels + 1.0)) / 1e9,
         remedy=f"lower patches.batch ({batch}), patches.shape ({list(settings.patches.shape or ())}), network.filters "
         f"({list(widths)}) or training.validation_patches ({shown})",
         available_gb=available_gb,

@@ -29,6 +29,7 @@ from pneumoseg.pipeline.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from pneumoseg.pipeline.training.metrics import history_name
 from pneumoseg.pipeline.training.precision_choice import choose_policy
 from pneumoseg.pipeline.training.step import Trainer, make_trainer, possible_policies
 from pneumoseg.pipeline.training.tensorboard import event_log, log_scalars
@@ -83,8 +84,8 @@ def train(
                 if settings.training.monitor == "validation":
                     row |= _validate(trainer, batches.validation_batches(validation, settings))
                 history = (*history, row)
-                monitored = _monitored(history, settings)
-                if monitored and schedules.best_epoch(monitored) == epoch:
+                scores = _monitored(history, settings, settings.training.best)
+                if scores and schedules.best_epoch(scores, settings.training.best_is_smallest) == epoch:
                     best = tuple(trainer.network.get_weights())
             model, optimizer = trainer.state()
             if not all(np.isfinite(array).all() for array in model):
@@ -155,9 +156,10 @@ def _means(rows: Sequence[dict], counts: Sequence[int] | None = None) -> dict[st
     return {name: float(np.average([row[name] for row in rows], weights=counts)) for name in names}
 
 
-def _monitored(history: Sequence[dict], settings: Settings) -> list[float]:
-    column = {"validation": "val_loss", "training": "loss", "none": None}[settings.training.monitor]
-    return [row[column] for row in history] if column else []
+def _monitored(history: Sequence[dict], settings: Settings, score: str = "loss") -> list[float]:
+    """The loss or another score of the monitored data after each epoch; empty where none are monitored."""
+    prefix = {"validation": "val_", "training": "", "none": None}[settings.training.monitor]
+    return [] if prefix is None else [row[prefix + history_name(score)] for row in history]
 
 
 def _policy_of(
@@ -198,7 +200,8 @@ def _fingerprint(cases, validation, settings: Settings, precision: str) -> str:
     names = [case.folder.name for case in (*cases, *validation)]
     without_workers = settings.training.model_copy(update={"workers": None})
     counting = settings.model_copy(update={"training": without_workers, "evaluation": EvaluationSettings()})
-    names_of_code = [settings.network.name, settings.loss.name, *settings.augmentation.transforms]
+    names_of_code = [settings.network.name, settings.loss.name, settings.training.best]
+    names_of_code += settings.augmentation.transforms
     sources = [plugins.source_hash(name) for name in names_of_code if ":" in name]
     content = f"{counting.model_dump_json()} {precision} {names}" + (f" {sources}" if sources else "")
     return hashlib.sha256(content.encode()).hexdigest()

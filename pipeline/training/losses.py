@@ -45,7 +45,7 @@ def soft_dice(labels, probabilities, *, smooth: float = 1e-6, class_weights: Wei
 
 
 def dice(labels, probabilities, *, smooth: float = 1e-6, class_weights: Weights = None):
-    """1 - soft Dice coefficient.
+    """1 - soft Dice coefficient. Of two classes, the weights (0, 1) give that of the foreground alone.
 
     >>> round(float(dice(ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5))), 4)
     0.5
@@ -53,8 +53,22 @@ def dice(labels, probabilities, *, smooth: float = 1e-6, class_weights: Weights 
     return 1.0 - soft_dice(labels, probabilities, smooth=smooth, class_weights=class_weights)
 
 
+def jaccard(labels, probabilities, *, smooth: float = 1e-6, class_weights: Weights = None):
+    """1 - soft intersection over union (Rahman and Wang 2016): mean over samples and classes of
+    (TP + s) / (reference + predicted - TP + s), the classes weighted by `class_weights`.
+
+    >>> round(float(jaccard(ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5))), 4)  # 1 - 0.5 / (1 + 1 - 0.5)
+    0.6667
+    """
+    overlap, reference, predicted = _sums(labels, probabilities)
+    index = (overlap + smooth) / (reference + predicted - overlap + smooth)
+    return 1.0 - _mean_over_classes(index, class_weights)
+
+
 def crossentropy(labels, probabilities):
     """Mean over voxels of -log(probability of the true class), probabilities kept within [1e-7, 1 - 1e-7].
+
+    Of two classes, whose probabilities are p and 1 - p, this is the binary cross-entropy.
 
     >>> round(float(crossentropy(ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5))), 4)  # log 2
     0.6931
@@ -156,6 +170,7 @@ def unified_focal(labels, probabilities, *, alpha=0.5, beta=0.5, smooth=1e-6, fo
 
 LOSSES: dict[str, tuple[Loss, tuple[str, ...]]] = {
     "dice": (dice, ("smooth", "class_weights")),
+    "jaccard": (jaccard, ("smooth", "class_weights")),
     "crossentropy": (crossentropy, ()),
     "dice-crossentropy": (dice_crossentropy, ("smooth", "class_weights")),
     "tversky": (tversky, ("alpha", "beta", "smooth")),

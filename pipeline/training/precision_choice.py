@@ -112,6 +112,7 @@ def _key(settings: Settings, policies: Sequence[str]) -> str:
         settings.network.model_dump(mode="json"),
         settings.loss.model_dump(mode="json"),
         len(settings.labels.names),
+        settings.channels,
         settings.patches.shape,
         settings.channels,
         settings.patches.batch,

@@ -57,18 +57,18 @@ def plateau(start: float, settings: PlateauSettings, monitored: Sequence[float])
     return rate
 
 
-def best_epoch(monitored: Sequence[float]) -> int | None:
-    """The first epoch (from 0) with the smallest loss; None where there is none.
+def best_epoch(monitored: Sequence[float], smallest: bool = True) -> int | None:
+    """The first epoch (from 0) with the smallest loss, or the largest score; None where there is none.
 
-    >>> best_epoch([3.0, 1.0, 2.0])
-    1
+    >>> best_epoch([3.0, 1.0, 2.0]), best_epoch([3.0, 1.0, 2.0], smallest=False)
+    (1, 0)
     """
-    finite = [loss for loss in monitored if not math.isnan(loss)]
-    return list(monitored).index(min(finite)) if finite else None
+    finite = [value for value in monitored if not math.isnan(value)]
+    return list(monitored).index((min if smallest else max)(finite)) if finite else None
 
 
 def should_stop(settings: TrainingSettings, monitored: Sequence[float]) -> bool:
-    """Whether `early_stop_patience` epochs have passed since the best one.
+    """Whether `early_stop_patience` epochs have passed since the one with the smallest loss.
 
     >>> settings = TrainingSettings(early_stop_patience=2)
     >>> should_stop(settings, [1.0, 2.0]), should_stop(settings, [1.0, 2.0, 3.0])

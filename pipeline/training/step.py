@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.pipeline.networks import layers
+from pneumoseg.pipeline.networks.blocks import Kit
 from pneumoseg.pipeline.networks.registry import build_network
 from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.runtime.keras_backend import keras
@@ -16,7 +16,7 @@ from pneumoseg.pipeline.sampling.batches import Batch
 from pneumoseg.pipeline.settings.schema import Settings
 from pneumoseg.pipeline.training import losses
 from pneumoseg.pipeline.training.checkpoint import Arrays
-from pneumoseg.pipeline.training.metrics import make_metric
+from pneumoseg.pipeline.training.metrics import history_name, make_metric
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,8 +188,8 @@ def _head(network: keras.Model, level: int, settings: Settings, dtype: str):
             f"the network {settings.network.name} has no layer {name}"
         )
     features = network.get_layer(name).output
-    scores = layers.convolution(settings.dimensions, len(settings.labels.names), 1, dtype=dtype)(features)
-    return keras.layers.Activation("softmax", dtype="float32", name=f"probabilities_{level}")(scores)
+    kit = Kit.of(settings.dimensions, settings.network, dtype)
+    return kit.probabilities(features, len(settings.labels.names), f"probabilities_{level}")
 
 
 def _optimizer(settings: Settings, dtype: str) -> keras.optimizers.Optimizer:
@@ -203,6 +203,8 @@ def _optimizer(settings: Settings, dtype: str) -> keras.optimizers.Optimizer:
     }
     if training.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(momentum=0.99, nesterov=True, **options)
+    elif training.optimizer == "rmsprop":
+        optimizer = keras.optimizers.RMSprop(**options)
     else:
         optimizer = keras.optimizers.Adam(**options)
     # Gradients below the smallest float16 would vanish: the loss is scaled up, and down again in the update.
@@ -234,5 +236,5 @@ def _named(function, name: str):
     def metric(labels, probabilities):
         return function(labels, probabilities)
 
-    metric.__name__ = name.replace("-", "_")
+    metric.__name__ = history_name(name)
     return metric

@@ -67,8 +67,22 @@ def test_a_network_of_other_classes_than_its_settings_is_refused(model, tmp_path
     save_model(path, model)
     labels = {"names": ["background", "lung"], "colours": [[0, 0, 0], [1, 1, 1]], "mirror_pairs": []}
     with_settings(path, labels=labels, postprocessing={"lungs": [], "infection": 1}, patches={"foreground_labels": [1]})
-    with pytest.raises(InputError, match=r"3 dimensions, 1 channel and 2 classes, found 3, 1 and 4"):
+    with pytest.raises(InputError, match=r"classes are 3, 1 and 2 by its settings, found 3, 1 and 4"):
         load_model(path)
+
+
+def test_a_sigmoid_over_three_channels_is_read_back_without_trust(tmp_path):
+    small = ["preprocessing.size=null", "patches.shape=[16, 16]", "network.filters=[4, 8]"]
+    settings = load_settings("picture-unet-printed", small)
+    model = TrainedModel(build_network(settings), settings)
+    save_model(tmp_path / "model.keras", model)
+    read = load_model(tmp_path / "model.keras")
+    assert read.settings == settings
+    tiles = np.random.default_rng(0).normal(size=(1, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_array_equal(read.network.predict_on_batch(tiles), model.network.predict_on_batch(tiles))
+    with_settings(tmp_path / "model.keras", preprocessing={"channels": 1})
+    with pytest.raises(InputError, match=r"classes are 2, 1 and 2 by its settings, found 2, 3 and 2"):
+        load_model(tmp_path / "model.keras")
 
 
 def test_functions_that_prediction_would_run_need_trust(model, tmp_path):

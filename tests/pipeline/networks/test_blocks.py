@@ -60,3 +60,21 @@ def test_multires_widths_are_the_papers():
     outputs = blocks.multires(Kit(3, "float32", 0.99), keras.Input((4, 4, 4, 1)), 32)
     assert outputs.shape[-1] == 51
     assert blocks.multires(Kit(3, "float32", 0.99), keras.Input((4, 4, 4, 1)), 1).shape[-1] == 3
+
+
+def test_as_many_convolutions_as_asked_for():
+    inputs = keras.Input((4, 4, 3))
+    for count in (1, 2, 3):
+        model = keras.Model(inputs, blocks.convolutions(count)(Kit(2, "float32", None), inputs, 5))
+        kernels = [layer.kernel.shape for layer in model.layers if layer.weights]
+        assert kernels == [(3, 3, 3, 5), *[(3, 3, 5, 5)] * (count - 1)]
+
+
+def test_a_sigmoid_needs_one_channel_and_a_softmax_one_for_each_class():
+    inputs = keras.Input((4, 4, 3))
+    for sigmoid, channels in ((True, 1), (False, 2)):
+        outputs = Kit(2, "float32", None, sigmoid=sigmoid).probabilities(inputs, 2, "probabilities")
+        model = keras.Model(inputs, outputs)
+        assert model.output_shape == (None, 4, 4, 2)
+        assert model.count_params() == 3 * channels + channels
+        assert model.output_names == ["probabilities"]

@@ -113,3 +113,22 @@ def test_up_sampling_repeats_voxels(dimensions):
     assert outputs.shape == (1, *(4,) * dimensions, 1)
     assert not outputs[0, :2].any()
     assert outputs[0, 2:].all()
+
+
+def test_one_score_gives_two_probabilities_by_hand():
+    scores = np.log([[[3.0], [1.0]], [[1.0 / 9.0], [99.0]]]).astype(np.float32)
+    expected = [[[0.25, 0.75], [0.5, 0.5]], [[0.9, 0.1], [0.01, 0.99]]]
+    np.testing.assert_allclose(layers.TwoClassSigmoid()(scores), expected, atol=1e-6)
+
+
+def test_the_background_of_a_sure_score_is_small_and_not_zero():
+    probabilities = np.array(layers.TwoClassSigmoid()(np.array([[40.0]], np.float32)))
+    np.testing.assert_allclose(probabilities[0, 0], np.exp(-40.0), rtol=1e-5)
+    assert probabilities[0, 1] == 1.0
+
+
+def test_half_scores_become_float32_probabilities():
+    scores = keras.ops.cast(np.array([[2.0]], np.float32), "bfloat16")
+    probabilities = layers.TwoClassSigmoid(dtype="float32")(scores)
+    assert keras.backend.standardize_dtype(probabilities.dtype) == "float32"
+    np.testing.assert_allclose(np.array(probabilities).sum(), 1.0, atol=1e-7)

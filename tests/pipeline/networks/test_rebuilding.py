@@ -42,3 +42,14 @@ def test_plain_layers_compute_the_same(network):
     assert layers.FusedBatchNormalization not in kinds(plain)
     assert keras.layers.BatchNormalization in kinds(plain)
     np.testing.assert_allclose(plain.predict_on_batch(TILES), network.predict_on_batch(TILES), rtol=1e-4, atol=1e-6)
+
+
+def test_a_sigmoid_stays_float32_and_survives_plain_layers():
+    changes = ["preprocessing.size=null", "patches.shape=[16, 16]", "network.filters=[4, 8]"]
+    network = build_network(load_settings("binary-slice-unet", changes))
+    expected = network.predict_on_batch(TILES)
+    half = rebuild(network, "float16")
+    assert half.layers[-1].compute_dtype == half.output.dtype == "float32"
+    np.testing.assert_allclose(half.predict_on_batch(TILES), expected, atol=1e-2)
+    plain = rebuild(network, "float32", plain=True)
+    np.testing.assert_allclose(plain.predict_on_batch(TILES), expected, rtol=1e-4, atol=1e-6)

@@ -1,6 +1,7 @@
 """Networks by name."""
 
 import keras
+import numpy as np
 import pytest
 
 from pneumoseg.data_io.errors import InputError
@@ -23,6 +24,21 @@ def test_a_network_has_the_dimensions_and_classes_of_the_settings():
     network = build()
     assert network.input_shape == (None, None, None, 1)
     assert network.output_shape == (None, None, None, 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "channels"),
+    [
+        (["preprocessing.channels=3"], 3),
+        (["preprocessing.further_windows_hu=[[-1000, 400], [-160, 240]]"], 3),
+        (["patches.neighbours=2"], 5),
+        (["preprocessing.channels=2", "patches.neighbours=1"], 6),
+    ],
+)
+def test_a_network_has_the_channels_of_the_settings(changes, channels):
+    network = build(*changes)
+    assert network.input_shape[-1] == channels
+    assert network.predict_on_batch(np.zeros((1, 16, 16, channels), np.float32)).shape == (1, 16, 16, 4)
 
 
 def test_the_seed_decides_the_weights():

@@ -113,3 +113,71 @@ def test_a_file_that_is_no_text_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"model\.keras: .*UTF-8, found other bytes at \d+; store it"):
         load_settings(path)
+
+
+IN_2D = (
+    *("picture-unet", "picture-unet-printed", "binary-slice-unet", "multiclass-slice-unet"),
+    *("slice-unet-accuracy", "slice-unet-iou", "slice-unet-dice"),
+)
+
+
+def flat(content: dict) -> dict:
+    """Values by GROUP.NAME."""
+    groups = {group: values for group, values in content.items() if isinstance(values, dict)}
+    return {f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()}
+
+
+def changed(one, other) -> set[str]:
+    """The settings, as GROUP.NAME, in which two presets differ."""
+    ours, theirs = (flat(settings.model_dump()) for settings in (one, other))
+    return {name for name, value in ours.items() if value != theirs[name]}
+
+
+@pytest.mark.parametrize("name", IN_2D)
+def test_a_2d_preset_shows_each_image_whole_once_an_epoch(name):
+    settings = load_settings(name)
+    assert settings.dimensions == 2
+    assert settings.preprocessing.size == (*settings.patches.shape, None)
+    assert settings.patches.sampling == "grid"
+    assert settings.lung_labels == ()
+    assert not settings.prediction.skip_air
+
+
+@pytest.mark.parametrize("name", IN_2D)
+def test_a_cpu_size_of_a_2d_preset_differs_in_size_alone(name):
+    sizes = {"preprocessing.size", "patches.shape", "network.filters", "network.batch_norm_momentum"}
+    run = {"training.epochs", "training.plateau", "training.learning_rate", "training.validation_patches"}
+    assert changed(load_settings(name), load_settings(f"{name}-cpu")) <= sizes | run
+
+
+def test_the_models_of_the_thesis_differ_in_loss_score_and_epochs_alone():
+    accuracy, iou, dice = (load_settings(f"slice-unet-{score}") for score in ("accuracy", "iou", "dice"))
+    assert changed(accuracy, iou) == {"training.best"}
+    assert changed(iou, dice) == {"training.best", "training.epochs", "loss.name", "loss.class_weights"}
+    assert dice.loss.class_weights == (0, 1)
+    assert [settings.training.epochs for settings in (accuracy, iou, dice)] == [100, 100, 250]
+    assert iou.labels.merge == ((1, 0), (2, 0), (3, 1))
+    assert (iou.data.cases, iou.patches.empty, iou.preprocessing.every) == ("slices", "drop", 2)
+    assert (iou.preprocessing.normalisation, iou.network.batch_norm) == ("dataset", False)
+    assert iou.evaluation.splits == "slices:0.7,0.2,0.1"
+
+
+def test_the_networks_of_the_segmentation_api_differ_in_the_network_alone():
+    described, printed = load_settings("picture-unet"), load_settings("picture-unet-printed")
+    assert changed(described, printed) == {"network.filters", "network.convolutions"}
+    assert described.channels == 3
+    assert described.network.filters == (64, 128, 256, 512, 1024)
+    plateau = described.training.plateau
+    assert (plateau.factor, plateau.patience, plateau.min_learning_rate) == (0.1, 5, 1e-7)
+    assert described.prediction.threshold == 0.5
+
+
+def test_the_slice_network_has_what_its_author_gives():
+    settings = load_settings("binary-slice-unet")
+    assert (settings.training.optimizer, settings.training.learning_rate) == ("rmsprop", 1e-4)
+    assert settings.evaluation.splits == "slices:0.6,0,0.4"
+    assert settings.training.monitor == "training"
+    changes = ["loss.name=dice", "loss.class_weights=[0,1]", "labels.merge={1: 1, 2: 1, 3: 1}"]
+    dice = load_settings("binary-slice-unet", [*changes, "augmentation.elastic_alpha=[0,900]"])
+    assert dice.labels.merge == ((1, 1), (2, 1), (3, 1))
+    assert dice.augmentation.elastic_alpha == (0, 900)

@@ -110,3 +110,30 @@ def test_splits_from_a_file_that_is_not_on_record_must_be_given_again():
 @pytest.mark.parametrize("name", ["kfold", "published", "hold-out:0.2", "leave-one-out"])
 def test_named_splits_are_on_record(name):
     assert f"splits: {name}" in settings_yaml(load_settings("demo", [f"evaluation.splits={name}"]))
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "sentence"),
+    [
+        ("covid-3d-unet", [], "the smallest loss on 16 fixed patches of 20% of the fold's training patients"),
+        ("covid-3d-unet-reference", [], "the epoch with the smallest training loss; the test cases were not looked at"),
+        ("slice-unet-iou", [], "the epoch with the largest iou on 119 fixed patches of the split's validation slices"),
+        ("binary-slice-unet", ["training.best=jaccard-distance"], "the smallest training jaccard-distance; the test"),
+        ("demo", [], "the weights of the last epoch"),
+    ],
+)
+def test_the_choice_of_the_model_is_said_in_words(preset, changes, sentence):
+    assert sentence in load_settings(preset, changes).model_choice
+
+
+def test_two_classes_without_lungs_may_be_corrected():
+    changes = ["postprocessing.smallest_infection_ml=1"]
+    assert load_settings("picture-unet", changes).postprocessing.active
+    with pytest.raises(InputError, match=r"postprocessing.lungs and infection are below 2.*found \[\] and 2"):
+        load_settings("picture-unet", [*changes, "postprocessing.infection=2"])
+
+
+@pytest.mark.parametrize("change", ["network.output=sigmoid", "prediction.threshold=0.4"])
+def test_a_sigmoid_and_a_threshold_are_for_two_classes(change):
+    with pytest.raises(InputError, match="for two classes, background and one more, found 4 classes"):
+        load_settings("demo", [change])

@@ -40,3 +40,28 @@ def test_values_out_of_range_are_refused(group, values):
 def test_groups_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         TrainingSettings().epochs = 5
+
+
+@pytest.mark.parametrize("change", [{"best": "iou"}, {"best": "tverski"}])
+def test_the_best_epoch_is_chosen_by_a_metric_that_is_computed(change):
+    with pytest.raises(ValidationError, match="best is loss or one of the metrics, tversky, soft-dice"):
+        TrainingSettings(**change)
+
+
+def test_the_last_epoch_is_not_the_best_by_a_score():
+    with pytest.raises(ValidationError, match="monitor none keeps the last epoch; best iou needs"):
+        TrainingSettings(monitor="none", best="iou", metrics=("iou",), **CONSTANT)
+
+
+@pytest.mark.parametrize(
+    ("best", "smallest"), [("loss", True), ("jaccard-distance", True), ("iou", False), ("mine:score", False)]
+)
+def test_losses_are_the_better_the_smaller(best, smallest):
+    assert TrainingSettings(best=best, metrics=("iou", "jaccard-distance", "mine:score")).best_is_smallest == smallest
+
+
+def test_blocks_of_other_networks_have_a_fixed_number_of_convolutions():
+    assert NetworkSettings(convolutions=1).convolutions == 1
+    assert NetworkSettings(name="mine:network", convolutions=3).convolutions == 3
+    with pytest.raises(ValidationError, match="convolutions 1 is for the standard-unet, found dense-unet"):
+        NetworkSettings(name="dense-unet", convolutions=1)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.volume import Grid
 from pneumoseg.pipeline.settings.loading import load_settings
 from pneumoseg.pipeline.training import cost
@@ -40,3 +41,22 @@ def test_each_mirrored_axis_doubles_the_passes(cost_of):
     )
     assert twice == pytest.approx(2 * once)
     assert often == pytest.approx(8 * once)
+
+
+def test_channels_take_room_in_the_store_and_slices_side_by_side_none(cost_of):
+    flat = "patches.shape=[16, 16]"
+    one, three = cost_of(flat), cost_of(flat, "preprocessing.channels=3")
+    voxels = 3 * 32**3
+    grown = (three.parameters - one.parameters) * 4 * 4  # a network takes its weights four times
+    assert (three.disk_gb - one.disk_gb) * 1e9 == pytest.approx(voxels * 2 * 2 + grown, rel=1e-3)
+    beside = cost_of(flat, "patches.neighbours=1")
+    assert beside.parameters == three.parameters
+    assert (beside.disk_gb - one.disk_gb) * 1e9 == pytest.approx(grown, rel=1e-3)
+
+
+def test_channels_of_the_batch_and_of_the_validation_count_before_training():
+    settings = load_settings("picture-unet", ["patches.batch=8"])
+    bytes_of_pictures = 512 * 512 * (8 + 200) * (3 * 4 + 1)
+    with pytest.raises(InputError, match="training"):
+        cost.require_settings_memory(settings, bytes_of_pictures / 1e9)
+    cost.require_settings_memory(load_settings("picture-unet-cpu"), bytes_of_pictures / 1e9)

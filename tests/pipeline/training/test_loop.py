@@ -182,6 +182,92 @@ def test_the_best_epoch_on_validation_patches_is_kept(blocks, tmp_path, monkeypa
         np.testing.assert_array_equal(ours, best)
 
 
+@pytest.mark.parametrize(
+    ("best", "epoch"), [("loss", 1), ("iou", 0), ("jaccard-distance", 2), ("tversky", 1), ("soft-dice", 2)]
+)
+def test_the_best_epoch_by_any_score_is_kept_the_plateau_follows_the_loss(blocks, tmp_path, monkeypatch, best, epoch):
+    columns = ("loss", "iou", "jaccard_distance", "tversky", "soft_dice")
+    scripts = iter(
+        {f"val_{name}": value for name, value in zip(columns, values, strict=True)}
+        for values in ((1.0, 0.9, 0.5, 2.0, 0.1), (0.5, 0.8, 0.4, 1.0, 0.2), (2.0, 0.7, 0.3, 3.0, 0.3))
+    )
+    kept = []
+
+    def scripted(trainer, fixed):
+        kept.append(trainer.network.get_weights())
+        return next(scripts)
+
+    followed = []
+    learning_rate = loop.schedules.learning_rate
+
+    def recorded(settings, number, progress, *, monitored):
+        followed.append(list(monitored))
+        return learning_rate(settings, number, progress, monitored=monitored)
+
+    monkeypatch.setattr(loop, "_validate", scripted)
+    monkeypatch.setattr(loop.schedules, "learning_rate", recorded)
+    changes = ("training.metrics=[iou, jaccard-distance, tversky, soft-dice]", f"training.best={best}")
+    settings = tiny("training.monitor=validation", "training.validation_patches=2", *changes)
+    trained = loop.train(blocks[:1], settings, tmp_path, validation=blocks[1:])
+    for ours, theirs in zip(weights(trained), kept[epoch], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert followed[-1] == [1.0, 0.5]
+
+
+def test_the_best_epoch_by_a_score_of_the_training_is_kept(blocks, tmp_path, monkeypatch):
+    scores = iter([0.2, 0.9, 0.3])
+    kept = []
+    run_epoch = loop._run_epoch
+
+    def scripted(trainer, *arguments, **options):
+        row = run_epoch(trainer, *arguments, **options)
+        kept.append(trainer.network.get_weights())
+        return row | {"recall": next(scores)}
+
+    monkeypatch.setattr(loop, "_run_epoch", scripted)
+    settings = tiny("training.monitor=training", "training.metrics=[recall]", "training.best=recall")
+    trained = loop.train(blocks, settings, tmp_path)
+    for ours, theirs in zip(weights(trained), kept[1], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_scores_are_in_the_history(blocks, tmp_path):
+    names = "[accuracy, precision, recall, f1, iou, dice, jaccard-distance, auc]"
+    changes = (f"training.metrics={names}", "training.epochs=1", "training.monitor=validation")
+    loop.train(blocks[:1], tiny(*changes, "training.validation_patches=2"), tmp_path, validation=blocks[1:])
+    history = pd.read_csv(tmp_path / "history.csv")
+    columns = {"accuracy", "precision", "recall", "f1", "iou", "dice", "jaccard_distance", "auc"}
+    assert columns | {f"val_{name}" for name in columns} <= set(history)
+    assert history[list(columns)].apply(lambda column: column.between(0.0, 1.0)).all(axis=None)
+
+
+def test_an_interrupted_training_by_rmsprop_goes_on_bit_for_bit(blocks, tmp_path, interrupted_in_the_third_epoch):
+    changes = ("training.monitor=validation", "training.validation_patches=2", "training.best=iou")
+    fixed = ("training.deterministic=true", "training.metrics=[iou]", "training.epochs=4")
+    settings = tiny("training.optimizer=rmsprop", *changes, *fixed)
+    whole = loop.train(blocks[:1], settings, tmp_path / "whole", validation=blocks[1:])
+    with interrupted_in_the_third_epoch():
+        loop.train(blocks[:1], settings, tmp_path / "cut", validation=blocks[1:])
+    resumed = loop.train(blocks[:1], settings, tmp_path / "cut", validation=blocks[1:], resume=True)
+    for ours, theirs in zip(weights(resumed), weights(whole), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    histories = [pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("cut", "whole")]
+    pd.testing.assert_frame_equal(*histories)
+
+
+def test_changed_code_of_the_score_that_chooses_is_refused(blocks, tmp_path, monkeypatch):
+    (tmp_path / "own_score.py").write_text("def score(labels, probabilities):\n    return 0.5\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    name = "own_score:score"
+    settings = tiny("training.epochs=1", "training.monitor=training", f"training.metrics=['{name}']")
+    settings = settings.model_copy(update={"training": settings.training.model_copy(update={"best": name})})
+    loop.train(blocks, settings, tmp_path / "run")
+    with open(tmp_path / "own_score.py", "a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    with pytest.raises(InputError, match="own code changed"):
+        loop.train(blocks, settings, tmp_path / "run", resume=True)
+
+
 def test_monitoring_validation_needs_validation_cases(blocks, tmp_path):
     with pytest.raises(InputError, match="no validation cases"):
         loop.train(blocks, tiny("training.monitor=validation"), tmp_path)

@@ -1,5 +1,6 @@
 import itertools
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,12 +18,13 @@ def reference(labels: np.ndarray, probabilities: np.ndarray, alpha=0.5, beta=0.5
     samples, classes = labels.shape[0], probabilities.shape[-1]
     truth = labels.reshape(samples, -1)
     guess = probabilities.reshape(samples, -1, classes).astype(np.float64)
-    index, dice = np.zeros((samples, classes)), np.zeros((samples, classes))
+    index, dice, iou = (np.zeros((samples, classes)) for _ in range(3))
     for sample, label in itertools.product(range(samples), range(classes)):
         is_label = truth[sample] == label
         chance = guess[sample, :, label]
         tp, fn, fp = chance[is_label].sum(), (1 - chance[is_label]).sum(), chance[~is_label].sum()
         index[sample, label] = (tp + SMOOTH) / (tp + alpha * fn + beta * fp + SMOOTH)
+        iou[sample, label] = (tp + SMOOTH) / (is_label.sum() + chance.sum() - tp + SMOOTH)
         dice[sample, label] = (2 * tp + SMOOTH) / (is_label.sum() + chance.sum() + SMOOTH)
     kept = np.clip(guess.astype(np.float32), np.float32(1e-7), np.float32(1 - 1e-7)).astype(np.float64)
     p = np.take_along_axis(kept, truth[..., None].astype(int), axis=-1)[..., 0]
@@ -41,12 +43,14 @@ def reference(labels: np.ndarray, probabilities: np.ndarray, alpha=0.5, beta=0.5
         "tversky-crossentropy": missing.sum(axis=1).mean() + crossentropy,
         "dice": 1 - dice.mean(),
         "dice-crossentropy": 1 - dice.mean() + crossentropy,
+        "jaccard": 1 - iou.mean(),
         "focal": (-((1 - p) ** 2) * np.log(p)).mean(),
         "focal-tversky": (missing**0.75).mean(),
         "combo": 0.5 * against_the_rest + 0.5 * (1 - dice.mean()),
         "unified-focal": 0.5 * symmetric + 0.5 * (missing**0.5).mean(),
         "asymmetric-unified-focal": 0.5 * asymmetric + 0.5 * some_focused.mean(),
         "weighted dice": 1 - weighted_dice,
+        "weighted jaccard": 1 - (iou * WEIGHTS).sum(axis=1).mean() / sum(WEIGHTS),
         "weighted focal": (-np.asarray(WEIGHTS)[truth] * (1 - p) ** 2 * np.log(p)).mean(),
     }
 
@@ -88,7 +92,7 @@ def test_misses_and_false_alarms_are_weighed(name):
     assert value == pytest.approx(reference(labels[..., 0], probabilities, 0.3, 0.7)[name], rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["dice", "focal"])
+@pytest.mark.parametrize("name", ["dice", "jaccard", "focal"])
 def test_classes_are_weighed(name):
     labels, probabilities = batch("all classes", 3)
     value = float(losses.make_loss(LossSettings(name=name, class_weights=WEIGHTS), 4)(labels, probabilities))
@@ -127,5 +131,27 @@ def test_a_loss_of_ones_own_and_an_unknown_one():
 def test_class_weights_that_do_not_fit():
     with pytest.raises(InputError, match="one for each of the 4 classes"):
         losses.make_loss(LossSettings(name="dice", class_weights=(1, 2)), 4)
-    with pytest.raises(InputError, match="tversky takes none; those that do are dice, dice-crossentropy, focal"):
+    with pytest.raises(InputError, match="takes none; those that do are dice, jaccard, dice-crossentropy, focal"):
         losses.make_loss(LossSettings(name="tversky", class_weights=WEIGHTS), 4)
+
+
+def test_of_two_classes_the_foreground_alone_by_hand():
+    labels = np.array([[0, 1, 1, 0]], np.uint8)[..., None]
+    p = np.array([[0.1, 0.8, 0.6, 0.5]])
+    probabilities = np.stack([1 - p, p], axis=-1).astype(np.float32)
+    one_class = {"class_weights": (0, 1)}
+    # Overlap 0.8 + 0.6 = 1.4; reference 2; predicted 2.
+    assert float(losses.make_loss(LossSettings(name="dice", **one_class), 2)(labels, probabilities)) == pytest.approx(
+        1 - 2 * 1.4 / 4
+    )
+    assert float(losses.make_loss(LossSettings(name="jaccard", **one_class), 2)(labels, probabilities)) == (
+        pytest.approx(1 - 1.4 / 2.6)
+    )
+
+
+def test_cross_entropy_of_two_classes_is_kerass_binary_one():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, (2, 5, 4, 1)).astype(np.uint8)
+    p = rng.uniform(size=(2, 5, 4, 1)).astype(np.float32)
+    expected = float(keras.losses.BinaryCrossentropy()(labels, p))
+    assert float(losses.crossentropy(labels, np.concatenate([1 - p, p], axis=-1))) == pytest.approx(expected, rel=1e-5)

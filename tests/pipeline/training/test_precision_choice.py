@@ -25,7 +25,7 @@ def batches_seen(every_precision, own_cache, monkeypatch):
     def make_trainer(settings, *, policy):
         def train(batch, rate):
             seen.append(batch.images.shape)
-            assert batch.labels.shape == batch.images.shape
+            assert batch.labels.shape == (*batch.images.shape[:-1], 1)
             return {"loss": LOSSES[policy]}
 
         return SimpleNamespace(train=train)
@@ -166,3 +166,11 @@ def test_a_real_step_is_timed_in_each_precision(monkeypatch):
     (words,) = known_policies()
     assert f": {policy} (float32 " in words
     assert " s, mixed_bfloat16 " in words
+
+
+@pytest.mark.usefixtures("long_run")
+def test_patches_of_three_channels_are_timed_as_such(force_seconds, batches_seen):
+    force_seconds(1.0, 2.0)
+    choose_policy(tiny("preprocessing.channels=3"), SHAPES)
+    assert batches_seen
+    assert {shape[-1] for shape in batches_seen} == {3}

@@ -71,3 +71,8 @@ def test_stops_when_patience_is_over():
 def test_the_best_epoch_is_the_first_smallest():
     assert schedules.best_epoch([3.0, 1.0, 1.0, float("nan")]) == 1
     assert schedules.best_epoch([]) is None
+
+
+def test_the_best_score_is_the_first_largest():
+    assert schedules.best_epoch([0.3, float("nan"), 0.7, 0.7], smallest=False) == 2
+    assert schedules.best_epoch([float("nan")], smallest=False) is None

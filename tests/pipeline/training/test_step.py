@@ -8,6 +8,7 @@ from pneumoseg.pipeline.runtime.tensorflow_backend import OutOfMemory
 from pneumoseg.pipeline.sampling.batches import Batch
 from pneumoseg.pipeline.settings.loading import load_settings
 from pneumoseg.pipeline.training import losses
+from pneumoseg.pipeline.training.metrics import history_name
 from pneumoseg.pipeline.training.step import Supervised, default_policy, make_trainer, policies_of_processor
 
 
@@ -194,6 +195,7 @@ def test_a_processor_trains_in_bfloat16_where_it_can(set_instructions, instructi
     [
         ("training.average_decay=0.9", "training.deep_supervision=1"),
         ("training.optimizer=sgd", "training.accumulated_steps=2"),
+        ("training.optimizer=rmsprop", "training.average_decay=0.9"),
     ],
 )
 def test_a_restored_trainer_goes_on_to_the_same_weights(batch, changes):
@@ -227,3 +229,43 @@ def test_nothing_is_traced_after_the_first_step(batch, monkeypatch):
         trainer.train(batch, 1e-2)
         trainer.test(batch)
     assert len(traced) == first
+
+
+@pytest.mark.parametrize("preset", ["picture-unet", "picture-unet-printed", "slice-unet-iou", "binary-slice-unet"])
+def test_a_sigmoid_of_any_channels_learns_in_each_preset(batch, preset):
+    small = ("preprocessing.size=null", "patches.shape=[8, 8]", "network.filters=[4, 8]")
+    settings = load_settings(preset, [*small, "training.precision=float32"])
+    labels = (batch.labels[:, :, :, 4] == 3).astype(np.uint8)
+    images = np.repeat(batch.images[:, :, :, 4], settings.channels, axis=-1)
+    trainer = make_trainer(settings)
+    rows = [trainer.train(Batch(images, labels), 1e-2) for _ in range(20)]
+    assert rows[-1]["loss"] < 0.8 * rows[0]["loss"]
+    assert set(rows[0]) == {"loss", *(history_name(name) for name in settings.training.metrics)}
+
+
+def test_deep_supervision_has_sigmoids_too(batch):
+    small = ("preprocessing.size=null", "patches.shape=[8, 8]", "network.filters=[4, 4, 8]")
+    settings = load_settings("binary-slice-unet", [*small, "training.deep_supervision=1"])
+    trainer = make_trainer(settings, policy="float32")
+    labels = (batch.labels[:, :, :, 4] == 3).astype(np.uint8)
+    outputs = [np.asarray(output) for output in trainer.model(batch.images[:, :, :, 4])]
+    assert [output.shape for output in outputs] == [(2, 8, 8, 2), (2, 4, 4, 2)]
+    for output in outputs:
+        np.testing.assert_allclose(output.sum(axis=-1), 1.0, atol=1e-6)
+    assert trainer.model.count_params() - trainer.network.count_params() == 4 + 1
+    assert np.isfinite(trainer.train(Batch(batch.images[:, :, :, 4], labels), 1e-3)["loss"])
+
+
+def test_rmsprop_divides_by_the_running_root_mean_square(batch):
+    options = ("network.batch_norm=false", "training.gradient_clip_norm=null")
+    plain, rooted = (make_trainer(tiny(f"training.optimizer={name}", *options)) for name in ("sgd", "rmsprop"))
+    before = weights(plain)
+    plain.optimizer.momentum = 0.0
+    plain.optimizer.nesterov = False
+    plain.train(batch, 1.0)
+    rooted.train(batch, 1e-3)
+    gradients = [old - new for old, new in zip(before, weights(plain), strict=True)]
+    # One tenth of the squared gradient after the first step: each weight moves by the rate times the root of ten.
+    for old, new, gradient in zip(before, weights(rooted), gradients, strict=True):
+        clear = np.abs(gradient) > 1e-3
+        np.testing.assert_allclose((old - new)[clear], 1e-3 * np.sqrt(10) * np.sign(gradient)[clear], rtol=2e-2)
