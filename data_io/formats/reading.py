@@ -90,13 +90,15 @@ def read_labels(
     values: Sequence[int] | None = None,
     label_names: Names = (),
     grid: GridForm = "sform",
+    merge: Sequence[tuple[int, int]] = (),
     remedy: str = "relabel the mask or declare the class",
 ) -> Volume:
     """Reads a mask as uint8 class numbers 0, 1, 2, ... of `labels`, a table or the number of classes.
 
     `values`: the number in the file of each class, by default its class number. With a table, names in the file
     (`declared_labels.names_in`) and `label_names`, those that its dataset gives, count more than these: a class at
-    another number is read from there, with a warning. `remedy`: the end of the error about a value of no class.
+    another number is read from there, with a warning. `merge`: values in the file and the number that each is replaced
+    by before all else. `remedy`: the end of the error about a value of no class.
 
     Raises InputError for any other value, and for names that contradict each other.
     """
@@ -110,7 +112,16 @@ def read_labels(
             pairs = zip(numbers, labels.names, strict=True)
             rule = f"among {', '.join(f'{number}={name}' for number, name in pairs if number is not None)}"
     volume = read_volume(path, grid=grid)
-    return volume.with_array(class_numbers(volume.array, numbers, f"{path}: labels must be {rule}", remedy=remedy))
+    array = _merged(volume.array, merge)
+    return volume.with_array(class_numbers(array, numbers, f"{path}: labels must be {rule}", remedy=remedy))
+
+
+def _merged(array: np.ndarray, merge: Sequence[tuple[int, int]]) -> np.ndarray:
+    """The array with values replaced, each by its number."""
+    replaced = array.copy() if merge else array
+    for value, number in merge:
+        replaced[array == value] = number
+    return replaced
 
 
 def _values_by_name(

@@ -123,7 +123,7 @@ class Volume:
     stored_grid: Grid
 
     def __post_init__(self):
-        if self.array.shape != self.grid.shape:
+        if self.array.ndim > 4 or self.array.shape[:3] != self.grid.shape:
             raise InputError(f"array and grid must have one shape, found {self.array.shape} and {self.grid.shape}")
 
     @classmethod
@@ -161,13 +161,13 @@ def on_grid_of(target: Volume, other: Volume, names: str) -> Volume:
     # differently. So the turn is that from one to the other, which has no ties where both lie in the same place.
     turn = nib.io_orientation(np.linalg.solve(target.grid.affine, other.grid.affine))
     array = nib.orientations.apply_orientation(other.array, turn)
-    if array.shape != target.array.shape:
+    if array.shape[:3] != target.grid.shape:
         raise InputError(
-            f"{names} must have one shape, found {target.array.shape} and {array.shape} (axes turned alike); resample "
-            "one to the other's grid"
+            f"{names} must have one shape, found {target.grid.shape} and {array.shape[:3]} (axes turned alike); "
+            "resample one to the other's grid"
         )
-    affine = other.grid.affine @ nib.orientations.inv_ornt_aff(turn, other.array.shape)
-    turned = Grid(array.shape, affine)
+    affine = other.grid.affine @ nib.orientations.inv_ornt_aff(turn, other.grid.shape)
+    turned = Grid(array.shape[:3], affine)
     if not target.grid.matches(turned):
         stored = (target.stored_grid.axis_codes, other.stored_grid.axis_codes)
         axes = f"; orientation in the files {stored[0]} and {stored[1]}" if stored[0] != stored[1] else ""
