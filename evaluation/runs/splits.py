@@ -143,12 +143,16 @@ def random_slices(dataset: Dataset, test_share: float, seed: int = 0) -> tuple[S
     (split,) = hold_out(without_patients(dataset), test_share, seed)
     tested = {case.patient for case in dataset.select(split.test)}
     shared = len(tested & {case.patient for case in dataset.select(split.train)})
-    log.warning(
-        "Random slices: %d of the %d patients who test are in training as well; %s",
-        shared,
-        len(tested),
-        "their scores are optimistic." if shared else "patients who are not known to be the same are not counted.",
-    )
+    if shared:
+        log.warning(
+            "Random slices: slices of %d of the %d test patients are in training too; their scores are optimistic.",
+            shared,
+            len(tested),
+        )
+    else:
+        log.warning(
+            "Random slices: no two cases are known to be of one patient; where some are, the scores are optimistic."
+        )
     return (split,)
 
 

@@ -22,7 +22,8 @@ Splits = Annotated[
     str | None,
     typer.Option(
         "--splits",
-        help="kfold, published, hold-out:SHARE, leave-one-out, a JSON file of splits, or slices:TRAIN,VALIDATION,TEST, shares of single slices at random, whoever the patient is.",
+        help="kfold, published, hold-out:SHARE, leave-one-out, a JSON file of splits, or "
+        "slices:TRAIN,VALIDATION,TEST: shares of single slices at random, whoever the patient is.",
     ),
 ]
 Folds = Annotated[list[int] | None, typer.Option("--fold", help="Only this fold; may be repeated.")]
