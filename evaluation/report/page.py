@@ -59,11 +59,11 @@ def write_report(
 ) -> None:
     """Writes the report to `path` (.html), whole or not at all.
 
-    `summary`: facts for the head of the page (nested "classes", as of `summarise`, is what the result tables show; a "warning" stands above all);
-    `detailed`, `final`: the tables of `scoring.tables`, with `columns`; `figures`: (caption, path of a PNG); `strips`:
-    film strips of cases under their heading, such as "Worst cases"; `result`: the parts of the section of that name as
-    HTML, by default one table of all scores. All text is escaped. Raises InputError for a picture that is missing or of
-    another format, or a strip whose frames do not fit.
+    `summary`: facts for the head of the page (nested "classes", as of `summarise`, is what the result tables show; a
+    "warning" stands above them); `detailed`, `final`: the tables of `scoring.tables`, with `columns`; `figures`:
+    (caption, path of a PNG); `strips`: film strips of cases under their heading, such as "Worst cases"; `result`: the
+    parts of the section of that name as HTML, by default one table of all scores. All text is escaped. Raises
+    InputError for a picture that is missing or of another format, or a strip whose frames do not fit.
     """
     shown = [score for score in columns.scores if detailed[score].notna().any()]
     undefined = report_tables.undefined_lines(final, shown, columns=columns)

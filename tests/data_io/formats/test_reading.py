@@ -172,3 +172,13 @@ def test_any_error_of_a_registered_reader_names_the_file(tmp_path, monkeypatch, 
     register_reader("mine", lambda path: path.suffix == ".mine", read)
     with pytest.raises(InputError, match=rf"a\.mine: the file cannot be read \({type(error).__name__}"):
         read_volume(tmp_path / "a.mine")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_values_are_merged_before_they_are_checked(tmp_path, dtype):
+    path = tmp_path / "mask.nii.gz"
+    nib.save(nib.Nifti1Image(np.array([0, 1, 2, 3, 2, 0], dtype).reshape(1, 2, 3), np.eye(4)), path)
+    merged = read_labels(path, 2, merge=((2, 1), (3, 0)))
+    assert merged.array.ravel().tolist() == [0, 1, 1, 0, 1, 0]
+    with pytest.raises(InputError, match=r"labels must be 0\.\.1, found 3"):
+        read_labels(path, 2, merge=((2, 1),))
