@@ -54,9 +54,9 @@ def stacks(root: Path) -> FoundFiles | None:
 
 
 def stack_masks(root: Path) -> set[Path]:
-    """The masks of the stacks in a folder."""
+    """The masks of the stacks in a folder that have an image beside them."""
     found = stacks(root)
-    return {path for paths in found.masks.values() for path in paths} if found else set()
+    return {path for name, paths in found.masks.items() if name in found.images for path in paths} if found else set()
 
 
 def _is_picture_name(path: Path) -> bool:
