@@ -7,7 +7,7 @@ import typer
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.scripts.shared.command import command, run
-from pneumoseg.scripts.shared.options import Json, Output, Overwrite, Quiet, Set, TrustPlugins, Verbose
+from pneumoseg.scripts.shared.options import Json, Output, Overwrite, Quiet, Set, TrustPlugins, Verbose, dataset_of
 from pneumoseg.scripts.shared.printing import print_json
 
 
@@ -47,7 +47,6 @@ def bundle(
     """
     from dataclasses import replace
 
-    from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.data_io.storage.cache import cache_folder
     from pneumoseg.pipeline.models.model_file import load_model
     from pneumoseg.pipeline.prediction.bundle import check_bundle_output, write_bundle
@@ -64,8 +63,10 @@ def bundle(
         for path, model in zip(models, trained, strict=True)
     ]
     if calibrate_on is not None:
-        dataset = open_dataset(calibrate_on)
-        tiles = [calibration.tiles_of_dataset(dataset, member.settings, cache_folder()) for member in members]
+        tiles = [
+            calibration.tiles_of_dataset(dataset_of(member.settings, calibrate_on), member.settings, cache_folder())
+            for member in members
+        ]
     else:
         beside = zip(models, members, strict=True) if int8 else ()
         tiles = [calibration.tiles_beside(path, member.settings) for path, member in beside]

@@ -24,8 +24,8 @@ from pneumoseg.scripts.shared.options import (
     Threads,
     TrustPlugins,
     Verbose,
+    dataset_and_splits,
     settings_of,
-    splits_of,
     use_device,
 )
 from pneumoseg.scripts.shared.printing import print_results
@@ -63,12 +63,10 @@ def kfold(
     Example: pneumoseg kfold data/phantoms -o runs/first --preset demo
     """
     use_device(device, threads)
-    from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.evaluation.experiments.cross_validation import check_folds, cross_validate
 
     settings = settings_of(preset, changes, seed=seed, splits=splits, grid=grid)
-    dataset = open_dataset(data, grid=settings.data.grid)
-    folds = splits_of(settings, dataset)
+    dataset, folds = dataset_and_splits(settings, data)
     check_folds(fold, len(folds))
     if dry_run:
         from pneumoseg.scripts.shared.dry_run import print_estimate

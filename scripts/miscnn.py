@@ -21,8 +21,8 @@ from pneumoseg.scripts.shared.options import (
     Splits,
     Threads,
     Verbose,
+    dataset_and_splits,
     settings_of,
-    splits_of,
     use_device,
 )
 from pneumoseg.scripts.shared.printing import print_results
@@ -62,15 +62,13 @@ def miscnn(
     Example: pneumoseg miscnn data/phantoms -o runs/miscnn --set training.epochs=10
     """
     use_device("auto", threads)
-    from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.evaluation.experiments.cross_validation import cross_validate
     from pneumoseg.pipeline.methods.miscnn.environment import default_folder
     from pneumoseg.pipeline.methods.miscnn.method import MiscnnReference
 
     settings = settings_of(preset, changes, seed=seed, splits=splits, grid=grid)
     method = MiscnnReference(settings, environment or default_folder())
-    dataset = open_dataset(data, grid=settings.data.grid)
-    folds = splits_of(settings, dataset)
+    dataset, folds = dataset_and_splits(settings, data)
     results = cross_validate(
         dataset,
         folds,

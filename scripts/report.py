@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pneumoseg.scripts.shared.command import command, run
-from pneumoseg.scripts.shared.options import DataFolder, Json, Quiet, Tolerances, Verbose, tolerances_of
+from pneumoseg.scripts.shared.options import DataFolder, Json, Quiet, Tolerances, Verbose, dataset_of, tolerances_of
 from pneumoseg.scripts.shared.printing import print_results
 
 
@@ -28,7 +28,6 @@ def report(
 
     Example: pneumoseg report runs/first data/covid-19-ct-seg
     """
-    from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.evaluation.experiments.mask_task import MaskTask
     from pneumoseg.evaluation.experiments.rescoring import score_again
     from pneumoseg.evaluation.runs.run_folder import check_same_data, open_finished
@@ -37,7 +36,7 @@ def report(
 
     finished = open_finished(run_folder)
     settings = load_settings(str(run_folder / "settings.yaml"))
-    dataset = open_dataset(data, grid=settings.data.grid)
+    dataset = dataset_of(settings, data)
     check_same_data(finished, dataset)
     folds = from_file(run_folder / "splits.json", dataset)
     trained_here = any(run_folder.glob("fold_*/model.keras"))  # ensembles and MIScnn leave other files

@@ -22,6 +22,7 @@ from pneumoseg.scripts.shared.options import (
     Threads,
     TrustPlugins,
     Verbose,
+    dataset_of,
     settings_of,
     use_device,
 )
@@ -56,10 +57,8 @@ def train(
     Example: pneumoseg train data/phantoms -o runs/model --preset demo
     """
     use_device(device, threads)
-    from pneumoseg.data_io.datasets.layouts import open_dataset
-
     settings = settings_of(preset, changes, seed=seed, grid=grid)
-    dataset = open_dataset(data, grid=settings.data.grid)
+    dataset = dataset_of(settings, data)
     if dry_run:
         from pneumoseg.scripts.shared.dry_run import print_estimate
 

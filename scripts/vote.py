@@ -18,6 +18,7 @@ from pneumoseg.scripts.shared.options import (
     Threads,
     TrustPlugins,
     Verbose,
+    dataset_of,
     use_device,
 )
 from pneumoseg.scripts.shared.printing import print_results
@@ -46,14 +47,13 @@ def vote(
     Example: pneumoseg vote data/covid-19-ct-seg -o runs/both --model runs/first --model runs/second
     """
     use_device("auto", threads)
-    from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.evaluation.experiments.cross_validation import check_folds, cross_validate
     from pneumoseg.evaluation.runs.splits import from_file
     from pneumoseg.pipeline.methods.voting import Voting, check_same_splits
 
     splits = check_same_splits(model)
     method = Voting(tuple(model), tuple(changes or ()), trust_plugins, threads)
-    dataset = open_dataset(data, grid=method.settings.data.grid)
+    dataset = dataset_of(method.settings, data)
     folds = from_file(splits, dataset)
     check_folds(fold, len(folds))
     numbers = range(len(folds)) if fold is None else fold

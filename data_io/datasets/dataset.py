@@ -6,20 +6,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pneumoseg.data_io.datasets import case_files
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import reading
 from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.label_names import Names
 from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.single_slice import single_slice
 from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
 
 
 @dataclass(frozen=True)
+class SliceOf:
+    """A slice of a volume: its `index` across `axis` (0..2 of RAS+). `volume`: the name of the volume."""
+
+    volume: str
+    axis: int
+    index: int
+
+
+@dataclass(frozen=True)
 class Case:
-    """One scan. `patient`: scans that share it must never be split between training and test; `source`: where it came
-    from, for stratified splits; `mask` is None where the case has no annotation. `grid`: which form of NIfTI headers
-    counts where both are set. `label_names`: those that the dataset gives the numbers in its masks."""
+    """One scan, or one slice of it. `patient`: scans that share it must never be split between training and test;
+    `source`: where it came from, for stratified splits; `mask` is None where the case has no annotation. `grid`: which
+    form of NIfTI headers counts where both are set. `label_names`: those that the dataset gives the numbers in its
+    masks. `further`: the files of the channels after the first. `slice`: the part of the files that is the case, None
+    for all. `merge`: the class of values in the mask's file."""
 
     name: str
     image: Path
@@ -28,21 +41,40 @@ class Case:
     source: str = ""
     grid: GridForm = "sform"
     label_names: Names = ()
+    further: tuple[Path, ...] = ()
+    slice: SliceOf | None = None
+    merge: tuple[tuple[int, int], ...] = ()
 
     def read_image(self) -> Volume:
-        """The CT volume, RAS+."""
+        """The image, RAS+: (x, y, z), or (x, y, z, channels) of several channels or colours. A slice has one voxel
+        along its axis.
+
+        Raises InputError where it cannot be read, where its channels differ in shape or place, and for a slice that
+        the volume does not have.
+        """
         with named(self.name):
-            return reading.read_volume(self.image, grid=self.grid)
+            if self.slice is None:
+                return case_files.read_channels((self.image, *self.further), self.grid)
+            volume = case_files.read_channels_once((self.image, *self.further), self.grid)
+            return _part_of(volume, self.slice, self.image)
 
     def read_mask(self, labels: int | LabelTable) -> Volume:
-        """The mask as uint8 class numbers of `labels`, RAS+; a table's names are compared with those of the mask.
+        """The mask as uint8 class numbers of `labels`, (x, y, z), RAS+; a table's names are compared with those of the
+        mask.
 
         Raises InputError where the case has none or its labels are wrong.
         """
         if self.mask is None:
             raise InputError(f"case {self.name}: a mask is needed, but the case has none beside {self.image}")
         with named(self.name):
-            return reading.read_labels(self.mask, labels, label_names=self.label_names, grid=self.grid)
+            if self.slice is None:
+                return reading.read_labels(
+                    self.mask, labels, label_names=self.label_names, grid=self.grid, merge=self.merge
+                )
+            volume = case_files.read_labels_once(
+                self.mask, labels, label_names=self.label_names, grid=self.grid, merge=self.merge
+            )
+            return _part_of(volume, self.slice, self.mask)
 
     def read_pair(self, labels: int | LabelTable) -> tuple[Volume, Volume]:
         """Image and mask, the mask turned to the image's grid. Raises InputError where they lie in different places."""
@@ -52,9 +84,12 @@ class Case:
 
     def fingerprint(self) -> str:
         """SHA-256 of the content of image and mask, be they files or folders of slices, and of how they are read."""
-        hashes = [sha256_of(path) for path in (self.image, self.mask) if path is not None]
+        content = sha256_of if self.slice is None else case_files.sha256_once
+        hashes = [content(path) for path in (self.image, *self.further, self.mask) if path is not None]
         hashes += [] if self.grid == "sform" else [self.grid]
         hashes += [repr(self.label_names)] if self.label_names else []
+        hashes += [f"slice {self.slice.index} across {self.slice.axis}"] if self.slice else []
+        hashes += [f"merge {self.merge!r}"] if self.merge else []
         return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
@@ -93,3 +128,13 @@ def named(case: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"case {case}: {error}", options=error.options) from error
+
+
+def _part_of(volume: Volume, part: SliceOf, path: Path) -> Volume:
+    count = volume.grid.shape[part.axis]
+    if not 0 <= part.index < count:
+        raise InputError(
+            f"{path}: slice {part.index} across axis {part.axis} is needed, counted from 0, found {count} slices; give "
+            "image and mask of the same slices"
+        )
+    return single_slice(volume, part.axis, part.index)

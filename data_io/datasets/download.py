@@ -18,7 +18,8 @@ from pathlib import Path, PurePosixPath
 
 from pneumoseg.data_io.console import log, track
 from pneumoseg.data_io.datasets.dataset import Dataset
-from pneumoseg.data_io.datasets.layouts import ZENODO_IMAGES, ZENODO_MASKS, open_dataset
+from pneumoseg.data_io.datasets.layouts import open_dataset
+from pneumoseg.data_io.datasets.volume_layouts import ZENODO_IMAGES, ZENODO_MASKS
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import PARTIAL_PREFIX, folder_aside, replace_folder, restore_replaced
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from pneumoseg.data_io.console import listed, log
 from pneumoseg.data_io.datasets.dataset import Case
-from pneumoseg.data_io.datasets.layouts import IMAGE_STEM, MASK_STEM, is_dataset, open_dataset
+from pneumoseg.data_io.datasets.layouts import is_dataset, open_dataset
+from pneumoseg.data_io.datasets.picture_layouts import stack_masks
+from pneumoseg.data_io.datasets.volume_layouts import IMAGE_STEM, MASK_STEM
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import reading
 from pneumoseg.data_io.formats.dicom.folders import check_whole
@@ -124,7 +126,9 @@ def _in_folder(path: Path) -> _Inputs:
     folder = _survey(path)
     if path in folder.series:
         return _one_series(folder)
-    files = [file for file in _files(path) if _is_ct(file) and not (path in folder.headers and is_dicom(file))]
+    masks = stack_masks(path)
+    files = [file for file in _files(path) if _is_ct(file) and file not in masks]
+    files = [file for file in files if not (path in folder.headers and is_dicom(file))]
     if images := [file for file in (*files, *folder.headers) if file.parent == path and case_name(file) == IMAGE_STEM]:
         return _Inputs([(_mask_name(file), file) for file in images])
     scans = {series: "_".join(series.relative_to(path).parts) for series in folder.series}

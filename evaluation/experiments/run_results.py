@@ -16,7 +16,7 @@ from pneumoseg.evaluation.report.page import summarise, write_report
 from pneumoseg.evaluation.report.warnings import grouped
 from pneumoseg.evaluation.runs.run_folder import RunFolder
 from pneumoseg.evaluation.runs.run_marks import DETAILED, FINAL, METRICS
-from pneumoseg.evaluation.runs.splits import Split
+from pneumoseg.evaluation.runs.splits import RANDOM_SLICES, Split, is_random_slices
 from pneumoseg.evaluation.scoring import tables
 from pneumoseg.evaluation.scoring.columns import Columns
 
@@ -84,7 +84,7 @@ def write_results(
     write_table(detailed, run.root / DETAILED)
     write_table(final, run.root / FINAL)
     task.merge_further([run.fold(fold) for fold in range(len(splits))], run.root)
-    summary = {"model choice": model_choice, **summarise(final, task.columns)}
+    summary = {**_mark(run), "model choice": model_choice, **summarise(final, task.columns)}
     write_json(run.root / SUMMARY, summary)
     figures = [*task.figures(run.root, detailed)]
     for fold in range(len(splits)):
@@ -117,6 +117,12 @@ def remove_results(folder: Path, task: Task) -> None:
     for name in (REPORT, SUMMARY, FINAL, DETAILED, *task.further_files):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "figures", ignore_errors=True)
+
+
+def _mark(run: RunFolder) -> dict[str, str]:
+    """What a reader must know before the scores."""
+    rule = run.splits_rule
+    return {"warning": RANDOM_SLICES} if rule is not None and is_random_slices(rule) else {}
 
 
 def _warnings(run: RunFolder) -> list[str]:

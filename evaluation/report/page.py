@@ -59,11 +59,11 @@ def write_report(
 ) -> None:
     """Writes the report to `path` (.html), whole or not at all.
 
-    `summary`: facts for the head of the page (nested "classes", as of `summarise`, is what the result tables show);
-    `detailed`, `final`: the tables of `scoring.tables`, with `columns`; `figures`: (caption, path of a PNG); `strips`:
-    film strips of cases under their heading, such as "Worst cases"; `result`: the parts of the section of that name as
-    HTML, by default one table of all scores. All text is escaped. Raises InputError for a picture that is missing or of
-    another format, or a strip whose frames do not fit.
+    `summary`: facts for the head of the page (nested "classes", as of `summarise`, is what the result tables show; a
+    "warning" stands above them); `detailed`, `final`: the tables of `scoring.tables`, with `columns`; `figures`:
+    (caption, path of a PNG); `strips`: film strips of cases under their heading, such as "Worst cases"; `result`: the
+    parts of the section of that name as HTML, by default one table of all scores. All text is escaped. Raises
+    InputError for a picture that is missing or of another format, or a strip whose frames do not fit.
     """
     shown = [score for score in columns.scores if detailed[score].notna().any()]
     undefined = report_tables.undefined_lines(final, shown, columns=columns)
@@ -88,9 +88,10 @@ def write_report(
     }
     if not any(strips.values()):
         del sections["Worst and best cases"]
-    facts = {key: value for key, value in summary.items() if key != "classes"}
+    facts = {key: value for key, value in summary.items() if key not in ("classes", "warning")}
+    head = [html.warning(summary["warning"])] if "warning" in summary else []
     style = slice_viewer.STYLE if any(strips.values()) else ""
-    write_text(path, html.page(title, html.facts(facts, "Summary"), sections, style=style))
+    write_text(path, html.page(title, "\n".join([*head, html.facts(facts, "Summary")]), sections, style=style))
 
 
 def _plain_result(final: pd.DataFrame, shown: Sequence[str], columns: Columns) -> list[str]:

@@ -70,6 +70,15 @@ class RunFolder:
         return read_text(self.root / "settings.yaml", "the settings of a run")
 
     @property
+    def splits_rule(self) -> str | None:
+        """The setting that names the run's splits; None where its method has no such setting."""
+        try:
+            rule = _leaves(parse_yaml(self.settings_yaml, "settings of the run")).get("evaluation.splits")
+        except InputError:  # text of a method of the user's, with no meaning here
+            return None
+        return rule if isinstance(rule, str) else None
+
+    @property
     def environment(self) -> dict:
         """Versions, hardware, seed and data fingerprints. Raises InputError for another content."""
         path = self.root / "environment.json"

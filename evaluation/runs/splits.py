@@ -1,9 +1,9 @@
-"""Which cases train and which test, fold by fold; scans of one patient stay together."""
+"""Which cases train and which test, fold by fold; scans of one patient stay together, except in random slices."""
 
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sklearn.model_selection import GroupShuffleSplit, LeaveOneGroupOut, StratifiedGroupKFold
@@ -29,7 +29,12 @@ PUBLISHED_SHARED_PATIENTS: dict[str, tuple[str, str]] = {
 }
 """By their names, two scans of one patient each, which the published folds put on both sides."""
 
-SPLIT_NAMES = "kfold, published, hold-out:0.2, leave-one-out or a file.json"
+SLICES = "slices"
+SPLIT_NAMES = "kfold, published, hold-out:0.2, leave-one-out, slices:0.7,0.2,0.1 or a file.json"
+SHARES_TOLERANCE = 1e-3
+
+RANDOM_SLICES = "Random slices: slices of one patient are in training and in test; scores are optimistic."
+"""What a report says of a run with such splits."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,62 @@ def leave_one_out(dataset: Dataset) -> tuple[Split, ...]:
     return _from_indices(dataset, LeaveOneGroupOut(), [""] * len(dataset))
 
 
+def random_slices(dataset: Dataset, test_share: float, seed: int = 0) -> tuple[Split, ...]:
+    """One random split of single cases, whoever the patient is: about `test_share` of the cases test (at least one),
+    the others train (at least one). A warning names how many patients are on both sides.
+
+    Raises InputError for fewer than two cases.
+    """
+    if len(dataset) < 2:
+        raise InputError(f"{dataset.root}: training and testing need at least 2 cases, found {len(dataset)}")
+    (split,) = hold_out(without_patients(dataset), test_share, seed)
+    tested = {case.patient for case in dataset.select(split.test)}
+    shared = len(tested & {case.patient for case in dataset.select(split.train)})
+    if shared:
+        log.warning(
+            "Random slices: slices of %d of the %d test patients are in training too; their scores are optimistic.",
+            shared,
+            len(tested),
+        )
+    else:
+        log.warning(
+            "Random slices: no two cases are known to be of one patient; where some are, the scores are optimistic."
+        )
+    return (split,)
+
+
+def is_random_slices(rule: str) -> bool:
+    """Whether splits of that name are random single cases, "slices:TRAIN,VALIDATION,TEST"."""
+    return rule.partition(":")[0] == SLICES
+
+
+def slice_shares(rule: str) -> tuple[float, float]:
+    """Of "slices:TRAIN,VALIDATION,TEST": the share of all cases that test, and the share of the others that validate.
+
+    >>> slice_shares("slices:0.6,0.2,0.2")
+    (0.2, 0.25)
+
+    Raises InputError for other texts, a sum that is not 1 (within 0.001), and no share for training or test.
+    """
+    try:
+        train, validation, test = map(float, rule.partition(":")[2].split(","))
+    except ValueError:
+        train = validation = test = 0.0
+    sums_up = abs(train + validation + test - 1) <= SHARES_TOLERANCE
+    if not (sums_up and train > 0 and validation >= 0 and test > 0):
+        raise InputError(
+            "slices: the shares of training, validation and test sum to 1, those of training and test above 0, such as "
+            f"slices:0.7,0.2,0.1, found {rule}"
+        )
+    return test, validation / (train + validation)
+
+
+def without_patients(dataset: Dataset) -> Dataset:
+    """The dataset whose cases each are a patient of their own."""
+    cases = tuple(replace(case, patient=case.name) for case in dataset)
+    return Dataset(dataset.root, cases, dataset.layout)
+
+
 def from_file(path: str | Path, dataset: Dataset) -> tuple[Split, ...]:
     """Folds from a JSON list of `{"train": [...], "val": [...]}`, the form of nnU-Net's `splits_final.json`.
 
@@ -162,7 +223,8 @@ def to_json(splits: Sequence[Split]) -> list[dict[str, list[str]]]:
 def make_splits(
     name_or_path: str | Path, dataset: Dataset, *, folds: int = 5, seed: int = 0, stratify_by_source: bool = True
 ) -> tuple[Split, ...]:
-    """The splits that a setting names: "kfold", "published", "hold-out:0.2", "leave-one-out" or a JSON file's path.
+    """The splits that a setting names: "kfold", "published", "hold-out:0.2", "leave-one-out", "slices:0.7,0.2,0.1"
+    (training, validation within the training, test) or a JSON file's path.
 
     `folds` and `stratify_by_source` are for "kfold".
 
@@ -177,6 +239,8 @@ def make_splits(
         except ValueError as error:
             raise InputError(f"hold-out: a fraction such as hold-out:0.2 is needed, found {name_or_path}") from error
         return hold_out(dataset, fraction, seed)
+    if name == SLICES:
+        return random_slices(dataset, slice_shares(str(name_or_path))[0], seed)
     if name_or_path == "kfold":
         return k_fold(dataset, folds, seed=seed, stratify_by_source=stratify_by_source)
     if name_or_path == "published":

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoseg.data_io.console import log
-from pneumoseg.data_io.datasets.layouts import IMAGE_STEM, MASK_STEM, open_dataset
+from pneumoseg.data_io.datasets.layouts import open_dataset
+from pneumoseg.data_io.datasets.volume_layouts import IMAGE_STEM, MASK_STEM
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.declared_labels import names_beside
 from pneumoseg.data_io.formats.dicom.series import is_dicom

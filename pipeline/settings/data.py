@@ -56,10 +56,12 @@ class LabelSettings(Group):
 
 class DataSettings(Group):
     """How files are read. `grid`: the form of a NIfTI header that places the voxels, where both forms are set; see
-    data_io/formats/nifti_placement.py. `cases`: "slices" makes each slice across `patches.axis` a case of its own."""
+    data_io/formats/nifti_placement.py. `cases`: "slices" makes each slice across `patches.axis` a case of its own.
+    `masks`: the folder of the masks in a dataset of pictures."""
 
     grid: GridForm = "sform"
     cases: Literal["volumes", "slices"] = "volumes"
+    masks: Name = "masks"
 
 
 class PreprocessingSettings(Group):

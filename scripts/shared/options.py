@@ -20,7 +20,11 @@ Set = Annotated[
 ]
 Splits = Annotated[
     str | None,
-    typer.Option("--splits", help="kfold, published, hold-out:SHARE, leave-one-out or a JSON file of splits."),
+    typer.Option(
+        "--splits",
+        help="kfold, published, hold-out:SHARE, leave-one-out, a JSON file of splits, or "
+        "slices:TRAIN,VALIDATION,TEST: shares of single slices at random, whoever the patient is.",
+    ),
 ]
 Folds = Annotated[list[int] | None, typer.Option("--fold", help="Only this fold; may be repeated.")]
 Tolerances = Annotated[
@@ -82,21 +86,62 @@ def settings_of(
     grid: Form | None = None,
 ):
     """The settings that the flags `--preset`, `--set`, `--seed`, `--splits` and `--grid` describe."""
+    from pneumoseg.evaluation.runs.splits import is_random_slices, slice_shares
     from pneumoseg.pipeline.settings.loading import load_settings
 
     values = {"evaluation.splits": splits, "seed": seed, "data.grid": grid}
     flags = [f"{key}={value}" for key, value in values.items() if value is not None]
-    return load_settings(preset, [*(changes or []), *flags])
+    settings = load_settings(preset, [*(changes or []), *flags])
+    rule = settings.evaluation.splits
+    if not is_random_slices(rule):
+        return settings
+    _, validation_share = slice_shares(rule)
+    if validation_share:
+        share = f"training.validation_share={validation_share}"
+        return load_settings(preset, [*(changes or []), *flags, share])
+    if settings.training.monitor == "validation":
+        raise InputError(
+            f"training.monitor validation needs a share of cases for validation, found {rule}; set training.monitor to "
+            "training or none"
+        )
+    return settings
 
 
-def splits_of(settings, dataset):
-    """The splits of the dataset that the settings describe."""
-    from pneumoseg.evaluation.runs.splits import make_splits
+def dataset_of(settings, data: Path):
+    """The dataset in the folder, its cases and their patients as the settings say.
 
-    rule = settings.evaluation
-    return make_splits(
+    With splits "slices:..." each case is a patient of its own, so that the validation is drawn from single cases too.
+    """
+    from pneumoseg.evaluation.runs.splits import is_random_slices, without_patients
+
+    dataset = _with_patients(settings, data)
+    return without_patients(dataset) if is_random_slices(settings.evaluation.splits) else dataset
+
+
+def dataset_and_splits(settings, data: Path):
+    """The dataset as `dataset_of` gives it, and the splits that the settings describe, drawn where patients are known:
+    random slices get a warning of those on both sides."""
+    from pneumoseg.evaluation.runs.splits import is_random_slices, make_splits, without_patients
+
+    rule, dataset = settings.evaluation, _with_patients(settings, data)
+    splits = make_splits(
         rule.splits, dataset, folds=rule.folds, seed=settings.seed, stratify_by_source=rule.stratify_by_source
     )
+    return without_patients(dataset) if is_random_slices(rule.splits) else dataset, splits
+
+
+def _with_patients(settings, data: Path):
+    from pneumoseg.data_io.datasets.layouts import open_dataset
+    from pneumoseg.data_io.datasets.near_duplicates import with_content_groups
+    from pneumoseg.data_io.datasets.slices import slice_cases
+
+    how = settings.data
+    dataset = open_dataset(data, grid=how.grid, merge=settings.labels.merge, masks=how.masks)
+    if how.cases == "slices":
+        patches = settings.patches
+        foreground = patches.foreground_labels if patches.empty == "drop" else None
+        dataset = slice_cases(dataset, patches.axis, foreground=foreground, labels=settings.labels.table)
+    return with_content_groups(dataset) if settings.evaluation.groups == "content" else dataset
 
 
 def numbered_labels(classes: int):

@@ -1,5 +1,6 @@
 """Cases and their image-mask pairs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from pneumoseg.data_io.datasets.dataset import Case, Dataset
+from pneumoseg.data_io.datasets.dataset import Case, Dataset, SliceOf
 from pneumoseg.data_io.errors import InputError
 
 
@@ -90,3 +91,45 @@ def test_a_mask_of_another_orientation_is_turned(tmp_path):
     image, mask = case.read_pair(4)
     np.testing.assert_array_equal(mask.array, image.array[::-1] % 4)
     assert mask.stored_grid is image.stored_grid
+
+
+def test_a_case_may_be_a_slice(tmp_path):
+    whole = pair(tmp_path)
+    case = replace(whole, slice=SliceOf("case_1", axis=1, index=2))
+    image, mask = case.read_pair(4)
+    assert image.array.shape == mask.array.shape == (4, 1, 4)
+    np.testing.assert_array_equal(image.array, whole.read_image().array[:, 2:3])
+    np.testing.assert_array_equal(mask.array, image.array % 4)
+    assert image.grid.affine[:3, 3].tolist() == [0, 2, 0]
+
+
+def test_a_slice_that_the_file_does_not_have_is_refused(tmp_path):
+    case = replace(pair(tmp_path, mask_shape=(4, 4, 3)), slice=SliceOf("case_1", axis=2, index=3))
+    assert case.read_image().array.shape == (4, 4, 1)
+    with pytest.raises(InputError, match=r"case case_1: .*mask\.nii\.gz: slice 3 across axis 2 .*found 3 slices"):
+        case.read_mask(4)
+
+
+def test_a_slice_of_several_channels(tmp_path):
+    case = pair(tmp_path)
+    case = replace(case, further=(case.image,), slice=SliceOf("case_1", axis=2, index=0))
+    assert case.read_image().array.shape == (4, 4, 1, 2)
+
+
+def test_values_of_the_mask_are_merged(tmp_path):
+    case = replace(pair(tmp_path), merge=((2, 1), (3, 1)))
+    for one in (case, replace(case, slice=SliceOf("case_1", axis=2, index=2))):
+        assert np.unique(one.read_mask(2).array).tolist() == ([0, 1] if one is case else [1])
+
+
+def test_fingerprint_counts_how_files_are_read(tmp_path):
+    case = pair(tmp_path)
+    ways = [
+        {},
+        {"slice": SliceOf("case_1", axis=2, index=0)},
+        {"slice": SliceOf("case_1", axis=2, index=1)},
+        {"slice": SliceOf("case_1", axis=1, index=1)},
+        {"merge": ((2, 1),)},
+        {"further": (case.image,)},
+    ]
+    assert len({replace(case, **way).fingerprint() for way in ways}) == len(ways)

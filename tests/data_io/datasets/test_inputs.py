@@ -156,3 +156,9 @@ def test_cts_beside_dicom_slices_are_named(cts, said):
     said.clear()
     assert find_inputs([cts.parent]) == {"cts": cts}
     assert f"{cts.parent}: CTs skipped: cts/a.nii.gz, cts/b.nii.gz; give" in said.text
+
+
+def test_masks_of_stacks_are_skipped(cts):
+    for name in ("tr_im", "tr_mask", "lone_mask"):
+        (cts / f"{name}.nii.gz").write_bytes((cts / "a.nii.gz").read_bytes())
+    assert list(find_inputs([cts])) == ["a", "b", "lone_mask", "tr_im"]

@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from pneumoseg.data_io.datasets.layouts import is_dataset, open_dataset, patient_of, source_of
+from pneumoseg.data_io.datasets.layouts import is_dataset, open_dataset
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import reading
 from pneumoseg.data_io.formats.reading import register_reader
@@ -65,22 +65,12 @@ def test_nnunet(tmp_path):
     assert dataset.cases[0].mask == tmp_path / "labelsTr" / "lung_1.nii.gz"
 
 
-def test_nnunet_file_ending_is_honoured(tmp_path):
-    nnunet(tmp_path, "a", ending=".nii", file_ending=".nii")
-    touch(tmp_path / "imagesTr" / "b_0000.nii.gz")
-    assert names(open_dataset(tmp_path)) == ["a"]
-
-
 def test_a_mask_may_be_a_segmentation_of_slicer(tmp_path):
     touch(
         tmp_path / "a" / "imaging.nrrd", tmp_path / "a" / "segmentation.seg.nrrd", tmp_path / "a" / "imaging.seg.nrrd"
     )
     (case,) = open_dataset(tmp_path)
     assert (case.image.name, case.mask.name) == ("imaging.nrrd", "segmentation.seg.nrrd")
-
-
-def test_nnunet_without_dataset_json(tmp_path):
-    assert names(open_dataset(nnunet(tmp_path, "a"))) == ["a"]
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -148,55 +138,10 @@ def test_a_folder_that_may_not_be_read_is_no_case(tmp_path, said, monkeypatch):
     assert "ignored folders without imaging.nii.gz: lost+found (may not be read)" in said.text
 
 
-@pytest.mark.parametrize(
-    ("name", "patient"),
-    [
-        ("radiopaedia_10_85902_1", "radiopaedia_10"),
-        ("radiopaedia_10_85902_3", "radiopaedia_10"),
-        ("radiopaedia_4_85506_1", "radiopaedia_4"),
-        ("radiopaedia_10_85902", "radiopaedia_10_85902"),
-        ("coronacases_001", "coronacases_001"),
-        ("x_radiopaedia_10_85902_1", "x_radiopaedia_10_85902_1"),
-    ],
-)
-def test_patient_by_name(name, patient):
-    assert patient_of(name) == patient
-
-
-@pytest.mark.parametrize(("name", "source"), [("coronacases_001", "coronacases"), ("ct12", "ct"), ("007", "")])
-def test_source_by_name(name, source):
-    assert source_of(name) == source
-
-
 def test_patients_csv_overrides(tmp_path):
     folder_per_case(tmp_path, "a", "b", "radiopaedia_1_2_3")
     (tmp_path / "patients.csv").write_text("\ufeffcase,patient\nb,P1\na,P1\nradiopaedia_1_2_3,P2\n", encoding="utf-8")
     assert [case.patient for case in open_dataset(tmp_path)] == ["P1", "P1", "P2"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("case,patient\na,P1\nb,P1\nc,P2\n", "no such case .*: c;"),
-        ("case,patient\na,P1\n", "no patient for b;"),
-        ("case,patient\na,P1\nb,\n", "line 3 needs a case and a patient"),
-        ("case,patient\na,P1\na,P2\nb,P2\n", "case a is named twice"),
-        ("name;patient\na;P1\n", "the columns must be case,patient, found name;patient"),
-        ("", "the columns must be case,patient"),
-    ],
-)
-def test_wrong_patients_csv_is_refused(tmp_path, text, message):
-    folder_per_case(tmp_path, "a", "b")
-    (tmp_path / "patients.csv").write_text(text)
-    with pytest.raises(InputError, match=rf"patients\.csv: {message}"):
-        open_dataset(tmp_path)
-
-
-def test_patients_csv_of_another_encoding_is_refused(tmp_path):
-    folder_per_case(tmp_path, "a")
-    (tmp_path / "patients.csv").write_bytes("case,patient\na,Zürich".encode("latin-1"))
-    with pytest.raises(InputError, match="not readable as a table"):
-        open_dataset(tmp_path)
 
 
 def test_missing_folder_file_and_empty_folder_are_refused(tmp_path):
@@ -264,37 +209,6 @@ def test_many_lacking_cases_are_counted(tmp_path):
     for index in range(9):
         touch(tmp_path / f"case_{index}" / "imaging.nii.gz")
     with pytest.raises(InputError, match="no mask for case_0, case_1, case_2, case_3, case_4 and 4 more"):
-        open_dataset(tmp_path)
-
-
-def test_nnunet_second_channel_is_refused(tmp_path):
-    nnunet(tmp_path, "a")
-    touch(tmp_path / "imagesTr" / "a_0001.nii.gz")
-    with pytest.raises(InputError, match=r"a_0001\.nii\.gz: one channel per case"):
-        open_dataset(tmp_path)
-
-
-def test_nnunet_image_without_channel_number_is_refused(tmp_path):
-    nnunet(tmp_path, "a")
-    touch(tmp_path / "imagesTr" / "lung.nii.gz")
-    with pytest.raises(InputError, match=r"lung\.nii\.gz: an nnU-Net image is called CASE_0000\.nii\.gz"):
-        open_dataset(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('{"channel_names": {"0": "CT", "1": "PET"}}', "one channel per case is read here, found 2"),
-        ('{"modality": {"0": "CT", "1": "PET"}}', "one channel per case is read here, found 2"),
-        ('{"file_ending": "nii"}', "file_ending must be like"),
-        ('{"file_ending": ', "not readable as JSON"),
-        ("[]", "nnU-Net's description of a dataset is an object, found a list"),
-    ],
-)
-def test_wrong_dataset_json_is_refused(tmp_path, text, message):
-    nnunet(tmp_path, "a")
-    (tmp_path / "dataset.json").write_text(text)
-    with pytest.raises(InputError, match=rf"dataset\.json: {message}"):
         open_dataset(tmp_path)
 
 

@@ -1,11 +1,12 @@
 """A case whose files are read once."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from pneumoseg.data_io.datasets.dataset import Case
+from pneumoseg.data_io.datasets.dataset import Case, SliceOf
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import write_label_nifti
@@ -40,3 +41,10 @@ def test_image_and_mask_lie_in_one_place(case):
 def test_a_mask_needs_its_classes(case):
     with pytest.raises(InputError, match="needs its classes"):
         _ = LoadedCase(case).reference
+
+
+def test_a_slice_of_several_channels_and_its_mask(case):
+    part = replace(case, further=(case.image,), slice=SliceOf("a", axis=2, index=1))
+    loaded = LoadedCase(part, LUNG_LABELS)
+    assert loaded.image.array.shape == (4, 4, 1, 2)
+    assert loaded.reference.array.shape == (4, 4, 1)

@@ -7,7 +7,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.experiments.mask_task import MaskTask
 from pneumoseg.evaluation.experiments.run_results import STARTED_ELSEWHERE, collect_results, remove_results
 from pneumoseg.evaluation.runs.run_folder import RunFolder
-from pneumoseg.evaluation.runs.splits import k_fold
+from pneumoseg.evaluation.runs.splits import RANDOM_SLICES, k_fold
 from tests.evaluation.threshold import Threshold, run
 
 TASK = MaskTask(Threshold.labels)
@@ -45,3 +45,17 @@ def test_results_are_removed_and_folds_stay(dataset, tmp_path, without_pictures)
     remove_results(root, TASK)
     assert [name for name in names if (root / name).exists()] == ["other.txt"]
     assert (root / "fold_0" / "metrics.csv").is_file()
+
+
+def test_random_slices_are_marked(dataset, tmp_path, without_case_pictures):
+    done = run(dataset, tmp_path / "run")
+    root, splits = done.run.root, k_fold(dataset, 3, seed=0)
+    assert "warning" not in json.loads((root / "summary.json").read_text())
+    assert RANDOM_SLICES not in (root / "report.html").read_text("utf-8")
+    with open(root / "settings.yaml", "a", encoding="utf-8") as file:
+        file.write("\nevaluation:\n  splits: slices:0.7,0.2,0.1\n")
+    collect_results(RunFolder(root), splits, TASK, model_choice="x")
+    assert json.loads((root / "summary.json").read_text())["warning"] == RANDOM_SLICES
+    report = (root / "report.html").read_text("utf-8")
+    assert report.count(RANDOM_SLICES) == 1
+    assert report.index("<h1>") < report.index(RANDOM_SLICES) < report.index("<table")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pneumoseg.evaluation.runs.run_folder import changed_settings
+from pneumoseg.evaluation.runs.run_folder import RunFolder, changed_settings
 
 BEFORE = "# by this program\nseed: 0\ntraining: {epochs: 3, workers: null, plateau: {factor: 0.1}}\n"
 
@@ -22,3 +22,17 @@ BEFORE = "# by this program\nseed: 0\ntraining: {epochs: 3, workers: null, plate
 )
 def test_changed_settings_are_named_unless_they_change_no_result(change, names):
     assert changed_settings(BEFORE, BEFORE.replace(*change)) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("evaluation:\n  splits: slices:0.7,0.2,0.1\n", "slices:0.7,0.2,0.1"),
+        ("tissue_hu: 40\n", None),
+        ("evaluation:\n  splits: 3\n", None),
+        ("no: yaml: at all\n", None),
+    ],
+)
+def test_the_rule_of_the_splits(tmp_path, text, rule):
+    (tmp_path / "settings.yaml").write_text(text)
+    assert RunFolder(tmp_path).splits_rule == rule

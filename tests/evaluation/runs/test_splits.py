@@ -16,11 +16,14 @@ from pneumoseg.evaluation.runs.splits import (
     Split,
     from_file,
     hold_out,
+    is_random_slices,
     k_fold,
     leave_one_out,
     make_splits,
     published,
+    slice_shares,
     to_json,
+    without_patients,
 )
 
 
@@ -234,3 +237,68 @@ def test_names_choose_the_splits(tmp_path, said):
 def test_other_names_are_refused(name):
     with pytest.raises(InputError, match="found"):
         make_splits(name, dataset("a", "b"))
+
+
+def slices(patients: int, each: int) -> Dataset:
+    names = {f"p{patient}_{index:03d}": f"p{patient}" for patient in range(patients) for index in range(each)}
+    return dataset(*names, patients=names)
+
+
+def test_random_slices_split_single_cases(said):
+    cases = slices(5, 20)
+    (split,) = make_splits("slices:0.7,0.2,0.1", cases, seed=3)
+    assert len(split.test) == 10
+    assert sorted(split.train + split.test) == [case.name for case in cases]
+    patients = {name.partition("_")[0] for name in split.test}
+    assert said == [
+        f"Random slices: slices of {len(patients)} of the {len(patients)} test patients are in training too; their "
+        "scores are optimistic."
+    ]
+    assert make_splits("slices:0.7,0.2,0.1", cases, seed=3) == (split,)
+    assert make_splits("slices:0.7,0.2,0.1", without_patients(cases), seed=3) == (split,)
+    assert make_splits("slices:0.7,0.2,0.1", cases, seed=4) != (split,)
+
+
+def test_random_slices_of_unknown_patients(said):
+    (split,) = make_splits("slices:0.6,0.0,0.4", dataset("a", "b"))
+    assert (len(split.train), len(split.test)) == (1, 1)
+    assert said == [
+        "Random slices: no two cases are known to be of one patient; where some are, the scores are optimistic."
+    ]
+    with pytest.raises(InputError, match="at least 2 cases, found 1"):
+        make_splits("slices:0.6,0.0,0.4", dataset("a"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "test", "validation"),
+    [("slices:0.7,0.2,0.1", 0.1, 2 / 9), ("slices:0.6,0,0.4", 0.4, 0), ("slices: 0.333, 0.333, 0.334", 0.334, 0.5)],
+)
+def test_shares_of_slices(rule, test, validation):
+    assert is_random_slices(rule)
+    assert slice_shares(rule) == pytest.approx((test, validation))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "slices",
+        "slices:",
+        "slices:0.7",
+        "slices:0.7,0.3",
+        "slices:0.7,0.2,0.2",
+        "slices:0,0.5,0.5",
+        "slices:0.5,0.5,0",
+        "slices:0.9,-0.1,0.2",
+        "slices:nan,0.5,0.5",
+        "slices:a,b,c",
+        "slices:0.25,0.25,0.25,0.25",
+    ],
+)
+def test_other_shares_are_refused(rule):
+    with pytest.raises(InputError, match=rf"such as slices:0\.7,0\.2,0\.1, found {rule}"):
+        make_splits(rule, slices(2, 5))
+
+
+def test_cases_without_patients_are_their_own():
+    assert [case.patient for case in without_patients(slices(1, 3))] == ["p0_000", "p0_001", "p0_002"]
+    assert not is_random_slices("kfold")

@@ -11,7 +11,15 @@ from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.scripts import cli
 from pneumoseg.scripts.shared import options
 from pneumoseg.scripts.shared.command import flags_of
-from pneumoseg.scripts.shared.options import Form, numbered_labels, settings_of, tolerances_of, use_device
+from pneumoseg.scripts.shared.options import (
+    Form,
+    dataset_and_splits,
+    dataset_of,
+    numbered_labels,
+    settings_of,
+    tolerances_of,
+    use_device,
+)
 
 COMMANDS = {one.name: one.callback for one in cli.app.registered_commands}
 WITHOUT_OVERWRITE = {"verify", "info", "report"}
@@ -75,3 +83,47 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
     with pytest.raises(InputError, match="the backend sees no GPU") as error:
         use_device("gpu", None)
     assert error.value.options == ("device",)
+
+
+def test_random_slices_give_the_share_of_validation():
+    settings = settings_of("demo", splits="slices:0.6,0.2,0.2")
+    assert settings.training.validation_share == pytest.approx(0.25)
+    assert settings.evaluation.splits == "slices:0.6,0.2,0.2"
+    with pytest.raises(InputError, match=r"such as slices:0\.7,0\.2,0\.1, found slices:0\.6"):
+        settings_of("demo", splits="slices:0.6")
+
+
+def test_random_slices_without_validation_need_another_monitor():
+    with pytest.raises(InputError, match=r"found slices:0\.6,0,0\.4; set training\.monitor to training or none"):
+        settings_of("demo", ["training.monitor=validation"], splits="slices:0.6,0,0.4")
+    share = settings_of("demo").training.validation_share
+    settings = settings_of("demo", ["training.monitor=training"], splits="slices:0.6,0,0.4")
+    assert settings.training.validation_share == share
+
+
+def test_datasets_are_opened_as_the_settings_say(phantoms):
+    volumes = dataset_of(settings_of("demo", ["labels.merge={7: 1}"]), phantoms)
+    assert len(volumes) == 4
+    assert {case.merge for case in volumes} == {((7, 1),)}
+    changes = ["data.cases=slices", "patches.empty=drop", "patches.foreground_labels=[1]"]
+    slices = dataset_of(settings_of("demo", changes), phantoms)
+    assert {case.slice.volume for case in slices} == {case.name for case in volumes}
+    assert {case.patient for case in slices} == {case.name for case in volumes}
+    assert len(slices) < len(dataset_of(settings_of("demo", changes[:1]), phantoms)) == 4 * 24
+    with pytest.raises(InputError, match="found classes for the layout folder per case"):
+        dataset_of(settings_of("demo", ["data.masks=classes"]), phantoms)
+
+
+def test_random_slices_are_drawn_where_patients_are_known(phantoms, caplog, monkeypatch):
+    monkeypatch.setattr("pneumoseg.data_io.console.log.propagate", True)
+    settings = settings_of("demo", ["data.cases=slices"], splits="slices:0.6,0.2,0.2")
+    dataset, (split,) = dataset_and_splits(settings, phantoms)
+    assert len(split.test) == 19
+    assert "slices of 4 of the 4 test patients are in training too" in caplog.text
+    assert [case.patient for case in dataset] == [case.name for case in dataset]
+    assert dataset.cases == dataset_of(settings, phantoms).cases
+
+
+def test_alike_cases_are_of_one_patient(phantoms):
+    settings = settings_of("demo", ["evaluation.groups=content"])
+    assert len({case.patient for case in dataset_of(settings, phantoms)}) <= 4

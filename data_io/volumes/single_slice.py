@@ -1,0 +1,34 @@
+"""One slice of a volume, as a volume of its own."""
+
+import nibabel as nib
+import numpy as np
+
+from pneumoseg.data_io.volumes.volume import Grid, Volume
+
+
+def single_slice(volume: Volume, axis: int, index: int) -> Volume:
+    """The slice `index` across `axis` (0..2 of RAS+) in its place: a copy, with one voxel along the axis.
+
+    The grids follow, so that `restore` gives the slice as the file orders it; the header of the whole file is no longer
+    theirs. Raises IndexError where the volume has no such slice.
+    """
+    if not 0 <= index < volume.grid.shape[axis]:
+        raise IndexError(f"slice {index} of {volume.grid.shape[axis]}")
+    stored_axis, stored_index = _in_file(volume, axis, index)
+    # A copy: a view would keep the whole volume in memory as long as the slice.
+    array = np.take(volume.array, [index], axis=axis)
+    return Volume(array, _moved(volume.grid, axis, index), _moved(volume.stored_grid, stored_axis, stored_index))
+
+
+def _in_file(volume: Volume, axis: int, index: int) -> tuple[int, int]:
+    """The file's axis, and the slice along it."""
+    orientation = nib.io_orientation(volume.stored_grid.affine)
+    stored_axis = int(np.flatnonzero(orientation[:, 0] == axis)[0])
+    return stored_axis, index if orientation[stored_axis, 1] > 0 else volume.grid.shape[axis] - 1 - index
+
+
+def _moved(grid: Grid, axis: int, index: int) -> Grid:
+    move = np.eye(4)
+    move[axis, 3] = index
+    x, y, z = (1 if along == axis else size for along, size in enumerate(grid.shape))
+    return Grid((x, y, z), grid.affine @ move)
