@@ -48,7 +48,8 @@ def test_columns_are_the_interface():
         "fold,case,class,dice,iou,sensitivity,specificity,precision,accuracy,hd95_mm,assd_mm,nsd,"
         "volume_reference_ml,volume_prediction_ml,status,"
         "hd_mm,nsd_tolerance_mm,volume_difference_ml,volume_difference_percent,auc,"
-        "lesions_reference,lesions_found,lesions_prediction,lesions_false,lesion_sensitivity,lesion_precision,lesion_f1"
+        "lesions_reference,lesions_found,lesions_prediction,lesions_false,lesion_sensitivity,lesion_precision,lesion_f1,"
+        "jaccard_distance"
     )
     assert set(SCORES) < set(COLUMNS)
     assert COLUMNS[: len(REQUIRED_COLUMNS)] == REQUIRED_COLUMNS
