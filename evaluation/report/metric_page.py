@@ -87,7 +87,9 @@ def write_metric_page(
     names, *lines = score_cells(scores)
     sections = {
         "Trainings": [
-            html.paragraph(TRAININGS), html.note(SPLITS if trainings["splits"].str.startswith("slice-wise").any() else ""), html.table("One row per run.", header, rows)
+            html.paragraph(TRAININGS),
+            html.note(SPLITS if trainings["splits"].str.startswith("slice-wise").any() else ""),
+            html.table("One row per run.", header, rows),
         ],
         "Every run under every metric": [
             html.paragraph(METRICS), html.table("Every class but the background.", names, lines)

@@ -138,7 +138,7 @@ MASK_COLUMNS = Columns(
     titles=TITLES,
     definitions=DEFINITIONS,
     preamble="TP, FP, FN and TN count voxels: true and false positives and negatives of the prediction. A score whose "
-    "denominator is 0 is undefined.",
+    "denominator is 0 is undefined. Pictures have no size in millimetres: 1 mm means a pixel there, 1 ml 1000.",
     places={
         **dict.fromkeys(("hd95_mm", "assd_mm", "hd_mm", "nsd_tolerance_mm", *DIFFERENCES), 2),
         **dict.fromkeys(VOLUMES, 1),
