@@ -10,7 +10,7 @@ from pneumoseg.scripts.shared.streams import run_with_streams
 
 COMMANDS = (
     *("phantom", "download", "verify", "explore", "kfold", "train", "predict", "bundle"),
-    *("vote", "evaluate", "compare", "severity", "report", "miscnn", "info"),
+    *("vote", "evaluate", "compare", "metric-comparison", "severity", "report", "miscnn", "info"),
 )
 
 app = typer.Typer(
@@ -38,7 +38,8 @@ def _options(
 
 
 for _name in COMMANDS:
-    app.command(name=_name)(getattr(importlib.import_module(f"pneumoseg.scripts.{_name}"), _name))
+    _function = _name.replace("-", "_")
+    app.command(name=_name)(getattr(importlib.import_module(f"pneumoseg.scripts.{_function}"), _function))
 
 
 def main() -> None:

@@ -29,12 +29,13 @@ from pneumoseg.evaluation.runs.output_guard import check_output_free
 from pneumoseg.evaluation.runs.run_marks import METRICS
 from pneumoseg.evaluation.scoring import files, tables
 from pneumoseg.evaluation.scoring.pairing import Pair, find_pairs
+from pneumoseg.evaluation.scoring.pooled import POOLED
 
 MAP_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
 REPORT, SUMMARY = "report.html", "summary.json"
 RESULTS = (REPORT, SUMMARY, METRICS)
 """What says that results lie in a folder: written last, in this order."""
-MARKS = (REPORT, files.LESIONS, files.CONFUSION, "final.csv")
+MARKS = (REPORT, files.LESIONS, files.CONFUSION, POOLED, "final.csv")
 """What an evaluation leaves that was ended before its last file."""
 
 
@@ -53,9 +54,10 @@ def evaluate_masks(
     probabilities: str | Path | None = None,
     overwrite: bool = False,
 ) -> pd.DataFrame:
-    """Scores each pair of `find_pairs`, writes final.csv, lesions.csv, confusion.csv, figures/, report.html,
-    summary.json and at last metrics.csv, which says that all is there, to `output`, and returns the final table. All
-    cases count as fold 0. Nothing is written, and nothing of before removed, until every case has been read and scored.
+    """Scores each pair of `find_pairs`, writes final.csv, lesions.csv, confusion.csv, pooled.csv, figures/,
+    report.html, summary.json and at last metrics.csv, which says that all is there, to `output`, and returns the final
+    table. All cases count as fold 0. Nothing is written, and nothing of before removed, until every case has been read
+    and scored.
 
     `mapping`: which number in the masks is which class. `tolerances_mm`: of the surface Dice by class or group, on top
     of `surface.TOLERANCES_MM`. `probabilities`: folder of maps CASE.CLASS.nii.gz, or in another format. Raises
@@ -96,6 +98,7 @@ def evaluate_masks(
         environment={"predictions (SHA-256)": {pair.case: sha256_of(pair.prediction) for pair in pairs}},
         strips=pictures.strips,
         result=task.result(detailed, final),
+        further=task.further_sections(output),
     )
     write_json(output / SUMMARY, summarise(final))
     write_table(detailed, output / METRICS)  # last: its presence says that all the rest is there

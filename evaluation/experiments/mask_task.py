@@ -17,11 +17,12 @@ from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
 from pneumoseg.evaluation.experiments.task import CasePictures, CaseVolumes, Task
 from pneumoseg.evaluation.figures.case_pictures import draw_case
 from pneumoseg.evaluation.report.mask_figures import case_sheets, draw_masks, extreme_cases
-from pneumoseg.evaluation.report.mask_tables import mask_result
+from pneumoseg.evaluation.report.mask_tables import mask_result, pooled_sections
 from pneumoseg.evaluation.report.score_figures import Figures
 from pneumoseg.evaluation.scoring import files
 from pneumoseg.evaluation.scoring.case_scores import CaseScores, check_tolerances, score_case
 from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
+from pneumoseg.evaluation.scoring.pooled import POOLED
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class MaskTask(Task):
     labels: LabelTable = field()
     tolerances_mm: Mapping[str, float] | None = None
     columns = MASK_COLUMNS
-    further_files = (files.LESIONS, files.CONFUSION)
+    further_files = (files.LESIONS, files.CONFUSION, POOLED)
 
     def __post_init__(self):
         check_tolerances(self.tolerances_mm, self.labels)
@@ -82,11 +83,11 @@ class MaskTask(Task):
             )
 
     def write_further(self, folder: Path, scored: Sequence[Any]) -> None:
-        """Writes lesions.csv and confusion.csv of `scored`, each a CaseScores."""
+        """Writes lesions.csv, confusion.csv and pooled.csv of `scored`, each a CaseScores."""
         files.write_counts(folder, scored, self.labels)
 
     def merge_further(self, folders: Sequence[Path], target: Path) -> None:
-        """All lesions, and the sum of the voxels."""
+        """All lesions, the sum of the voxels, and the scores of that sum."""
         files.merge_counts(folders, target)
 
     def check_alike(self, root: Path, detailed: pd.DataFrame) -> None:
@@ -107,6 +108,10 @@ class MaskTask(Task):
     def result(self, detailed: pd.DataFrame, final: pd.DataFrame) -> list[str]:
         """Overlap, surfaces, lesions and volumes."""
         return mask_result(detailed, final)
+
+    def further_sections(self, folder: Path) -> dict[str, list[str]]:
+        """The scores over all pixels of all cases."""
+        return pooled_sections(folder)
 
     def case_pictures(self, detailed: pd.DataFrame, folders: Mapping[tuple[int, str], Path]) -> CasePictures:
         """The sheet of each case, and film strips of the worst and the best."""

@@ -8,6 +8,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.evaluation.figures.differences import difference_plot
@@ -84,7 +86,9 @@ def score_table(run: Path) -> Path:
 
 def comparison_content(comparison: Comparison) -> dict[str, list[dict]]:
     """The tables of a comparison as rows for JSON: plain numbers and text, None in place of NaN."""
-    return {
-        name: table.astype(object).where(table.notna(), None).to_dict("records")
-        for name, table in (("summary", comparison.summary), ("cases", comparison.cases))
-    }
+    return {"summary": rows_of(comparison.summary), "cases": rows_of(comparison.cases)}
+
+
+def rows_of(table: pd.DataFrame) -> list[dict]:
+    """A table as rows for JSON: plain numbers and text, None in place of NaN."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")

@@ -108,6 +108,7 @@ def write_results(
         environment=run.environment,
         strips=pictures.strips,
         result=task.result(detailed, final),
+        further=task.further_sections(run.root),
         columns=task.columns,
     )
 

@@ -108,6 +108,10 @@ class Task:
         """The parts of the report's section "Result" as HTML; None for one table of all scores."""
         return None
 
+    def further_sections(self, folder: Path) -> Mapping[str, Sequence[str]]:
+        """Sections of the report after "Result", by heading, each the parts as HTML. `folder`: of the run's tables."""
+        return {}
+
     def case_pictures(self, detailed: pd.DataFrame, folders: Mapping[tuple[int, str], Path]) -> CasePictures:
         """What the report shows of single cases. `folders`: where `draw` drew, by fold and case."""
         return CasePictures()

@@ -19,14 +19,17 @@ from pneumoseg.evaluation.figures.overlays import (
     draw_contours,
     legend_patches,
     radiological_slice,
+    shown_slice,
     unit_rgb,
+    without_place,
     write_on_picture,
 )
 from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
 
 HU_EDGES = np.arange(-1250, 501, 10)
 GREY_EDGES = np.arange(0, 257, 4)
-SLICE_IN = 2.4
+SLICE_IN, SINGLE_SLICE_IN = 2.4, 3.6
+"""Width of a slice in a montage; where there is one alone, it is shown larger, without and with outlines."""
 MONTAGE_SLICES = 6
 
 
@@ -142,21 +145,29 @@ def montage(
     """A row of axial slices from the feet (left) to the head, evenly spread, with the outlines of the classes.
 
     As radiologists look at them: the patient's right at the picture's left, the front at the top. `image`: HU (shown in
-    the lung window) or grey values of 0..255; `mask`: uint8 class numbers on the image's grid, or None.
+    the lung window), grey values or colours of 0..255; `mask`: uint8 class numbers on the image's grid, or None.
     """
-    indices = montage_slices(mask, image.grid.shape[2], slices)
+    depth = image.grid.shape[2]
+    indices = montage_slices(mask, depth, slices)
+    panels = [(f"slice {index + 1} of {depth}", index, mask) for index in indices]
+    if depth == 1:  # also without the outlines, which hide what is small
+        panels = [("image", 0, None), ("classes", 0, mask)] if mask is not None else [("image", 0, None)]
+    panel_in = SLICE_IN if depth > 1 else SINGLE_SLICE_IN
     width_mm, height_mm = (image.grid.shape[axis] * image.spacing_mm[axis] for axis in (0, 1))
-    slice_height_in = SLICE_IN * min(height_mm / width_mm, LONGEST_PANEL)
-    figure = new_figure(SLICE_IN * len(indices), slice_height_in + 0.75, layout="compressed")
+    slice_height_in = panel_in * min(height_mm / width_mm, LONGEST_PANEL)
+    figure = new_figure(panel_in * len(panels), slice_height_in + 0.75, layout="compressed")
     black, white = display_window(image.array)
-    for axes, index in zip(figure.subplots(1, len(indices), squeeze=False)[0], indices, strict=True):
+    row = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (heading, index, outlined) in zip(row, panels, strict=True):
         extent = (0.0, width_mm, height_mm, 0.0)
-        picture = radiological_slice(image.array, index)
+        picture = shown_slice(image.array, index)
         axes.imshow(picture, cmap="gray", vmin=black, vmax=white, extent=extent, interpolation="nearest")
         axes.set_axis_off()
-        axes.set_title(f"slice {index + 1} of {image.grid.shape[2]}", fontsize=FONT_POINTS - 2)
-        if mask is not None:
-            draw_contours(axes, radiological_slice(mask.array, index), labels, extent_mm=extent)
+        axes.set_title(heading, fontsize=FONT_POINTS - 2)
+        if outlined is not None:
+            draw_contours(axes, radiological_slice(outlined.array, index), labels, extent_mm=extent)
+        if without_place(image):
+            continue
         write_on_picture(axes, 0.02, 0.5, text="R", horizontal="left", vertical="center")
         write_on_picture(axes, 0.98, 0.5, text="L", horizontal="right", vertical="center")
     if mask is not None:

@@ -48,7 +48,7 @@ def write_exploration_report(
 
 
 def remarkable_cases(table: pd.DataFrame, labels: LabelTable = LUNG_LABELS) -> list[str]:
-    """Sentences on the cases of an `explore` table that are not in HU, have unusual spacings, or have no mask.
+    """Sentences on the cases of an `explore` table that are volumes not in HU, have unusual spacings, or have no mask.
 
     Unusual: along an axis more than `FAR_SPACING` times larger or smaller than the dataset's median, or not the same
     along x and y (by over 1 %).
@@ -59,7 +59,7 @@ def remarkable_cases(table: pd.DataFrame, labels: LabelTable = LUNG_LABELS) -> l
     x, y = spacings["spacing_x_mm"], spacings["spacing_y_mm"]
     oblong = (x - y).abs() > 0.01 * pd.concat([x, y], axis=1).max(axis=1)
     remarks = (
-        (~table["hu"].astype(bool), "not in HU (already windowed, or offset)"),
+        (~table["hu"].astype(bool) & (table["shape_z"] > 1), "not in HU (already windowed, or offset)"),
         (far, f"a spacing more than {FAR_SPACING:g} times off the dataset's median along its axis"),
         (oblong, "voxels that are not square in the axial plane"),
         (table[f"frequency_{labels.names[0]}"].isna(), "no mask"),

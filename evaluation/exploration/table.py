@@ -51,7 +51,9 @@ def describe_case(case: Case, image: Volume, mask: Volume | None, *, labels: Lab
         "hu": is_hu(minimum, maximum),
     }
     counts = [np.nan if mask is None else np.count_nonzero(mask.array == label) for label in range(len(labels))]
-    row |= {f"frequency_{name}": count / image.array.size for name, count in zip(labels.names, counts, strict=True)}
+    row |= {
+        f"frequency_{name}": count / np.prod(image.grid.shape) for name, count in zip(labels.names, counts, strict=True)
+    }
     voxel_ml = image.grid.voxel_volume_ml
     row |= {f"volume_{name}_ml": count * voxel_ml for name, count in zip(labels.names, counts, strict=True)}
     return row

@@ -1,6 +1,7 @@
 """The pictures of one scored case: a sheet of its worst slices, a scroll through it, a strip for the viewer."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 from pneumoseg.data_io.errors import InputError
@@ -20,6 +21,8 @@ from pneumoseg.evaluation.figures.film_strip import (
 from pneumoseg.evaluation.figures.saving import save_figure
 
 SLICES = 32
+WIDTH_PX, LARGEST_WIDTH_PX = 256, 512
+"""Width of a slice in a strip; a slice that is the only one has its own, up to the second."""
 
 
 def draw_case(
@@ -27,19 +30,24 @@ def draw_case(
 ) -> None:
     """Writes `folder`/CASE.png, CASE.gif, CASE.webp and what the strip shows, CASE.strip.json.
 
-    CASE.png alone where one slice is too long for a strip: a plane over 64 times as deep as it is wide.
+    Of one slice there is no CASE.gif. CASE.png alone where a slice is too long for a strip: a plane over 64 times as
+    deep as it is wide.
     `image`: HU or grey values; `reference`, `prediction`: uint8 class numbers on its grid.
     """
     save_figure(error_sheet(image, reference, prediction, labels=labels, title=title), folder / f"{case}.png", dpi=100)
     worst = spread_slices(reference.array, prediction.array, 1)[0]
-    height_px = frames(image, reference, prediction, labels=labels, indices=[worst])[0].shape[0]
+    width, _, depth = image.grid.shape
+    width_px = WIDTH_PX if depth > 1 else min(max(WIDTH_PX, width), LARGEST_WIDTH_PX)
+    draw = partial(frames, image, reference, prediction, labels=labels, width_px=width_px)
+    height_px = draw(indices=[worst])[0].shape[0]
     if not (capacity := strip_capacity(height_px)):
         return
     indices = spread_slices(reference.array, prediction.array, min(SLICES, capacity))
-    pictures = frames(image, reference, prediction, labels=labels, indices=indices)
-    write_gif(folder / f"{case}.gif", pictures)
+    pictures = draw(indices=indices)
+    if depth > 1:
+        write_gif(folder / f"{case}.gif", pictures)
     write_strip(folder / f"{case}.webp", pictures)
-    facts = {"slices": indices, "total_slices": image.array.shape[2], "first": indices.index(worst)}
+    facts = {"slices": indices, "total_slices": depth, "first": indices.index(worst)}
     write_json(folder / f"{case}.strip.json", facts)
 
 

@@ -19,6 +19,8 @@ from pneumoseg.evaluation.figures.overlays import (
     draw_contours,
     legend_patches,
     radiological_slice,
+    shown_slice,
+    without_place,
     write_on_picture,
 )
 from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
@@ -43,7 +45,8 @@ LAST_CLASS_WEIGHT = 5
 
 SLICES_APART, HEIGHT_APART = 3, 0.02
 MARGIN_MM = 15.0
-PANEL_IN = 3.4
+PANEL_IN, SINGLE_PANEL_IN = 3.4, 5.0
+"""Width of a panel; where there is one slice alone, it is shown larger."""
 
 DASHED: Stroke = (0.0, (2.2, 1.6))
 
@@ -111,25 +114,30 @@ def error_sheet(
 ) -> Figure:
     """A sheet of the `worst_slices` in rows, the head at the top; columns: the CT, contours over it, errors over it.
 
-    `image`: HU (shown in the lung window) or windowed grey values; `reference`, `prediction`: uint8 class numbers on
-    the image's grid. Contours have the table's colours, the reference's solid and the prediction's dashed. Errors have
-    the ERROR_COLOURS. Every panel shows one and the same box around all that is labelled, in the patient's scale.
-    Raises InputError where the shapes differ.
+    `image`: HU (shown in the lung window), windowed grey values or colours; `reference`, `prediction`: uint8 class
+    numbers on the image's grid. Contours have the table's colours, the reference's solid and the prediction's dashed.
+    Errors have the ERROR_COLOURS. Every panel shows one and the same box around all that is labelled, in the patient's
+    scale; of an image of one slice it shows all, larger. Raises InputError where the shapes differ.
     """
-    check_shapes({"CT": image.array, "reference": reference.array, "prediction": prediction.array})
+    check_volumes(image, reference, prediction)
     reasons = worst_slices(reference.array, prediction.array, labels, count=slices)
-    box = _labelled_box((reference.array, prediction.array), image.spacing_mm)
+    single = image.grid.shape[2] == 1
+    shown = slice(None), slice(None)  # of one slice all: what is labelled may be small, and nothing else shows where
+    box = shown if single else _labelled_box((reference.array, prediction.array), image.spacing_mm)
     window = display_window(image.array)
-    width_mm, height_mm = ((part.stop - part.start) * step for part, step in zip(box, image.spacing_mm, strict=False))
+    sizes = [len(range(size)[part]) for part, size in zip(box, image.grid.shape, strict=False)]
+    width_mm, height_mm = (size * step_mm for size, step_mm in zip(sizes, image.spacing_mm, strict=False))
     extent_mm = (0.0, width_mm, height_mm, 0.0)  # rows downwards: equal axes then show the patient's shape
 
     close = ConstrainedLayoutEngine(compress=True, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-    panel_height_in = PANEL_IN * min(height_mm / width_mm, LONGEST_PANEL)
-    figure = new_figure(PANEL_IN * 3, panel_height_in * len(reasons) + 1.5, layout=close)
+    panel_in = SINGLE_PANEL_IN if single else PANEL_IN
+    panel_height_in = panel_in * min(height_mm / width_mm, LONGEST_PANEL)
+    figure = new_figure(panel_in * 3, panel_height_in * len(reasons) + 1.5, layout=close)
     panels = figure.subplots(len(reasons), 3, squeeze=False)
     for row, index in zip(panels, sorted(reasons, reverse=True), strict=True):
-        ct, true_classes, predicted_classes = (
-            radiological_slice(volume.array[*box, :], index) for volume in (image, reference, prediction)
+        ct = shown_slice(image.array[box], index)
+        true_classes, predicted_classes = (
+            radiological_slice(volume.array[box], index) for volume in (reference, prediction)
         )
         for axes in row:
             axes.imshow(ct, cmap="gray", vmin=window[0], vmax=window[1], extent=extent_mm, interpolation="nearest")
@@ -138,17 +146,24 @@ def error_sheet(
         draw_contours(row[1], predicted_classes, labels, extent_mm=extent_mm, style=DASHED)
         error_layer = _error_layer(true_classes, predicted_classes, len(labels) - 1)
         row[2].imshow(error_layer, extent=extent_mm, interpolation="nearest")
-        text = f"slice {index + 1} of {image.array.shape[2]}\n{reasons[index]}"
-        write_on_picture(row[0], 0.02, 0.02, text=text, horizontal="left", vertical="bottom")
-        for axes in row:
+        if not single:
+            text = f"slice {index + 1} of {image.grid.shape[2]}\n{reasons[index]}"
+            write_on_picture(row[0], 0.02, 0.02, text=text, horizontal="left", vertical="bottom")
+        for axes in [] if without_place(image) else row:
             write_on_picture(axes, 0.03, 0.97, text="R", horizontal="left", vertical="top")
             write_on_picture(axes, 0.97, 0.97, text="L", horizontal="right", vertical="top")
-    for axes, name in zip(panels[0], ("CT", "contours", "errors"), strict=True):
+    for axes, name in zip(panels[0], ("image" if without_place(image) else "CT", "contours", "errors"), strict=True):
         axes.set_title(name, fontsize=FONT_POINTS + 1)
     figure.legend(handles=_legend(labels), loc="outside lower center", ncols=3, frameon=False, fontsize=FONT_POINTS - 1)
     if title:
         figure.suptitle(title, fontsize=FONT_POINTS + 2)
     return figure
+
+
+def check_volumes(image: Volume, reference: Volume, prediction: Volume) -> None:
+    """Raises InputError where a mask does not have the shape of the image, but for its channels."""
+    masks = {"reference": reference.array, "prediction": prediction.array}
+    check_shapes({"CT": image.array[..., 0] if image.array.ndim > 3 else image.array, **masks})
 
 
 def check_shapes(arrays: dict[str, np.ndarray]) -> None:

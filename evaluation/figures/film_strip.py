@@ -19,10 +19,16 @@ from pneumoseg.evaluation.figures.errors import (
     ERROR_COLOURS,
     ERROR_OPACITY,
     check_shapes,
+    check_volumes,
     error_kinds,
     slice_disagreement,
 )
-from pneumoseg.evaluation.figures.overlays import display_window, radiological_slice
+from pneumoseg.evaluation.figures.overlays import (
+    display_window,
+    radiological_slice,
+    shown_slice,
+    without_place,
+)
 
 WEBP_LIMIT_PX = 16383
 WEBP_QUALITY = 60
@@ -66,24 +72,25 @@ def frames(
     Left the CT (lung window, or grey values as they are), right the same with the outlines of the classes in the
     table's colours (the reference's solid, the prediction's dashed) and the errors in the colours of
     `figures.errors`, which no outline hides; the last class (the infection) needs none: its colours end
-    where its outlines would be. The patient's right is at the left of each panel; the height keeps the patient's
-    proportions in mm.
-    Raises InputError where shapes differ, for an index outside the volume and for `width_px` below 1.
+    where its outlines would be. The patient's right is at the left of each panel, marked unless nothing is known of the
+    image's place; the height keeps the patient's proportions in mm. Raises InputError where shapes differ, for an index
+    outside the volume and for `width_px` below 1.
     """
-    check_shapes({"CT": image.array, "reference": reference.array, "prediction": prediction.array})
-    width, depth, height = image.array.shape
+    check_volumes(image, reference, prediction)
+    width, depth, height = image.grid.shape
     if width_px < 1:
         raise InputError(f"a picture is at least 1 pixel wide, found width_px {width_px}")
     if outside := [index for index in indices if not 0 <= index < height]:
         raise InputError(f"slices of this volume are 0 to {height - 1}, found {outside[0]}")
     size_px = (width_px, max(1, round(width_px * depth * image.spacing_mm[1] / (width * image.spacing_mm[0]))))
     window = display_window(image.array)
+    marked = (lambda picture: picture) if without_place(image) else _marked
     drawn = []
     for index in indices:
-        ct = _grey_picture(radiological_slice(image.array, index), window, size_px)
+        ct = _resized_picture(shown_slice(image.array, index), window, size_px)
         true_classes = _resized_classes(radiological_slice(reference.array, index), size_px)
         predicted_classes = _resized_classes(radiological_slice(prediction.array, index), size_px)
-        drawn.append(np.hstack([_marked(ct), _marked(_compared(ct, true_classes, predicted_classes, labels))]))
+        drawn.append(np.hstack([marked(ct), marked(_compared(ct, true_classes, predicted_classes, labels))]))
     return drawn
 
 
@@ -150,13 +157,13 @@ def write_gif(path: str | Path, frames: Sequence[np.ndarray], milliseconds: int 
         aside.write_bytes(content.getvalue())
 
 
-def _grey_picture(ct: np.ndarray, window: tuple[float, float], size_px: tuple[int, int]) -> np.ndarray:
-    """A CT slice (rows, columns) as RGB uint8 (height, width, 3): smoothed where it shrinks, whole voxels where not."""
+def _resized_picture(ct: np.ndarray, window: tuple[float, float], size_px: tuple[int, int]) -> np.ndarray:
+    """A slice (rows, columns[, RGB]) as RGB uint8 (height, width, 3): smoothed where it shrinks."""
     black, white = window
     grey = np.clip((ct.astype(np.float32) - black) * (255 / (white - black)), 0, 255).astype(np.uint8)
     shrinks = size_px[0] < ct.shape[1] and size_px[1] < ct.shape[0]
     sampling = Image.Resampling.BOX if shrinks else Image.Resampling.NEAREST
-    return np.repeat(np.asarray(Image.fromarray(grey).resize(size_px, sampling))[..., None], 3, axis=2)
+    return np.asarray(Image.fromarray(grey).resize(size_px, sampling).convert("RGB"))
 
 
 def _resized_classes(classes: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:

@@ -54,7 +54,7 @@ def fitting_curves(history: pd.DataFrame, title: str = "") -> Figure:
     figure = new_figure(max(4.6 * columns, 5.5), 3.3 * rows + 0.9)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, metric in zip(panels, metrics, strict=False):
-        _panel(axes, history, metric)
+        metric_panel(axes, history, metric)
         if lowest is not None:
             label = f"lowest validation loss (epoch {lowest})"
             axes.axvline(lowest, color=COLOURS[6], linestyle=":", linewidth=1.6, label=label)
@@ -76,7 +76,9 @@ def fitting_curves(history: pd.DataFrame, title: str = "") -> Figure:
     return figure
 
 
-def _panel(axes: Axes, history: pd.DataFrame, metric: str) -> None:
+def metric_panel(axes: Axes, history: pd.DataFrame, metric: str) -> None:
+    """Training and validation of one metric against the epoch, as `history` counts it; the learning rate alone, on a
+    logarithmic axis. May be called again for the same axes, with the history of another fold."""
     series = [("training", metric, COLOURS[0], "-"), ("validation", VALIDATION + metric, COLOURS[1], "--")]
     if metric == LEARNING_RATE:
         series = [("", metric, COLOURS[2], "-")]  # no place in the legend: the title says all

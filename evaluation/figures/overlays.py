@@ -17,7 +17,8 @@ from pneumoseg.evaluation.figures.saving import FONT_POINTS, new_figure
 LUNG_WINDOW_HU = (-1250.0, 250.0)
 GREY_WINDOW = (0.0, 255.0)
 FILL_OPACITY = 0.35
-PANEL_IN = 3.0
+PANEL_IN, SINGLE_PANEL_IN = 3.0, 5.0
+"""Width of a panel; where there is one slice alone, it is shown larger."""
 
 LONGEST_PANEL = 4.0
 """The most that a panel is high for its width; a plane deeper than that is drawn narrower."""
@@ -30,11 +31,29 @@ SOLID: Stroke = "solid"
 
 
 def radiological_slice(array: np.ndarray, index: int) -> np.ndarray:
-    """Axial slice `index` of an (x, y, z) RAS+ array as a picture (rows, columns), seen from the feet.
+    """Axial slice `index` of an (x, y, z[, channels]) RAS+ array as a picture (rows, columns[, channels]).
 
-    The patient's right is at the picture's left, the front (anterior) at the top.
+    Seen from the feet: the patient's right is at the picture's left, the front (anterior) at the top.
     """
-    return array[::-1, ::-1, index].T
+    return array[::-1, ::-1, index].swapaxes(0, 1)
+
+
+def shown_slice(image: np.ndarray, index: int) -> np.ndarray:
+    """The `radiological_slice` of an image for display: of a picture in colour (three channels of 0..255) RGB uint8
+    (rows, columns, 3), of an image with other channels the first, (rows, columns)."""
+    picture = radiological_slice(image, index)
+    if picture.ndim == 2:
+        return picture
+    if picture.shape[2] == 3 and is_windowed(picture.min(), picture.max()):
+        return np.rint(picture).astype(np.uint8)
+    return picture[:, :, 0]
+
+
+def without_place(image: Volume) -> bool:
+    """Whether nothing is known of an image but its pixels, as of a PNG: one slice of 0..255 with the nominal spacing of
+    1 mm. It has no left and right, and no millimetres."""
+    nominal = image.grid.shape[2] == 1 and image.spacing_mm == (1.0, 1.0, 1.0)
+    return nominal and is_windowed(image.array.min(), image.array.max())
 
 
 def display_window(array: np.ndarray) -> tuple[float, float]:
@@ -65,18 +84,22 @@ def overlay_sheet(image: Volume, prediction: Volume, labels: LabelTable, *, titl
     half-transparently in the table's colours and outlined; the scale of both axes is that of the patient. Raises
     InputError where the grids differ.
     """
-    if prediction.array.shape != image.array.shape:
+    if prediction.array.shape != image.grid.shape:
         raise InputError(
-            f"CT and prediction must have one shape, found {image.array.shape} and {prediction.array.shape}"
+            f"CT and prediction must have one shape, found {image.grid.shape} and {prediction.array.shape}"
         )
     indices = telling_slices(prediction.array, labels, slices)
-    columns: list[tuple[str, np.ndarray | None]] = [("CT", None), ("prediction", prediction.array)]
+    columns: list[tuple[str, np.ndarray | None]] = [
+        ("image" if without_place(image) else "CT", None),
+        ("prediction", prediction.array),
+    ]
 
     spacing_x, spacing_y, _ = image.spacing_mm
     width_mm, height_mm = image.array.shape[0] * spacing_x, image.array.shape[1] * spacing_y
-    panel_height_in = PANEL_IN * min(height_mm / width_mm, LONGEST_PANEL)
+    panel_in = PANEL_IN if image.grid.shape[2] > 1 else SINGLE_PANEL_IN
+    panel_height_in = panel_in * min(height_mm / width_mm, LONGEST_PANEL)
     close = ConstrainedLayoutEngine(compress=True, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-    figure = new_figure(PANEL_IN * len(columns), panel_height_in * len(indices) + 1.1, layout=close)
+    figure = new_figure(panel_in * len(columns), panel_height_in * len(indices) + 1.1, layout=close)
     panels = figure.subplots(len(indices), len(columns), squeeze=False)
     window = display_window(image.array)
     for row, index in zip(panels, reversed(indices), strict=True):  # the head at the top of the sheet
@@ -84,16 +107,12 @@ def overlay_sheet(image: Volume, prediction: Volume, labels: LabelTable, *, titl
             _draw_slice(
                 axes, image.array, overlaid, index=index, labels=labels, window=window, size_mm=(width_mm, height_mm)
             )
-        write_on_picture(
-            row[0],
-            0.5,
-            0.02,
-            text=f"slice {index + 1} of {image.array.shape[2]}",
-            horizontal="center",
-            vertical="bottom",
-        )
-        write_on_picture(row[0], 0.02, 0.5, text="R", horizontal="left", vertical="center")
-        write_on_picture(row[0], 0.98, 0.5, text="L", horizontal="right", vertical="center")
+        if image.grid.shape[2] > 1:
+            text = f"slice {index + 1} of {image.grid.shape[2]}"
+            write_on_picture(row[0], 0.5, 0.02, text=text, horizontal="center", vertical="bottom")
+        if not without_place(image):
+            write_on_picture(row[0], 0.02, 0.5, text="R", horizontal="left", vertical="center")
+            write_on_picture(row[0], 0.98, 0.5, text="L", horizontal="right", vertical="center")
     for axes, (name, _) in zip(panels[0], columns, strict=True):
         axes.set_title(name, fontsize=FONT_POINTS + 1)
     patches = legend_patches(labels, FILL_OPACITY + 0.2)
@@ -116,7 +135,7 @@ def _draw_slice(
     size_mm: tuple[float, float],
 ) -> None:
     extent = (0.0, size_mm[0], size_mm[1], 0.0)  # in mm, rows downwards: equal axes then show the patient's shape
-    picture = radiological_slice(image, index)
+    picture = shown_slice(image, index)
     axes.imshow(picture, cmap="gray", vmin=window[0], vmax=window[1], extent=extent, interpolation="nearest")
     axes.set_axis_off()
     if mask is None:

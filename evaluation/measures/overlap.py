@@ -112,6 +112,16 @@ def iou(counts: MaskCounts) -> float:
     return _ratio(counts.true_positive, counts.true_positive + counts.false_positive + counts.false_negative)
 
 
+def jaccard_distance(counts: MaskCounts) -> float:
+    """Jaccard distance, 1 - IoU = (FP + FN) / (TP + FP + FN): lower is better. NaN where both masks are empty.
+
+    >>> jaccard_distance(MaskCounts(true_positive=3, false_positive=2, false_negative=0, true_negative=3))
+    0.4
+    """
+    wrong = counts.false_positive + counts.false_negative
+    return _ratio(wrong, wrong + counts.true_positive)
+
+
 def sensitivity(counts: MaskCounts) -> float:
     """Sensitivity (recall), TP / (TP + FN). NaN where the reference is empty.
 

@@ -25,8 +25,26 @@ def roc_auc(reference: np.ndarray, scores: np.ndarray) -> float:
     # Maps have few distinct values (256 steps): counting each value avoids a comparison of pairs.
     values, place = np.unique(scores, return_inverse=True)
     place = place.ravel()
-    inside = np.bincount(place[reference.ravel()], minlength=len(values)).astype(np.float64)
-    outside = np.bincount(place, minlength=len(values)) - inside
+    inside = np.bincount(place[reference.ravel()], minlength=len(values))
+    return auc_of_histograms(inside, np.bincount(place, minlength=len(values)) - inside)
+
+
+def auc_of_histograms(positives: np.ndarray, negatives: np.ndarray) -> float:
+    """The area under the ROC curve from histograms: by the trapezoidal rule, so that voxels of one bin are ties.
+
+    `positives`, `negatives`: numbers of voxels inside and outside the reference, (bins,) of one length, by score from
+    low to high. Exact for scores that are quantised to the bins; histograms of several cases may be added up, which
+    gives the area over all their voxels. NaN where there are no positives or no negatives. Raises InputError for other
+    shapes and for negative counts.
+
+    >>> auc_of_histograms(np.array([0, 1, 1]), np.array([1, 1, 0]))
+    0.875
+    """
+    inside, outside = np.asarray(positives, np.float64), np.asarray(negatives, np.float64)
+    if inside.ndim != 1 or inside.shape != outside.shape:
+        raise InputError(f"histograms to rank have one length, found {inside.shape} and {outside.shape}")
+    if (inside < 0).any() or (outside < 0).any():
+        raise InputError(f"histograms hold counts, found {min(inside.min(), outside.min()):g}")
     if not inside.sum() or not outside.sum():
         return float("nan")
     below = np.cumsum(outside) - outside

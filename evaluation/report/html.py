@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -183,6 +184,12 @@ def data_uri(picture: bytes, name: str) -> str:
 def details(label: str, content: str) -> str:
     """HTML that is folded away until the reader opens it."""
     return f"<details><summary>{escape(label)}</summary>{content}</details>"
+
+
+def links(targets: Mapping[str, str]) -> str:
+    """A list of links: where each leads, as a path from the page, by its text."""
+    items = "".join(f'<li><a href="{escape(quote(path))}">{escape(text)}</a></li>' for text, path in targets.items())
+    return f"<ul>{items}</ul>" if items else ""
 
 
 def subheading(text: str) -> str:

@@ -17,6 +17,8 @@ from pneumoseg.evaluation.scoring import files
 from pneumoseg.evaluation.scoring.mask_columns import LESIONS, MASK_COLUMNS
 
 SHOWN_CASES = 5
+MOST_SHEETS = 60
+"""Sheets of cases in a report: of very many pictures those of the worst, or the page would not open."""
 
 Folders = Mapping[tuple[int, str], Path]
 """Where the pictures of a case lie, by the fold that tested it and its name."""
@@ -40,13 +42,20 @@ def draw_masks(folder: Path, detailed: pd.DataFrame) -> Figures:
 
 
 def case_sheets(detailed: pd.DataFrame, folders: Folders) -> Figures:
-    """Caption and sheet of each tested case that has one. `folders`: where its pictures lie."""
-    sheets = [
-        (f"{name}: CT, contours of reference and prediction, errors", folders[key] / f"{key[1]}.png")
+    """Caption and sheet of each tested case that has one; of more than `MOST_SHEETS` those with the lowest Dice, as the
+    first caption says. `folders`: where its pictures lie."""
+    sheets = {
+        key: (f"{name}: CT, contours of reference and prediction, errors", folders[key] / f"{key[1]}.png")
         for key, name in _names(detailed).items()
-        if key in folders
-    ]
-    return [(caption, path) for caption, path in sheets if path.is_file()]
+        if key in folders and (folders[key] / f"{key[1]}.png").is_file()
+    }
+    if len(sheets) <= MOST_SHEETS:
+        return list(sheets.values())
+    worst = _dice(detailed)[1]
+    shown = [sheets[key] for key in worst.index if key in sheets][:MOST_SHEETS]
+    (caption, path), *others = shown or list(sheets.values())[:MOST_SHEETS]
+    many = f"{caption} ({len(others) + 1} of {len(sheets)} cases, the lowest Dice first; the others lie beside it)"
+    return [(many, path), *others]
 
 
 def extreme_cases(detailed: pd.DataFrame, folders: Folders) -> dict[str, list[FilmStrip]]:
@@ -54,10 +63,8 @@ def extreme_cases(detailed: pd.DataFrame, folders: Folders) -> dict[str, list[Fi
 
     With fewer than twice `SHOWN_CASES`, no case is in both. Cases whose score is undefined are in neither.
     """
-    classes = list(detailed["class"].drop_duplicates())
-    name = next((name for name in LESIONS if name in classes), classes[-1])
     shown = _names(detailed)
-    dice = detailed[detailed["class"] == name].set_index(["fold", "case"])["dice"].dropna().sort_values(kind="stable")
+    name, dice = _dice(detailed)
     strips = [
         film_strip(folders[key], key[1], f"{shown[key]}: Dice of {name} {value:.3f}")
         for key, value in zip(dice.index, dice, strict=True)
@@ -66,6 +73,14 @@ def extreme_cases(detailed: pd.DataFrame, folders: Folders) -> dict[str, list[Fi
     ranked = [strip for strip in strips if strip is not None]
     best = ranked[max(SHOWN_CASES, len(ranked) - SHOWN_CASES) :][::-1]
     return {"Worst cases": ranked[:SHOWN_CASES], "Best cases": best} if best else {"All cases": ranked}
+
+
+def _dice(detailed: pd.DataFrame) -> tuple[str, pd.Series]:
+    """The infection, or the last class there is, and its defined Dice by fold and case, the worst first."""
+    classes = list(detailed["class"].drop_duplicates())
+    name = next((name for name in LESIONS if name in classes), classes[-1])
+    dice = detailed[detailed["class"] == name].set_index(["fold", "case"])["dice"]
+    return name, dice.dropna().sort_values(kind="stable")
 
 
 def _names(detailed: pd.DataFrame) -> dict[tuple[int, str], str]:

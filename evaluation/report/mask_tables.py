@@ -1,6 +1,7 @@
 """What a report shows of masks alone: the table of publications, lesions, the tolerances of the surface Dice."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -9,7 +10,13 @@ from pneumoseg.evaluation.measures.overlap import OVERLAP_SCORES
 from pneumoseg.evaluation.report import html
 from pneumoseg.evaluation.report.html_tables import fold_table, has_statistics, mean_cell, pooled, result_table
 from pneumoseg.evaluation.scoring.mask_columns import DIFFERENCES, TITLES, lungs_definition
-from pneumoseg.evaluation.scoring.tables import decimals, per_case
+from pneumoseg.evaluation.scoring.pooled import POOLED, POOLED_SCORES, read_pooled
+from pneumoseg.evaluation.scoring.tables import ALL_FOLDS, decimals, per_case
+
+POOLED_MEANING = (
+    "These scores come from the pixels (voxels) of all test cases counted together, so that each pixel counts alike "
+    "and large findings weigh more; the means above give each case the same weight, without those of undefined score."
+)
 
 BOUNDARY = ("nsd", "hd95_mm", "assd_mm", "hd_mm")
 """The boundary scores as the result shows them: the one that reads like Dice first."""
@@ -59,6 +66,21 @@ def tolerance_note(detailed: pd.DataFrame) -> str:
     used = detailed[["class", "nsd_tolerance_mm"]].dropna().drop_duplicates()
     tolerances = ", ".join(f"{key} {tolerance:g} mm" for key, tolerance in used.itertuples(index=False))
     return html.note(f"Tolerance of the NSD: {tolerances}." if tolerances else "")
+
+
+def pooled_sections(folder: Path) -> dict[str, list[str]]:
+    """The section on the scores over all pixels of all cases of a run, or an evaluation, in `folder`; none where these
+    were not counted. Raises InputError where the table of these scores holds something else."""
+    if not (folder / POOLED).is_file():
+        return {}
+    table = read_pooled(folder / POOLED)
+    rows = [
+        [row["class"], *(decimals(row[score]) for score in POOLED_SCORES)]
+        for row in table[table["fold"] == ALL_FOLDS].to_dict("records")
+    ]
+    header = ["class", *(TITLES[score] for score in POOLED_SCORES)]
+    caption = "One number per class from the sum of all confusion matrices; a case counts each time that it was tested."
+    return {"Pooled over all pixels": [html.paragraph(POOLED_MEANING), html.table(caption, header, rows)]}
 
 
 def mask_result(detailed: pd.DataFrame, final: pd.DataFrame) -> list[str]:

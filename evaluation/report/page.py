@@ -55,6 +55,7 @@ def write_report(
     environment: Mapping,
     strips: Mapping[str, Sequence[FilmStrip]] = {},
     result: Sequence[str] | None = None,
+    further: Mapping[str, Sequence[str]] = {},
     columns: Columns = MASK_COLUMNS,
 ) -> None:
     """Writes the report to `path` (.html), whole or not at all.
@@ -62,8 +63,9 @@ def write_report(
     `summary`: facts for the head of the page (nested "classes", as of `summarise`, is what the result tables show; a
     "warning" stands above them); `detailed`, `final`: the tables of `scoring.tables`, with `columns`; `figures`:
     (caption, path of a PNG); `strips`: film strips of cases under their heading, such as "Worst cases"; `result`: the
-    parts of the section of that name as HTML, by default one table of all scores. All text is escaped. Raises
-    InputError for a picture that is missing or of another format, or a strip whose frames do not fit.
+    parts of the section of that name as HTML, by default one table of all scores; `further`: sections after it, by
+    heading, likewise. All text is escaped. Raises InputError for a picture that is missing or of another format, or a
+    strip whose frames do not fit.
     """
     shown = [score for score in columns.scores if detailed[score].notna().any()]
     undefined = report_tables.undefined_lines(final, shown, columns=columns)
@@ -71,6 +73,7 @@ def write_report(
         result = _plain_result(final, shown, columns)
     sections = {
         "Result": list(result),
+        **further,
         "Warnings": [html.warning(text) for text in (*warnings, *undefined)],
         "Worst and best cases": _films(strips),
         "Figures": [html.figure(caption, html.read_picture(picture)) for caption, picture in figures],

@@ -11,21 +11,16 @@ from pneumoseg.data_io.datasets.dataset import named
 from pneumoseg.data_io.errors import InputError, nearest
 from pneumoseg.data_io.volumes.bounding_box import bounding_box
 from pneumoseg.data_io.volumes.grid_limits import ORTHOGONAL_COSINE
-from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
+from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
 from pneumoseg.evaluation.measures import lesions, overlap, ranking, surface
 from pneumoseg.evaluation.measures.overlap import MaskCounts
-from pneumoseg.evaluation.scoring.mask_columns import COLUMNS, LESIONS, LUNG_GROUPS
-
-
-def default_groups(labels: LabelTable) -> dict[str, tuple[int, ...]]:
-    """LUNG_GROUPS where the table has the lung classes of LUNG_LABELS at their numbers, otherwise no groups."""
-    return dict(LUNG_GROUPS) if labels.names[:4] == LUNG_LABELS.names else {}
+from pneumoseg.evaluation.scoring.mask_columns import COLUMNS, LESIONS, default_groups
 
 
 def check_tolerances(tolerances_mm: Mapping[str, float] | None, labels: LabelTable) -> None:
     """Raises InputError where one belongs to nothing that has a surface: no class but the background, no group."""
-    valid = (*labels.names[1:], *default_groups(labels))
+    valid = (*labels.names[1:], *default_groups(labels.names))
     for name in tolerances_mm or ():
         if name not in valid:
             raise InputError(f"a tolerance belongs to a class or group, found {name}{nearest(name, valid)}")
@@ -51,7 +46,7 @@ def score_case(
     tolerances_mm: Mapping[str, float] | None = None,
     probabilities: Mapping[str, Volume] | None = None,
 ) -> CaseScores:
-    """Scores one prediction: a row per class of `labels`, then one per group of `default_groups(labels)`.
+    """Scores one prediction: a row per class of `labels`, then one per group of `default_groups`.
 
     `reference`, `prediction`: uint8 class numbers in one place. `tolerances_mm`: of the surface Dice, by class or
     group, on top of `surface.TOLERANCES_MM`; a class without has no surface Dice. `probabilities`: by class, on the
@@ -68,7 +63,7 @@ def score_case(
             "so their millimetres are not right; resample the scan to a straight grid",
             case,
         )
-    groups = default_groups(labels)
+    groups = default_groups(labels.names)
     tolerances_mm = {**surface.TOLERANCES_MM, **(tolerances_mm or {})}
     probabilities = probabilities or {}
     taken = sorted(set(groups) & set(labels.names))
@@ -90,6 +85,7 @@ def score_case(
             "case": case,
             "class": name,
             **{score: formula(counts) for score, formula in overlap.OVERLAP_SCORES.items()},
+            "jaccard_distance": overlap.jaccard_distance(counts),
             **_volumes(counts, reference.grid.voxel_volume_ml),
             "status": counts.status,
             "nsd_tolerance_mm": tolerance_mm,

@@ -1,6 +1,6 @@
-"""The tables that scored masks leave beside their scores: lesions.csv and confusion.csv."""
+"""The tables that scored masks leave beside their scores: lesions.csv, confusion.csv and pooled.csv."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from pneumoseg.data_io.storage.csv_files import read_cells, read_table, write_ta
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.evaluation.measures import lesions
 from pneumoseg.evaluation.scoring.case_scores import CaseScores
+from pneumoseg.evaluation.scoring.pooled import write_pooled
 
 """The table of scores, of every kind of prediction; written last, it says that all is there."""
 
@@ -20,19 +21,23 @@ CORNER = "reference"
 
 
 def write_counts(folder: Path, scored: Sequence[CaseScores], labels: LabelTable) -> None:
-    """Writes lesions.csv and confusion.csv.
+    """Writes lesions.csv, confusion.csv and pooled.csv.
 
     lesions.csv has one row per connected piece; confusion.csv has voxels, summed over the cases, a row per reference
-    class and a column per predicted class.
+    class and a column per predicted class; pooled.csv the scores that these counts give (`pooled.pooled_table`).
     """
     pieces = pd.DataFrame([row for one in scored for row in one.lesions], columns=list(lesions.COLUMNS))
-    counts = np.sum([one.confusion for one in scored], axis=0)
+    by_fold: dict[int, list[np.ndarray]] = {}
+    for one in scored:
+        by_fold.setdefault(one.rows[0]["fold"], []).append(one.confusion)
     write_table(pieces, folder / LESIONS)
-    write_table(_labelled(counts, labels.names), folder / CONFUSION)
+    _write_matrices(folder, {fold: np.sum(parts, axis=0) for fold, parts in by_fold.items()}, labels.names)
 
 
 def merge_counts(folders: Sequence[Path], target: Path) -> None:
-    """Writes `target`/lesions.csv, all rows of the folders', and `target`/confusion.csv, their sum.
+    """Writes `target`/lesions.csv, all rows of the folders', `target`/confusion.csv, their sum, and pooled.csv.
+
+    `folders`: of the folds 0, 1, 2 and so on, in this order.
 
     Folders without such files, from before they were written, leave both out. Raises InputError for other content.
     """
@@ -44,7 +49,7 @@ def merge_counts(folders: Sequence[Path], target: Path) -> None:
     for folder, (_, names) in zip(folders, matrices, strict=True):
         if names != matrices[0][1]:
             raise InputError(f"{folder / CONFUSION}: the classes of {folders[0] / CONFUSION} are needed, found {names}")
-    write_table(_labelled(np.sum([matrix for matrix, _ in matrices], axis=0), matrices[0][1]), target / CONFUSION)
+    _write_matrices(target, {fold: matrix for fold, (matrix, _) in enumerate(matrices)}, matrices[0][1])
 
 
 def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -76,6 +81,12 @@ def _read_lesions(path: Path) -> pd.DataFrame:
     if list(table.columns) != list(lesions.COLUMNS):
         raise InputError(f"{path}: a table of lesions has the columns {', '.join(lesions.COLUMNS)}; score it again")
     return table
+
+
+def _write_matrices(folder: Path, matrices: Mapping[int, np.ndarray], names: Sequence[str]) -> None:
+    """Writes the sum of the folds' matrices, and the pooled scores."""
+    write_table(_labelled(np.sum(list(matrices.values()), axis=0), names), folder / CONFUSION)
+    write_pooled(folder, matrices, names)
 
 
 def _labelled(counts: np.ndarray, names: Sequence[str]) -> pd.DataFrame:

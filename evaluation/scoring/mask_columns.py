@@ -1,6 +1,6 @@
 """The columns of mask scores: names, titles, definitions, and which of them say what."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.evaluation.measures import lesions, overlap
@@ -11,7 +11,7 @@ SURFACE_SCORES = ("hd95_mm", "assd_mm", "nsd", "hd_mm")
 
 DIFFERENCES = ("volume_difference_ml", "volume_difference_percent")
 
-SCORES = (*overlap.OVERLAP_SCORES, *SURFACE_SCORES, *DIFFERENCES, "auc", *lesions.LESION_SCORES)
+SCORES = (*overlap.OVERLAP_SCORES, *SURFACE_SCORES, *DIFFERENCES, "auc", *lesions.LESION_SCORES, "jaccard_distance")
 """Columns that hold a score: what is averaged over cases."""
 
 VOLUMES = ("volume_reference_ml", "volume_prediction_ml")
@@ -21,7 +21,7 @@ REQUIRED_COLUMNS = ("fold", "case", "class", *overlap.OVERLAP_SCORES, *SURFACE_S
 
 COLUMNS = (
     *(*REQUIRED_COLUMNS, "hd_mm", "nsd_tolerance_mm", *DIFFERENCES, "auc"),
-    *(*lesions.LESION_COUNTS, *lesions.LESION_SCORES),
+    *(*lesions.LESION_COUNTS, *lesions.LESION_SCORES, "jaccard_distance"),
 )
 """All columns of the detailed table, in order. Further columns come after `status`; older tables lack them."""
 
@@ -62,16 +62,17 @@ TITLES = {
     "lesion_sensitivity": "Lesion sensitivity",
     "lesion_precision": "Lesion precision",
     "lesion_f1": "Lesion F1",
+    "jaccard_distance": "Jaccard distance",
 }
 """In the order of `COLUMNS`, each with its unit."""
 
 DEFINITIONS: dict[str, str] = {
-    "dice": "Dice similarity coefficient, 2 TP / (2 TP + FP + FN). Higher is better, 0 to 1.",
+    "dice": "Dice similarity coefficient, 2 TP / (2 TP + FP + FN), equal to the F1 score. Higher is better, 0 to 1.",
     "iou": "Intersection over union (Jaccard index), TP / (TP + FP + FN). Higher is better, 0 to 1.",
-    "sensitivity": "Part of the reference that was found (recall), TP / (TP + FN). Higher is better, 0 to 1.",
+    "sensitivity": "Part of the reference that was found (equal to recall), TP / (TP + FN). Higher is better, 0 to 1.",
     "specificity": "Part of the rest that was left alone, TN / (TN + FP). Near 1 for every small structure.",
     "precision": "Part of the prediction that is right, TP / (TP + FP). Higher is better, 0 to 1.",
-    "accuracy": "Part of all voxels that is right, (TP + TN) / all. Near 1 for every small structure.",
+    "accuracy": "Part of all voxels (pixels) that is right, (TP + TN) / all. Near 1 for every small structure.",
     "hd95_mm": "95 % Hausdorff distance in mm: the larger of the two directed, area-weighted 95th percentiles of the "
     "distances between the surfaces (Nikolov et al. 2021, as surface-distance computes it; tools that pool the two "
     "directions or do not weigh by area give other numbers). Lower is better.",
@@ -94,12 +95,18 @@ DEFINITIONS: dict[str, str] = {
     "lesion_sensitivity": "Part of the reference's pieces that was found. Each piece counts alike, whatever its size.",
     "lesion_precision": "Part of the prediction's pieces that is not false.",
     "lesion_f1": "Harmonic mean of lesion sensitivity and lesion precision; 0 where only one of the masks has pieces.",
+    "jaccard_distance": "Jaccard distance, 1 - IoU. Lower is better, 0 to 1.",
     "volume_reference_ml": "Volume of the reference mask in millilitres.",
     "volume_prediction_ml": "Volume of the predicted mask in millilitres.",
     "status": "ok; reference_empty or prediction_empty (Dice, IoU and NSD are 0, surface distances the diagonal of the "
     "volume); both_empty (all of these are undefined).",
 }
 """What each column means, for readers of the report. TP, FP, FN, TN count voxels."""
+
+
+def default_groups(names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """LUNG_GROUPS where the first classes are those of LUNG_LABELS at their numbers, otherwise no groups."""
+    return dict(LUNG_GROUPS) if tuple(names[:4]) == LUNG_LABELS.names else {}
 
 
 def lungs_definition(classes: Iterable[str]) -> str:
@@ -121,7 +128,7 @@ MASK_COLUMNS = Columns(
     leading=("dice", "nsd", "hd95_mm"),
     brief=("nsd", "hd95_mm", "sensitivity", "precision"),
     drawn=("dice", "nsd", "hd95_mm", "iou", "sensitivity", "precision"),
-    errors=("hd95_mm", "assd_mm", "hd_mm"),
+    errors=("hd95_mm", "assd_mm", "hd_mm", "jaccard_distance"),
     differences=DIFFERENCES,
     quantities=(*lesions.LESION_COUNTS, *VOLUMES),
     left_out=("background",),
@@ -131,7 +138,7 @@ MASK_COLUMNS = Columns(
     titles=TITLES,
     definitions=DEFINITIONS,
     preamble="TP, FP, FN and TN count voxels: true and false positives and negatives of the prediction. A score whose "
-    "denominator is 0 is undefined.",
+    "denominator is 0 is undefined. Pictures have no size in millimetres: 1 mm means a pixel there, 1 ml 1000.",
     places={
         **dict.fromkeys(("hd95_mm", "assd_mm", "hd_mm", "nsd_tolerance_mm", *DIFFERENCES), 2),
         **dict.fromkeys(VOLUMES, 1),

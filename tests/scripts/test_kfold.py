@@ -55,7 +55,7 @@ def _measured_again(phantoms, run, tmp_path):
     assert code == 0, output
     assert (run / "cv_results.detailed.csv").read_text() == before
     assert (run / "report.html").is_file()
-    for name in ("lesions.csv", "confusion.csv", "fold_0/lesions.csv", "fold_1/figures/phantom_001.gif"):
+    for name in ("lesions.csv", "confusion.csv", "pooled.csv", "fold_0/lesions.csv", "fold_1/figures/phantom_001.gif"):
         assert list(run.glob(name.replace("fold_1", "fold_*"))), name
     shown = (run / "report.html").stat().st_size
     code, output = invoke("report", run, phantoms, "--tolerance", "lungs=0", "--hide-cases", "--quiet")

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
+from pneumoseg.data_io.formats.pictures import picture_volume
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.exploration.figures import (
@@ -102,3 +103,22 @@ def test_the_montage_shows_the_patients_right_at_the_left():
     assert picture.shape == (4, 8)
     assert (picture[:, :2] == 100).all()
     assert (picture[:, 2:] == -1000).all()
+
+
+def test_a_picture_is_shown_without_and_with_its_outlines():
+    picture = picture_volume(np.full((30, 40, 3), [200, 100, 50], np.uint8))
+    mask = np.zeros((30, 40), np.uint8)
+    mask[5:15, 5:15] = 1
+    figure = montage(picture, picture_volume(mask), LABELS, title="a")
+    image, classes = figure.axes
+    assert (image.get_title(), classes.get_title()) == ("image", "classes")
+    assert not image.texts
+    assert not image.collections
+    assert classes.collections
+    assert image.images[0].get_array()[0, 0].tolist() == [200, 100, 50]
+    assert [axes.get_title() for axes in montage(picture, None, LABELS).axes] == ["image"]
+
+
+def test_all_channels_of_a_picture_are_counted():
+    counted = count_intensities("a", "s", picture_volume(np.full((5, 5, 3), [0, 100, 100], np.uint8)))
+    assert counted.shares[[0, 25]].tolist() == pytest.approx([1 / 3, 2 / 3])

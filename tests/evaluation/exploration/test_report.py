@@ -101,3 +101,8 @@ def test_a_missing_picture_is_refused(tmp_path):
             labels=LABELS,
         )
     assert not (tmp_path / "r.html").exists()
+
+
+def test_pictures_are_not_expected_to_be_in_hu():
+    pictures = pd.DataFrame([row("a", hu=False) | {"shape_z": 1}, row("b", hu=False) | {"shape_z": 1}])
+    assert remarkable_cases(pictures, LABELS) == []

@@ -1,5 +1,7 @@
 """The table, the summary and the figures of a dataset that can be checked by eye."""
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ import pytest
 from pneumoseg.data_io.datasets.dataset import Case
 from pneumoseg.data_io.datasets.layouts import open_dataset
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.pictures import picture_volume
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.exploration import figures, table
@@ -169,7 +172,7 @@ def test_montage_draws_the_outline_around_the_class():
     mask = np.zeros((8, 8, 1), np.uint8)
     mask[5:7, 1:3, 0] = 3
     figure = figures.montage(volume(np.full((8, 8, 1), -1000)), volume(mask), LUNG_LABELS)
-    (outline,) = figure.axes[0].collections
+    (outline,) = figure.axes[1].collections
     np.testing.assert_allclose(outline.get_edgecolor()[0, :3], np.array(LUNG_LABELS.colours[3]) / 255)
     points = np.concatenate([path.vertices for path in outline.get_paths()])
     assert points[:, 0].min() == pytest.approx(1.0)  # voxels 6 and 5 are the picture's columns 1 and 2
@@ -230,3 +233,14 @@ def test_pooled_line_is_the_mean_of_the_cases():
     lines = figures.intensity_histograms(cases).axes[0].patches
     np.testing.assert_allclose(lines[-1].get_data().values, [75, 25])
     assert len(lines) == 3
+
+
+def test_shares_of_a_picture_in_colour_are_of_its_pixels():
+    picture = picture_volume(np.full((5, 4, 3), 9, np.uint8))
+    mask = np.zeros((5, 4), np.uint8)
+    mask[0] = 1
+    case = Case("a", Path("a.png"), Path("b.png"), "a")
+    labels = LabelTable(("background", "infection"), ((0, 0, 0), (255, 0, 0)))
+    row = describe_case(case, picture, picture_volume(mask), labels=labels)
+    assert [row[f"shape_{axis}"] for axis in "xyz"] == [4, 5, 1]
+    assert (row["frequency_background"], row["frequency_infection"]) == (0.8, 0.2)

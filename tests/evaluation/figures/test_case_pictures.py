@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image
 
+from pneumoseg.data_io.formats.pictures import picture_volume
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.figures.case_pictures import SLICES, draw_case, film_strip
@@ -48,3 +49,15 @@ def test_a_plane_too_long_for_a_strip_has_its_sheet_alone(tmp_path):
     assert film_strip(tmp_path, "a", "") is None
     with Image.open(tmp_path / "a.png") as picture:
         assert max(picture.size) < 16383
+
+
+def test_a_picture_has_a_large_frame_and_no_scroll(tmp_path):
+    picture = picture_volume(np.full((300, 400), 90, np.uint8))
+    mask = picture_volume(np.eye(300, 400, dtype=np.uint8))
+    draw_case(tmp_path, "a", picture, reference=mask, prediction=mask, labels=LUNG_LABELS, title="a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.strip.json", "a.webp"]
+    strip = film_strip(tmp_path, "a", "a")
+    assert strip is not None
+    assert (strip.slices, strip.total_slices) == ((0,), 1)
+    with Image.open(strip.path) as shown:
+        assert shown.size == (2 * 400, 300)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.pictures import picture_volume
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.figures.errors import (
@@ -236,3 +237,24 @@ def test_very_many_classes_leave_room_for_the_pictures(tmp_path):
     assert "class_12" in words
     assert "class_13" not in words
     assert "and 106 more" in words
+
+
+def test_of_a_picture_all_is_shown_without_sides():
+    colours = picture_volume(np.full((60, 80, 3), [200, 100, 50], np.uint8))
+    reference = np.zeros((60, 80), np.uint8)
+    reference[30:33, 40:43] = 1  # of a volume, the sheet would show this and a margin
+    prediction = np.roll(reference, 1, axis=1)
+    table = LabelTable(("background", "infection"), ((0, 0, 0), (0, 0, 255)))
+    figure = error_sheet(colours, picture_volume(reference), picture_volume(prediction), labels=table)
+    assert [axes.get_title() for axes in figure.axes] == ["image", "contours", "errors"]
+    assert not [text for axes in figure.axes for text in axes.texts]
+    assert [axes.images[0].get_extent() for axes in figure.axes] == [[0, 80, 60, 0]] * 3
+    assert figure.axes[0].images[0].get_array().shape == (60, 80, 3)
+    assert figure.get_size_inches()[0] == 15
+
+
+def test_a_mask_of_another_shape_than_the_picture_is_refused():
+    picture = picture_volume(np.zeros((6, 8, 3), np.uint8))
+    mask = picture_volume(np.zeros((6, 7), np.uint8))
+    with pytest.raises(InputError, match=r"CT and reference must have one shape, found \(8, 6, 1\) and \(7, 6, 1\)"):
+        error_sheet(picture, mask, mask, labels=LUNG_LABELS)

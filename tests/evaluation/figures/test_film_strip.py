@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.pictures import picture_volume
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.figures.errors import CORRECT, ERROR_COLOURS, ERROR_OPACITY, FALSE, MISSED, OTHER
@@ -195,3 +196,11 @@ def test_no_frames_and_unlike_frames_are_refused(tmp_path, write):
     with pytest.raises(InputError, match="found float64"):
         write(tmp_path / "file", [np.zeros((4, 4, 3))])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_picture_in_colour_keeps_its_colours_and_has_no_side():
+    rgb = np.full((100, 100, 3), [200, 100, 50], np.uint8)
+    picture, nothing = picture_volume(rgb), picture_volume(np.zeros((100, 100), np.uint8))
+    (frame,) = frames(picture, nothing, nothing, labels=LUNG_LABELS, indices=[0], width_px=100)
+    assert frame.shape == (100, 200, 3)
+    assert (frame == [200, 100, 50]).all()  # no R either

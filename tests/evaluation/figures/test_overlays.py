@@ -4,9 +4,17 @@ import numpy as np
 import pytest
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.pictures import picture_volume
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.evaluation.figures.overlays import display_window, overlay_sheet, radiological_slice, telling_slices
+from pneumoseg.evaluation.figures.overlays import (
+    display_window,
+    overlay_sheet,
+    radiological_slice,
+    shown_slice,
+    telling_slices,
+    without_place,
+)
 
 SHAPE = (40, 30, 12)
 
@@ -117,3 +125,39 @@ def test_a_plane_deep_for_its_width_does_not_make_an_endless_picture():
     image = volume(np.zeros((2, 400, 3), np.float32))
     figure = overlay_sheet(image, volume(np.ones((2, 400, 3), np.uint8)), LUNG_LABELS)
     assert max(figure.get_size_inches()) < 60
+
+
+def test_channels_of_a_slice_stay_the_last_axis():
+    array = np.arange(4 * 3 * 2 * 3).reshape(4, 3, 2, 3)
+    assert (
+        radiological_slice(array, 1) == np.stack([radiological_slice(array[..., c], 1) for c in range(3)], -1)
+    ).all()
+
+
+def test_colours_are_shown_as_they_are_and_of_other_channels_the_first():
+    rgb = np.full((4, 3, 1, 3), [10.4, 20.6, 255.0], np.float32)
+    assert shown_slice(rgb, 0).tolist() == np.full((3, 4, 3), [10, 21, 255]).tolist()
+    windows = np.stack([np.full((4, 3, 1), value, np.float32) for value in (-800, 40, 0)], axis=-1)
+    assert shown_slice(windows, 0).tolist() == np.full((3, 4), -800).tolist()
+    assert shown_slice(np.full((4, 3, 1, 2), 7), 0).tolist() == np.full((3, 4), 7).tolist()
+
+
+def test_a_picture_has_no_sides_and_no_number():
+    rgb = np.full((30, 40, 3), [200, 100, 50], np.uint8)
+    classes = np.zeros((30, 40), np.uint8)
+    classes[5:15, 5:15] = 1
+    table = LabelTable(("background", "infection"), ((0, 0, 0), (0, 0, 255)))
+    picture = picture_volume(rgb)
+    assert without_place(picture)
+    figure = overlay_sheet(picture, picture_volume(classes), table)
+    assert [axes.get_title() for axes in figure.axes] == ["image", "prediction"]
+    assert not [text for axes in figure.axes for text in axes.texts]
+    shown = panel(figure, figure.axes[0])
+    assert abs(shown[shown.shape[0] // 2, shown.shape[1] // 2] - [200, 100, 50]).max() <= 1
+
+
+def test_a_slice_of_a_ct_has_sides_but_no_number():
+    ct = Volume.from_source(np.full((30, 40, 1), -800, np.int16), np.diag([0.7, 0.7, 5.0, 1.0]))
+    assert not without_place(ct)
+    figure = overlay_sheet(ct, ct.with_array(np.ones((30, 40, 1), np.uint8)), LUNG_LABELS)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["R", "L"]

@@ -13,6 +13,7 @@ from pneumoseg.evaluation.measures.overlap import (
     confusion,
     dice,
     iou,
+    jaccard_distance,
     mask_counts,
     precision,
     sensitivity,
@@ -44,6 +45,12 @@ def test_scores_made_by_hand():
         "precision": 8 / 16,
         "accuracy": 48 / 64,
     }
+
+
+def test_the_jaccard_distance_is_what_the_iou_lacks():
+    for counts in (MaskCounts(8, 8, 8, 40), MaskCounts(0, 0, 5, 59), MaskCounts(7, 0, 0, 1)):
+        assert jaccard_distance(counts) == pytest.approx(1 - iou(counts))
+    assert math.isnan(jaccard_distance(MaskCounts(0, 0, 0, 64)))
 
 
 def test_the_memory_order_of_the_masks_changes_nothing():

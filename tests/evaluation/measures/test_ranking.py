@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.evaluation.measures.ranking import roc_auc
+from pneumoseg.evaluation.measures.ranking import auc_of_histograms, roc_auc
 
 
 @pytest.mark.parametrize("steps", [3, 255, None])
@@ -16,6 +16,37 @@ def test_equals_scikit_learn(steps):
     if steps:
         scores = np.rint(scores * steps)
     assert roc_auc(reference, scores) == pytest.approx(roc_auc_score(reference.ravel(), scores.ravel()), abs=1e-12)
+
+
+def test_histograms_equal_scikit_learn_on_quantised_probabilities():
+    random = np.random.default_rng(2)
+    positives, negatives, references, scores = np.zeros(1024), np.zeros(1024), [], []
+    for size in (50, 500, 5000):  # three pictures, whose histograms are added up
+        reference = random.random(size) < 0.1
+        quantised = np.rint(np.clip(0.4 * random.random(size) + 0.5 * reference * random.random(size), 0, 1) * 1023)
+        quantised = quantised.astype(np.uint16)
+        positives += np.bincount(quantised[reference], minlength=1024)
+        negatives += np.bincount(quantised[~reference], minlength=1024)
+        references.append(reference)
+        scores.append(quantised / 1023)
+    expected = roc_auc_score(np.concatenate(references), np.concatenate(scores))
+    assert auc_of_histograms(positives, negatives) == pytest.approx(expected, abs=1e-12)
+
+
+def test_histograms_by_eye():
+    assert auc_of_histograms(np.array([0, 0, 3]), np.array([4, 1, 0])) == 1.0
+    assert auc_of_histograms(np.array([2]), np.array([7])) == 0.5  # one bin: all are ties
+    assert np.isnan(auc_of_histograms(np.zeros(3), np.array([1, 2, 3])))
+    assert np.isnan(auc_of_histograms(np.array([1, 2, 3], np.uint16), np.zeros(3, np.uint16)))
+    many = np.full(1024, 65535, np.uint16)  # whose sums would not fit into their own type
+    assert auc_of_histograms(many, many) == pytest.approx(0.5)
+
+
+def test_bad_histograms_are_refused():
+    with pytest.raises(InputError, match=r"one length, found \(3,\) and \(4,\)"):
+        auc_of_histograms(np.zeros(3), np.zeros(4))
+    with pytest.raises(InputError, match="hold counts, found -1"):
+        auc_of_histograms(np.array([1, -1]), np.array([1, 1]))
 
 
 def test_by_eye():

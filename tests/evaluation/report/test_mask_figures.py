@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pneumoseg.evaluation.report.mask_figures import case_sheets, extreme_cases
+from pneumoseg.evaluation.report.mask_figures import MOST_SHEETS, case_sheets, extreme_cases
 
 
 def draw(folder: Path, case: str) -> None:
@@ -67,3 +67,13 @@ def test_a_case_that_was_not_drawn_is_passed_over(tmp_path):
     more = pd.concat([detailed, detailed.head(1).assign(case="c")])
     assert [strip.case for strip in extreme_cases(more, folders)["All cases"]] == ["a"]
     assert [path.name for _, path in case_sheets(more, folders)] == ["a.png"]
+
+
+def test_of_very_many_cases_the_worst_have_their_sheets(tmp_path):
+    count = MOST_SHEETS + 3
+    detailed, folders = drawn(tmp_path, *[(0, f"c{place}", 1 - place / 100) for place in range(count)])
+    sheets = case_sheets(detailed, folders)
+    assert [path.stem for _, path in sheets] == [f"c{place}" for place in reversed(range(3, count))]
+    assert f"({MOST_SHEETS} of {count} cases, the lowest Dice first" in sheets[0][0]
+    undefined = case_sheets(detailed.assign(dice=float("nan")), folders)
+    assert len(undefined) == MOST_SHEETS

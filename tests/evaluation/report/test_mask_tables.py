@@ -1,7 +1,11 @@
 """The tables that only reports on masks have: publications, lesions, AUC."""
 
+import numpy as np
+
 from pneumoseg.evaluation.measures.lesions import LESION_COUNTS
+from pneumoseg.evaluation.report.mask_tables import pooled_sections
 from pneumoseg.evaluation.scoring.mask_columns import DEFINITIONS
+from pneumoseg.evaluation.scoring.pooled import write_pooled
 from pneumoseg.evaluation.scoring.tables import detailed_table
 from tests.evaluation.report.written_page import Page, five_cases, table_of, written
 
@@ -13,6 +17,20 @@ def test_publications_table_has_the_structures_in_their_order(tmp_path):
         ["left lung", "0.700 ± 0.158", "0.500 ± 0.000 (1 undefined)"],
         ["infection", "0.700 ± 0.158", "0.500 ± 0.000 (1 undefined)"],
     ]
+
+
+def test_pooled_scores_have_a_section_where_they_were_counted(tmp_path):
+    assert pooled_sections(tmp_path) == {}
+    write_pooled(
+        tmp_path, {0: np.array([[90, 2], [0, 8]]), 1: np.array([[98, 0], [2, 0]])}, ("background", "infection")
+    )
+    sections = pooled_sections(tmp_path)
+    text = written(tmp_path, five_cases(), further=sections)
+    header, background, infection = table_of(text, "One number per class")
+    assert header[:3] == ["class", "Dice", "IoU"]
+    assert (background[0], infection[:2], infection[-1]) == ("background", ["infection", "0.800"], "0.333")
+    headings = [word for word in Page(text).words if word in ("Result", "Pooled over all pixels", "Warnings")]
+    assert headings[:3] == ["Result", "Pooled over all pixels", "Warnings"]
 
 
 def test_lesions_are_summed_and_averaged_where_they_were_counted(tmp_path):

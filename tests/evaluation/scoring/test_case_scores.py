@@ -11,7 +11,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.measures.lesions import LESION_COUNTS, LESION_SCORES
-from pneumoseg.evaluation.scoring.case_scores import check_tolerances, default_groups, score_case
+from pneumoseg.evaluation.scoring.case_scores import check_tolerances, score_case
 from pneumoseg.evaluation.scoring.mask_columns import (
     COLUMNS,
     DEFINITIONS,
@@ -19,6 +19,7 @@ from pneumoseg.evaluation.scoring.mask_columns import (
     REQUIRED_COLUMNS,
     SCORES,
     SURFACE_SCORES,
+    default_groups,
 )
 
 LIVER = LabelTable(("background", "liver"), ((0, 0, 0), (9, 9, 9)))
@@ -47,7 +48,8 @@ def test_columns_are_the_interface():
         "fold,case,class,dice,iou,sensitivity,specificity,precision,accuracy,hd95_mm,assd_mm,nsd,"
         "volume_reference_ml,volume_prediction_ml,status,"
         "hd_mm,nsd_tolerance_mm,volume_difference_ml,volume_difference_percent,auc,"
-        "lesions_reference,lesions_found,lesions_prediction,lesions_false,lesion_sensitivity,lesion_precision,lesion_f1"
+        "lesions_reference,lesions_found,lesions_prediction,lesions_false,lesion_sensitivity,lesion_precision,lesion_f1,"
+        "jaccard_distance"
     )
     assert set(SCORES) < set(COLUMNS)
     assert COLUMNS[: len(REQUIRED_COLUMNS)] == REQUIRED_COLUMNS
@@ -138,8 +140,8 @@ def test_files_of_another_orientation_are_compared_in_place():
 
 
 def test_the_lungs_are_scored_only_where_the_table_has_them():
-    assert default_groups(LUNG_LABELS) == LUNG_GROUPS
-    assert default_groups(LIVER) == {}
+    assert default_groups(LUNG_LABELS.names) == LUNG_GROUPS
+    assert default_groups(LIVER.names) == {}
     assert list(rows_by_class(np.ones((4, 4, 4)), np.ones((4, 4, 4)), LIVER)) == ["background", "liver"]
 
 

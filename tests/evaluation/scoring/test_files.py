@@ -9,6 +9,7 @@ from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.scoring.case_scores import score_case
 from pneumoseg.evaluation.scoring.files import merge_counts, read_confusion, write_counts
+from pneumoseg.evaluation.scoring.pooled import read_pooled
 
 
 def scored(case: str, fold: int):
@@ -32,6 +33,17 @@ def test_lesions_and_confusion_of_all_folds_come_together(tmp_path):
     assert names == LUNG_LABELS.names
     assert matrix.sum() == 2 * 6 * 6 * 4
     assert (matrix[3, 1], matrix[3, 3]) == (2, 2)
+
+
+def test_pooled_scores_are_those_of_each_fold_and_of_all(tmp_path):
+    for fold in (0, 1):
+        write_counts(tmp_path / f"fold_{fold}", [scored("a", fold), scored("b", fold)], LUNG_LABELS)
+    merge_counts([tmp_path / "fold_0", tmp_path / "fold_1"], tmp_path)
+    assert read_pooled(tmp_path / "fold_1" / "pooled.csv")["fold"].unique().tolist() == ["1", "all"]
+    table = read_pooled(tmp_path / "pooled.csv").set_index(["fold", "class"])
+    assert set(table.index.get_level_values("fold")) == {"0", "1", "all"}
+    assert table.loc[("all", "infection"), "sensitivity"] == 0.5
+    assert table.loc[("all", "infection"), "precision"] == 1
 
 
 @pytest.mark.parametrize("names", [("background", "reference"), ("007", "7"), ("NA", "a,b")])

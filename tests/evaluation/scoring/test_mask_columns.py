@@ -6,6 +6,7 @@ from pneumoseg.evaluation.scoring.mask_columns import (
     MASK_COLUMNS,
     REQUIRED_COLUMNS,
     TITLES,
+    default_groups,
     lungs_definition,
 )
 
@@ -31,12 +32,24 @@ def test_every_column_has_a_title_and_a_definition():
 
 def test_distances_are_better_small_and_differences_have_no_better_end():
     assert {score for score in MASK_COLUMNS.scores if MASK_COLUMNS.lower_is_better(score)} == {
-        *("hd95_mm", "assd_mm", "hd_mm"),
+        *("hd95_mm", "assd_mm", "hd_mm", "jaccard_distance"),
     }
     assert set(MASK_COLUMNS.scores) - set(MASK_COLUMNS.comparable) == {
         *("volume_difference_ml", "volume_difference_percent"),
     }
     assert MASK_COLUMNS.main == "dice"
+
+
+def test_the_names_that_others_use_are_in_the_definitions():
+    assert "recall" in DEFINITIONS["sensitivity"]
+    assert "F1" in DEFINITIONS["dice"]
+    assert "1 - IoU" in DEFINITIONS["jaccard_distance"]
+    assert COLUMNS[-1] == "jaccard_distance"  # columns are added at the end
+
+
+def test_groups_are_those_of_the_lungs():
+    assert default_groups(list(LUNG_LABELS.names)) == {"lungs": (1, 2, 3)}
+    assert default_groups(["background", "infection"]) == {}
 
 
 def test_lungs_are_explained_where_they_are_the_group():

@@ -1,0 +1,57 @@
+"""Pooled scores: from the voxels of all test cases counted together, one number where the other tables have a mean.
+
+The confusion matrices of the cases are added up, so that each voxel (pixel) counts alike; in a mean over cases each
+case does. Cases with much of a class weigh more here, and those without it count with their false voxels.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.storage.csv_files import read_table, write_table
+from pneumoseg.evaluation.measures.overlap import OVERLAP_SCORES, jaccard_distance, mask_counts
+from pneumoseg.evaluation.scoring.mask_columns import default_groups
+from pneumoseg.evaluation.scoring.tables import ALL_FOLDS
+
+POOLED = "pooled.csv"
+POOLED_SCORES = {**OVERLAP_SCORES, "jaccard_distance": jaccard_distance}
+"""The scores that counts of voxels give, by their column names."""
+
+COLUMNS = ("fold", "class", *POOLED_SCORES)
+
+
+def pooled_table(matrices: Mapping[int, np.ndarray], names: Sequence[str]) -> pd.DataFrame:
+    """One row per fold x class, then fold "all", the sum of the folds, x class; `fold` is text. Columns: `COLUMNS`.
+
+    `matrices`: voxels by reference and predicted class, int64 (classes, classes), summed over the test cases of each
+    fold; `names`: of the classes. After the classes come the groups of `default_groups`. NaN where a score is
+    undefined.
+    """
+    members = {name: (label,) for label, name in enumerate(names)} | default_groups(names)
+    folds = {**{str(fold): matrix for fold, matrix in matrices.items()}, ALL_FOLDS: sum(matrices.values())}
+    rows = []
+    for fold, matrix in folds.items():
+        for name, group in members.items():
+            counts = mask_counts(np.asarray(matrix), group)
+            scores = {score: formula(counts) for score, formula in POOLED_SCORES.items()}
+            rows.append({"fold": fold, "class": name, **scores})
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def write_pooled(folder: Path, matrices: Mapping[int, np.ndarray], names: Sequence[str]) -> None:
+    """Writes `folder`/pooled.csv, the `pooled_table`."""
+    write_table(pooled_table(matrices, names), folder / POOLED)
+
+
+def read_pooled(path: Path) -> pd.DataFrame:
+    """The table that `write_pooled` wrote. Raises InputError for another content."""
+    table = read_table(path, text_columns=("fold", "class"))
+    if missing := [column for column in COLUMNS if column not in table]:
+        raise InputError(f"{path}: columns missing: {', '.join(missing)}; score the run again (pneumoseg report)")
+    try:
+        return table.astype(dict.fromkeys(POOLED_SCORES, float))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: scores are numbers, found text ({error}); score the run again") from error
