@@ -1,11 +1,12 @@
-"""`pneumoseg predict`: masks for CT volumes."""
+"""`pneumoseg predict`: masks for CT volumes and pictures."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from pneumoseg.pipeline.models.bundled import DEFAULT_MODEL, bundled_model
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.pipeline.models.bundled import DEFAULT_MODEL, PICTURE_MODEL, bundled_model, default_model
 from pneumoseg.scripts.shared.command import command, run, value_of
 from pneumoseg.scripts.shared.options import (
     Device,
@@ -28,7 +29,9 @@ from pneumoseg.scripts.shared.printing import print_json
 def predict(
     inputs: Annotated[
         list[Path],
-        typer.Argument(metavar="INPUT...", help="CTs (NIfTI, NRRD, MHA, DICOM folders), folders of them, .txt lists."),
+        typer.Argument(
+            metavar="INPUT...", help="CTs (NIfTI, NRRD, MHA, DICOM folders), pictures, folders, .txt lists."
+        ),
     ],
     output: Output,
     model: Annotated[
@@ -36,7 +39,7 @@ def predict(
         typer.Option(
             "--model",
             help="A model.keras, a run folder, or a bundled model's name; several models, and the folds of a run, are "
-            f"an ensemble. Default: {DEFAULT_MODEL}.",
+            f"an ensemble. Default: {DEFAULT_MODEL}, for pictures {PICTURE_MODEL}.",
         ),
     ] = None,
     fold: Annotated[
@@ -45,6 +48,12 @@ def predict(
     overlap: Annotated[float | None, typer.Option("--overlap", help="Share of a tile that neighbours share.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Tiles at a time.")] = None,
     tta: Annotated[bool, typer.Option("--tta", help="Average over mirror images, left-right swapped back.")] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold", help="Of two classes, the second where its probability is above.", show_default="0.5"
+        ),
+    ] = None,
     changes: Set = None,
     engine: Annotated[
         Literal["auto", "openvino", "keras"], typer.Option("--engine", help="What computes the networks.")
@@ -54,14 +63,21 @@ def predict(
         typer.Option("--precision", help="Precision of the computation; auto takes the one measured to be fastest."),
     ] = "auto",
     mask_format: Annotated[
-        Literal["nii.gz", "nii", "seg.nrrd"] | None,
-        typer.Option("--format", help="Format of the masks; seg.nrrd is for 3D Slicer.", show_default="nii.gz"),
+        Literal["nii.gz", "nii", "seg.nrrd", "png", "npy"] | None,
+        typer.Option(
+            "--format",
+            help="Format of the masks; seg.nrrd is for 3D Slicer, png for pictures.",
+            show_default="nii.gz, of pictures png",
+        ),
     ] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="A map of 0..1 per class, too.")] = False,
     statistics: Annotated[
         bool, typer.Option("--statistics", help="Volumes, share infected and mean HU to statistics.csv, too.")
     ] = False,
     preview: Annotated[bool, typer.Option("--preview", help="A picture of each mask, too.")] = False,
+    side_by_side: Annotated[
+        bool, typer.Option("--side-by-side", help="Picture, truth where there is one, and mask in one picture, too.")
+    ] = False,
     series: Annotated[str | None, typer.Option("--series", help="Which DICOM series: UID, number or name.")] = None,
     grid: Grid = None,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Read DICOM series with missing slices.")] = False,
@@ -76,7 +92,8 @@ def predict(
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Segments CT volumes: for each a mask on its own grid, 0 background, 1 left lung, 2 right lung, 3 infection.
+    """Segments CT volumes: for each a mask on its own grid, 0 background, 1 left lung, 2 right lung, 3 infection. Of
+    pictures (PNG, JPEG, TIFF, BMP) a mask of the picture's size, 0 background, 255 infection.
 
     Beside each mask lies a manifest, MASK.json: model, settings, geometry, seconds, warnings.
 
@@ -84,6 +101,7 @@ def predict(
     """
     use_device(device, threads)
     from pneumoseg.data_io.datasets.inputs import find_inputs, one_part
+    from pneumoseg.data_io.formats.pictures import is_picture
     from pneumoseg.evaluation.inference.batch import PredictionOptions, predict_files
     from pneumoseg.evaluation.inference.outputs import place_outputs, write_volumetry
     from pneumoseg.pipeline.prediction.predictor import open_predictor
@@ -93,13 +111,20 @@ def predict(
         with value_of("--part"):
             files = one_part(files, part)
     outputs = place_outputs(files, output, mask_format=mask_format, resume=resume, overwrite=overwrite)
-    for name, value in (("overlap", overlap), ("batch", batch), ("mirror_axes", [0] if tta else None)):
+    if side_by_side and (volumes := [path for path in files.values() if not is_picture(path)]):
+        raise InputError(f"{volumes[0]}: no picture, only pictures are shown side by side", options=("side_by_side",))
+    for name, value in (
+        ("overlap", overlap),
+        ("batch", batch),
+        ("mirror_axes", [0] if tta else None),
+        ("threshold", threshold),
+    ):
         if value is not None:
             changes = [*(changes or []), f"prediction.{name}={value}"]
     if device == "gpu" and engine == "auto":
         engine = "keras"
     predictor = open_predictor(
-        model or bundled_model(),
+        model or bundled_model(default_model(files.values())),
         fold,
         changes=changes or (),
         trust_plugins=trust_plugins,
@@ -111,6 +136,7 @@ def predict(
         probabilities=probabilities,
         statistics=statistics,
         preview=preview,
+        side_by_side=side_by_side,
         series=series,
         allow_gaps=allow_gaps,
         keep_going=keep_going,

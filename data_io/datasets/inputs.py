@@ -1,4 +1,4 @@
-"""The CTs that files, folders and lists refer to, and the names of their results."""
+"""The CTs and pictures that files, folders and lists refer to, and the names of their results."""
 
 import os
 from collections import Counter
@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pneumoseg.data_io.console import listed, log
+from pneumoseg.data_io.datasets.case_files import read_channels
 from pneumoseg.data_io.datasets.dataset import Case
 from pneumoseg.data_io.datasets.layouts import is_dataset, open_dataset
 from pneumoseg.data_io.datasets.picture_layouts import stack_masks
-from pneumoseg.data_io.datasets.volume_layouts import IMAGE_STEM, MASK_STEM
+from pneumoseg.data_io.datasets.volume_layouts import IMAGE_STEM, MASK_STEM, NNUNET_IMAGE
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import reading
 from pneumoseg.data_io.formats.dicom.folders import check_whole
 from pneumoseg.data_io.formats.dicom.series import DicomFiles, is_dicom, read_files
 from pneumoseg.data_io.formats.nifti_placement import GridForm
+from pneumoseg.data_io.formats.pictures import is_picture
 from pneumoseg.data_io.formats.slicer_seg import is_seg_nrrd
 from pneumoseg.data_io.formats.writing import case_name
 from pneumoseg.data_io.storage.folders import folders_below, visible_name
@@ -28,12 +30,13 @@ NNUNET_FOLDERS = ("imagesTr", "imagesTs")
 def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
     """The CT files (and DICOM folders) of `inputs`, by the names of their masks.
 
-    An input is a CT file; a folder with the slices of a DICOM series; a folder that holds CT files, such folders (at
-    any depth) and a dataset in one of the known layouts (its masks are skipped), or some of these; or a .txt file
-    that lists inputs, one a line, relative to itself; lines that begin with # are remarks. A file called `imaging` is
-    the one CT of its folder and named by it. Links are followed, and names are those of the links. Hidden files and
-    folders do not count. A warning names CTs of other formats beside DICOM slices, folders whose CTs are skipped,
-    and DICOM folders below one that was given which hold no plain CT (localizers, reports, other modalities).
+    An input is a CT file or picture; a folder with the slices of a DICOM series; a folder that holds CT files, such
+    folders (at any depth) and a dataset in one of the known layouts (its masks are skipped), or some of these; or a
+    .txt file that lists inputs, one a line, relative to itself; lines that begin with # are remarks. A file called
+    `imaging` is the one CT of its folder and named by it. Pictures in a folder count where it holds no CT. Links are
+    followed, and names are those of the links. Hidden files and folders do not count. A warning names CTs of other
+    formats beside DICOM slices, folders whose CTs are skipped, and DICOM folders below one that was given which hold no
+    plain CT (localizers, reports, other modalities).
 
     Raises InputError where there is no CT, where two have one name, and where the slices of one DICOM series lie
     in several of the folders.
@@ -61,11 +64,34 @@ def one_part(files: Mapping[str, Path], part: str) -> dict[str, Path]:
 
 
 def open_input(
-    path: str | Path, series: str | None = None, allow_gaps: bool = False, *, grid: GridForm = "sform"
+    path: str | Path,
+    series: str | None = None,
+    allow_gaps: bool = False,
+    *,
+    grid: GridForm = "sform",
+    channels: int = 1,
 ) -> Scan:
-    """Opens a CT. `series` and `allow_gaps` are for DICOM, see `dicom.ct.open_dicom`, `grid` for NIfTI, see
-    `formats.nifti_placement`. Raises InputError as readers do."""
+    """Opens a CT or picture. `series` and `allow_gaps` are for DICOM, see `dicom.ct.open_dicom`, `grid` for NIfTI, see
+    `formats.nifti_placement`; `channels`: as `input_files`. Raises InputError as readers do, and where channels lie in
+    different places."""
+    files = input_files(path, channels)
+    if len(files) > 1:
+        return Scan.from_volume(read_channels(tuple(files), grid))
     return reading.open_scan(path, grid=grid, series=series, allow_gaps=allow_gaps)
+
+
+def input_files(path: str | Path, channels: int) -> list[Path]:
+    """The files of an input: beside CASE_0000, where several channels are needed, CASE_0001 and so on."""
+    path = Path(path)
+    files = [_channel(path, number) for number in range(channels)]
+    return files if files[0] == path and all(file.is_file() for file in files) else [path]
+
+
+def _channel(path: Path, number: int) -> Path:
+    """The file of that channel beside one that is named CASE_NNNN, as nnU-Net names them; another file itself."""
+    stem = case_name(path)
+    match = NNUNET_IMAGE.fullmatch(stem)
+    return path.with_name(f"{match[1]}_{number:04d}{path.name[len(stem) :]}") if match else path
 
 
 @dataclass(frozen=True)
@@ -135,6 +161,8 @@ def _in_folder(path: Path) -> _Inputs:
     scans |= {file: _mask_name(file) for file in files}
     has_cases = is_dataset(path)
     if not scans and not has_cases:
+        if pictures := [file for file in _files(path) if is_picture(file) and reading.is_readable(file)]:
+            return _Inputs([(_mask_name(file), file) for file in pictures])
         _check_has_input(folder)
         if list(folder.headers) == [path]:
             return _Inputs([(visible_name(path), path)])  # opening it says what is wrong with it
@@ -172,7 +200,8 @@ def _scans_and_cases(folder: _Folder, scans: Mapping[Path, str], cases: Sequence
         log.warning("%s: %s", path, _skipped(path, others))
     if without_ct := {place: headers[place] for place in outside if place in headers and not headers[place].has_ct}:
         log.warning("%s: skipped DICOM folders without a plain CT: %s", path, _kinds(path, without_ct))
-    cts = [(scans[scan], scan) for scan in sorted(scans)] + [(case.name, case.image) for case in cases]
+    images = {case.image: case.slice.volume if case.slice else case.name for case in cases}  # once for all its slices
+    cts = [(scans[scan], scan) for scan in sorted(scans)] + [(name, image) for image, name in images.items()]
     return _Inputs(cts, {ct: headers[ct] for _, ct in cts if ct in headers})
 
 
@@ -185,11 +214,16 @@ def _other_cts(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file())
+    return sorted(path for path in folder.iterdir() if path.is_file() and not _is_further_channel(path))
+
+
+def _is_further_channel(path: Path) -> bool:
+    first = _channel(path, 0)
+    return path.parent.name in NNUNET_FOLDERS and first != path and first.is_file()
 
 
 def _is_ct(path: Path) -> bool:
-    return reading.is_readable(path) and not is_seg_nrrd(path)
+    return reading.is_readable(path) and not is_seg_nrrd(path) and not is_picture(path)
 
 
 def _skipped(given: Path, others: Sequence[Path]) -> str:

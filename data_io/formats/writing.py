@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.label_arrays import SUFFIX as ARRAY_SUFFIX
+from pneumoseg.data_io.formats.label_arrays import write_label_array
 from pneumoseg.data_io.formats.label_pictures import SUFFIX as PICTURE_SUFFIX
 from pneumoseg.data_io.formats.label_pictures import write_label_picture
 from pneumoseg.data_io.formats.nifti import SUFFIXES as NIFTI_SUFFIXES
@@ -12,9 +14,11 @@ from pneumoseg.data_io.formats.slicer_seg import write_seg_nrrd
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 
-_WRITERS = {SLICER_SUFFIX: write_seg_nrrd, PICTURE_SUFFIX: write_label_picture} | dict.fromkeys(
-    NIFTI_SUFFIXES, write_label_nifti
-)
+_WRITERS = {
+    SLICER_SUFFIX: write_seg_nrrd,
+    PICTURE_SUFFIX: write_label_picture,
+    ARRAY_SUFFIX: write_label_array,
+} | dict.fromkeys(NIFTI_SUFFIXES, write_label_nifti)
 
 
 def is_label_file(path: str | Path) -> bool:
@@ -29,8 +33,8 @@ def case_name(path: str | Path) -> str:
 
 
 def write_labels(path: str | Path, labels: Volume, table: LabelTable) -> None:
-    """Writes a mask on its source grid, whole or not at all: .nii.gz, .nii, .seg.nrrd for 3D Slicer, or
-    .png for a mask of one slice.
+    """Writes a mask on its source grid, whole or not at all: .nii.gz, .nii, .seg.nrrd for 3D Slicer, .png
+    for a mask of one slice, or .npy.
 
     Raises InputError for another name, and for more slices than the format holds.
     """

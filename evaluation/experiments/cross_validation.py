@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from pneumoseg.data_io.console import log
+from pneumoseg.data_io.console import listed, log
 from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
@@ -170,7 +170,8 @@ def _one_fold(experiment: _Experiment, fold: int, split: Split) -> None:
         if begun and not resume:
             message = f"{folder}: the fold was begun; resume it or overwrite it"
             raise InputError(message, options=("resume", "overwrite"))
-        log.info("fold %d: training on %s; testing on %s", fold, ", ".join(split.train), ", ".join(split.test))
+        sides = [f"{len(names)} cases ({listed(names)})" for names in (split.train, split.test)]
+        log.info("fold %d: training on %s; testing on %s", fold, *sides)
         model = method.fit(dataset.select(split.train), folder, resume=resume, start_from=experiment.start_from)
         draw_history(folder)
         scored: list[ScoredCase] = []

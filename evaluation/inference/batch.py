@@ -1,7 +1,6 @@
 """Segmenting many CTs: while one is computed, the next is read and the last is written."""
 
 import functools
-import hashlib
 import importlib.metadata
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
@@ -9,12 +8,16 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pneumoseg.data_io.console import log, track, warnings_of_this_thread
 from pneumoseg.data_io.datasets.inputs import open_input
+from pneumoseg.data_io.datasets.picture_layouts import mask_beside
 from pneumoseg.data_io.errors import InputError, options_of
 from pneumoseg.data_io.formats.content_hash import sha256_of
-from pneumoseg.data_io.formats.nifti_placement import GridForm
+from pneumoseg.data_io.formats.pictures import is_picture
 from pneumoseg.data_io.formats.probability_maps import probability_maps
+from pneumoseg.data_io.formats.reading import read_labels
 from pneumoseg.data_io.formats.writing import write_labels
 from pneumoseg.data_io.public_text import AboutFiles, visible
 from pneumoseg.data_io.storage.atomic import write_aside, write_json
@@ -22,37 +25,18 @@ from pneumoseg.data_io.storage.file_names import name_as_text
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.inference.outputs import Output
+from pneumoseg.evaluation.inference.recipe import PredictionOptions, input_sha256, recipe
 from pneumoseg.evaluation.measures.plausibility import implausible
 from pneumoseg.evaluation.measures.volumetry import volumetry
-from pneumoseg.pipeline.prediction.predictor import Predictor, PreparedScan
+from pneumoseg.pipeline.prediction.predictor import Predictor, PreparedScan, require_same_kind
 from pneumoseg.pipeline.prediction.sliding_window import Segmentation
 from pneumoseg.pipeline.preprocessing.intensity import warnings_of_unusual_ct
 from pneumoseg.pipeline.runtime.executors import background_threads
 from pneumoseg.pipeline.runtime.prefetch import results_ahead
 from pneumoseg.pipeline.runtime.timing import timed
-from pneumoseg.pipeline.settings import plugins
 
 # What a bad CT, a full disk or a failing network may raise; InputError is a ValueError.
 FAILURES = (ValueError, OSError, RuntimeError, MemoryError)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictionOptions:
-    """What is written for each CT besides its mask and manifest, and how CTs are read.
-
-    `probabilities`: a map per class, before postprocessing; `statistics`: volumes and mean HU in the manifest, where
-    those of lungs are in any case; `preview`: a picture. `series`, `allow_gaps`: see `dicom.ct.open_dicom`.
-    `keep_going`: a bad CT does not end the batch. `grid`: which form of NIfTI headers counts, see
-    `formats.nifti_placement`.
-    """
-
-    probabilities: bool = False
-    statistics: bool = False
-    preview: bool = False
-    series: str | None = None
-    allow_gaps: bool = False
-    keep_going: bool = False
-    grid: GridForm = "sform"
 
 
 @dataclass(frozen=True)
@@ -108,7 +92,7 @@ def predict_files(
     if resume:
         for source, output in outputs.items():
             if output.mask.exists():
-                manifest = output.made_with(source, _recipe(predictor, options))
+                manifest = output.made_with(input_sha256(source, predictor), recipe(predictor, options))
                 if _is_complete(output, manifest, predictor, options):
                     kept[source] = Result(source, output, manifest)
     todo = [(source, output) for source, output in outputs.items() if source not in kept]
@@ -117,31 +101,9 @@ def predict_files(
     return [(made | kept)[source] for source in outputs]
 
 
-def _recipe(predictor: Predictor, options: PredictionOptions) -> dict:
-    """What decides how a mask looks, beside the CT (engines differ by rounding)."""
-    preprocessing = [member.settings.preprocessing.model_dump(mode="json") for member in predictor.members]
-    steps = sorted({name for member in predictor.members for name in member.settings.preprocessing.steps})
-    sources = {"sources": {name: plugins.source_hash(name) for name in steps}} if steps else {}
-    return sources | {
-        "models": dict(predictor.models),
-        "settings": {
-            "preprocessing": preprocessing[0] if len(preprocessing) == 1 else preprocessing,
-            "prediction": predictor.settings.prediction.model_dump(mode="json"),
-            "postprocessing": predictor.settings.postprocessing.model_dump(mode="json"),
-        },
-        "nifti": {"grid": options.grid},
-        "dicom": {"series": _hashed(options.series), "allow_gaps": options.allow_gaps},
-    }
-
-
-def _hashed(series: str | None) -> str | None:
-    """SHA-256 of what chooses a DICOM series: its description or UID may say who the patient is."""
-    return None if series is None else hashlib.sha256(series.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def _is_complete(output: Output, manifest: dict, predictor: Predictor, options: PredictionOptions) -> bool:
     maps = output.probabilities(predictor.settings.labels.names) if options.probabilities else []
-    pictures = [output.preview] if options.preview else []
+    pictures = [output.preview] * options.preview + [output.side_by_side] * options.side_by_side
     return all(path.is_file() for path in (*maps, *pictures)) and not (
         options.statistics and manifest.get("statistics") is None
     )
@@ -175,9 +137,11 @@ def _predict(
 def _read(source: Path, *, predictor: Predictor, options: PredictionOptions) -> _Read | Exception:
     with warnings_of_this_thread() as warnings:
         try:
-            scan = open_input(source, options.series, options.allow_gaps, grid=options.grid)
+            require_same_kind(source, predictor.settings)
+            channels = predictor.settings.preprocessing.channels
+            scan = open_input(source, options.series, options.allow_gaps, grid=options.grid, channels=channels)
             prepared, prepare_s = timed(predictor.prepare, scan)
-            fingerprint = sha256_of(source)
+            fingerprint = input_sha256(source, predictor)
         except FAILURES as error:
             return error
         first = prepared.volumes[0]
@@ -230,13 +194,15 @@ def _write_files(
         "postprocess": segmented.segmentation.postprocess_s,
         "segment": segmented.segment_s,
     }
-    statistics = None
-    if options.statistics or lungs:
+    statistics, in_mm = None, not is_picture(source)
+    if in_mm and (options.statistics or lungs):
         statistics, seconds["statistics"] = timed(
             volumetry, case.scan, mask, table, lungs=lungs, infection=infection, in_hu=case.in_hu
         )
     if options.preview:
         _, seconds["preview"] = timed(_draw, case.scan, mask, predictor, output)
+    if options.side_by_side:
+        _, seconds["side_by_side"] = timed(_draw_side_by_side, source, case.scan, mask, predictor, output=output)
     with write_aside(output.mask) as aside:  # takes its name last, as that says that all is there
         with warnings_of_this_thread() as warnings:
             _, seconds["write"] = timed(write_labels, aside, mask, table)
@@ -248,14 +214,14 @@ def _write_files(
             "source_sha256": case.sha256,
             "mask": name_as_text(output.mask.name),
             "mask_sha256": sha256_of(aside),
-            **_recipe(predictor, options),
+            **recipe(predictor, options),
             "engine": _all_or_one([member.engine.name for member in predictor.members]),
             "precision": _all_or_one([member.engine.precision for member in predictor.members]),
             "tile_seconds": [dict(member.engine.seconds) for member in predictor.members],
             "labels": list(table.names),
             "geometry": {
                 "shape": list(case.scan.stored_grid.shape),
-                "spacing_mm": [round(value, 6) for value in case.scan.stored_grid.spacing_mm],
+                "spacing_mm": [round(value, 6) for value in case.scan.stored_grid.spacing_mm] if in_mm else None,
                 "axes": case.scan.stored_grid.axis_codes,
                 "affine": case.scan.stored_grid.affine.tolist(),
             },
@@ -279,3 +245,13 @@ def _draw(scan: Scan, labels: Volume, predictor: Predictor, output: Output) -> N
 
     table = predictor.settings.labels.table
     save_figure(overlay_sheet(scan.read(), labels, table, title=output.name), output.preview)
+
+
+def _draw_side_by_side(source: Path, scan: Scan, mask: Volume, predictor: Predictor, *, output: Output) -> None:
+    from pneumoseg.evaluation.figures.side_by_side import write_side_by_side
+
+    labels = predictor.settings.labels
+    truth = mask_beside(source)
+    masks = [mask] if truth is None else [read_labels(truth, labels.table, merge=labels.merge), mask]
+    image, *rows = (np.swapaxes(volume.restore()[:, :, 0], 0, 1) for volume in (scan.read(), *masks))
+    write_side_by_side(output.side_by_side, image, rows, labels.table)

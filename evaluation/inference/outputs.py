@@ -9,6 +9,8 @@ from filelock import FileLock
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.content_hash import sha256_of
+from pneumoseg.data_io.formats.label_pictures import SUFFIX as PICTURE_SUFFIX
+from pneumoseg.data_io.formats.pictures import is_picture
 from pneumoseg.data_io.formats.slicer_seg import is_seg_nrrd
 from pneumoseg.data_io.formats.writing import case_name, is_label_file
 from pneumoseg.data_io.storage.atomic import remove_leftovers
@@ -18,7 +20,11 @@ from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.evaluation.runs.run_folder import check_flags
 
 Fact = int | float | str | None
-IMAGE_SUFFIXES = (".gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".img", ".hdr", ".png")
+IMAGE_SUFFIXES = (
+    *(".gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".img", ".hdr"),
+    *(".jpg", ".jpeg", ".tif", ".tiff", ".bmp"),
+)
+FORMATS = "nii.gz, nii, seg.nrrd, png (pictures) or npy"
 
 
 @dataclass(frozen=True)
@@ -42,19 +48,24 @@ class Output:
         """A picture of the mask over its CT."""
         return self.mask.parent / "previews" / f"{self.name}.png"
 
+    @property
+    def side_by_side(self) -> Path:
+        """A picture beside its masks."""
+        return self.mask.parent / "side_by_side" / f"{self.name}.png"
+
     def probabilities(self, classes: Sequence[str]) -> list[Path]:
         """A map per class."""
         return [self.mask.parent / "probabilities" / f"{self.name}.{one}.nii.gz" for one in classes]
 
     def clear(self, classes: Sequence[str]) -> None:
         """Removes all of them, the mask first, and what a killed process left half-written."""
-        for path in (self.mask, self.manifest, self.preview, *self.probabilities(classes)):
+        for path in (self.mask, self.manifest, self.preview, self.side_by_side, *self.probabilities(classes)):
             path.unlink(missing_ok=True)
             remove_leftovers(path)
 
-    def made_with(self, source: Path, recipe: Mapping) -> dict:
-        """The manifest of the existing mask. Raises InputError unless it says that `source` and `recipe` (all
-        that decides what the mask looks like) made the mask, and the mask is unchanged since."""
+    def made_with(self, source_sha256: str, recipe: Mapping) -> dict:
+        """The manifest of the existing mask. Raises InputError unless it says that an image of that content and
+        `recipe` (all that decides what the mask looks like) made the mask, and the mask is unchanged since."""
         remedy, options = "overwrite it or choose another output", ("overwrite",)
         if not self.manifest.is_file():
             raise InputError(f"{self.mask}: no manifest says how it was made; {remedy}", options=options)
@@ -68,7 +79,7 @@ class Output:
         if "mask_sha256" not in manifest or not plain:
             raise InputError(f"{self.manifest}: not the manifest of a mask; {remedy}", options=options)
         differing = [key for key in recipe if manifest.get(key) != recipe[key]]
-        if manifest.get("source_sha256") != sha256_of(source):
+        if manifest.get("source_sha256") != source_sha256:
             differing.append("CT")
         if manifest["mask_sha256"] != sha256_of(self.mask):
             differing.append("mask itself")
@@ -86,17 +97,18 @@ def place_outputs(
     resume: bool = False,
     overwrite: bool = False,
 ) -> dict[Path, Output]:
-    """For each CT of `files` (as of `find_inputs`) where its results go: `output`/NAME.`mask_format` (nii.gz unless
-    given), or for a single CT `output` itself where that is the name of a mask. Writes nothing.
+    """For each CT or picture of `files` (as of `find_inputs`) where its results go: `output`/NAME.`mask_format` (unless
+    given nii.gz, and png for pictures), or for a single one `output` itself where that is the name of a mask. Writes
+    nothing.
 
-    Raises InputError where an output exists without `resume` or `overwrite`, is a CT, cannot be a mask or folder, or is
-    to be seg.nrrd and has a name that is not UTF-8.
+    Raises InputError where an output exists without `resume` or `overwrite`, is a CT, cannot be a mask or folder, is to
+    be seg.nrrd and has a name that is not UTF-8, or png for a volume.
     """
     check_flags(resume, overwrite)
     output = Path(output)
     ending = f".{(mask_format or 'nii.gz').lstrip('.')}"
     if not is_label_file(f"mask{ending}"):
-        raise InputError(f"format {mask_format}: a mask is written as nii.gz, nii or seg.nrrd")
+        raise InputError(f"format {mask_format}: a mask is written as {FORMATS}", options=("mask_format",))
     if is_label_file(output):
         if len(files) != 1:
             raise InputError(f"{output}: one mask for {len(files)} volumes; give a folder as output")
@@ -107,13 +119,19 @@ def place_outputs(
             )
         masks = [output]
     elif output.is_file() or output.suffix.lower() in IMAGE_SUFFIXES:
-        raise InputError(f"{output}: the output is a folder, or a mask that ends in .nii.gz, .nii or .seg.nrrd")
+        raise InputError(f"{output}: the output is a folder, or a mask that ends in {FORMATS}")
     else:
-        masks = [output / f"{name}{ending}" for name in files]
+        endings = [
+            PICTURE_SUFFIX if mask_format is None and is_picture(source) else ending for source in files.values()
+        ]
+        masks = [output / f"{name}{ending}" for name, ending in zip(files, endings, strict=True)]
     for mask in masks:
         if is_seg_nrrd(mask) and not is_utf8(mask):
             raise InputError(f"{mask}: a mask as seg.nrrd needs names in UTF-8; rename file or folder, or use nii.gz")
     for source, mask in zip(files.values(), masks, strict=True):
+        if mask.suffix.lower() == PICTURE_SUFFIX and not is_picture(source):
+            message = f"{mask}: the mask of a volume does not fit into a picture; write it as nii.gz"
+            raise InputError(message, options=("mask_format",))
         if mask.exists() and mask.samefile(source):
             raise InputError(f"{mask}: the mask would replace the CT itself; give another output")
         if mask.exists() and not (resume or overwrite):

@@ -1,11 +1,22 @@
 """Trained models that come with the program, found by name in a clone and in an installed wheel alike."""
 
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.pictures import is_picture
 
 DEFAULT_MODEL = "covid-lungs"
+PICTURE_MODEL = "covid-picture"
+
+
+def default_model(inputs: Iterable[str | Path]) -> str:
+    """The bundled model for these files. Raises InputError for CTs and pictures together."""
+    kinds = {is_picture(path) for path in inputs}
+    if len(kinds) > 1:
+        raise InputError("CTs and pictures need different models; predict them in separate calls")
+    return PICTURE_MODEL if True in kinds else DEFAULT_MODEL
 
 
 def bundled_models() -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""A CT segmented in one call."""
+"""A CT or picture segmented in one call."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,9 +7,9 @@ from pathlib import Path
 from pneumoseg.data_io.formats.reading import open_scan
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.models.bundle_card import CARD
-from pneumoseg.pipeline.models.bundled import DEFAULT_MODEL, bundled_model, model_path
+from pneumoseg.pipeline.models.bundled import bundled_model, default_model, model_path
 from pneumoseg.pipeline.prediction.engines import EngineName, Precision
-from pneumoseg.pipeline.prediction.predictor import Predictor, open_predictor
+from pneumoseg.pipeline.prediction.predictor import Predictor, open_predictor, require_same_kind
 
 MODELS_KEPT = 2
 """How many opened models stay in memory: enough to compare two models case by case."""
@@ -20,7 +20,7 @@ _FileState = tuple[str, int, int, int]
 
 def segment(
     ct: Volume | str | Path,
-    model: str | Path = DEFAULT_MODEL,
+    model: str | Path | None = None,
     *,
     changes: Sequence[str] = (),
     engine: EngineName = "auto",
@@ -29,15 +29,19 @@ def segment(
 ) -> Volume:
     """Segments a CT: a mask (x, y, z) of uint8 class numbers on the CT's grid.
 
-    `ct`: a volume in HU, or the path of one (NIfTI, NRRD, MetaImage, a DICOM folder). `model`: the name of a bundled
-    model, a model.keras, or a run or bundle folder, whose networks vote. `changes`: settings of prediction and
+    `ct`: a volume in HU, or the path of one (NIfTI, NRRD, MetaImage, a DICOM folder), or of a picture. `model`: the
+    name of a bundled model, by default the one for CTs or for pictures, a model.keras, or a run or bundle folder, whose
+    networks vote. `changes`: settings of prediction and
     postprocessing, such as "prediction.overlap=0.25". `engine`: auto, openvino or keras. `precision`: auto, float32 or
     bfloat16. `trust_plugins`: run functions that the model file names.
 
     The opened model is kept for the next call, and opened again after its files changed. For many CTs with settings of
-    their own, `open_predictor` offers more. Raises InputError as `open_predictor` and `open_scan`.
+    their own, `open_predictor` offers more. Raises InputError as `open_predictor`, `open_scan` and
+    `predictor.require_same_kind`.
     """
-    path = bundled_model() if model == DEFAULT_MODEL else model_path(model)
+    if model is None:
+        model = bundled_model(default_model([] if isinstance(ct, Volume) else [ct]))
+    path = model_path(model)
     predictor = _opened(
         path,
         _file_states(path),
@@ -46,7 +50,10 @@ def segment(
         precision=precision,
         trust_plugins=trust_plugins,
     )
-    return predictor(ct if isinstance(ct, Volume) else open_scan(ct))
+    if isinstance(ct, Volume):
+        return predictor(ct)
+    require_same_kind(ct, predictor.settings)
+    return predictor(open_scan(ct))
 
 
 def _file_states(path: Path) -> tuple[_FileState, ...]:

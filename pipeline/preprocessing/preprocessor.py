@@ -87,6 +87,11 @@ class Preprocessor:
         np.clip(array, 0.0, 1.0, out=array)
         if how.values == "hu" and is_unit(*extremes):
             raise InputError(UNIT_VALUES.format(*extremes))
+        if how.values == "picture" and not is_windowed(*extremes):
+            low, high = extremes
+            raise InputError(
+                f"a picture's values lie in 0..255, found {low:g}..{high:g}; for HU set preprocessing.values to hu"
+            )
         if how.equalise == "always" or (how.equalise == "hu" and not windowed):
             for channel in range(array.shape[3]):
                 array[..., channel] = equalise_slices(array[..., channel])
@@ -184,12 +189,11 @@ class Preprocessor:
             resampled = resampling.resized_grid(grid, (x, y, z))
         else:
             resampled = grid if spacing_mm is None else resampling.resampled_grid(grid, spacing_mm)
-        try:
-            check_ct_grid(resampled)
-        except InputError as error:
-            raise InputError(
-                f"at the network's spacing, preprocessing.spacing_mm or size: {error}", options=error.options
-            ) from error
+            try:
+                check_ct_grid(resampled)
+            except InputError as error:
+                message = f"at the network's spacing, preprocessing.spacing_mm: {error}"
+                raise InputError(message, options=error.options) from error
         _require_memory(grid, resampled, self.settings.channels * len(windows(self.settings)))
         return resampled
 
