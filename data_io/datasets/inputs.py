@@ -84,7 +84,8 @@ def input_files(path: str | Path, channels: int) -> list[Path]:
     """The files of an input: beside CASE_0000, where several channels are needed, CASE_0001 and so on."""
     path = Path(path)
     files = [_channel(path, number) for number in range(channels)]
-    return files if files[0] == path and all(file.is_file() for file in files) else [path]
+    are_channels = len(set(files)) == channels and files[0] == path and all(file.is_file() for file in files)
+    return files if are_channels else [path]
 
 
 def _channel(path: Path, number: int) -> Path:

@@ -9,8 +9,10 @@ import pytest
 from pneumoseg.data_io.console import warnings_of_this_thread
 from pneumoseg.data_io.datasets.layouts import open_dataset
 from pneumoseg.data_io.phantoms.generate import write_phantoms
+from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.pipeline.methods import segmenter as module
 from pneumoseg.pipeline.methods.segmenter import Segmenter
+from pneumoseg.pipeline.prediction.predictor import open_predictor
 from pneumoseg.pipeline.runtime.executors import background_threads
 from pneumoseg.pipeline.sampling.calibration import draw_tiles, load_tiles
 from pneumoseg.pipeline.settings.loading import load_settings
@@ -70,3 +72,41 @@ def test_fitting_leaves_tiles_for_an_8_bit_network_beside_the_model(tmp_path, da
     )
     np.testing.assert_allclose(found.calibrating, expected.calibrating, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(found.comparing, expected.comparing, rtol=1e-3, atol=1e-3)
+
+
+TINY = [
+    "network.filters=[4, 8]",
+    "training.epochs=1",
+    "training.steps_per_epoch=2",
+    "training.workers=0",
+    "preprocessing.spacing_mm=null",
+    "preprocessing.image_order=1",
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "channels"),
+    [
+        (["preprocessing.further_windows_hu=[[-1000, -400], [-160, 240]]", "patches.shape=[16, 16, 8]"], 3),
+        (["patches.neighbours=1", "patches.shape=[16, 16]"], 3),
+        (["patches.neighbours=1", "patches.shape=[16, 16]", "patches.axis=1"], 3),
+        (["preprocessing.normalisation=dataset", "preprocessing.size=[16, 16, null]", "patches.shape=[16, 16]"], 1),
+    ],
+    ids=["three windows", "neighbouring slices", "coronal slices", "statistics of the data set"],
+)
+def test_a_trained_network_predicts_alike_through_openvino(tmp_path, changes, channels):
+    """From the file, whatever its channels: probabilities equal to 1e-4, and so the masks but for ties."""
+    write_phantoms(tmp_path / "data", 2, shape=(32, 32, 24), seed=1)
+    dataset = open_dataset(tmp_path / "data")
+    segmenter = Segmenter(load_settings("demo", [*TINY, *changes]), tmp_path / "store")
+    trained = segmenter.fit(dataset, tmp_path / "model")
+    assert trained.network.input_shape[-1] == channels
+    scan = Scan.from_volume(dataset.cases[0].read_image())
+    probabilities = {}
+    for engine in ("keras", "openvino"):
+        predictor = open_predictor(tmp_path / "model", engine=engine, precision="float32")
+        planes: list[np.ndarray] = []
+        predictor.segment(predictor.prepare(scan), sink=lambda start, part, planes=planes: planes.append(part))
+        probabilities[engine] = np.concatenate(planes, axis=1)
+    np.testing.assert_allclose(probabilities["openvino"], probabilities["keras"], atol=1e-4)
+    assert (trained.settings.preprocessing.statistics is not None) == ("dataset" in changes[0])
