@@ -95,7 +95,9 @@ def make_trainer(
     model.compile(
         optimizer=optimizer,
         loss=losses.make_loss(settings.loss, len(settings.labels.names)),
-        metrics=[_named(make_metric(name), name) for name in training.metrics],
+        metrics=[
+            keras.metrics.MeanMetricWrapper(make_metric(name), name=history_name(name)) for name in training.metrics
+        ],
         # XLA is several times slower on processors; JAX compiles in any case.
         jit_compile=keras.backend.backend() == "jax" or ("auto" if hardware.gpu_available() else False),
     )
@@ -230,11 +232,3 @@ def _variables(model: keras.Model) -> list:
 
 def _values(variables) -> Arrays:
     return tuple(np.asarray(keras.ops.convert_to_numpy(variable)) for variable in variables)
-
-
-def _named(function, name: str):
-    def metric(labels, probabilities):
-        return function(labels, probabilities)
-
-    metric.__name__ = history_name(name)
-    return metric

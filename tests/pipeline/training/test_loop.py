@@ -259,9 +259,10 @@ def test_changed_code_of_the_score_that_chooses_is_refused(blocks, tmp_path, mon
     (tmp_path / "own_score.py").write_text("def score(labels, probabilities):\n    return 0.5\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     name = "own_score:score"
-    settings = tiny("training.epochs=1", "training.monitor=training", f"training.metrics=['{name}']")
-    settings = settings.model_copy(update={"training": settings.training.model_copy(update={"best": name})})
+    changes = (f"training.metrics=['{name}']", f"training.best={name}")
+    settings = tiny("training.epochs=1", "training.monitor=training", *changes)
     loop.train(blocks, settings, tmp_path / "run")
+    assert pd.read_csv(tmp_path / "run" / "history.csv")[name].tolist() == [0.5]
     with open(tmp_path / "own_score.py", "a", encoding="utf-8") as file:
         file.write("# changed\n")
     with pytest.raises(InputError, match="own code changed"):
