@@ -23,7 +23,9 @@ from pneumoseg.data_io.formats import nifti, nrrd_metaimage
 from pneumoseg.data_io.formats.declared_labels import names_in
 from pneumoseg.data_io.formats.dicom import ct, series
 from pneumoseg.data_io.formats.label_names import Names, unlike, values_by_name
+from pneumoseg.data_io.formats.label_pictures import read_label_picture, two_classes
 from pneumoseg.data_io.formats.nifti_placement import GridForm
+from pneumoseg.data_io.formats.pictures import is_picture, read_picture
 from pneumoseg.data_io.volumes.grid_limits import check_ct_grid
 from pneumoseg.data_io.volumes.labels import LabelTable, class_numbers
 from pneumoseg.data_io.volumes.lazy_volume import Scan, checked
@@ -35,11 +37,13 @@ PLAIN_KINDS = "biuf"
 
 @dataclass(frozen=True)
 class _Choices:
-    """What the built-in readers may be asked: `form` for NIfTI, `series` and `allow_gaps` for DICOM."""
+    """What the built-in readers may be asked: `form` for NIfTI, `series` and `allow_gaps` for DICOM, for pictures
+    whether they are masks."""
 
     form: GridForm = "sform"
     series: str | None = None
     allow_gaps: bool = False
+    mask: bool = False
 
 
 _READERS: dict[str, tuple[Callable[[Path], bool], Callable[[Path, _Choices], Volume | Scan]]] = {}
@@ -64,7 +68,7 @@ def is_readable(path: str | Path) -> bool:
 def open_scan(
     path: str | Path, *, grid: GridForm = "sform", series: str | None = None, allow_gaps: bool = False
 ) -> Scan:
-    """Opens a CT (HU) by the reader that recognises it.
+    """Opens a CT (HU) or a picture (0..255) by the reader that recognises it.
 
     `grid`: which form of a NIfTI header counts where both are set (see `formats.nifti_placement`); `series`,
     `allow_gaps`: for DICOM, see `ct.open_dicom`. Raises InputError where no reader recognises the file, where it is
@@ -75,12 +79,11 @@ def open_scan(
 
 
 def read_volume(path: str | Path, *, grid: GridForm = "sform") -> Volume:
-    """Reads a CT volume (HU) by the reader that recognises it; `grid` and errors as `open_scan`."""
-    image = _read(Path(path), _Choices(grid))
-    if isinstance(image, Volume):
-        return image
-    with _named(Path(path)):
-        return image.read()
+    """Reads a CT volume (HU) or a picture (0..255) by the reader that recognises it; `grid` and errors as `open_scan`.
+
+    Channels, such as a picture's colours, are a fourth axis.
+    """
+    return _read_whole(Path(path), _Choices(grid))
 
 
 def read_labels(
@@ -89,39 +92,42 @@ def read_labels(
     *,
     values: Sequence[int] | None = None,
     label_names: Names = (),
-    grid: GridForm = "sform",
     merge: Sequence[tuple[int, int]] = (),
+    grid: GridForm = "sform",
     remedy: str = "relabel the mask or declare the class",
 ) -> Volume:
     """Reads a mask as uint8 class numbers 0, 1, 2, ... of `labels`, a table or the number of classes.
 
     `values`: the number in the file of each class, by default its class number. With a table, names in the file
     (`declared_labels.names_in`) and `label_names`, those that its dataset gives, count more than these: a class at
-    another number is read from there, with a warning. `merge`: values in the file and the number that each is replaced
-    by before all else. `remedy`: the end of the error about a value of no class.
+    another number is read from there, with a warning. `merge`: values in the file, each with its class; names do not
+    count then, and values that are not among these are read as without. `remedy`: the end of the error about a value of
+    no class.
 
-    Raises InputError for any other value, and for names that contradict each other.
+    A picture of two classes that has none of the values in `merge` may also have 0 and 255, see
+    `label_pictures.two_classes`.
+
+    Raises InputError for any other value, for names that contradict each other, and for an image of several channels.
     """
     path, classes = Path(path), labels if isinstance(labels, int) else len(labels)
     numbers: Sequence[int | None] = values or range(classes)
     rule = f"0..{classes - 1}"
-    if not isinstance(labels, int):
+    if not isinstance(labels, int) and not merge:
         with _named(path):
             numbers = _values_by_name(path, labels.names, values or range(classes), label_names)
         if values or numbers != tuple(range(classes)):
             pairs = zip(numbers, labels.names, strict=True)
             rule = f"among {', '.join(f'{number}={name}' for number, name in pairs if number is not None)}"
-    volume = read_volume(path, grid=grid)
-    array = _merged(volume.array, merge)
-    return volume.with_array(class_numbers(array, numbers, f"{path}: labels must be {rule}", remedy=remedy))
-
-
-def _merged(array: np.ndarray, merge: Sequence[tuple[int, int]]) -> np.ndarray:
-    """The array with values replaced, each by its number."""
-    replaced = array.copy() if merge else array
-    for value, number in merge:
-        replaced[array == value] = number
-    return replaced
+    if merge:
+        rule += f", or merged ({', '.join(f'{value} to {number}' for value, number in merge)})"
+    volume = _read_whole(path, _Choices(grid, mask=True))
+    array = volume.array
+    if array.ndim > 3:
+        raise InputError(f"{path}: a mask has one value a voxel, found {array.shape[3]} channels; save one of them")
+    if is_picture(path) and tuple(numbers) == (0, 1) and not np.isin(array, [value for value, _ in merge]).any():
+        array = two_classes(array, path)
+    rule = f"{path}: labels must be {rule}"
+    return volume.with_array(class_numbers(array, numbers, rule, remedy=remedy, merge=merge))
 
 
 def _values_by_name(
@@ -146,6 +152,14 @@ def _read(path: Path, choices: _Choices) -> Volume | Scan:
                 check_ct_grid(image.stored_grid)
             return _named_scan(image, path) if isinstance(image, Scan) else image
     raise InputError(f"{path}: no reader for this file; readable formats: {', '.join(_READERS)}")
+
+
+def _read_whole(path: Path, choices: _Choices) -> Volume:
+    image = _read(path, choices)
+    if isinstance(image, Volume):
+        return image
+    with _named(path):
+        return image.read()
 
 
 def _named_scan(scan: Scan, path: Path) -> Scan:
@@ -183,14 +197,15 @@ def _checked(image: Volume | Scan, path: Path) -> Volume | Scan:
 
 
 def _checked_slabs(scan: Scan, path: Path) -> Iterator[np.ndarray]:
-    plane, dtype = scan.stored_grid.shape[:2], None
+    plane, kind = scan.stored_grid.shape[:2], None
     for slab in scan.read_stored():
         _check_plain(slab, path)
         voxels = checked(slab, path)
-        dtype = dtype or voxels.dtype
-        if voxels.shape[:2] != plane or voxels.ndim != 3 or voxels.dtype != dtype:
+        kind = kind or (voxels.shape[3:], voxels.dtype)
+        if voxels.shape[:2] != plane or voxels.ndim not in (3, 4) or (voxels.shape[3:], voxels.dtype) != kind:
+            expected = ", ".join(str(size) for size in (*plane, "n", *kind[0]))
             raise InputError(
-                f"{path}: all slabs of a scan have the shape ({plane[0]}, {plane[1]}, n) and one data type ({dtype}), "
+                f"{path}: all slabs of a scan have the shape ({expected}) and one data type ({kind[1]}), "
                 f"found {voxels.shape}, {voxels.dtype}; fix its reader"
             )
         yield voxels
@@ -203,6 +218,10 @@ def _check_plain(array: np.ndarray, path: Path) -> None:
 
 _READERS["nifti"] = (nifti.is_nifti, lambda path, choices: nifti.open_nifti(path, choices.form))
 _READERS["nrrd or metaimage"] = (nrrd_metaimage.is_itk_image, lambda path, choices: nrrd_metaimage.open_itk_image(path))
+_READERS["picture"] = (
+    is_picture,
+    lambda path, choices: read_label_picture(path) if choices.mask else read_picture(path),
+)
 _READERS["dicom"] = (
     series.is_dicom,
     lambda path, choices: ct.open_dicom(path, choices.series, choices.allow_gaps),

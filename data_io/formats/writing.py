@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.label_pictures import SUFFIX as PICTURE_SUFFIX
+from pneumoseg.data_io.formats.label_pictures import write_label_picture
 from pneumoseg.data_io.formats.nifti import SUFFIXES as NIFTI_SUFFIXES
 from pneumoseg.data_io.formats.nifti import write_label_nifti
 from pneumoseg.data_io.formats.slicer_seg import SUFFIX as SLICER_SUFFIX
@@ -10,7 +12,9 @@ from pneumoseg.data_io.formats.slicer_seg import write_seg_nrrd
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 
-_WRITERS = {SLICER_SUFFIX: write_seg_nrrd} | dict.fromkeys(NIFTI_SUFFIXES, write_label_nifti)
+_WRITERS = {SLICER_SUFFIX: write_seg_nrrd, PICTURE_SUFFIX: write_label_picture} | dict.fromkeys(
+    NIFTI_SUFFIXES, write_label_nifti
+)
 
 
 def is_label_file(path: str | Path) -> bool:
@@ -19,15 +23,16 @@ def is_label_file(path: str | Path) -> bool:
 
 
 def case_name(path: str | Path) -> str:
-    """The file's name without folder and without the suffix of its format, such as .seg.nrrd, .nii.gz or .mha."""
+    """The file's name without folder and without the suffix of its format, such as .seg.nrrd, .nii.gz, .mha or .png."""
     name, suffix = Path(path).name, _suffix(path)
     return name[: -len(suffix)] if suffix else Path(path).stem
 
 
 def write_labels(path: str | Path, labels: Volume, table: LabelTable) -> None:
-    """Writes a mask on its source grid, whole or not at all: .nii.gz, .nii, or .seg.nrrd for 3D Slicer.
+    """Writes a mask on its source grid, whole or not at all: .nii.gz, .nii, .seg.nrrd for 3D Slicer, or
+    .png for a mask of one slice.
 
-    Raises InputError for another name.
+    Raises InputError for another name, and for more slices than the format holds.
     """
     suffix = _suffix(path)
     if suffix is None:

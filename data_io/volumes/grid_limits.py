@@ -1,5 +1,7 @@
 """Limits of a CT's grid: what no CT has is refused before memory is allocated, what is unusual gets a warning."""
 
+import math
+
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.volume import Grid
 
@@ -12,6 +14,9 @@ LARGEST_EXTENT_MM = (1000.0, 1000.0, 2500.0)
 MOST_VOXELS = 4096
 """Along one axis: a matrix of 2048 is the largest that scanners reconstruct."""
 
+MOST_PIXELS = 8192 * 8192
+"""Of a picture; fewer than Pillow itself warns of."""
+
 FEW_SLICES = 10
 """A CT of a chest with fewer slices is unusual."""
 
@@ -20,10 +25,17 @@ ORTHOGONAL_COSINE = 1e-3
 
 
 def check_ct_grid(grid: Grid) -> None:
-    """Raises InputError where the spacing, the extent or the number of voxels along an axis is that of no CT."""
+    """Raises InputError where the spacing, the extent or the number of voxels along an axis is that of no CT.
+
+    A picture, one slice of nominal 1 mm pixels, has MOST_PIXELS at most instead: its size in mm is not known.
+    """
     least, most = SPACING_LIMITS_MM
     canonical = grid.canonical()
     sizes = _listed(canonical.shape)
+    if grid.shape[2] == 1 and grid.spacing_mm == (1.0, 1.0, 1.0):
+        if math.prod(grid.shape) > MOST_PIXELS:
+            raise InputError(f"a picture has at most {MOST_PIXELS} pixels, found {sizes}; crop or shrink it")
+        return
     if not all(least <= spacing <= most for spacing in grid.spacing_mm):
         raise InputError(
             f"voxels of a CT lie {least:g} to {most:g} mm apart, found a spacing of {_listed(grid.spacing_mm)} mm; "

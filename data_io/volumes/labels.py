@@ -63,16 +63,26 @@ def _names_a_file(name: str) -> bool:
     return bool(name.strip()) and not set(name) & set("/\\") and all(unicodedata.category(one) != "Cc" for one in name)
 
 
-def class_numbers(array: np.ndarray, values: Sequence[int | None], rule: str, *, remedy: str) -> np.ndarray:
+def class_numbers(
+    array: np.ndarray,
+    values: Sequence[int | None],
+    rule: str,
+    *,
+    remedy: str,
+    merge: Sequence[tuple[int, int]] = (),
+) -> np.ndarray:
     """A mask (x, y, z) of any type as uint8, of the same shape: class k where its value is `values[k]`, within
-    ROUNDING; None for a class that the mask does not have.
+    ROUNDING; None for a class that the mask does not have. `merge`: further values, each with its class, which count
+    more than `values`.
 
     Raises InputError for a value that no class has, found between `rule` and `remedy`, the start and the end of the
-    sentence, and for more classes than uint8 can number.
+    sentence, for more classes than uint8 can number, and where `merge` names a class that there is not.
     """
     if len(values) > MOST_CLASSES:
         raise InputError(f"a mask has at most {MOST_CLASSES} classes, found {len(values)}")
-    class_of = {value: number for number, value in enumerate(values) if value is not None}
+    if wrong := sorted({number for _, number in merge if not 0 <= number < len(values)}):
+        raise InputError(f"merge gives classes of 0..{len(values) - 1}, found {wrong}; correct it")
+    class_of = {value: number for number, value in enumerate(values) if value is not None} | dict(merge)
     allowed = np.array(sorted(class_of))
     present_values = np.empty(0, array.dtype)
     unknown: list = []

@@ -1,6 +1,7 @@
 """A CT that is read slab by slab, so that the whole of it never needs to be in memory."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ class Scan:
     """An opened CT: its place in space, and its voxels in slabs.
 
     `stored_grid`: the grid as the file stores it. `read_stored`: reads from the start and yields the voxels (HU) in the
-    file's order, (x', y', n) at a time along the last stored axis; they fill `stored_grid.shape`, in one data type.
+    file's order, (x', y', n[, channels]) at a time along the third stored axis; they fill `stored_grid.shape`, in one
+    data type and with as many channels each.
     It raises InputError where the file turns out to be damaged or holds NaN or infinite values. `volume`: the voxels in
     memory, or None where `read_stored` decodes a file.
     """
@@ -49,7 +51,7 @@ class Scan:
         array, bounds = np.empty(0), [0]
         for start, slab in self._stored_slabs():
             if start == 0:
-                array = np.empty(self.stored_grid.shape, slab.dtype, order="F")
+                array = np.empty((*self.stored_grid.shape, *slab.shape[3:]), slab.dtype, order="F")
             bounds.append(start + slab.shape[2])
             array[:, :, start : bounds[-1]] = slab
         volume = Volume.from_source(array, self.stored_grid.affine)
@@ -64,7 +66,7 @@ class Scan:
 
     @property
     def axis(self) -> int:
-        """The axis of `grid` along which slabs follow one another: where the file's last axis lies."""
+        """The axis of `grid` along which slabs follow one another: where the file's third axis lies."""
         return int(nib.io_orientation(self.stored_grid.affine)[2, 0])
 
     def slabs(self) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
@@ -101,7 +103,7 @@ class Scan:
         array = None
         for place, slab in self.slabs():
             if array is None:
-                array = np.empty(self.grid.shape, slab.dtype, order="F")
+                array = np.empty((*self.grid.shape, *slab.shape[3:]), slab.dtype, order="F")
             array[place] = slab
         if array is None:
             raise ValueError("a scan yields one slab or more, found none")
@@ -109,8 +111,8 @@ class Scan:
 
 
 def slab_thickness(shape: tuple[int, ...], itemsize: int) -> int:
-    """How many planes of the last axis make a slab of about 16 MiB, at least one."""
-    return max(1, SLAB_BYTES // (shape[0] * shape[1] * itemsize))
+    """How many planes of the third axis make a slab of about 16 MiB, at least one; `shape` (x, y[, z[, channels]])."""
+    return max(1, SLAB_BYTES // (math.prod((*shape[:2], *shape[3:])) * itemsize))
 
 
 def three_axes(shape: tuple[int, ...], path: Path) -> tuple[int, int, int]:

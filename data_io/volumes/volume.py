@@ -1,4 +1,4 @@
-"""A 3D image and where it lies in the patient."""
+"""A 3D image, of one channel or several, and where it lies in the patient."""
 
 from dataclasses import dataclass
 
@@ -113,9 +113,10 @@ class Grid:
 class Volume:
     """A 3D image in memory: `array` (x, y, z) with axes nearest to RAS+ (x to the right, y to the front, z up).
 
-    `grid`: where the array lies. `stored_grid`: the grid of the file it was read from; `restore` gives its order,
-    by flips and permutations alone. CT values are Hounsfield units (HU) unless something says otherwise; label volumes
-    are uint8 class numbers.
+    An image of several channels, such as a picture's colours, has them on a fourth axis, (x, y, z, channels). A picture
+    has one slice. `grid`: where the array lies. `stored_grid`: the grid of the file it was read from; `restore` gives
+    its order, by flips and permutations alone. CT values are Hounsfield units (HU) unless something says otherwise,
+    pictures have values of 0..255; label volumes are uint8 class numbers, of one channel.
     """
 
     array: np.ndarray
@@ -123,15 +124,20 @@ class Volume:
     stored_grid: Grid
 
     def __post_init__(self):
-        if self.array.ndim > 4 or self.array.shape[:3] != self.grid.shape:
-            raise InputError(f"array and grid must have one shape, found {self.array.shape} and {self.grid.shape}")
+        if self.array.shape[:3] != self.grid.shape or self.array.ndim > 4:
+            raise InputError(
+                f"array (but for channels) and grid must have one shape, found {self.array.shape} and {self.grid.shape}"
+            )
 
     @classmethod
     def from_source(cls, array: np.ndarray, affine: np.ndarray) -> "Volume":
-        """A volume from an array as a file stores it; the array is turned to RAS+ (a view, not a copy)."""
-        if array.ndim != 3 or 0 in array.shape:
-            raise InputError(f"a volume has three axes and at least one voxel, found shape {array.shape}")
-        stored_grid = Grid(array.shape, affine)
+        """A volume from an array as a file stores it, channels last if there are several; the array is turned to RAS+
+        (a view, not a copy)."""
+        if array.ndim not in (3, 4) or 0 in array.shape:
+            raise InputError(
+                f"a volume has three axes, or four with channels, and at least one voxel, found shape {array.shape}"
+            )
+        stored_grid = Grid(array.shape[:3], affine)
         turned = nib.orientations.apply_orientation(array, nib.io_orientation(stored_grid.affine))
         return cls(turned, stored_grid.canonical(), stored_grid)
 
@@ -153,7 +159,8 @@ class Volume:
 
 
 def on_grid_of(target: Volume, other: Volume, names: str) -> Volume:
-    """`other` with its voxels in the order of `target`'s, on its grids; flips and permutations alone (a view).
+    """`other` with its voxels in the order of `target`'s, on its grids; flips and permutations alone (a view). Each
+    keeps its channels.
 
     `names`: both in words, such as "image and mask", for the error: raises InputError where shape or place differ.
     """
@@ -161,13 +168,14 @@ def on_grid_of(target: Volume, other: Volume, names: str) -> Volume:
     # differently. So the turn is that from one to the other, which has no ties where both lie in the same place.
     turn = nib.io_orientation(np.linalg.solve(target.grid.affine, other.grid.affine))
     array = nib.orientations.apply_orientation(other.array, turn)
-    if array.shape[:3] != target.grid.shape:
+    shape = array.shape[:3]
+    if shape != target.grid.shape:
         raise InputError(
-            f"{names} must have one shape, found {target.grid.shape} and {array.shape[:3]} (axes turned alike); "
-            "resample one to the other's grid"
+            f"{names} must have one shape, found {target.grid.shape} and {shape} (axes turned alike); resample "
+            "one to the other's grid"
         )
     affine = other.grid.affine @ nib.orientations.inv_ornt_aff(turn, other.grid.shape)
-    turned = Grid(array.shape[:3], affine)
+    turned = Grid(shape, affine)
     if not target.grid.matches(turned):
         stored = (target.stored_grid.axis_codes, other.stored_grid.axis_codes)
         axes = f"; orientation in the files {stored[0]} and {stored[1]}" if stored[0] != stored[1] else ""

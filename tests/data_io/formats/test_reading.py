@@ -6,10 +6,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from PIL import Image
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import reading
 from pneumoseg.data_io.formats.reading import is_readable, open_scan, read_labels, read_volume, register_reader
+from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Grid, Volume
 
@@ -148,6 +150,8 @@ def scan_of(*slabs):
         (scan_of(np.zeros((3, 4, 5), complex)), "plain numbers, found complex128"),
         (scan_of(np.zeros((3, 2, 5))), r"shape \(3, 4, n\) .* found \(3, 2, 5\)"),
         (scan_of(np.zeros((3, 4))), r"shape \(3, 4, n\) .* found \(3, 4\)"),
+        (scan_of(np.zeros((3, 4, 5, 1, 1))), r"shape \(3, 4, n, 1, 1\) .* found \(3, 4, 5, 1, 1\)"),
+        (scan_of(np.zeros((3, 4, 2, 3)), np.zeros((3, 4, 3))), r"shape \(3, 4, n, 3\) .* found \(3, 4, 3\)"),
         (
             scan_of(np.zeros((3, 4, 2), np.int16), np.full((3, 4, 3), 70_000, np.int32)),
             r"one data type \(int16\), found \(3, 4, 3\), int32",
@@ -174,11 +178,93 @@ def test_any_error_of_a_registered_reader_names_the_file(tmp_path, monkeypatch, 
         read_volume(tmp_path / "a.mine")
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_values_are_merged_before_they_are_checked(tmp_path, dtype):
-    path = tmp_path / "mask.nii.gz"
-    nib.save(nib.Nifti1Image(np.array([0, 1, 2, 3, 2, 0], dtype).reshape(1, 2, 3), np.eye(4)), path)
-    merged = read_labels(path, 2, merge=((2, 1), (3, 0)))
-    assert merged.array.ravel().tolist() == [0, 1, 1, 0, 1, 0]
-    with pytest.raises(InputError, match=r"labels must be 0\.\.1, found 3"):
-        read_labels(path, 2, merge=((2, 1),))
+def test_images_with_channels_are_read_but_are_no_masks(tmp_path, monkeypatch):
+    array = np.arange(3 * 4 * 5 * 2, dtype=np.int16).reshape(3, 4, 5, 2)
+    monkeypatch.setattr(reading, "_READERS", dict(reading._READERS))
+    for image in (Volume.from_source(array, np.eye(4)), scan_of(array[:, :, :2], array[:, :, 2:])):
+        register_reader("mine", lambda path: path.suffix == ".mine", lambda path, image=image: image)
+        np.testing.assert_array_equal(read_volume(tmp_path / "a.mine").array, array)
+        with pytest.raises(InputError, match=r"a\.mine: a mask has one value a voxel, found 2 channels"):
+            read_labels(tmp_path / "a.mine", 2)
+
+
+def picture(path, values, mode=None):
+    image = Image.fromarray(np.array(values, np.uint8))
+    (image if mode is None else image.convert(mode)).save(path)
+    return path
+
+
+def row(volume):
+    return volume.restore()[:, 0, 0].tolist()
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.jpg"])
+def test_pictures_are_built_in(tmp_path, name):
+    path = picture(tmp_path / name, np.full((8, 8), 7))
+    assert is_readable(path)
+    assert (read_volume(path).array == 7).all()
+    assert open_scan(path).grid.shape == (8, 8, 1)
+    colours = picture(tmp_path / name, np.full((8, 8, 3), (255, 0, 0)))
+    assert read_volume(colours).array.shape == (8, 8, 1, 3)
+    assert [slab.shape for _, slab in open_scan(colours).slabs()] == [(8, 8, 1, 3)]
+
+
+def test_a_picture_larger_than_a_ct(tmp_path):
+    assert read_volume(picture(tmp_path / "a.png", np.zeros((2, 5000)))).array.shape == (5000, 2, 1)
+
+
+BINARY = LabelTable(("background", "infection"), ((0, 0, 0), (255, 0, 0)))
+
+
+@pytest.mark.parametrize("labels", [2, BINARY])
+def test_masks_of_two_classes(tmp_path, labels):
+    for values in ([[0, 1, 1]], [[0, 255, 255]]):
+        assert row(read_labels(picture(tmp_path / "a.png", values), labels)) == [0, 1, 1]
+    assert row(read_labels(picture(tmp_path / "a.png", [[0, 255, 255]], "1"), labels)) == [0, 1, 1]
+    with pytest.raises(InputError, match=r"a\.png: the mask of two classes has .* found 0, 1, 2"):
+        read_labels(picture(tmp_path / "a.png", [[0, 1, 2]]), labels)
+
+
+def test_masks_of_more_classes_hold_class_numbers(tmp_path):
+    assert row(read_labels(picture(tmp_path / "a.png", [[0, 2, 1]]), 3)) == [0, 2, 1]
+    with pytest.raises(InputError, match=r"a\.png: labels must be 0\.\.2, found 255; relabel"):
+        read_labels(picture(tmp_path / "a.png", [[0, 255]]), 3)
+
+
+def test_the_numbers_of_the_classes_may_be_given(tmp_path):
+    path = picture(tmp_path / "a.png", [[0, 255, 255]])
+    assert row(read_labels(path, BINARY, values=(0, 255))) == [0, 1, 1]
+    assert row(read_labels(path, BINARY, values=(255, 0))) == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "merge", "expected"),
+    [
+        ([0, 1, 2, 3], [(1, 1), (2, 1), (3, 1)], [0, 1, 1, 1]),
+        ([0, 255], [(0, 0), (255, 1)], [0, 1]),
+        ([0, 255], [(0, 1), (255, 0)], [1, 0]),
+        ([0, 128, 1], [(128, 1)], [0, 1, 1]),
+        ([0, 255], [(1, 1), (2, 1)], [0, 1]),  # none of these values: as without
+        ([0, 0], [(1, 1), (2, 1)], [0, 0]),
+    ],
+)
+def test_values_of_pictures_are_merged(tmp_path, values, merge, expected):
+    assert row(read_labels(picture(tmp_path / "a.png", [values]), BINARY, merge=merge)) == expected
+
+
+def test_once_merged_values_are_class_numbers(tmp_path):
+    path = picture(tmp_path / "a.png", [[0, 1, 255]])
+    with pytest.raises(InputError, match=r"a\.png: labels must be 0\.\.1, or merged \(1 to 1\), found 255; relabel"):
+        read_labels(path, BINARY, merge=[(1, 1)])
+
+
+def test_merging_counts_more_than_names(tmp_path):
+    array = np.array([0, 1, 2], np.int16).reshape(3, 1, 1)
+    nib.save(nib.Nifti1Image(array, np.eye(4)), tmp_path / "a.nii")
+    names = (("infection", (2,)), ("other", (1,)))
+    with pytest.raises(InputError, match="found 1"):
+        read_labels(tmp_path / "a.nii", BINARY, label_names=names)
+    merged = read_labels(tmp_path / "a.nii", BINARY, label_names=names, merge=[(1, 1), (2, 0)])
+    assert merged.array.ravel().tolist() == [0, 1, 0]
+    for labels in (2, BINARY):
+        assert read_labels(tmp_path / "a.nii", labels, merge=[(2, 1)]).array.ravel().tolist() == [0, 1, 1]

@@ -20,6 +20,8 @@ def grid(shape, spacing_mm):
         ((64, 64, 79), (4.17, 4.17, 3.99)),
         ((8, 8, 1), (0.7, 0.7, 50.0)),
         ((512, 512, 400), (0.05, 0.05, 0.05)),
+        ((1, 1, 1), (1.0, 1.0, 1.0)),
+        ((8192, 8192, 1), (1.0, 1.0, 1.0)),  # a picture
     ],
 )
 def test_grids_of_cts_pass(shape, spacing_mm):
@@ -35,6 +37,8 @@ def test_grids_of_cts_pass(shape, spacing_mm):
         ((128, 128, 64), (20.0, 20.0, 20.0), "at most 1000 x 1000 x 2500 mm .*found 2560 x 2560 x 1280 mm"),
         ((32767, 1, 1), (0.05, 1.0, 1.0), "at most 4096 voxels along an axis, found 32767 x 1 x 1"),
         ((1, 1, 4000), (1.0, 1.0, 1.0), "found 1 x 1 x 4000 mm"),
+        ((1001, 10, 2), (1.0, 1.0, 1.0), "found 1001 x 10 x 2 mm"),
+        ((8192, 8193, 1), (1.0, 1.0, 1.0), "a picture has at most 67108864 pixels, found 8192 x 8193 x 1"),
     ],
 )
 def test_grids_of_no_ct_are_refused(shape, spacing_mm, message):

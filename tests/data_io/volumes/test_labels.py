@@ -107,3 +107,29 @@ def test_a_class_without_a_number_is_nowhere():
 def test_more_classes_than_a_byte_can_number_are_refused():
     with pytest.raises(InputError, match="at most 256 classes, found 257"):
         class_numbers(np.full((1, 1, 1), 256), range(257), "rule", remedy="remedy")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+@pytest.mark.parametrize(
+    ("merge", "expected"),
+    [
+        ([(2, 1), (3, 1)], [0, 1, 1, 1]),
+        ([(1, 0), (3, 2)], [0, 0, 2, 2]),
+        ([(0, 1), (1, 0), (3, 0)], [1, 0, 2, 0]),
+        ([(3, 0), (255, 1)], [0, 1, 2, 0]),
+    ],
+)
+def test_values_are_merged(dtype, merge, expected):
+    array = np.arange(4, dtype=dtype).reshape(2, 2, 1)
+    numbers = class_numbers(array, range(3), "rule", remedy="remedy", merge=merge)
+    assert numbers.dtype == np.uint8
+    assert numbers.ravel().tolist() == expected
+
+
+def test_what_is_not_merged_is_checked():
+    array = np.arange(4).reshape(2, 2, 1)
+    with pytest.raises(InputError, match=r"^rule, found 3; remedy$"):
+        class_numbers(array, range(2), "rule", remedy="remedy", merge=[(2, 1)])
+    for wrong in (2, -1):
+        with pytest.raises(InputError, match=rf"merge gives classes of 0\.\.1, found \[{wrong}\]"):
+            class_numbers(array, range(2), "rule", remedy="remedy", merge=[(2, wrong)])

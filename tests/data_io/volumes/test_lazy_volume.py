@@ -37,6 +37,21 @@ def test_slabs_lie_where_they_say(codes, thickness):
     assert read.array.dtype == np.int16
 
 
+@pytest.mark.parametrize("codes", ["RAS", "LPI", "SLA"])
+def test_channels_are_kept(codes):
+    stored = np.stack([STORED, -STORED], 3)
+    whole = Volume.from_source(stored, affine_of(codes))
+    pieces = [stored[:, :, :2], stored[:, :, 2:]]
+    for scan in (Scan(whole.stored_grid, lambda: iter(pieces)), Scan.from_volume(whole)):
+        put_together = np.zeros((*scan.grid.shape, 2))
+        for place, slab in scan.slabs():
+            put_together[place] = slab
+        np.testing.assert_array_equal(put_together, whole.array)
+        for read in (scan.read(), scan.held().read()):
+            np.testing.assert_array_equal(read.array, whole.array)
+            np.testing.assert_array_equal(read.restore(), stored)
+
+
 @pytest.mark.parametrize("planes", [0, 3, 6])
 @pytest.mark.parametrize("codes", ["RAS", "LPI"])
 def test_too_few_or_too_many_planes_are_refused(codes, planes):
@@ -88,4 +103,5 @@ def test_files_are_read_in_slabs(tmp_path, monkeypatch, name):
 
 def test_a_slab_is_a_slice_or_more():
     assert slab_thickness((512, 512, 300), 2) == 32
+    assert slab_thickness((512, 512, 300, 2), 2) == 16
     assert slab_thickness((100_000, 100_000, 3), 4) == 1

@@ -140,10 +140,38 @@ def test_bad_affine_is_refused(affine):
         Grid((2, 2, 2), affine)
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 4, 2), (4, 0, 4)])
-def test_not_three_axes_is_refused(shape):
-    with pytest.raises(InputError, match="three axes"):
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 4, 2, 1), (4, 0, 4), (4, 4, 4, 0)])
+def test_other_axes_are_refused(shape):
+    with pytest.raises(InputError, match="three axes, or four with channels"):
         Volume.from_source(np.zeros(shape), np.eye(4))
+
+
+@pytest.mark.parametrize(("order", "signs"), ORIENTATIONS)
+def test_channels_stay_last(order, signs):
+    stored = np.arange(2 * 3 * 4 * 2).reshape(2, 3, 4, 2)
+    volume = Volume.from_source(stored, axis_aligned(order, signs))
+    assert volume.grid.shape == volume.array.shape[:3]
+    for channel in range(2):
+        alone = Volume.from_source(stored[..., channel], axis_aligned(order, signs))
+        np.testing.assert_array_equal(volume.array[..., channel], alone.array)
+    np.testing.assert_array_equal(volume.restore(), stored)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 5), (2, 3, 4, 2, 1), (3, 3, 4, 2)])
+def test_an_array_beside_its_grid_is_refused(shape):
+    volume = Volume.from_source(np.zeros((2, 3, 4)), np.eye(4))
+    assert volume.with_array(np.zeros((2, 3, 4, 3))).array.shape == (2, 3, 4, 3)
+    with pytest.raises(InputError, match=r"array \(but for channels\) and grid must have one shape"):
+        volume.with_array(np.zeros(shape))
+
+
+def test_a_mask_is_turned_to_an_image_with_channels_and_the_reverse():
+    image = Volume.from_source(np.zeros((2, 3, 1, 3)), np.diag([-1.0, -1, 1, 1]))
+    mask = Volume.from_source(np.arange(6).reshape(2, 3, 1), np.diag([-1.0, -1, 1, 1]))
+    assert on_grid_of(image, mask, "image and mask").array.shape == (2, 3, 1)
+    assert on_grid_of(mask, image, "mask and image").array.shape == (2, 3, 1, 3)
+    with pytest.raises(InputError, match=r"one shape, found \(3, 2, 1\) and \(2, 3, 1\)"):
+        on_grid_of(Volume.from_source(np.zeros((3, 2, 1, 3)), np.eye(4)), mask, "image and mask")
 
 
 @pytest.mark.parametrize(("order", "signs"), ORIENTATIONS)
