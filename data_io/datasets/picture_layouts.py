@@ -9,12 +9,12 @@ from pathlib import Path
 from pneumoseg.data_io.console import listed
 from pneumoseg.data_io.datasets.found_files import FoundFiles, readable_files, visible
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.pictures import is_picture
 from pneumoseg.data_io.formats.writing import case_name
 
 PICTURES = "pictures"
 """The name of the layout."""
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 IMAGE_FOLDERS = ("images", "image")
 MASKS = "masks"
 """The folder of the masks where no other is named; `mask` counts as well."""
@@ -48,7 +48,7 @@ def stacks(root: Path) -> FoundFiles | None:
     masks: dict[str, list[Path]] = {}
     for path in readable_files(root):
         match = STACK.fullmatch(case_name(path))
-        if match and not _is_picture_name(path):
+        if match and not is_picture(path):
             (images if match[2] else masks).setdefault(match[1], []).append(path)
     return FoundFiles("stacks of slices", images, masks, stacks=True) if images.keys() & masks.keys() else None
 
@@ -59,12 +59,8 @@ def stack_masks(root: Path) -> set[Path]:
     return {path for name, paths in found.masks.items() if name in found.images for path in paths} if found else set()
 
 
-def _is_picture_name(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_SUFFIXES
-
-
 def _by_stem(folder: Path) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
-    for path in filter(_is_picture_name, readable_files(folder)):
+    for path in filter(is_picture, readable_files(folder)):
         files.setdefault(path.stem, []).append(path)
     return files
