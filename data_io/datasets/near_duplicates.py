@@ -76,7 +76,7 @@ def _signature(case: Case) -> tuple[np.ndarray, float]:
     """The ranks of the reduced picture, (1024,), float32, of mean 0 and length 1, and its width to its height."""
     array = case.read_image().array
     axis = int(np.argmin(array.shape[:3]))
-    plane = np.take(array, array.shape[axis] // 2, axis=axis).astype(np.float32)
+    plane = np.moveaxis(array, axis, 0)[array.shape[axis] // 2].astype(np.float32)
     plane = _content(plane.mean(axis=2) if plane.ndim == 3 else plane)
     reduced = Image.fromarray(plane).resize((SIDE, SIDE), Image.Resampling.BOX)
     ranks = rankdata(np.asarray(reduced)) - (SIDE**2 + 1) / 2

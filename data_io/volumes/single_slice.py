@@ -15,8 +15,8 @@ def single_slice(volume: Volume, axis: int, index: int) -> Volume:
     if not 0 <= index < volume.grid.shape[axis]:
         raise IndexError(f"slice {index} of {volume.grid.shape[axis]}")
     stored_axis, stored_index = _in_file(volume, axis, index)
-    # A copy: a view would keep the whole volume in memory as long as the slice.
-    array = np.take(volume.array, [index], axis=axis)
+    # A copy of this part alone: a view would keep the whole volume in memory, and np.take would copy all of it first.
+    array = volume.array[(slice(None),) * axis + (slice(index, index + 1),)].copy()
     return Volume(array, _moved(volume.grid, axis, index), _moved(volume.stored_grid, stored_axis, stored_index))
 
 

@@ -47,6 +47,21 @@ def test_kfold_then_predict_then_evaluate(phantoms, tiny, tmp_path):
     assert "exists already; resume to keep it, or overwrite it (--resume, --overwrite)" in " ".join(output.split())
 
 
+def test_random_slices_are_trained_measured_and_marked(phantoms, tiny, tmp_path):
+    changes = ("data.cases=slices", "patches.shape=[16, 16]", "patches.empty=drop", "augmentation.mirror_axes=[0, 1]")
+    flags = [part for change in (*changes, "training.monitor=validation") for part in ("--set", change)]
+    run = tmp_path / "run"
+    code, output = invoke("kfold", phantoms, "-o", run, *tiny, *flags, "--splits", "slices:0.6,0.2,0.2", "--json")
+    assert code == 0, output
+    scored = pd.read_csv(run / "cv_results.detailed.csv")["case"].unique()
+    assert all(name.rpartition("_")[0] in {f"phantom_00{number}" for number in range(1, 5)} for name in scored)
+    assert "of the fold's training patients" in json.loads((run / "summary.json").read_text())["model choice"]
+    (run / "report.html").unlink()
+    code, output = invoke("report", run, phantoms, "--quiet")
+    assert code == 0, output
+    assert "Random slices: slices of one patient are in training" in (run / "report.html").read_text("utf-8")
+
+
 def _measured_again(phantoms, run, tmp_path):
     """`report` gives the same scores; other tolerances change NSD; other data are refused; trains nothing."""
     before = (run / "cv_results.detailed.csv").read_text()

@@ -5,16 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoseg.data_io.formats import reading
-from pneumoseg.data_io.volumes.volume import Volume
-
 
 @pytest.fixture
-def write_picture(monkeypatch):
+def write_picture():
     """A function that writes an array (height, width) or (height, width, 3) as a picture."""
-    if not reading.is_readable("a.png"):
-        monkeypatch.setattr(reading, "_READERS", dict(reading._READERS))
-        reading.register_reader("picture", lambda path: path.suffix in (".png", ".jpg", ".bmp"), _read)
 
     def write(path, array):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,9 +27,3 @@ def write_nifti():
         return path
 
     return write
-
-
-def _read(path):
-    array = np.asarray(Image.open(path)).swapaxes(0, 1)[:, :, None]
-    grey = Volume.from_source(array.reshape(*array.shape[:3], -1)[..., 0], np.diag([-1.0, -1.0, 1.0, 1.0]))
-    return grey.with_array(array[::-1, ::-1])

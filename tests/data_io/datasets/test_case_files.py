@@ -8,7 +8,7 @@ import pytest
 from pneumoseg.data_io.datasets import case_files
 from pneumoseg.data_io.datasets.case_files import read_channels, read_channels_once, read_labels_once, sha256_once
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats import reading
+from pneumoseg.data_io.formats import nifti
 from pneumoseg.data_io.formats.content_hash import sha256_of
 
 RAMP = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
@@ -18,13 +18,13 @@ RAMP = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
 def decoded(monkeypatch):
     """The files decoded since, in order."""
     files = []
-    read = reading.read_volume
+    opened = nifti.open_nifti
 
-    def counted(path, **options):
+    def counted(path, *options):
         files.append(path.name)
-        return read(path, **options)
+        return opened(path, *options)
 
-    monkeypatch.setattr(reading, "read_volume", counted)
+    monkeypatch.setattr(nifti, "open_nifti", counted)
     for cache in (case_files._channels, case_files._labels, case_files._sha256):
         cache.cache_clear()
     return files

@@ -83,7 +83,7 @@ def test_pairs_are_found_block_by_block(monkeypatch):
     assert pairs == {(0, 2), (1, 4)}
 
 
-def test_real_pictures(real_data, write_picture):
+def test_real_pictures(real_data):
     dataset = with_content_groups(open_dataset(real_data / "sirm100", need_masks=False))
     patient = {case.name: case.patient for case in dataset}
     assert patient["train_10"] == patient["train_43"]
