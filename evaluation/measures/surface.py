@@ -6,6 +6,9 @@ beyond the volume is outside, so a mask that touches the border has a surface th
 to the nearest element of the other surface. Definitions: Nikolov et al., "Clinically Applicable Segmentation of Head
 and Neck Anatomy for Radiotherapy", JMIR 23(7):e26151 (2021), and their software surface-distance.
 
+A volume of one slice is measured in its plane: its masks are taken to go on above and below, so that elements lie on
+the contours and their areas are as the contours' lengths; surface-distance gives the same scores for 2D masks.
+
 The position of an element is accurate to half a voxel: for smooth surfaces 3 voxels apart the mean distance is about
 2.5 voxels, and the area of a ball is 8 % (cubic voxels) to 13 % too large.
 
@@ -59,8 +62,8 @@ def surface_distances(
     """Measures the distances between both surfaces, for all scores.
 
     `reference`, `prediction`: bool (x, y, z) of one shape, axes at right angles; `spacing_mm` along x, y, z.
-    `whole_shape`: shape of the volume that the masks were cropped from, for the diagonal. Raises
-    InputError for other types, shapes and spacings.
+    `whole_shape`: shape of the volume that the masks were cropped from, for the diagonal, and for whether it is one
+    slice. Raises InputError for other types, shapes and spacings.
 
     >>> mask = np.zeros((4, 4, 8), bool)
     >>> mask[..., :4] = True
@@ -76,7 +79,7 @@ def surface_distances(
     order = np.argsort([-abs(stride) for stride in reference.strides], kind="stable")
     masks, spacing = (reference.transpose(order), prediction.transpose(order)), spacing[order]
     box = bounding_box(masks[0] | masks[1])
-    codes = [_neighbourhoods(mask[box]) for mask in masks]
+    codes = [_neighbourhoods(mask[box], _slice_axis(shape[order])) for mask in masks]
     elements = [np.flatnonzero(_on_surface(code)) for code in codes]
     areas = element_areas_mm2(spacing)
     directed = [_distances_mm(codes[1 - one], elements[1 - one], elements[one], spacing, diagonal_mm) for one in (0, 1)]
@@ -215,9 +218,19 @@ def _largest_fan(polygon: list[tuple[int, ...]]) -> np.ndarray:
     return max(fans, key=lambda fan: float(np.linalg.norm(fan, axis=1).sum()))
 
 
-def _neighbourhoods(mask: np.ndarray) -> np.ndarray:
-    """The number of each 2x2x2 neighbourhood (see `element_areas_mm2`), uint8, one more per axis than voxels."""
+def _slice_axis(shape: np.ndarray) -> int | None:
+    """The axis across a volume of one slice; None where there are more, or several such axes: a line has no contour."""
+    single = np.flatnonzero(shape == 1)
+    return int(single[0]) if len(single) == 1 else None
+
+
+def _neighbourhoods(mask: np.ndarray, slice_axis: int | None) -> np.ndarray:
+    """The number of each 2x2x2 neighbourhood (see `element_areas_mm2`), uint8, one more per axis than voxels. Along
+    `slice_axis` the mask goes on beyond the volume, elsewhere it ends there."""
     codes = np.pad(mask, 1).view(np.uint8)
+    if slice_axis is not None:
+        layers = np.moveaxis(codes, slice_axis, 0)
+        layers[:] = layers[1]
     for axis in range(3):
         first, second = np.moveaxis(codes, axis, 0)[:-1], np.moveaxis(codes, axis, 0)[1:]
         codes = np.moveaxis(first | second << np.uint8(1 << axis), 0, axis)

@@ -20,7 +20,7 @@ class Columns:
     `required`: those that every detailed table has, first and in this order, `KEYS` among them; `further`: those after
     them, which a table may lack. `scores`: what is averaged over cases. `text`: columns of text; all others hold
     numbers. `quantities`: numbers that a report lists per case beside the scores. `left_out`: classes that
-    comparisons and box plots leave out.
+    comparisons and box plots leave out. `later`: scores that were added, whose statistics come last in the final table.
 
     Of the scores: `leading` are shown with intervals and compared by default, the first one also case by case and
     class by class; `brief` are the further ones that a terminal shows; `drawn` have box plots; `errors` are 0 or more
@@ -44,6 +44,7 @@ class Columns:
     differences: tuple[str, ...] = ()
     quantities: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
     reference: tuple[str, ...] = ()

@@ -132,6 +132,7 @@ MASK_COLUMNS = Columns(
     differences=DIFFERENCES,
     quantities=(*lesions.LESION_COUNTS, *VOLUMES),
     left_out=("background",),
+    later=("jaccard_distance",),
     text=("status",),
     conditions={"nsd": "nsd_tolerance_mm"},
     reference=("volume_reference_ml",),

@@ -64,7 +64,9 @@ def final_table(detailed: pd.DataFrame, columns: Columns = MASK_COLUMNS) -> pd.D
     """
     parts = [(str(fold), part) for fold, part in detailed.groupby("fold", sort=True)]
     rows = [
-        {"fold": fold, "class": name, "cases": len(members), **_statistics(members, columns.scores)}
+        {"fold": fold, "class": name, "cases": len(members)}
+        | _statistics(members, [score for score in columns.scores if score not in columns.later])
+        | _statistics(members, columns.later)
         for fold, part in [*parts, (ALL_FOLDS, per_case(detailed, columns.scores).reset_index())]
         for name, members in part.groupby("class", sort=False)
     ]

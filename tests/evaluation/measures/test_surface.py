@@ -24,6 +24,9 @@ from pneumoseg.evaluation.measures.surface import (
 CUBIC = (1.0, 1.0, 1.0)
 SHAPES = st.tuples(*[st.integers(1, 6)] * 3)
 PAIRS = SHAPES.flatmap(lambda shape: st.tuples(*[hnp.arrays(bool, shape)] * 2))
+MANY_SLICES = (20, 20, 20)
+"""Of the volume that a pair, perhaps of one slice, lies in: by itself that would be measured in its plane."""
+
 SPACINGS = st.tuples(*[st.sampled_from([0.5, 0.7, 1.0, 2.5])] * 3)
 
 
@@ -217,7 +220,7 @@ def test_equals_the_reference_software(seed, spacing, areas, scores):
 @given(pair=PAIRS, spacing=SPACINGS)
 def test_distances_are_those_to_the_nearest_element(pair, spacing):
     assume(pair[0].any() and pair[1].any())
-    surfaces = surface_distances(*pair, spacing)
+    surfaces = surface_distances(*pair, spacing, whole_shape=MANY_SLICES)
     points = []
     for filled in pair:
         room = np.pad(filled, 1)
@@ -239,8 +242,8 @@ def test_distances_are_those_to_the_nearest_element(pair, spacing):
 def test_scores_do_not_depend_on_how_the_volume_lies(pair, spacing, order, flips, room):
     """Exchanged, moved, mirrored, turned: the same scores (the diagonal, for an empty mask, is that of the volume)."""
     assume(pair[0].any() and pair[1].any())
-    expected = pytest.approx(all_scores(surface_distances(*pair, spacing)), abs=1e-5, rel=1e-5)
-    assert all_scores(surface_distances(pair[1], pair[0], spacing)) == expected
+    expected = pytest.approx(all_scores(surface_distances(*pair, spacing, whole_shape=MANY_SLICES)), abs=1e-5, rel=1e-5)
+    assert all_scores(surface_distances(pair[1], pair[0], spacing, whole_shape=MANY_SLICES)) == expected
     moved = [
         np.pad(
             filled.transpose(order)[tuple(slice(None, None, flip) for flip in flips)], ((room, 1), (2, 0), (0, room))
@@ -248,8 +251,9 @@ def test_scores_do_not_depend_on_how_the_volume_lies(pair, spacing, order, flips
         for filled in pair
     ]
     turned = tuple(spacing[axis] for axis in order)
-    assert all_scores(surface_distances(*moved, turned)) == expected
-    assert all_scores(surface_distances(np.asfortranarray(moved[0]), moved[1], turned)) == expected
+    assert all_scores(surface_distances(*moved, turned, whole_shape=MANY_SLICES)) == expected
+    in_other_order = surface_distances(np.asfortranarray(moved[0]), moved[1], turned, whole_shape=MANY_SLICES)
+    assert all_scores(in_other_order) == expected
 
 
 @settings(max_examples=60, deadline=None)
@@ -288,3 +292,20 @@ def test_an_impossible_spacing_is_refused(spacing):
 def test_an_impossible_tolerance_is_refused(tolerance):
     with pytest.raises(InputError, match="0 mm or more"):
         surface_dice(flat(0, 0), tolerance)
+
+
+def test_a_square_in_one_slice_has_a_contour_and_no_faces():
+    square = np.zeros((60, 60, 1), bool)
+    square[10:40, 10:40] = True
+    found = surface_distances(square, np.roll(square, 5, axis=0), (1.0, 1.0, 2.0))
+    # Two of the four sides are 5 mm apart, the others lie over each other but for their ends.
+    assert hausdorff_mm(found, 95) == 5
+    assert surface_dice(found, 1.0) == pytest.approx(0.45, abs=0.05)
+    length_mm = found.reference_areas_mm2.sum() / (2 * 2.0)  # two layers of elements, each a wall 2 mm high
+    assert length_mm == pytest.approx(4 * 29 + 4 * np.sqrt(0.5))
+
+
+def test_a_mask_that_fills_a_picture_or_a_line_has_a_surface():
+    for shape in ((3, 4, 1), (1, 4, 1), (1, 1, 1)):
+        full = np.ones(shape, bool)
+        assert surface_dice(surface_distances(full, full, (1.0, 1.0, 1.0)), 1.0) == 1

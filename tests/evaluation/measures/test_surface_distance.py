@@ -140,3 +140,20 @@ def test_empty_corners_of_the_volume_change_no_score_but_specificity_and_diagona
     gone = np.where(wide[1] == 3, 0, wide[1])
     diagonal = float(np.linalg.norm(np.array(wide[0].shape) * (1, 2, 3)))
     assert scored(wide[0], gone)["infection"]["hd95_mm"] == pytest.approx(diagonal)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("seed", range(6))
+def test_one_slice_is_measured_in_its_plane(axis, seed):
+    random = np.random.default_rng(seed)
+    reference = ndimage.gaussian_filter(random.random((30, 40)), 3 - seed / 3) > 0.5
+    prediction = ndimage.gaussian_filter(random.random((30, 40)), 2) > 0.49
+    spacing_mm = tuple(random.uniform(0.5, 2, 2))
+    theirs = surface_distance.compute_surface_distances(reference, prediction, spacing_mm)
+    in_space = (*spacing_mm[:axis], 5.0, *spacing_mm[axis:])
+    ours = surface.surface_distances(np.expand_dims(reference, axis), np.expand_dims(prediction, axis), in_space)
+    for percent in (95, 100):
+        expected = surface_distance.compute_robust_hausdorff(theirs, percent)
+        assert surface.hausdorff_mm(ours, percent) == pytest.approx(expected, abs=1e-4)
+    expected = surface_distance.compute_surface_dice_at_tolerance(theirs, 1.0)
+    assert surface.surface_dice(ours, 1.0) == pytest.approx(expected, abs=1e-5)
