@@ -117,7 +117,7 @@ def test_a_model_that_cannot_predict_as_the_first_is_set_is_refused(make_model):
     first = make_model("first.keras", "prediction.mirror_axes=[2]")
     flat = make_model("flat.keras", "patches.shape=[8, 8]")
     with pytest.raises(
-        InputError, match=r"flat\.keras, which .*first\.keras \(changed settings .*different axes of a 2D"
+        InputError, match=r"flat\.keras, which .*first\.keras \(changed settings .*different ones of the network"
     ):
         open_predictor([first, flat], engine="keras")
     changed = open_predictor([first, flat], changes=["prediction.mirror_axes=[1]"], engine="keras")
