@@ -33,7 +33,7 @@ SLICES = "slices"
 SPLIT_NAMES = "kfold, published, hold-out:0.2, leave-one-out, slices:0.7,0.2,0.1 or a file.json"
 SHARES_TOLERANCE = 1e-3
 
-RANDOM_SLICES = "Random slices: slices of one patient are in training and in test; scores are optimistic."
+RANDOM_SLICES = "Random slices: slices of one patient may be in training and in test; then scores are optimistic."
 """What a report says of a run with such splits."""
 
 
