@@ -11,6 +11,7 @@ from pneumoseg.data_io.datasets.dataset import named
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import write_label_nifti
+from pneumoseg.data_io.formats.probability_levels import read_levels, write_levels
 from pneumoseg.data_io.formats.reading import read_labels
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
@@ -23,6 +24,10 @@ from pneumoseg.evaluation.scoring import files
 from pneumoseg.evaluation.scoring.case_scores import CaseScores, check_tolerances, score_case
 from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 from pneumoseg.evaluation.scoring.pooled import POOLED
+from pneumoseg.evaluation.scoring.probability_histograms import HISTOGRAMS
+from pneumoseg.pipeline.methods.protocol import RankedMask
+
+MASK_SUFFIX = ".nii.gz"
 
 
 @dataclass(frozen=True)
@@ -33,43 +38,52 @@ class MaskTask(Task):
     labels: LabelTable = field()
     tolerances_mm: Mapping[str, float] | None = None
     columns = MASK_COLUMNS
-    further_files = (files.LESIONS, files.CONFUSION, POOLED)
+    further_files = (files.LESIONS, files.CONFUSION, POOLED, HISTOGRAMS)
 
     def __post_init__(self):
         check_tolerances(self.tolerances_mm, self.labels)
 
     def file_name(self, case: str) -> str:
         """NIfTI."""
-        return f"{case}.nii.gz"
+        return f"{case}{MASK_SUFFIX}"
 
-    def write(self, path: Path, prediction: Volume) -> None:
-        """Writes a mask with the names of its classes."""
-        write_label_nifti(path, prediction, self.labels)
+    def write(self, path: Path, prediction: Volume | RankedMask) -> None:
+        """Writes a mask with the names of its classes; first the levels of a RankedMask, to CASE.probabilities.npz
+        beside it."""
+        if isinstance(prediction, RankedMask):
+            write_levels(_levels_beside(path), prediction.levels)
+        write_label_nifti(path, _mask_of(prediction), self.labels)
 
-    def read(self, path: Path, case: LoadedCase) -> Volume:
-        """The mask on the reference's grid. Raises InputError where it lies elsewhere or has other labels."""
-        reference = case.reference
+    def read(self, path: Path, case: LoadedCase) -> Volume | RankedMask:
+        """The mask on the reference's grid, with the levels where these lie beside it. Raises InputError where it lies
+        elsewhere or has other labels, and for levels of another shape."""
+        reference, places = case.reference, "reference and prediction"
         with named(case.name):
             prediction = read_labels(path, self.labels, grid=case.case.grid)
-            return on_grid_of(reference, prediction, "reference and prediction")
+            mask = on_grid_of(reference, prediction, places)
+            if not _levels_beside(path).is_file():
+                return mask
+            levels = read_levels(_levels_beside(path), (*prediction.array.shape, len(self.labels)))
+            return RankedMask(mask, on_grid_of(reference, prediction.with_array(levels), places).array)
 
-    def score(self, fold: int, case: CaseVolumes, prediction: Volume) -> CaseScores:
-        """Rows per class, lesions and confusion: `case_scores.score_case`."""
+    def score(self, fold: int, case: CaseVolumes, prediction: Volume | RankedMask) -> CaseScores:
+        """Rows per class, lesions, confusion and histograms of probabilities: `case_scores.score_case`."""
         return score_case(
             case.name,
             fold,
             case.reference,
-            prediction=prediction,
+            prediction=_mask_of(prediction),
             labels=self.labels,
             tolerances_mm=self.tolerances_mm,
             probabilities=self.probabilities(case),
+            levels=prediction.levels if isinstance(prediction, RankedMask) else None,
         )
 
     def probabilities(self, case: CaseVolumes) -> Mapping[str, Volume] | None:
-        """Probability maps of the classes, for the AUC; there are none here."""
+        """Probability maps of the classes, for the AUC; there are none here, where levels may lie beside the mask."""
         return None
 
-    def draw(self, folder: Path, case: CaseVolumes, prediction: Volume, *, title: str) -> None:
+    def draw(self, folder: Path, case: CaseVolumes, prediction: Volume | RankedMask, *, title: str) -> None:
         """The worst slices, a scroll and a film strip: `case_pictures.draw_case`."""
         if case.image is not None:
             draw_case(
@@ -77,13 +91,14 @@ class MaskTask(Task):
                 case.name,
                 case.image,
                 reference=case.reference,
-                prediction=prediction,
+                prediction=_mask_of(prediction),
                 labels=self.labels,
                 title=title,
             )
 
     def write_further(self, folder: Path, scored: Sequence[Any]) -> None:
-        """Writes lesions.csv, confusion.csv and pooled.csv of `scored`, each a CaseScores."""
+        """Writes lesions.csv, confusion.csv, pooled.csv and, of RankedMasks, probability_histograms.csv of `scored`,
+        each a CaseScores."""
         files.write_counts(folder, scored, self.labels)
 
     def merge_further(self, folders: Sequence[Path], target: Path) -> None:
@@ -116,3 +131,11 @@ class MaskTask(Task):
     def case_pictures(self, detailed: pd.DataFrame, folders: Mapping[tuple[int, str], Path]) -> CasePictures:
         """The sheet of each case, and film strips of the worst and the best."""
         return CasePictures(case_sheets(detailed, folders), extreme_cases(detailed, folders))
+
+
+def _mask_of(prediction: Volume | RankedMask) -> Volume:
+    return prediction.mask if isinstance(prediction, RankedMask) else prediction
+
+
+def _levels_beside(mask: Path) -> Path:
+    return mask.with_name(f"{mask.name.removesuffix(MASK_SUFFIX)}.probabilities.npz")

@@ -29,6 +29,27 @@ def roc_auc(reference: np.ndarray, scores: np.ndarray) -> float:
     return auc_of_histograms(inside, np.bincount(place, minlength=len(values)) - inside)
 
 
+def level_histograms(reference: np.ndarray, levels: np.ndarray, count: int) -> np.ndarray:
+    """Histograms of the levels that voxels have by class: uint32 (classes, 2, count), of each class the voxels inside
+    the reference and those outside, as `auc_of_histograms` takes them.
+
+    `reference`: class numbers (x, y, z); `levels`: unsigned whole numbers below `count`, (x, y, z, classes), the higher
+    the more probable. Raises InputError for different shapes.
+
+    >>> level_histograms(np.array([[[0, 1]]]), np.array([[[[3, 0], [1, 2]]]], np.uint16), 4)[1].tolist()
+    [[0, 0, 1, 0], [1, 0, 0, 0]]
+    """
+    if reference.shape != levels.shape[:-1]:
+        raise InputError(f"reference and levels need one shape, found {reference.shape} and {levels.shape[:-1]}")
+    histograms = np.zeros((levels.shape[-1], 2, count), np.uint32)
+    for index in range(reference.shape[-1]):  # slice by slice: the 8-byte indices of a whole CT would take a gigabyte
+        plane = reference[..., index].ravel()
+        for label in range(len(histograms)):
+            places = levels[..., index, label].ravel().astype(np.intp) + count * (plane != label)
+            histograms[label] += np.bincount(places, minlength=2 * count).reshape(2, count).astype(np.uint32)
+    return histograms
+
+
 def auc_of_histograms(positives: np.ndarray, negatives: np.ndarray) -> float:
     """The area under the ROC curve from histograms: by the trapezoidal rule, so that voxels of one bin are ties.
 

@@ -10,7 +10,7 @@ from pneumoseg.evaluation.measures.overlap import OVERLAP_SCORES
 from pneumoseg.evaluation.report import html
 from pneumoseg.evaluation.report.html_tables import fold_table, has_statistics, mean_cell, pooled, result_table
 from pneumoseg.evaluation.scoring.mask_columns import DIFFERENCES, TITLES, lungs_definition
-from pneumoseg.evaluation.scoring.pooled import POOLED, POOLED_SCORES, read_pooled
+from pneumoseg.evaluation.scoring.pooled import AUC, POOLED, POOLED_SCORES, read_pooled
 from pneumoseg.evaluation.scoring.tables import ALL_FOLDS, decimals, per_case
 
 POOLED_MEANING = (
@@ -74,11 +74,12 @@ def pooled_sections(folder: Path) -> dict[str, list[str]]:
     if not (folder / POOLED).is_file():
         return {}
     table = read_pooled(folder / POOLED)
+    scores = [*POOLED_SCORES, *([AUC] if AUC in table else [])]
     rows = [
-        [row["class"], *(decimals(row[score]) for score in POOLED_SCORES)]
+        [row["class"], *(decimals(row[score]) for score in scores)]
         for row in table[table["fold"] == ALL_FOLDS].to_dict("records")
     ]
-    header = ["class", *(TITLES[score] for score in POOLED_SCORES)]
+    header = ["class", *(TITLES[score] for score in scores)]
     caption = "One number per class from the sum of all confusion matrices; a case counts each time that it was tested."
     return {"Pooled over all pixels": [html.paragraph(POOLED_MEANING), html.table(caption, header, rows)]}
 

@@ -9,6 +9,7 @@ import numpy as np
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.datasets.dataset import named
 from pneumoseg.data_io.errors import InputError, nearest
+from pneumoseg.data_io.formats.probability_levels import LEVELS
 from pneumoseg.data_io.volumes.bounding_box import bounding_box
 from pneumoseg.data_io.volumes.grid_limits import ORTHOGONAL_COSINE
 from pneumoseg.data_io.volumes.labels import LabelTable
@@ -16,6 +17,7 @@ from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
 from pneumoseg.evaluation.measures import lesions, overlap, ranking, surface
 from pneumoseg.evaluation.measures.overlap import MaskCounts
 from pneumoseg.evaluation.scoring.mask_columns import COLUMNS, LESIONS, default_groups
+from pneumoseg.evaluation.scoring.probability_histograms import class_areas
 
 
 def check_tolerances(tolerances_mm: Mapping[str, float] | None, labels: LabelTable) -> None:
@@ -29,11 +31,13 @@ def check_tolerances(tolerances_mm: Mapping[str, float] | None, labels: LabelTab
 @dataclass(frozen=True, eq=False)
 class CaseScores:
     """`rows`: of the score table, keys COLUMNS; `lesions`: one row per piece, keys `lesions.COLUMNS`; `confusion`:
-    voxels by reference and predicted class, int64 (classes, classes)."""
+    voxels by reference and predicted class, int64 (classes, classes); `histograms`: of the levels of the probabilities,
+    uint32 (classes, 2, LEVELS) as of `ranking.level_histograms`, where these were given."""
 
     rows: list[dict]
     lesions: list[dict]
     confusion: np.ndarray
+    histograms: np.ndarray | None = None
 
 
 def score_case(
@@ -45,15 +49,17 @@ def score_case(
     labels: LabelTable,
     tolerances_mm: Mapping[str, float] | None = None,
     probabilities: Mapping[str, Volume] | None = None,
+    levels: np.ndarray | None = None,
 ) -> CaseScores:
     """Scores one prediction: a row per class of `labels`, then one per group of `default_groups`.
 
     `reference`, `prediction`: uint8 class numbers in one place. `tolerances_mm`: of the surface Dice, by class or
     group, on top of `surface.TOLERANCES_MM`; a class without has no surface Dice. `probabilities`: by class, on the
-    same grid, for the AUC. Pieces are counted of the LESIONS. Undefined scores are NaN (see `measures.overlap`,
-    `measures.surface`, `measures.lesions`). Sheared grids, whose millimetres are not right, are warned of. Raises
-    InputError where the volumes lie on different grids, hold labels outside the table, or where a class has the name
-    of a group.
+    same grid, for the AUC; or `levels` of those of all classes, uint16 (x, y, z, classes) in the order of the
+    reference's voxels (see `formats.probability_levels`). Pieces are counted of the LESIONS. Undefined scores are NaN
+    (see `measures.overlap`, `measures.surface`, `measures.lesions`). Sheared grids, whose millimetres are not right,
+    are warned of. Raises InputError where the volumes lie on different grids, hold labels outside the table, or where a
+    class has the name of a group.
     """
     with named(case):
         prediction = on_grid_of(reference, prediction, "reference and prediction")
@@ -73,6 +79,8 @@ def score_case(
     with named(case):
         matrix = overlap.confusion(reference.array, prediction.array, len(labels))
         masks = {name: overlap.mask_counts(matrix, group) for name, group in members.items()}
+    histograms = None if levels is None else ranking.level_histograms(reference.array, levels, LEVELS)
+    areas = {} if histograms is None else class_areas(histograms, labels.names)
     # Everything from here on happens where there is anything but background.
     box = bounding_box((reference.array != 0) | (prediction.array != 0))
     affine = reference.grid.affine.copy()
@@ -89,6 +97,7 @@ def score_case(
             **_volumes(counts, reference.grid.voxel_volume_ml),
             "status": counts.status,
             "nsd_tolerance_mm": tolerance_mm,
+            "auc": areas.get(name, float("nan")),
         }
         if 0 not in members[name]:
             one, other = (_mask(volume.array[box], members[name]) for volume in (reference, prediction))
@@ -106,7 +115,7 @@ def score_case(
                 chances = on_grid_of(reference, probabilities[name], f"reference and probability of {name}")
             row["auc"] = ranking.roc_auc(_mask(reference.array, members[name]), chances.array)
         rows.append(row)
-    return CaseScores(rows, lesion_rows, matrix)
+    return CaseScores(rows, lesion_rows, matrix, histograms)
 
 
 def _mask(labels: np.ndarray, members: tuple[int, ...]) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""The tables that scored masks leave beside their scores: lesions.csv, confusion.csv and pooled.csv."""
+"""The tables that scored masks leave beside their scores: lesions.csv, confusion.csv and pooled.csv, and where there
+are probabilities probability_histograms.csv."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.evaluation.measures import lesions
 from pneumoseg.evaluation.scoring.case_scores import CaseScores
 from pneumoseg.evaluation.scoring.pooled import write_pooled
+from pneumoseg.evaluation.scoring.probability_histograms import HISTOGRAMS, read_histograms, write_histograms
 
 """The table of scores, of every kind of prediction; written last, it says that all is there."""
 
@@ -24,18 +26,26 @@ def write_counts(folder: Path, scored: Sequence[CaseScores], labels: LabelTable)
     """Writes lesions.csv, confusion.csv and pooled.csv.
 
     lesions.csv has one row per connected piece; confusion.csv has voxels, summed over the cases, a row per reference
-    class and a column per predicted class; pooled.csv the scores that these counts give (`pooled.pooled_table`).
+    class and a column per predicted class; pooled.csv the scores that these counts give (`pooled.pooled_table`). Where
+    all cases have histograms of probabilities, their sum is probability_histograms.csv.
     """
     pieces = pd.DataFrame([row for one in scored for row in one.lesions], columns=list(lesions.COLUMNS))
-    by_fold: dict[int, list[np.ndarray]] = {}
+    matrices: dict[int, np.ndarray] = {}
+    histograms: dict[int, np.ndarray] = {}
     for one in scored:
-        by_fold.setdefault(one.rows[0]["fold"], []).append(one.confusion)
+        fold = one.rows[0]["fold"]
+        matrices[fold] = matrices.get(fold, 0) + one.confusion
+        if one.histograms is not None:
+            histograms[fold] = histograms.get(fold, 0) + one.histograms.astype(np.int64)
+    if any(one.histograms is None for one in scored):
+        histograms = {}  # of some cases alone they would be compared with scores of all
     write_table(pieces, folder / LESIONS)
-    _write_matrices(folder, {fold: np.sum(parts, axis=0) for fold, parts in by_fold.items()}, labels.names)
+    _write_sums(folder, matrices, histograms, labels.names)
 
 
 def merge_counts(folders: Sequence[Path], target: Path) -> None:
-    """Writes `target`/lesions.csv, all rows of the folders', `target`/confusion.csv, their sum, and pooled.csv.
+    """Writes `target`/lesions.csv, all rows of the folders', `target`/confusion.csv, their sum, and pooled.csv; also
+    probability_histograms.csv, the sum, where all folders have that.
 
     `folders`: of the folds 0, 1, 2 and so on, in this order.
 
@@ -49,7 +59,10 @@ def merge_counts(folders: Sequence[Path], target: Path) -> None:
     for folder, (_, names) in zip(folders, matrices, strict=True):
         if names != matrices[0][1]:
             raise InputError(f"{folder / CONFUSION}: the classes of {folders[0] / CONFUSION} are needed, found {names}")
-    _write_matrices(target, {fold: matrix for fold, (matrix, _) in enumerate(matrices)}, matrices[0][1])
+    names, histograms = matrices[0][1], {}
+    if all((folder / HISTOGRAMS).is_file() for folder in folders):
+        histograms = {fold: read_histograms(folder / HISTOGRAMS, names) for fold, folder in enumerate(folders)}
+    _write_sums(target, {fold: matrix for fold, (matrix, _) in enumerate(matrices)}, histograms, names)
 
 
 def read_confusion(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -83,10 +96,16 @@ def _read_lesions(path: Path) -> pd.DataFrame:
     return table
 
 
-def _write_matrices(folder: Path, matrices: Mapping[int, np.ndarray], names: Sequence[str]) -> None:
-    """Writes the sum of the folds' matrices, and the pooled scores."""
+def _write_sums(
+    folder: Path, matrices: Mapping[int, np.ndarray], histograms: Mapping[int, np.ndarray], names: Sequence[str]
+) -> None:
+    """Writes the sums of the folds' matrices and histograms, and the pooled scores."""
     write_table(_labelled(np.sum(list(matrices.values()), axis=0), names), folder / CONFUSION)
-    write_pooled(folder, matrices, names)
+    if histograms:
+        write_histograms(folder, np.sum(list(histograms.values()), axis=0), names)
+    else:
+        (folder / HISTOGRAMS).unlink(missing_ok=True)  # of an earlier scoring
+    write_pooled(folder, matrices, names, histograms=histograms)
 
 
 def _labelled(counts: np.ndarray, names: Sequence[str]) -> pd.DataFrame:

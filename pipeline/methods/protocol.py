@@ -1,13 +1,26 @@
 """What an experiment needs of a method: it is fitted to some cases and predicts others."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.models.model_file import TrainedModel
 from pneumoseg.pipeline.settings.schema import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class RankedMask:
+    """A mask with what its AUC needs: `levels` of the probabilities of each class, uint16 (x, y, z, classes), on the
+    mask's grid; see `formats.probability_levels`. A method that predicts masks may give these or the masks alone."""
+
+    mask: Volume
+    levels: np.ndarray
 
 
 class Method(Protocol):

@@ -12,9 +12,10 @@ from pneumoseg.data_io.console import listed, log, track
 from pneumoseg.data_io.datasets.dataset import Case, Dataset
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.probability_levels import probability_levels
 from pneumoseg.data_io.storage.cache import cache_folder
 from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.pipeline.methods.protocol import ConfiguredSegmentation
+from pneumoseg.pipeline.methods.protocol import ConfiguredSegmentation, RankedMask
 from pneumoseg.pipeline.models.model_file import TrainedModel, load_model, save_model
 from pneumoseg.pipeline.networks.registry import NETWORKS
 from pneumoseg.pipeline.prediction import sliding_window
@@ -88,9 +89,9 @@ class Segmenter(ConfiguredSegmentation):
         shutil.rmtree(folder / loop.STATE_FOLDER, ignore_errors=True)
         return trained
 
-    def predict(self, model: TrainedModel, case: LoadedCase) -> Volume:
-        """Class numbers on the grid of the case's image."""
-        return predict(model, case.image)
+    def predict(self, model: TrainedModel, case: LoadedCase) -> Volume | RankedMask:
+        """Class numbers on the grid of the case's image; with `evaluation.auc` also the levels of the probabilities."""
+        return (predict_ranked if self.settings.evaluation.auc else predict)(model, case.image)
 
     def prepare(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:
         """The cases preprocessed and memory-mapped, with their warnings logged once; quick the second time.
@@ -149,3 +150,15 @@ def check_names(settings: Settings) -> None:
 def predict(model: TrainedModel, image: Volume) -> Volume:
     """Segments one CT volume (HU) on its own grid with a trained model."""
     return sliding_window.predict_volume(image, keras_network(model.network), with_fitting_batch(model.settings))
+
+
+def predict_ranked(model: TrainedModel, image: Volume) -> RankedMask:
+    """As `predict`, with the levels of the probabilities, before the mask is postprocessed."""
+    # The order of the planes as they come: of the axes the last one first.
+    levels = np.empty((*image.grid.shape, len(model.settings.labels.names)), np.uint16, order="F")
+
+    def keep(start: int, planes: np.ndarray) -> None:
+        levels[:, :, start : start + planes.shape[1]] = probability_levels(planes).transpose(3, 2, 1, 0)
+
+    network, settings = keras_network(model.network), with_fitting_batch(model.settings)
+    return RankedMask(sliding_window.predict_volume(image, network, settings, sink=keep), levels)

@@ -89,11 +89,11 @@ class Segmentation:
     postprocess_s: float
 
 
-def predict_volume(image: Volume | Scan, network: Network, settings: Settings) -> Volume:
-    """Segments a CT (HU): uint8 class numbers on its own grid."""
+def predict_volume(image: Volume | Scan, network: Network, settings: Settings, *, sink: Sink | None = None) -> Volume:
+    """Segments a CT (HU): uint8 class numbers on its own grid. `sink`: as of `segment`."""
     scan = image if isinstance(image, Scan) else Scan.from_volume(image)
     prepared = Preprocessor(settings.preprocessing).apply(scan)
-    return segment([PreparedMember(prepared, network, settings)], scan).mask
+    return segment([PreparedMember(prepared, network, settings)], scan, sink=sink).mask
 
 
 def segment(members: Sequence[PreparedMember], scan: Scan, *, sink: Sink | None = None) -> Segmentation:

@@ -54,10 +54,13 @@ class EvaluationSettings(Group):
     `folds` and `stratify_by_source` (cases of each source spread over all folds, where there are enough) are for
     "kfold"; patients are never split, except by "slices". `groups`: "content" also keeps pictures together that look
     alike. `tolerances_mm`: tolerances of the surface Dice by class, such as [[infection,
-    2]]; by default lungs 1 mm, infection 3 mm."""
+    2]]; by default lungs 1 mm, infection 3 mm. `auc`: the area under the ROC curve of each class's probability over all
+    voxels, per case and pooled; on volumes it costs time, and memory and disk space of 2 bytes per voxel and class.
+    """
 
     splits: Annotated[str, Field(max_length=4096)] = "kfold"
     folds: Annotated[int, Field(ge=2, le=10_000)] = 5
     stratify_by_source: bool = True
     groups: Literal["patient", "content"] = "patient"
     tolerances_mm: Annotated[tuple[tuple[Name, NotNegative], ...], Field(max_length=256)] = ()
+    auc: bool = False

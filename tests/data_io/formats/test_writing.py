@@ -48,7 +48,9 @@ def test_slicer(tmp_path, labels):
 @pytest.mark.parametrize("name", ["case.nrrd", "case.mha", "case.jpg", "case"])
 def test_other_names_are_refused_and_the_formats_listed(tmp_path, labels, name):
     assert not is_label_file(name)
-    with pytest.raises(InputError, match=rf"{name}: a mask is written as \.nii, \.nii\.gz, \.npy, \.png, \.seg\.nrrd; "):
+    with pytest.raises(
+        InputError, match=rf"{name}: a mask is written as \.nii, \.nii\.gz, \.npy, \.png, \.seg\.nrrd; "
+    ):
         write_labels(tmp_path / name, labels, LUNG_LABELS)
     assert not list(tmp_path.iterdir())
 

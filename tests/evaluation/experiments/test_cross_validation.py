@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import write_label_nifti
+from pneumoseg.data_io.formats.probability_levels import probability_levels
 from pneumoseg.data_io.formats.reading import read_volume
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
@@ -20,6 +22,8 @@ from pneumoseg.evaluation.report.mask_figures import case_sheets, extreme_cases
 from pneumoseg.evaluation.runs.run_folder import RunFolder, open_finished
 from pneumoseg.evaluation.runs.splits import Split, k_fold, to_json
 from pneumoseg.evaluation.scoring.mask_columns import COLUMNS
+from pneumoseg.evaluation.scoring.pooled import read_pooled
+from pneumoseg.pipeline.methods.protocol import RankedMask
 from pneumoseg.pipeline.models.model_file import TrainedModel
 from pneumoseg.pipeline.settings.loading import load_settings
 from tests.evaluation.threshold import FILES, Threshold, run
@@ -217,3 +221,55 @@ def test_a_case_tested_twice_has_both_its_pictures(dataset, tmp_path):
     ]
     assert [path.parent.parent.name for _, path in case_sheets(results.detailed, folders)] == ["fold_0", "fold_1"]
     assert (tmp_path / "run" / "report.html").read_text().count("data-film=") == 2
+
+
+class Ranks(Threshold):
+    """Right masks, and probabilities that are drawn at random."""
+
+    def predict(self, model, case):
+        mask = super().predict(model, case)
+        return RankedMask(mask, probability_levels(drawn(case.name)))
+
+
+def drawn(case: str) -> np.ndarray:
+    chances = np.random.default_rng(ord(case)).random((8, 8, 4, 4), np.float32)
+    return chances / chances.sum(axis=-1, keepdims=True)
+
+
+def test_a_method_that_gives_probabilities_has_the_auc(dataset, tmp_path, without_case_pictures, monkeypatch):
+    """Also of folds that were interrupted: their finished predictions are kept with the probabilities."""
+    predict, calls = Ranks.predict, []
+
+    def dies(self, model, case):
+        calls.append(case.name)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return predict(self, model, case)
+
+    monkeypatch.setattr(Ranks, "predict", dies)
+    splits, output = k_fold(dataset, 3, seed=0), tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(dataset, splits, Ranks(), output=output)
+    results = cross_validate(dataset, splits, Ranks(), output=output, resume=True)
+    assert len(calls) == 2 + 5
+    truth = {case: dataset.case(case).read_mask(4).array for case in "abcdef"}
+    areas = results.detailed.set_index(["case", "class"])["auc"]
+    for case, labels in truth.items():
+        expected = roc_auc_score(labels.ravel() == 3, drawn(case)[..., 3].ravel())
+        assert areas[case, "infection"] == pytest.approx(expected, abs=1e-3)
+    pooled = read_pooled(output / "pooled.csv").set_index(["fold", "class"])["auc"]
+    labels, chances = (np.concatenate([part[case].ravel() for case in "abcdef"]) for part in (
+        truth, {case: drawn(case)[..., 3] for case in "abcdef"}))  # fmt: skip
+    assert pooled["all", "infection"] == pytest.approx(roc_auc_score(labels == 3, chances), abs=1e-3)
+    assert "AUC" in (output / "report.html").read_text(encoding="utf-8")
+    before = {name: (output / name).read_text() for name in ("pooled.csv", "cv_results.detailed.csv")}
+    score_again(RunFolder(output), dataset, splits, task=MaskTask(LUNG_LABELS), model_choice="none")
+    assert {name: (output / name).read_text() for name in before} == before
+    cross_validate(dataset, splits, Ranks(), output=output, overwrite=True)
+
+
+def test_without_probabilities_there_are_no_further_files_or_columns(dataset, tmp_path, without_case_pictures):
+    output = run(dataset, tmp_path / "run").run.root
+    assert not list(output.rglob("*.npz"))
+    assert not list(output.rglob("probability_histograms.csv"))
+    assert "auc" not in read_pooled(output / "pooled.csv")

@@ -3,9 +3,11 @@ import pytest
 
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.probability_levels import LEVELS, probability_levels
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.evaluation.experiments.mask_task import MaskTask
 from pneumoseg.evaluation.scoring.tables import detailed_table
+from pneumoseg.pipeline.methods.protocol import RankedMask
 
 
 def test_a_mask_is_written_read_back_and_scored(dataset, tmp_path):
@@ -46,3 +48,28 @@ def test_a_tolerance_belongs_to_a_class():
 def test_a_task_of_masks_has_labels():
     with pytest.raises(TypeError, match="labels"):
         MaskTask()
+
+
+def ranked(reference) -> RankedMask:
+    """The reference itself as a certain prediction."""
+    return RankedMask(reference, probability_levels(np.eye(4, dtype=np.float32)[reference.array]))
+
+
+def test_probabilities_lie_beside_the_mask_and_give_the_auc(dataset, tmp_path):
+    task, case = MaskTask(LUNG_LABELS), LoadedCase(dataset.case("a"), LUNG_LABELS)
+    given = ranked(case.reference)
+    task.write(tmp_path / "a.nii.gz", given)
+    assert sorted(path.name for path in tmp_path.glob("a.*")) == ["a.nii.gz", "a.probabilities.npz"]
+    found = task.read(tmp_path / "a.nii.gz", case)
+    np.testing.assert_array_equal(found.mask.array, given.mask.array)
+    np.testing.assert_array_equal(found.levels, given.levels)
+    scores = task.score(0, case, found)
+    assert {row["auc"] for row in scores.rows if row["class"] != "lungs"} == {1.0}
+    assert scores.histograms.sum() == 4 * case.reference.array.size
+
+
+def test_probabilities_of_another_shape_are_refused_by_their_case(dataset, tmp_path):
+    task, case = MaskTask(LUNG_LABELS), LoadedCase(dataset.case("a"), LUNG_LABELS)
+    task.write(tmp_path / "a.nii.gz", RankedMask(case.reference, np.full((2, 2, 2, 4), LEVELS - 1, np.uint16)))
+    with pytest.raises(InputError, match=r"case a: .*a\.probabilities\.npz: .*found uint16 of \[2, 2, 2, 4\]"):
+        task.read(tmp_path / "a.nii.gz", case)

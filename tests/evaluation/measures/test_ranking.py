@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.evaluation.measures.ranking import auc_of_histograms, roc_auc
+from pneumoseg.evaluation.measures.ranking import auc_of_histograms, level_histograms, roc_auc
 
 
 @pytest.mark.parametrize("steps", [3, 255, None])
@@ -67,3 +67,18 @@ def test_bad_scores_are_refused():
         roc_auc(np.array([True, False]), np.array([0.0, np.nan]))
     with pytest.raises(InputError, match="one shape"):
         roc_auc(np.array([True, False]), np.zeros(3))
+
+
+def test_histograms_of_levels_count_each_voxel_inside_or_outside():
+    rng = np.random.default_rng(1)
+    reference, levels = rng.integers(0, 3, (5, 4, 3), np.uint8), rng.integers(0, 8, (5, 4, 3, 3)).astype(np.uint16)
+    histograms = level_histograms(reference, levels, 8)
+    assert (histograms.shape, histograms.dtype) == ((3, 2, 8), np.uint32)
+    for label in range(3):
+        inside = reference == label
+        np.testing.assert_array_equal(histograms[label, 0], np.bincount(levels[inside, label], minlength=8))
+        np.testing.assert_array_equal(histograms[label, 1], np.bincount(levels[~inside, label], minlength=8))
+        expected = roc_auc_score(inside.ravel(), levels[..., label].ravel())
+        assert auc_of_histograms(*histograms[label]) == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(InputError, match="one shape"):
+        level_histograms(reference[1:], levels, 8)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pneumoseg.data_io.formats.probability_levels import LEVELS
 from pneumoseg.evaluation.measures.lesions import LESION_COUNTS
 from pneumoseg.evaluation.report.mask_tables import pooled_sections
 from pneumoseg.evaluation.scoring.mask_columns import DEFINITIONS
@@ -78,3 +79,13 @@ def test_what_a_lesion_is_and_when_it_counts_as_found_is_defined_where_lesions_a
 def test_the_auc_is_shown_where_it_was_measured(tmp_path):
     header, row, _ = table_of(written(tmp_path, five_cases().assign(auc=0.9)), "Overlap")
     assert (header[-1], row[-1]) == ("AUC mean ± sd", "0.900 ± 0.000")
+
+
+def test_the_pooled_auc_is_shown_where_probabilities_were_kept(tmp_path):
+    histograms = np.zeros((2, 2, LEVELS), np.int64)
+    histograms[:, 0, 7] = histograms[:, 1, 3] = 5
+    write_pooled(tmp_path, {0: np.array([[5, 0], [0, 5]])}, ("background", "infection"), histograms={0: histograms})
+    header, _, infection = table_of(
+        written(tmp_path, five_cases(), further=pooled_sections(tmp_path)), "One number per class"
+    )
+    assert (header[-1], infection[-1]) == ("AUC", "1.000")

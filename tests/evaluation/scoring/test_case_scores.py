@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from pneumoseg.data_io.console import warnings_of_this_thread
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.probability_levels import LEVELS, probability_levels
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.measures.lesions import LESION_COUNTS, LESION_SCORES
@@ -211,3 +212,30 @@ def test_a_tolerance_belongs_to_a_class_with_a_surface():
         check_tolerances({"background": 1.0}, LUNG_LABELS)
     with pytest.raises(InputError, match="found lungs; valid names: liver"):
         check_tolerances({"lungs": 1.0}, LIVER)
+
+
+def test_levels_of_probabilities_give_the_auc_of_each_class():
+    """Left lung: perfect; right lung: reversed; infection: constant; all is background: undefined."""
+    reference = lungs_with_infection()
+    probabilities = np.stack([reference == 0, reference == 1, reference != 2, np.full(reference.shape, 0.3)], axis=-1)
+    scores = score_case(
+        "a",
+        0,
+        volume(reference),
+        prediction=volume(reference),
+        labels=LUNG_LABELS,
+        levels=probability_levels(probabilities.astype(np.float32)),
+    )
+    found = {row["class"]: row["auc"] for row in scores.rows}
+    assert math.isnan(found.pop("lungs"))  # a group has no probability of its own
+    assert found == {"background": 1.0, "lung_left": 1.0, "lung_right": 0.0, "infection": 0.5}
+    assert scores.histograms.shape == (4, 2, LEVELS)
+    assert (scores.histograms.sum(axis=(1, 2)) == reference.size).all()
+
+
+def test_the_auc_of_a_class_that_a_case_lacks_is_undefined():
+    labels = np.zeros((4, 4, 4))
+    levels = np.random.default_rng(0).integers(0, LEVELS, (4, 4, 4, 2)).astype(np.uint16)
+    rows = rows_by_class(labels, labels, LIVER, levels=levels)
+    assert math.isnan(rows["liver"]["auc"])
+    assert score_case("a", 0, volume(labels), prediction=volume(labels), labels=LIVER).histograms is None

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.probability_levels import probability_levels
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.scoring.case_scores import score_case
@@ -70,3 +72,50 @@ def test_a_broken_confusion_table_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InputError, match="confusion"):
         read_confusion(path)
+
+
+TWO = LabelTable(("background", "infection"), ((0, 0, 0), (9, 9, 9)))
+
+
+def ranked(fold: int, sizes: tuple[int, ...], kept: bool = True):
+    """Cases of other sizes and prevalences, their scores, references and probabilities; no infection in the first."""
+    rng = np.random.default_rng(fold)
+    scores, references, probabilities = [], [], []
+    for number, size in enumerate(sizes):
+        labels = (rng.random((size, 6, 1)) < 0.3 * number).astype(np.uint8)
+        chances = (1 / (1 + np.exp(-rng.normal(2.0 * labels - 4 * number, 2)))).astype(np.float32)
+        mask = Volume.from_source(labels, np.eye(4))
+        levels = probability_levels(np.stack([1 - chances, chances], axis=-1))
+        levels = mask.with_array(levels).array if kept else None
+        scores.append(score_case(f"{number}", fold, mask, prediction=mask, labels=TWO, levels=levels))
+        references.append(mask.array.ravel())
+        probabilities.append(chances.ravel())
+    return scores, np.concatenate(references), np.concatenate(probabilities)
+
+
+def test_the_auc_of_two_folds_is_over_all_their_voxels(tmp_path):
+    folders, parts = [tmp_path / "fold_0", tmp_path / "fold_1"], [ranked(0, (9, 30)), ranked(1, (5, 50, 7))]
+    for folder, (scores, _, _) in zip(folders, parts, strict=True):
+        write_counts(folder, scores, TWO)
+    merge_counts(folders, tmp_path)
+    areas = read_pooled(tmp_path / "pooled.csv").set_index(["fold", "class"])["auc"]
+    everything = [np.concatenate([part[side] for part in parts]) for side in (1, 2)]
+    for fold, (reference, probabilities) in {"0": parts[0][1:], "1": parts[1][1:], "all": everything}.items():
+        expected = roc_auc_score(reference, probabilities)
+        assert areas[fold, "infection"] == pytest.approx(expected, abs=1e-3)
+        assert areas[fold, "background"] == pytest.approx(expected, abs=1e-3)
+    assert np.isnan(parts[0][0][0].rows[1]["auc"])  # no infection there, but its voxels count in the pooled one
+
+
+def test_without_the_probabilities_of_one_case_there_is_no_pooled_auc(tmp_path):
+    folders = [tmp_path / "fold_0", tmp_path / "fold_1"]
+    for fold, folder in enumerate(folders):
+        write_counts(folder, ranked(fold, (9, 30))[0], TWO)
+    merge_counts(folders, tmp_path)
+    assert (tmp_path / "probability_histograms.csv").is_file()
+    write_counts(folders[1], ranked(1, (9,))[0] + ranked(1, (9, 30), kept=False)[0], TWO)  # scored again
+    merge_counts(folders, tmp_path)
+    assert "auc" in read_pooled(folders[0] / "pooled.csv")
+    for folder in (folders[1], tmp_path):
+        assert "auc" not in read_pooled(folder / "pooled.csv")
+        assert not (folder / "probability_histograms.csv").exists()

@@ -6,6 +6,7 @@ import pytest
 from sklearn import metrics
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.probability_levels import LEVELS
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.evaluation.measures.overlap import OVERLAP_SCORES, confusion
 from pneumoseg.evaluation.scoring.pooled import COLUMNS, pooled_table, read_pooled, write_pooled
@@ -62,3 +63,23 @@ def test_another_table_is_refused(tmp_path, text, message):
     (tmp_path / "pooled.csv").write_text(text)
     with pytest.raises(InputError, match=message):
         read_pooled(tmp_path / "pooled.csv")
+
+
+def test_histograms_of_probabilities_add_the_auc(tmp_path):
+    """Infection at levels 1 and 2, the rest at 0 and 1 in fold 0; fold 1 has none, but ranks its voxels highest."""
+    matrices = {0: np.array([[2, 0], [0, 2]]), 1: np.array([[4, 0], [0, 0]])}
+    one, other = np.zeros((2, 2, 2, LEVELS), np.int64)
+    one[1, 0, [1, 2]] = one[1, 1, [0, 1]] = 1
+    other[1, 1, 9] = 4
+    write_pooled(tmp_path, matrices, TWO, histograms={0: one, 1: other})
+    table = read_pooled(tmp_path / "pooled.csv")
+    assert tuple(table.columns) == (*COLUMNS, "auc")
+    areas = table[table["class"] == "infection"].set_index("fold")["auc"]
+    assert (areas["0"], areas["all"]) == pytest.approx((0.875, 3.5 / 12), abs=1e-6)
+    assert np.isnan(areas["1"])
+
+
+def test_a_group_has_no_auc():
+    histograms = np.ones((4, 2, LEVELS), np.int64)
+    table = pooled_table({0: np.eye(4, dtype=np.int64)}, LUNG_LABELS.names, histograms={0: histograms})
+    assert table["auc"].isna().tolist() == [False, False, False, False, True] * 2

@@ -5,14 +5,22 @@ import pickle
 import nibabel as nib
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from pneumoseg.data_io.console import warnings_of_this_thread
 from pneumoseg.data_io.datasets.layouts import open_dataset
+from pneumoseg.data_io.datasets.loaded_case import LoadedCase
+from pneumoseg.data_io.formats.probability_levels import LEVELS
 from pneumoseg.data_io.phantoms.generate import write_phantoms
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.pipeline.methods import segmenter as module
 from pneumoseg.pipeline.methods.segmenter import Segmenter
+from pneumoseg.pipeline.models.model_file import TrainedModel
+from pneumoseg.pipeline.networks.registry import build_network
+from pneumoseg.pipeline.prediction import sliding_window
+from pneumoseg.pipeline.prediction.engines import keras_network
 from pneumoseg.pipeline.prediction.predictor import open_predictor
+from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
 from pneumoseg.pipeline.runtime.executors import background_threads
 from pneumoseg.pipeline.sampling.calibration import draw_tiles, load_tiles
 from pneumoseg.pipeline.settings.loading import load_settings
@@ -110,3 +118,25 @@ def test_a_trained_network_predicts_alike_through_openvino(tmp_path, changes, ch
         probabilities[engine] = np.concatenate(planes, axis=1)
     np.testing.assert_allclose(probabilities["openvino"], probabilities["keras"], atol=1e-4)
     assert (trained.settings.preprocessing.statistics is not None) == ("dataset" in changes[0])
+
+
+def test_with_the_auc_wanted_the_mask_comes_with_levels_of_the_probabilities(tmp_path, data):
+    """The same mask as without; the levels rank voxels as the network's own probabilities do."""
+    plain, wanted = (
+        load_settings("demo", ["patches.shape=[16, 16, 8]", f"evaluation.auc={auc}"]) for auc in ("false", "true")
+    )
+    model, case = TrainedModel(build_network(plain), plain), LoadedCase(open_dataset(data).cases[0], plain.labels.table)
+    mask = Segmenter(plain, tmp_path).predict(model, case)
+    ranked = Segmenter(wanted, tmp_path).predict(model, case)
+    np.testing.assert_array_equal(ranked.mask.array, mask.array)
+    assert (ranked.levels.shape, ranked.levels.dtype) == ((*mask.array.shape, 4), np.uint16)
+    assert ranked.levels.max() < LEVELS
+    scan, planes = Scan.from_volume(case.image), []
+    prepared = Preprocessor(plain.preprocessing).apply(scan)
+    member = sliding_window.PreparedMember(prepared, keras_network(model.network), plain)
+    sliding_window.segment([member], scan, sink=lambda start, part: planes.append(part.copy()))
+    probabilities = np.concatenate(planes, axis=1)
+    for label in range(4):
+        truth = case.reference.array.ravel() == label
+        expected = roc_auc_score(truth, probabilities[label].T.ravel())
+        assert roc_auc_score(truth, ranked.levels[..., label].ravel()) == pytest.approx(expected, abs=1e-3)

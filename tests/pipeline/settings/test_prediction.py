@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from pneumoseg.pipeline.settings.loading import load_settings
 from pneumoseg.pipeline.settings.prediction import EvaluationSettings, PostprocessingSettings, PredictionSettings
 
 
@@ -39,3 +40,11 @@ def test_each_correction_makes_postprocessing_active(values):
 def test_values_out_of_range_are_refused(group, values):
     with pytest.raises(ValidationError):
         group(**values)
+
+
+@pytest.mark.parametrize(
+    "preset", ["picture-unet", "slice-unet-dice-cpu", "binary-slice-unet", "multiclass-slice-unet"]
+)
+def test_pictures_and_slices_have_the_auc_and_volumes_have_not(preset):
+    assert load_settings(preset).evaluation.auc
+    assert not load_settings("covid-3d-unet").evaluation.auc
