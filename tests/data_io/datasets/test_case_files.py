@@ -18,14 +18,14 @@ RAMP = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
 def decoded(monkeypatch):
     """The files decoded since, in order."""
     files = []
-    read = reading.read_volume
+    read = reading._read_whole
 
-    def counted(path, **options):
+    def counted(path, choices):
         files.append(path.name)
-        return read(path, **options)
+        return read(path, choices)
 
-    monkeypatch.setattr(reading, "read_volume", counted)
-    for cache in (case_files._channels, case_files._labels, case_files._sha256):
+    monkeypatch.setattr(reading, "_read_whole", counted)
+    for cache in (case_files._channels, case_files._labels, case_files._mask_values, case_files._sha256):
         cache.cache_clear()
     return files
 
