@@ -6,10 +6,13 @@ from pneumoseg.scripts.shared.options import (
     DataFolder,
     Grid,
     Json,
+    Masks,
+    Merge,
     Output,
     Overwrite,
     Quiet,
     Verbose,
+    explored_dataset,
     numbered_labels,
 )
 from pneumoseg.scripts.shared.printing import print_json
@@ -19,29 +22,30 @@ from pneumoseg.scripts.shared.printing import print_json
 def explore(
     data: DataFolder,
     output: Output,
-    classes: Classes = 4,
+    classes: Classes = None,
+    masks: Masks = "masks",
+    merge: Merge = None,
     grid: Grid = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Tabulate and draw every case: shapes, spacings, intensities, class frequencies.
+    """Tabulate and draw every case: shapes, spacings, intensities, values of the masks, class frequencies.
 
     Writes report.html (one page with everything), exploration.csv, summary.json, figures/*.png and
-    figures/cases/CASE.png, once every case has been read. Four classes have the names of COVID-19-CT-Seg's, another
-    number of them the names class_1, class_2 and so on.
+    figures/cases/CASE.png, of pictures and slices sheets of many, once every case has been read. Four classes have the
+    names of COVID-19-CT-Seg's, another number of them the names class_1, class_2 and so on.
 
     Example: pneumoseg explore data/ -o exploration/
     """
     from pneumoseg.data_io.console import log
-    from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.data_io.storage.folders import visible_name
     from pneumoseg.evaluation.exploration.output_folder import explore_to_folder
     from pneumoseg.evaluation.exploration.table import readable, readable_summary
 
-    dataset = open_dataset(data, need_masks=False, grid=grid or "sform")
-    labels = numbered_labels(classes)
+    dataset, count = explored_dataset(data, classes, grid=grid, masks=masks, merge=merge)
+    labels = numbered_labels(count)
     title = f"Dataset: {visible_name(data)}"
     exploration = explore_to_folder(dataset, output, labels, title=title, overwrite=overwrite)
     log.info("written to %s", output)

@@ -1,6 +1,7 @@
 """`pneumoseg info`: versions, hardware, presets and the case store."""
 
 import shutil
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -12,13 +13,17 @@ from pneumoseg.scripts.shared.printing import print_json
 
 @command
 def info(
-    preset: Annotated[str | None, typer.Option("--preset", help="Show the settings of this preset.")] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="Show the settings and the network of this preset.")
+    ] = None,
     clear_cases: Annotated[bool, typer.Option("--clear-cases", help="Remove the prepared cases.")] = False,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Shows versions, hardware, presets, and where prepared cases lie and how much room they take.
+
+    With a preset: its settings, and its network layer by layer with output shapes and parameters, as remarks.
 
     Example: pneumoseg info --preset demo
     """
@@ -31,10 +36,17 @@ def info(
         shutil.rmtree(cases)
     if preset is not None:
         settings = settings_of(preset)
+        if quiet and not json:
+            return
+        use_device("auto", None)
+        from pneumoseg.pipeline.networks.summary import readable_summary, summarise_settings
+
+        summary = summarise_settings(settings)
         if json:
-            print_json(settings.model_dump(mode="json"))
-        elif not quiet:
+            print_json({**settings.model_dump(mode="json"), "network_summary": asdict(summary)})
+        else:
             print(settings_yaml(settings))
+            print("\n".join(f"# {line}".rstrip() for line in readable_summary(summary).splitlines()))
         return
     use_device("auto", None)
     import importlib.metadata

@@ -1,6 +1,6 @@
 """The command `phantom`: generated chest CTs with exact labels."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,6 +12,9 @@ from pneumoseg.scripts.shared.printing import print_json
 @command
 def phantom(
     output: Output,
+    kind: Annotated[
+        Literal["volumes", "pictures", "stack"], typer.Option("--kind", help="Volumes, or slices of them.")
+    ] = "volumes",
     cases: Annotated[int, typer.Option("--cases", metavar="N", help="How many patients.")] = 10,
     shape: Annotated[
         tuple[int, int, int], typer.Option("--shape", metavar="X Y Z", help="Voxels to the right, front and top.")
@@ -22,19 +25,28 @@ def phantom(
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write generated chest CTs of COVID-19 patients with exact labels, one folder per case.
+    """Write generated chest CTs of COVID-19 patients with exact labels.
 
-    For trying a pipeline where there is no CT at hand; scores on phantoms say nothing about patients.
+    Volumes: one folder per case. Pictures: images/, masks/ (0 and 255) and classes/ (1 ground glass, 2 consolidation),
+    up to three slices of each patient. A stack: the same slices in one pair of files, tr_im.nii.gz and tr_mask.nii.gz.
+    With slices comes patients.csv. For trying a pipeline where there is no CT at hand; scores on phantoms say nothing
+    about patients.
 
     Example: pneumoseg phantom -o data/phantoms --cases 10 --shape 128 128 64 --seed 0
     """
     from pneumoseg.data_io.console import log
     from pneumoseg.data_io.phantoms.generate import write_phantoms
+    from pneumoseg.data_io.phantoms.slices import write_pictures, write_stack
 
-    folders = write_phantoms(output, cases, shape=shape, seed=seed, overwrite=overwrite)
-    log.info("%d phantoms of %d x %d x %d voxels written to %s", len(folders), *shape, output)
+    if kind == "volumes":
+        names = [folder.name for folder in write_phantoms(output, cases, shape=shape, seed=seed, overwrite=overwrite)]
+        log.info("%d phantoms of %d x %d x %d voxels written to %s", len(names), *shape, output)
+    else:
+        write = {"pictures": write_pictures, "stack": write_stack}[kind]
+        names = write(output, cases, shape=shape, seed=seed, overwrite=overwrite)
+        log.info("%d slices of %d phantoms written to %s", len(names), cases, output)
     if json:
-        print_json({"folder": str(output), "cases": [folder.name for folder in folders], "shape": shape, "seed": seed})
+        print_json({"folder": str(output), "kind": kind, "cases": names, "shape": shape, "seed": seed})
 
 
 if __name__ == "__main__":

@@ -3,14 +3,26 @@
 import typer
 
 from pneumoseg.scripts.shared.command import command, run
-from pneumoseg.scripts.shared.options import Classes, DataFolder, Grid, Json, Quiet, Verbose
+from pneumoseg.scripts.shared.options import (
+    Classes,
+    DataFolder,
+    Grid,
+    Json,
+    Masks,
+    Merge,
+    Quiet,
+    Verbose,
+    explored_dataset,
+)
 from pneumoseg.scripts.shared.printing import print_json
 
 
 @command
 def verify(
     data: DataFolder,
-    classes: Classes = 4,
+    classes: Classes = None,
+    masks: Masks = "masks",
+    merge: Merge = None,
     grid: Grid = None,
     quiet: Quiet = False,
     json: Json = False,
@@ -22,11 +34,10 @@ def verify(
     """
     from dataclasses import asdict
 
-    from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.data_io.datasets.verification import verify_dataset
 
-    dataset = open_dataset(data, need_masks=False, grid=grid or "sform")
-    findings = verify_dataset(dataset, classes)
+    dataset, count = explored_dataset(data, classes, grid=grid, masks=masks, merge=merge)
+    findings = verify_dataset(dataset, count)
     errors = sum(finding.level == "error" for finding in findings)
     counts = {"cases": len(dataset), "errors": errors, "warnings": len(findings) - errors}
     if json:

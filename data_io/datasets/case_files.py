@@ -52,6 +52,11 @@ def read_labels_once(
     return _labels(path, labels, label_names, grid, merge, _state(path))
 
 
+def mask_values_once(path: Path) -> tuple[float, ...]:
+    """As `reading.mask_values`, from memory unless the file changed."""
+    return _mask_values(path, _state(path))
+
+
 def sha256_once(path: Path) -> str:
     """As `sha256_of`, from memory unless the file changed."""
     return _sha256(path, _state(path))
@@ -72,6 +77,11 @@ def _labels(
     state: object,
 ) -> Volume:
     return _read_only(reading.read_labels(path, labels, label_names=label_names, grid=grid, merge=merge))
+
+
+@lru_cache(256)
+def _mask_values(path: Path, state: object) -> tuple[float, ...]:
+    return reading.mask_values(path)
 
 
 @lru_cache(256)

@@ -12,9 +12,10 @@ from pneumoseg.data_io.formats import reading
 from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.label_names import Names
 from pneumoseg.data_io.formats.nifti_placement import GridForm
+from pneumoseg.data_io.formats.pictures import is_picture
 from pneumoseg.data_io.volumes.labels import LabelTable
-from pneumoseg.data_io.volumes.single_slice import single_slice
-from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
+from pneumoseg.data_io.volumes.single_slice import single_slice, slice_grid
+from pneumoseg.data_io.volumes.volume import Grid, Volume, on_grid_of
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,28 @@ class Case:
                 return case_files.read_channels((self.image, *self.further), self.grid)
             volume = case_files.read_channels_once((self.image, *self.further), self.grid)
             return _part_of(volume, self.slice, self.image)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the case is a picture, or a slice of a volume."""
+        return self.slice is not None or is_picture(self.image)
+
+    def read_grid(self) -> Grid:
+        """The grid of the image, RAS+, from the header where the format has one. Raises InputError as `read_image`."""
+        with named(self.name):
+            grid = reading.open_scan(self.image, grid=self.grid).grid
+            if self.slice is None:
+                return grid
+            _check_slice(grid, self.slice, self.image)
+            return slice_grid(grid, self.slice.axis, self.slice.index)
+
+    def mask_values(self) -> tuple[float, ...]:
+        """The values in the mask's file, ascending, before they are classes; of a slice those of the whole file. None
+        without a mask. Raises InputError where it cannot be read."""
+        if self.mask is None:
+            return ()
+        with named(self.name):
+            return case_files.mask_values_once(self.mask)
 
     def read_mask(self, labels: int | LabelTable) -> Volume:
         """The mask as uint8 class numbers of `labels`, (x, y, z), RAS+; a table's names are compared with those of the
@@ -131,10 +154,14 @@ def named(case: str) -> Iterator[None]:
 
 
 def _part_of(volume: Volume, part: SliceOf, path: Path) -> Volume:
-    count = volume.grid.shape[part.axis]
+    _check_slice(volume.grid, part, path)
+    return single_slice(volume, part.axis, part.index)
+
+
+def _check_slice(grid: Grid, part: SliceOf, path: Path) -> None:
+    count = grid.shape[part.axis]
     if not 0 <= part.index < count:
         raise InputError(
             f"{path}: slice {part.index} across axis {part.axis} is needed, counted from 0, found {count} slices; give "
             "image and mask of the same slices"
         )
-    return single_slice(volume, part.axis, part.index)

@@ -4,7 +4,10 @@ Every case is read whole, one at a time. A case with an error cannot be used; on
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +15,10 @@ import numpy as np
 
 from pneumoseg.data_io.console import track, warnings_of_this_thread
 from pneumoseg.data_io.datasets.dataset import Case, Dataset
+from pneumoseg.data_io.datasets.near_duplicates import with_content_groups
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats import nifti, reading
+from pneumoseg.data_io.formats import nifti
+from pneumoseg.data_io.formats.pictures import is_picture
 from pneumoseg.data_io.volumes.grid_limits import FEW_SLICES, ORTHOGONAL_COSINE
 from pneumoseg.data_io.volumes.hounsfield import UNIT_VALUES, is_hu, is_unit, is_windowed
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
@@ -24,7 +29,8 @@ THICK_SLICE_MM = 5.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One error or warning: `level` "error" or "warning", the name of the case, and a sentence."""
+    """One error or warning: `level` "error" or "warning", a sentence, and `case`: the name of the case, or of the
+    volume whose slices are cases, or "dataset" for what concerns all."""
 
     level: Literal["error", "warning"]
     case: str
@@ -42,18 +48,28 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
     lengths that are not in mm), intensities that are not HU, NIfTI orientation codes missing, slices thicker than 5 mm,
     fewer than 10 slices, axes not orthogonal, no mask where other cases have one, a class without voxels, one scan
     under two names.
+
+    Of pictures and of slices, a class may be absent from some masks, but not from all; values of 0..255 are right, and
+    images that look alike (`near_duplicates`) are warned of where no one names their patients. What is wrong with a
+    stack as a whole is said once.
     """
     annotated = any(case.mask is not None for case in dataset)
     findings: list[Finding] = []
     scans: dict[str, Case] = {}
+    extremes: dict[str, tuple[float, float]] = {}
+    present: set[int] = set()
+    readable: list[str] = []
     for case in track(dataset, "verifying", total=len(dataset)):
-        image, problems = _read(case, case.image)
+        image, problems = _read(case, case.image, case.read_image)
         findings += problems
         if image is not None:
-            extremes = float(image.array.min()), float(image.array.max())
-            if is_unit(*extremes):
-                findings.append(Finding("error", case.name, UNIT_VALUES.format(*extremes)))
-            warnings = [*_grid_warnings(image.grid), *_intensity_warnings(*extremes)]
+            readable.append(case.name)
+            values = image.array if is_picture(case.image) else image.array.reshape(*image.grid.shape, -1)[..., 0]
+            found = float(values.min()), float(values.max())  # of several channels the first is the CT
+            extremes[_scan_of(case)] = _both(extremes.get(_scan_of(case), found), found)
+            if case.slice is None:
+                findings += _intensity_findings(case.name, *found, picture=case.is_flat)
+            warnings = _grid_warnings(image.grid, flat=case.is_flat)
             if nifti.is_nifti(case.image) and nifti.lacks_qform(case.image):
                 warnings.append("no qform (qform_code 0): programs that read only the qform place the scan elsewhere")
             first = scans.setdefault(_voxel_hash(image), case)
@@ -64,31 +80,78 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
             if annotated:
                 findings.append(Finding("warning", case.name, "no mask, though other cases have one"))
             continue
-        mask, problems = _read(case, case.mask, classes)
+        labels = LUNG_LABELS if classes == len(LUNG_LABELS) else classes
+        mask, problems = _read(case, case.mask, partial(case.read_mask, labels))
         findings += problems
         if mask is None:
             continue
-        absent = [str(label) for label in range(classes) if not (mask.array == label).any()]
-        if absent:
-            findings.append(Finding("warning", case.name, f"the mask has no voxel of class {', '.join(absent)}"))
+        of_case = {label for label in range(classes) if (mask.array == label).any()}
+        present |= of_case
+        if not case.is_flat and len(of_case) < classes:
+            findings.append(Finding("warning", case.name, _absent("the mask has", of_case, classes)))
         if image is not None:
             findings += [Finding("error", case.name, message) for message in _pair_errors(image, mask)]
-    return findings
+    if present and len(present) < classes and all(case.is_flat for case in dataset):
+        findings.append(Finding("warning", "dataset", _absent("the masks have", present, classes)))
+    stacks = dict.fromkeys(_scan_of(case) for case in dataset if case.slice is not None)
+    for stack in stacks:
+        findings += _intensity_findings(stack, *extremes[stack], picture=False) if stack in extremes else []
+    return _each_file_once(dataset, findings) + _alike_findings(dataset.select(readable))
 
 
-def _read(case: Case, path: Path, classes: int | None = None) -> tuple[Volume | None, list[Finding]]:
-    """The image, or the mask where `classes` is given, with the reader's warnings as findings; None, and an error among
-    the findings, where it cannot be read."""
+def _scan_of(case: Case) -> str:
+    return case.name if case.slice is None else case.slice.volume
+
+
+def _both(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
+def _absent(masks: str, present: set[int], classes: int) -> str:
+    return f"{masks} no voxel of class {', '.join(str(label) for label in range(classes) if label not in present)}"
+
+
+def _each_file_once(dataset: Dataset, findings: list[Finding]) -> list[Finding]:
+    """The findings; of those that are the same for several slices of a volume, such as a file that cannot be read, one
+    in the volume's name."""
+    volumes = {case.name: case.slice.volume for case in dataset if case.slice is not None}
+    slices = Counter((volumes.get(one.case), one.level, one.message) for one in findings)
+    once: dict[Finding, None] = {}
+    for one in findings:
+        volume = volumes.get(one.case)
+        shared = volume is not None and slices[volume, one.level, one.message] > 1
+        once[replace(one, case=volume) if shared and volume is not None else one] = None
+    return list(once)
+
+
+def _alike_findings(dataset: Dataset) -> list[Finding]:
+    """Warnings of pictures and slices that look alike, of those whose patient no one names."""
+    unknown = tuple(case for case in dataset if case.is_flat and case.patient == case.name)
+    if not unknown:
+        return []
+    groups: dict[str, list[str]] = {}
+    for case in with_content_groups(Dataset(dataset.root, unknown, dataset.layout)):
+        groups.setdefault(case.patient, []).append(case.name)
+    return [Finding("warning", names[0], _alike(names)) for names in groups.values() if len(names) > 1]
+
+
+def _alike(names: list[str]) -> str:
+    return (
+        f"{len(names)} images look alike: {', '.join(names)}; as different patients they may fall into both training "
+        "and test: name the patients in patients.csv, or set evaluation.groups to content"
+    )
+
+
+def _read(case: Case, path: Path, read: Callable[[], Volume]) -> tuple[Volume | None, list[Finding]]:
+    """What `read` gives, with the reader's warnings as findings; None, and an error among the findings, where it cannot
+    be read. `path`: the file."""
     volume, errors = None, []
     with warnings_of_this_thread(hold_back=True) as warnings:
         try:
-            if classes is None:
-                volume = reading.read_volume(path, grid=case.grid)
-            else:
-                labels = LUNG_LABELS if classes == len(LUNG_LABELS) else classes
-                volume = reading.read_labels(path, labels, label_names=case.label_names, grid=case.grid)
+            volume = read()
         except (InputError, MemoryError) as error:
             message = " ".join(str(error).split()) or type(error).__name__
+            message = message.removeprefix(f"case {case.name}: ")
             errors = [Finding("error", case.name, message if str(path) in message else f"{path}: {message}")]
     return volume, errors + [Finding("warning", case.name, warning) for warning in warnings]
 
@@ -101,11 +164,11 @@ def _pair_errors(image: Volume, mask: Volume) -> list[str]:
     return []
 
 
-def _grid_warnings(grid: Grid) -> list[str]:
+def _grid_warnings(grid: Grid, *, flat: bool) -> list[str]:
     warnings = []
-    if grid.spacing_mm[2] > THICK_SLICE_MM + 1e-3:  # headers hold float32: 5 mm may read 5.0000002
+    if not flat and grid.spacing_mm[2] > THICK_SLICE_MM + 1e-3:  # headers hold float32: 5 mm may read 5.0000002
         warnings.append(f"thick slices: {grid.spacing_mm[2]:.2f} mm apart (more than {THICK_SLICE_MM:g} mm)")
-    if grid.shape[2] < FEW_SLICES:
+    if not flat and grid.shape[2] < FEW_SLICES:
         warnings.append(f"only {grid.shape[2]} slices (fewer than {FEW_SLICES})")
     if grid.largest_cosine > ORTHOGONAL_COSINE:
         degrees = np.degrees(np.arccos(grid.largest_cosine))
@@ -113,15 +176,21 @@ def _grid_warnings(grid: Grid) -> list[str]:
     return warnings
 
 
-def _intensity_warnings(minimum: float, maximum: float) -> list[str]:
+def _intensity_findings(name: str, minimum: float, maximum: float, *, picture: bool) -> list[Finding]:
+    """What is wrong with the values of a scan, or of a picture, whose white is 255."""
     found = f"found {minimum:g}..{maximum:g}"
-    if is_hu(minimum, maximum) or is_unit(minimum, maximum):
+    if picture:
+        dark = f"nearly black: {found} of 0..255; is it a mask, or scaled to 0..1?"
+        return [Finding("warning", name, dark)] if maximum <= 1 else []
+    if is_unit(minimum, maximum):
+        return [Finding("error", name, UNIT_VALUES.format(minimum, maximum))]
+    if is_hu(minimum, maximum):
         return []
     if is_windowed(minimum, maximum):
-        return [f"not HU: the values are already in 0..255 ({found}), windowed before"]
+        return [Finding("warning", name, f"not HU: the values are already in 0..255 ({found}), windowed before")]
     if minimum >= 0:
-        return [f"not HU: no negative value ({found}); offset by 1024?"]
-    return [f"not HU: a chest CT reaches from air (about -1000) to tissue, {found}"]
+        return [Finding("warning", name, f"not HU: no negative value ({found}); offset by 1024?")]
+    return [Finding("warning", name, f"not HU: a chest CT reaches from air (about -1000) to tissue, {found}")]
 
 
 def _same_scan(first: Case, second: Case) -> str:

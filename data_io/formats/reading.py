@@ -130,6 +130,14 @@ def read_labels(
     return volume.with_array(class_numbers(array, numbers, rule, remedy=remedy, merge=merge))
 
 
+def mask_values(path: str | Path) -> tuple[float, ...]:
+    """The values in a mask's file, ascending, whatever they stand for. Raises InputError where it cannot be read."""
+    image = _read(Path(path), _Choices(mask=True))
+    slabs = image.read_stored() if isinstance(image, Scan) else [image.array]
+    values = np.unique(np.concatenate([np.unique(slab) for slab in slabs]))
+    return tuple(values.tolist())
+
+
 def _values_by_name(
     path: Path, names: Sequence[str], values: Sequence[int], label_names: Names
 ) -> tuple[int | None, ...]:

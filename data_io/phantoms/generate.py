@@ -78,6 +78,32 @@ def write_phantoms(
     empty.
     """
     folder = Path(folder)
+    former = check_request(folder, cases, shape=shape, seed=seed, overwrite=overwrite)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for index in track(range(cases), "phantoms", total=cases):
+        target = folder / patient_name(index)
+        restore_replaced(target)
+        with folder_aside(target) as aside:
+            ct, labels = make_phantom(seed, index, shape)
+            made = aside / target.name
+            write_ct_nifti(made / IMAGE_NAME, ct)
+            write_label_nifti(made / MASK_NAME, labels, LUNG_LABELS)
+            replace_folder(made, target)
+        written.append(target)
+    for path in former:
+        if CASE_NAME.fullmatch(path.name) and path.is_dir() and path not in written:
+            remove_folder(path)
+    return written
+
+
+def patient_name(index: int) -> str:
+    """The name of a generated patient, counted from 0 here and from 1 in the name."""
+    return f"phantom_{index + 1:03d}"
+
+
+def check_request(folder: Path, cases: int, *, shape: tuple[int, int, int], seed: int, overwrite: bool) -> list[Path]:
+    """What lies in `folder` already, but for hidden files. Raises InputError as `write_phantoms`."""
     if cases < 1:
         raise InputError(f"cases: at least 1 phantom can be written, found {cases}")
     _check_shape(shape)
@@ -91,22 +117,7 @@ def write_phantoms(
             f"{folder}: the folder must be empty, found {visible[0].name}; overwrite it or choose another name",
             options=("overwrite",),
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for index in track(range(cases), "phantoms", total=cases):
-        target = folder / f"phantom_{index + 1:03d}"
-        restore_replaced(target)
-        with folder_aside(target) as aside:
-            ct, labels = make_phantom(seed, index, shape)
-            made = aside / target.name
-            write_ct_nifti(made / IMAGE_NAME, ct)
-            write_label_nifti(made / MASK_NAME, labels, LUNG_LABELS)
-            replace_folder(made, target)
-        written.append(target)
-    for path in visible:
-        if CASE_NAME.fullmatch(path.name) and path.is_dir() and path not in written:
-            remove_folder(path)
-    return written
+    return visible
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:

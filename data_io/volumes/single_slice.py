@@ -17,7 +17,17 @@ def single_slice(volume: Volume, axis: int, index: int) -> Volume:
     stored_axis, stored_index = _in_file(volume, axis, index)
     # A copy of this part alone: a view would keep the whole volume in memory, and np.take would copy all of it first.
     array = volume.array[(slice(None),) * axis + (slice(index, index + 1),)].copy()
-    return Volume(array, _moved(volume.grid, axis, index), _moved(volume.stored_grid, stored_axis, stored_index))
+    return Volume(
+        array, slice_grid(volume.grid, axis, index), slice_grid(volume.stored_grid, stored_axis, stored_index)
+    )
+
+
+def slice_grid(grid: Grid, axis: int, index: int) -> Grid:
+    """The grid of the slice `index` across `axis` of a grid."""
+    move = np.eye(4)
+    move[axis, 3] = index
+    x, y, z = (1 if along == axis else size for along, size in enumerate(grid.shape))
+    return Grid((x, y, z), grid.affine @ move)
 
 
 def _in_file(volume: Volume, axis: int, index: int) -> tuple[int, int]:
@@ -25,10 +35,3 @@ def _in_file(volume: Volume, axis: int, index: int) -> tuple[int, int]:
     orientation = nib.io_orientation(volume.stored_grid.affine)
     stored_axis = int(np.flatnonzero(orientation[:, 0] == axis)[0])
     return stored_axis, index if orientation[stored_axis, 1] > 0 else volume.grid.shape[axis] - 1 - index
-
-
-def _moved(grid: Grid, axis: int, index: int) -> Grid:
-    move = np.eye(4)
-    move[axis, 3] = index
-    x, y, z = (1 if along == axis else size for along, size in enumerate(grid.shape))
-    return Grid((x, y, z), grid.affine @ move)

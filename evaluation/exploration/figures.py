@@ -64,22 +64,26 @@ def count_intensities(case: str, source: str, image: Volume) -> IntensityHistogr
 
 
 def shapes_and_spacings(table: pd.DataFrame) -> Figure:
-    """Voxels, spacing (mm) and extent (mm) of each case along x, y and z; one mark per case, coloured by source.
+    """Voxels, spacing (mm) and extent (mm) of each case along x, y and z; one mark per case, coloured by source. Of
+    single slices with the nominal spacing of pictures the pixels alone, along x and y.
 
     `table`: as `exploration.table.explore` gives it.
     """
-    figure = new_figure(11, 4)
     shapes = table[[f"shape_{axis}" for axis in AXES]].to_numpy(dtype=float)
     spacings = table[[f"spacing_{axis}_mm" for axis in AXES]].to_numpy(dtype=float)
     colours = _source_colours(table["source"])
     aside = np.linspace(-0.2, 0.2, len(table)) if len(table) > 1 else np.zeros(1)
-    panels = (("voxels", shapes), ("spacing (mm)", spacings), ("extent (mm)", shapes * spacings))
-    for axes, (name, values) in zip(figure.subplots(1, 3), panels, strict=True):
-        for column in range(3):
+    panels = [("voxels", shapes), ("spacing (mm)", spacings), ("extent (mm)", shapes * spacings)]
+    directions: tuple[str, ...] = AXES
+    if (shapes[:, 2] == 1).all() and (spacings == 1).all():
+        panels, directions = [("pixels", shapes[:, :2])], AXES[:2]
+    figure = new_figure(3.5 * len(panels) + 0.5, 4)
+    for axes, (name, values) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for column in range(len(directions)):
             shades = [colours[source] for source in table["source"]]
             axes.scatter(column + aside, values[:, column], c=shades, s=28, alpha=0.85, linewidths=0)
-        axes.set_xticks(range(3), AXES)
-        axes.set_xlim(-0.5, 2.5)
+        axes.set_xticks(range(len(directions)), directions)
+        axes.set_xlim(-0.5, len(directions) - 0.5)
         axes.set_ylim(0, 1.08 * values.max())
         axes.set_title(name, fontsize=FONT_POINTS + 1)
         _tidy(axes)

@@ -1,4 +1,6 @@
-"""The folder of an exploration: figures/cases/CASE.png, exploration.csv, summary.json, figures/*.png, report.html."""
+"""The folder of an exploration: figures/cases/CASE.png, exploration.csv, summary.json, figures/*.png, report.html.
+
+Where all cases are pictures or slices, many of them share a file, figures/cases/sheet_001.png and so on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +11,8 @@ from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.data_io.storage.atomic import folder_aside, write_json
 from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
-from pneumoseg.evaluation.exploration import figures
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.exploration import figures, sheets
 from pneumoseg.evaluation.exploration.report import remarkable_cases, write_exploration_report
 from pneumoseg.evaluation.exploration.table import describe_case, read_cases, summary
 from pneumoseg.evaluation.figures.case_pictures import move_pictures
@@ -44,13 +47,24 @@ def explore_to_folder(
     Nothing is written until every case has been read. Raises InputError as `check_output` and `table.explore`.
     """
     check_output(output, overwrite)
-    rows, histograms, sheets = [], [], []
+    flat = all(case.is_flat for case in dataset)
+    rows, histograms = [], []
+    undrawn: list[tuple[str, Volume, Volume | None]] = []
+    drawn: list[tuple[str, Path]] = []
     with folder_aside(output / "cases") as aside:
         for case, image, mask in read_cases(dataset, labels):
             rows.append(describe_case(case, image, mask, labels=labels))
             histograms.append(figures.count_intensities(case.name, case.source, image))
-            sheets.append((case.name, output / FIGURES / "cases" / f"{case.name}.png"))
-            save_figure(figures.montage(image, mask, labels, title=case.name), aside / f"{case.name}.png")
+            undrawn.append((case.name, image, mask))
+            if not flat or len(undrawn) == sheets.CASES or len(rows) == len(dataset):
+                sheet = f"sheet_{len(drawn) + 1:03d}" if flat else case.name
+                caption = case.name if len(undrawn) == 1 else f"{undrawn[0][0]} to {case.name}"
+                drawn.append((caption, output / FIGURES / "cases" / f"{sheet}.png"))
+                figure = (
+                    sheets.sheet(undrawn, labels) if flat else figures.montage(image, mask, labels, title=case.name)
+                )
+                save_figure(figure, aside / f"{sheet}.png")
+                undrawn.clear()
         move_pictures(aside, output / FIGURES / "cases")
     exploration = Exploration(table := pd.DataFrame(rows), summary(table, labels))
     write_table(table, output / TABLE, digits=None)
@@ -61,7 +75,7 @@ def explore_to_folder(
         table,
         summary=exploration.summary,
         figures=_draw_overviews(exploration, histograms, output / FIGURES, labels=labels),
-        thumbnails=sheets,
+        thumbnails=drawn,
         warnings=remarkable_cases(table, labels),
         labels=labels,
     )
@@ -74,7 +88,7 @@ def _draw_overviews(
     """Draws the figures of the whole dataset; their captions and paths."""
     table = exploration.table
     drawn = [
-        ("shapes_and_spacings", figures.shapes_and_spacings(table), "Voxels, spacing and extent of each case"),
+        ("shapes_and_spacings", figures.shapes_and_spacings(table), "Sizes of each case"),
         ("intensities", figures.intensity_histograms(histograms), "Intensities of each case"),
     ]
     if exploration.summary["annotated_cases"]:

@@ -81,11 +81,12 @@ def _case_table(table: pd.DataFrame) -> str:
             *(f"{row[column]:.6g}" for column in ("minimum", "maximum")),
             f"{row['mean']:.1f}",
             "yes" if row["hu"] else "no",
+            row["mask_values"] or "–",
         ]
         for row in table.to_dict("records")
     ]
     header = ["case", "patient", "source", "voxels x × y × z", "spacing (mm)", "axes", "type", "minimum", "maximum"]
-    return html.table("The volume of each case; axes as in the file.", [*header, "mean", "HU"], rows)
+    return html.table("The volume of each case; axes as in the file.", [*header, "mean", "HU", "mask's values"], rows)
 
 
 def _share_table(table: pd.DataFrame, labels: LabelTable) -> str:

@@ -1,6 +1,6 @@
 """What a dataset holds before anything is trained: shapes, spacings, intensities, class frequencies, case by case."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,11 +8,14 @@ import pandas as pd
 from pneumoseg.data_io.console import track
 from pneumoseg.data_io.datasets.dataset import Case, Dataset
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.pictures import is_picture
 from pneumoseg.data_io.volumes.hounsfield import is_hu
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 
 AXES = ("x", "y", "z")
+MOST_VALUES = 16
+"""Of a mask, in a table."""
 
 
 def read_cases(dataset: Dataset, labels: LabelTable) -> Iterator[tuple[Case, Volume, Volume | None]]:
@@ -27,10 +30,12 @@ def read_cases(dataset: Dataset, labels: LabelTable) -> Iterator[tuple[Case, Vol
 def explore(dataset: Dataset, labels: LabelTable = LUNG_LABELS) -> pd.DataFrame:
     """One row per case: `case`, `patient`, `source`; of the volume in RAS+ order `shape_x`..., `spacing_x_mm`...;
     `orientation` (of the file, such as "LPS"), `dtype`, `minimum`, `maximum`, `mean`, `hu` (False: already windowed or
-    offset); and per class `frequency_NAME` (share of all voxels, 0..1) and `volume_NAME_ml`.
+    offset); `mask_values`, those in the mask's file ("0 255", "" without a mask; of a slice those of the whole file);
+    and per class `frequency_NAME` (share of all voxels, 0..1) and `volume_NAME_ml`.
 
-    The class columns of a case without mask are NaN. One case is in memory at a time. Raises InputError for a case
-    that cannot be read, whose mask lies elsewhere or has other labels, and for a dataset without cases.
+    The class columns of a case without mask are NaN, as are the volumes of a picture. One case is in memory at a time.
+    Raises InputError for a case that cannot be read, whose mask lies elsewhere or has other labels, and for a dataset
+    without cases.
     """
     cases = read_cases(dataset, labels)
     return pd.DataFrame([describe_case(case, image, mask, labels=labels) for case, image, mask in cases])
@@ -49,21 +54,30 @@ def describe_case(case: Case, image: Volume, mask: Volume | None, *, labels: Lab
         "maximum": maximum,
         "mean": float(image.array.mean(dtype=np.float64)),
         "hu": is_hu(minimum, maximum),
+        "mask_values": "" if mask is None else _listed_values(case.mask_values()),
     }
     counts = [np.nan if mask is None else np.count_nonzero(mask.array == label) for label in range(len(labels))]
     row |= {
         f"frequency_{name}": count / np.prod(image.grid.shape) for name, count in zip(labels.names, counts, strict=True)
     }
-    voxel_ml = image.grid.voxel_volume_ml
+    voxel_ml = np.nan if is_picture(case.image) else image.grid.voxel_volume_ml  # a picture has no millimetres
     row |= {f"volume_{name}_ml": count * voxel_ml for name, count in zip(labels.names, counts, strict=True)}
     return row
+
+
+def _listed_values(values: Sequence[float]) -> str:
+    """The values in one cell; of a mask that was smoothed or compressed the first and the last."""
+    if len(values) > MOST_VALUES:
+        return f"{values[0]:g} ... {values[-1]:g} ({len(values)} values)"
+    return " ".join(f"{value:g}" for value in values)
 
 
 def summary(table: pd.DataFrame, labels: LabelTable = LUNG_LABELS) -> dict[str, object]:
     """Means and medians over the cases of an `explore` table, ready for JSON.
 
     `mean_shape` and `median_shape` per axis (voxels), `median_spacing_mm` per axis, and `mean_frequency` per class: the
-    mean of the cases' frequencies, each case counting alike (None where no case has a mask).
+    mean of the cases' frequencies, each case counting alike (None where no case has a mask). `mask_values`: each set of
+    values in the masks' files and how many cases have it.
     """
     annotated = table[f"frequency_{labels.names[0]}"].notna()
     return {
@@ -76,6 +90,9 @@ def summary(table: pd.DataFrame, labels: LabelTable = LUNG_LABELS) -> dict[str, 
         "median_spacing_mm": {axis: float(table[f"spacing_{axis}_mm"].median()) for axis in AXES},
         "mean_frequency": {
             name: float(table[f"frequency_{name}"].mean()) if annotated.any() else None for name in labels.names
+        },
+        "mask_values": {
+            values: int(count) for values, count in table.loc[annotated, "mask_values"].value_counts().items()
         },
     }
 
@@ -93,6 +110,7 @@ def readable(table: pd.DataFrame, labels: LabelTable = LUNG_LABELS) -> str:
             "minimum": table["minimum"],
             "maximum": table["maximum"],
             "hu": ["yes" if hu else "no" for hu in table["hu"]],
+            "mask_values": table["mask_values"],
         }
     )
     for name in labels.names:
@@ -106,6 +124,8 @@ def readable_summary(content: Mapping[str, object]) -> str:
     lines = []
     for name, fact in content.items():
         values = fact.items() if isinstance(fact, dict) else [("", fact)]
+        if name == "mask_values":
+            values = [(f"({key}) in", count) for key, count in values]
         lines.append(
             f"{name}: " + ", ".join(f"{key} {value:.6g}".strip() for key, value in values if value is not None)
         )

@@ -1,7 +1,7 @@
 """The folder of an experiment: what lies where, who may write, and whether it may go on.
 
-RUN/settings.yaml, environment.json, splits.json, log.txt; RUN/fold_K/ with model.keras, history.csv, predictions/ and
-metrics.csv, which is written last and says that the fold is finished.
+RUN/settings.yaml, environment.json, splits.json, log.txt; RUN/fold_K/ with model.keras, history.csv, network.txt (its
+layers), predictions/ and metrics.csv, which is written last and says that the fold is finished.
 """
 
 import logging

@@ -15,7 +15,7 @@ MARKS = ("splits.json", "environment.json", "settings.yaml")
 """What makes a folder a run, in the order in which it is written."""
 WRITTEN = re.compile(
     r"splits\.json|environment\.json|settings\.yaml|log\.txt|fold_\d+|predictions|figures|tensorboard|model\.(keras|hdf5)|"
-    r"history\.csv|fitting_curve\.png|miscnn\.log|models\.json|report\.html|summary\.json|lesions\.csv|confusion\.csv|pooled\.csv|probability_histograms\.csv|"
+    r"history\.csv|network\.txt|fitting_curve\.png|miscnn\.log|models\.json|report\.html|summary\.json|lesions\.csv|confusion\.csv|pooled\.csv|probability_histograms\.csv|"
     r"cv_results\.(detailed|final)\.csv|openvino-\d+-[0-9a-f]+"
 )
 """Names of all that lies in a run folder."""

@@ -13,11 +13,13 @@ from pneumoseg.data_io.datasets.dataset import Case, Dataset
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.probability_levels import probability_levels
+from pneumoseg.data_io.storage.atomic import write_text
 from pneumoseg.data_io.storage.cache import cache_folder
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.methods.protocol import ConfiguredSegmentation, RankedMask
 from pneumoseg.pipeline.models.model_file import TrainedModel, load_model, save_model
 from pneumoseg.pipeline.networks.registry import NETWORKS
+from pneumoseg.pipeline.networks.summary import readable_summary, summarise
 from pneumoseg.pipeline.prediction import sliding_window
 from pneumoseg.pipeline.prediction.engines import keras_network
 from pneumoseg.pipeline.prediction.forward_memory import with_fitting_batch
@@ -33,6 +35,8 @@ from pneumoseg.pipeline.settings.loading import settings_yaml
 from pneumoseg.pipeline.settings.schema import Settings
 from pneumoseg.pipeline.training import cost, loop, losses
 from pneumoseg.pipeline.training.metrics import make_metric
+
+NETWORK_FILE = "network.txt"
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,8 @@ class Segmenter(ConfiguredSegmentation):
     def fit(
         self, cases: Dataset, folder: str | Path, *, resume: bool = False, start_from: TrainedModel | None = None
     ) -> TrainedModel:
-        """Trains on `cases` and writes `folder`/model.keras, history.csv, tensorboard/ and calibration.npz, tiles for
-        an 8-bit network.
+        """Trains on `cases` and writes `folder`/model.keras, history.csv, tensorboard/, network.txt (its layers) and
+        calibration.npz, tiles for an 8-bit network.
 
         With `resume`, a finished model is read and an interrupted training goes on at its last whole epoch.
         """
@@ -85,6 +89,7 @@ class Segmenter(ConfiguredSegmentation):
             executor=self.executor,
         )
         calibration.save_tiles(folder / calibration.FILE_NAME, calibration.draw_tiles(stored, settings))
+        write_text(folder / NETWORK_FILE, readable_summary(summarise(trained.network, settings)))
         save_model(path, trained)
         shutil.rmtree(folder / loop.STATE_FOLDER, ignore_errors=True)
         return trained

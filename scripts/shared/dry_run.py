@@ -7,11 +7,10 @@ from pneumoseg.scripts.shared.printing import print_json
 
 def print_estimate(settings, dataset, folds: int, *, json: bool) -> None:
     """Prints settings, cases and cost; trains nothing and writes nothing."""
-    from pneumoseg.data_io.formats.reading import open_scan
     from pneumoseg.pipeline.settings.loading import settings_yaml
     from pneumoseg.pipeline.training.cost import estimate
 
-    cost = estimate(settings, [open_scan(case.image, grid=case.grid).grid for case in dataset], folds)
+    cost = estimate(settings, [case.read_grid() for case in dataset], folds)
     if json:
         print_json({"settings": settings.model_dump(mode="json"), "estimate": dataclasses.asdict(cost)})
         return

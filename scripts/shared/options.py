@@ -13,7 +13,23 @@ from pneumoseg.data_io.errors import InputError
 
 DataFolder = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the dataset.", show_default=False)]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Where the results go.", show_default=False)]
-Classes = Annotated[int, typer.Option("--classes", min=2, max=255, help="Number of classes, background included.")]
+Classes = Annotated[
+    int | None,
+    typer.Option(
+        "--classes",
+        min=2,
+        max=255,
+        help="Number of classes, background included.",
+        show_default="4, of pictures 2",
+    ),
+]
+Masks = Annotated[str, typer.Option("--masks", help="Folder of the masks in a dataset of pictures.")]
+Merge = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--merge", metavar="VALUE=CLASS", help="Class of a value in the masks; may be repeated.", show_default=False
+    ),
+]
 Preset = Annotated[str, typer.Option("--preset", help="Named preset or a settings YAML file.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
@@ -142,6 +158,32 @@ def _with_patients(settings, data: Path):
         foreground = patches.foreground_labels if patches.empty == "drop" else None
         dataset = slice_cases(dataset, patches.axis, foreground=foreground, labels=settings.labels.table)
     return with_content_groups(dataset) if settings.evaluation.groups == "content" else dataset
+
+
+def explored_dataset(data: Path, classes: int | None, *, grid: Form | None, masks: str, merge: list[str] | None):
+    """The dataset in the folder, its cases with or without masks, and the number of its classes: that of the flag
+    `--classes`, else 2 of pictures, whose masks have 0 and 255, and 4 of volumes."""
+    from pneumoseg.data_io.datasets.layouts import open_dataset
+    from pneumoseg.data_io.datasets.picture_layouts import PICTURES
+
+    dataset = open_dataset(data, need_masks=False, grid=grid or "sform", masks=masks, merge=merge_of(merge))
+    return dataset, classes or (2 if dataset.layout == PICTURES else 4)
+
+
+def merge_of(texts: list[str] | None) -> list[tuple[int, int]]:
+    """Pairs of value and class that the flag `--merge` gives. Raises InputError for other texts, and for a value that
+    is given twice."""
+    pairs: dict[int, int] = {}
+    for text in texts or []:
+        value, _, number = text.partition("=")
+        try:
+            pair = int(value), int(number)
+        except ValueError as error:
+            raise InputError(f"--merge takes VALUE=CLASS, such as 3=1, found {text}") from error
+        if pair[0] in pairs:
+            raise InputError(f"--merge gives each value one class, found {pair[0]} twice")
+        pairs |= [pair]
+    return list(pairs.items())
 
 
 def numbered_labels(classes: int):

@@ -25,7 +25,7 @@ def decoded(monkeypatch):
         return opened(path, *options)
 
     monkeypatch.setattr(nifti, "open_nifti", counted)
-    for cache in (case_files._channels, case_files._labels, case_files._sha256):
+    for cache in (case_files._channels, case_files._labels, case_files._mask_values, case_files._sha256):
         cache.cache_clear()
     return files
 

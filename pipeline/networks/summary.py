@@ -1,0 +1,121 @@
+"""What a network is made of, layer by layer, and how it is trained."""
+
+import math
+from dataclasses import dataclass
+
+from pneumoseg.pipeline.networks.registry import build_network
+from pneumoseg.pipeline.runtime.keras_backend import keras
+from pneumoseg.pipeline.settings.schema import Settings
+
+Shape = tuple[int | None, ...]
+"""Without the batch, channels last; None where the size is that of the image."""
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """A layer: `number` counts from 1, `kind` is its class, `shape` that of its output for one patch, None where
+    unknown, `after` are the layers whose outputs it takes."""
+
+    number: int
+    kind: str
+    shape: Shape | None
+    parameters: int
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class NetworkSummary:
+    """A network, and its training, in numbers. `input`, `output`: shapes for one patch; `probabilities`: "softmax" or
+    "sigmoid"; `not_trained`: parameters such as moving statistics."""
+
+    network: str
+    input: Shape
+    output: Shape
+    probabilities: str
+    loss: str
+    optimizer: str
+    learning_rate: float
+    trained: int
+    not_trained: int
+    layers: tuple[LayerSummary, ...]
+
+
+def summarise_settings(settings: Settings) -> NetworkSummary:
+    """The summary of the network that the settings describe. Raises InputError where there is no such network."""
+    return summarise(build_network(settings), settings)
+
+
+def summarise(network: keras.Model, settings: Settings) -> NetworkSummary:
+    """The summary of a network that was built from the settings; shapes are those of their patches."""
+    outputs = [keras.tree.flatten(getattr(layer, "output", [])) for layer in network.layers]
+    number_of = {id(tensor): number for number, tensors in enumerate(outputs, start=1) for tensor in tensors}
+    spatial = settings.patches.shape or (None,) * settings.dimensions
+    every = keras.Model(network.inputs, [network.outputs, outputs])
+    patch = keras.KerasTensor((None, *spatial, settings.channels))
+    output, shaped = every.compute_output_spec(patch)
+    layers = []
+    for number, (layer, tensors) in enumerate(zip(network.layers, shaped, strict=True), start=1):
+        taken = [number_of.get(id(tensor), number) for tensor in keras.tree.flatten(getattr(layer, "input", []))]
+        layers.append(
+            LayerSummary(
+                number=number,
+                kind=type(layer).__name__,
+                shape=tensors[0].shape[1:] if tensors else None,
+                parameters=layer.count_params(),
+                after=tuple(one for one in taken if one != number),
+            )
+        )
+    return NetworkSummary(
+        network=settings.network.name,
+        input=patch.shape[1:],
+        output=output[0].shape[1:],
+        probabilities=settings.network.output,
+        loss=settings.loss.name,
+        optimizer=settings.training.optimizer,
+        learning_rate=settings.training.learning_rate,
+        trained=_parameters(network.trainable_weights),
+        not_trained=_parameters(network.non_trainable_weights),
+        layers=tuple(layers),
+    )
+
+
+def readable_summary(summary: NetworkSummary) -> str:
+    """The summary as text: the facts of the network, then a line for each layer."""
+    facts = [
+        f"network: {summary.network}",
+        f"input: {_words(summary.input)} (channels last)",
+        f"output: {_words(summary.output)}, probabilities of the classes ({summary.probabilities})",
+        f"parameters: {summary.trained + summary.not_trained:,} ({summary.trained:,} trained, "
+        f"{summary.not_trained:,} not trained)",
+        f"loss: {summary.loss}",
+        f"optimizer: {summary.optimizer}, learning rate {summary.learning_rate:g}",
+    ]
+    rows = [("layer", "kind", "output", "parameters", "after")]
+    rows += [
+        (
+            f"{one.number}",
+            one.kind,
+            "unknown" if one.shape is None else _words(one.shape),
+            f"{one.parameters:,}",
+            ", ".join(map(str, one.after)),
+        )
+        for one in summary.layers
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    right = (0, 3)
+    lines = [
+        "  ".join(
+            text.rjust(width) if column in right else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join([*facts, "", *lines]) + "\n"
+
+
+def _words(shape: Shape) -> str:
+    return " x ".join("any" if size is None else str(size) for size in shape)
+
+
+def _parameters(weights: list) -> int:
+    return sum(math.prod(weight.shape) for weight in weights)
