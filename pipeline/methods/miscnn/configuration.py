@@ -51,6 +51,7 @@ EXPRESSED = {
     "evaluation.splits",
     "evaluation.folds",
     "evaluation.stratify_by_source",
+    "evaluation.groups",
 }
 """Settings that MIScnn takes, within the bounds that `refusals` checks."""
 
