@@ -38,11 +38,16 @@ def explore(dataset: Dataset, labels: LabelTable = LUNG_LABELS) -> pd.DataFrame:
     without cases.
     """
     cases = read_cases(dataset, labels)
-    return pd.DataFrame([describe_case(case, image, mask, labels=labels) for case, image, mask in cases])
+    return pd.DataFrame(
+        [describe_case(case, image, mask, labels=labels, mask_values=case.mask_values()) for case, image, mask in cases]
+    )
 
 
-def describe_case(case: Case, image: Volume, mask: Volume | None, *, labels: LabelTable) -> dict[str, object]:
-    """One row of `explore`, by column. `image`: any numbers; `mask`: uint8 class numbers on the same grid, or None."""
+def describe_case(
+    case: Case, image: Volume, mask: Volume | None, *, labels: LabelTable, mask_values: Sequence[float] = ()
+) -> dict[str, object]:
+    """One row of `explore`, by column. `image`: any numbers; `mask`: uint8 class numbers on the same grid, or None;
+    `mask_values`: those in the mask's file."""
     minimum, maximum = float(image.array.min()), float(image.array.max())
     row: dict[str, object] = {"case": case.name, "patient": case.patient, "source": case.source}
     row |= {f"shape_{axis}": size for axis, size in zip(AXES, image.grid.shape, strict=True)}
@@ -54,7 +59,7 @@ def describe_case(case: Case, image: Volume, mask: Volume | None, *, labels: Lab
         "maximum": maximum,
         "mean": float(image.array.mean(dtype=np.float64)),
         "hu": is_hu(minimum, maximum),
-        "mask_values": "" if mask is None else _listed_values(case.mask_values()),
+        "mask_values": _listed_values(mask_values),
     }
     counts = [np.nan if mask is None else np.count_nonzero(mask.array == label) for label in range(len(labels))]
     row |= {

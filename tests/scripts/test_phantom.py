@@ -27,6 +27,7 @@ def test_json_names_the_cases(tmp_path):
     assert json.loads(result.stdout) == {
         "folder": str(tmp_path / "out"),
         "cases": ["phantom_001"],
+        "kind": "volumes",
         "shape": [20, 18, 16],
         "seed": 4,
     }

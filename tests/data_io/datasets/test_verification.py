@@ -263,3 +263,102 @@ def test_a_mask_stored_in_another_order_but_in_the_same_place_is_right(tmp_path)
     nib.save(nib.Nifti1Image(image, np.eye(4)), tmp_path / "case" / "imaging.nii.gz")
     nib.save(nib.Nifti1Image(mask[::-1], turned), tmp_path / "case" / "segmentation.nii.gz")
     assert not [finding for finding in verify_dataset(open_dataset(tmp_path), 4) if finding.level == "error"]
+
+
+@pytest.fixture
+def pictures(tmp_path, write_picture):
+    """Three pictures that do not look alike, with masks of 0 and 255."""
+    for seed, name in enumerate("abc"):
+        write_picture(tmp_path / "images" / f"{name}.png", np.random.default_rng(seed).integers(0, 256, (40, 50)))
+        mask = np.zeros((40, 50))
+        mask[5:20, 5:20] = 255
+        write_picture(tmp_path / "masks" / f"{name}.png", mask)
+    return tmp_path
+
+
+def findings_of(root, classes=2, **options):
+    return verify_dataset(open_dataset(root, need_masks=False, **options), classes)
+
+
+def test_sound_pictures_have_no_findings(pictures, write_picture):
+    assert findings_of(pictures) == []
+    write_picture(pictures / "masks" / "a.png", np.zeros((40, 50)))  # a healthy slice
+    assert findings_of(pictures) == []
+
+
+def test_all_faults_of_pictures_are_named(pictures, write_picture):
+    write_picture(pictures / "images" / "a.png", np.random.default_rng(0).integers(0, 256, (40, 44)))
+    write_picture(pictures / "masks" / "b.png", np.full((40, 50), [[128], [255]] * 20))
+    image = pictures / "images" / "c.png"
+    image.write_bytes(image.read_bytes()[:200])
+    write_picture(pictures / "images" / "d.png", np.zeros((4, 4)))
+    found = {(one.level, one.case): one.message for one in findings_of(pictures)}
+    assert len(found) == 5
+    assert "image and mask must have one shape, found (44, 40, 1) and (50, 40, 1)" in found["error", "a"]
+    assert "b.png: the mask of two classes has the values 0 and 1, or 0 and 255, found 128, 255" in found["error", "b"]
+    assert "c.png: the picture is damaged or truncated" in found["error", "c"]
+    assert found["warning", "d"].startswith("no mask")
+
+
+def test_a_mask_in_place_of_a_picture(pictures, write_picture):
+    write_picture(pictures / "images" / "b.png", np.eye(40, 50))
+    (finding,) = findings_of(pictures)
+    assert (finding.level, finding.case) == ("warning", "b")
+    assert finding.message.startswith("nearly black: found 0..1 of 0..255")
+
+
+def test_a_class_that_no_picture_has(pictures):
+    assert findings_of(pictures, 3, merge=[(255, 1)]) == [
+        Finding("warning", "dataset", "the masks have no voxel of class 2")
+    ]
+    assert findings_of(pictures, 3, merge=[(255, 2)])[0].message == "the masks have no voxel of class 1"
+
+
+def test_values_are_merged_before_they_are_checked(pictures, write_picture):
+    for name in "abc":
+        write_picture(pictures / "masks" / f"{name}.png", np.full((40, 50), [[0], [1], [2], [7]] * 10))
+    assert {one.case for one in findings_of(pictures) if "found 0, 1, 2, 7" in one.message} == set("abc")
+    assert findings_of(pictures, merge=[(2, 1), (7, 1)]) == []
+
+
+def test_pictures_that_look_alike(pictures, write_picture):
+    picture = np.random.default_rng(0).integers(0, 256, (40, 50))
+    write_picture(pictures / "images" / "c.png", picture // 2 + 60)
+    (finding,) = findings_of(pictures)
+    assert (finding.level, finding.case) == ("warning", "a")
+    assert finding.message.startswith("2 images look alike: a, c; ")
+    assert "evaluation.groups" in finding.message
+    (pictures / "patients.csv").write_text("case,patient\na,P\nb,P\nc,Q\n")
+    assert findings_of(pictures) == []
+
+
+@pytest.fixture
+def stack(tmp_path):
+    """A stack of twelve slices of noise, in HU, with the classes 0..3."""
+    save(tmp_path / "tr_im.nii.gz", ct(shape=(16, 16, 12)))
+    save(tmp_path / "tr_mask.nii.gz", labels((16, 16, 12)))
+    return tmp_path
+
+
+def test_a_sound_stack_has_no_findings(stack):
+    assert findings_of(stack, 4) == []
+
+
+def test_what_is_wrong_with_a_stack_is_said_once(stack):
+    save(stack / "tr_im.nii.gz", ct(shape=(16, 16, 12)) + np.int16(1024))
+    save(stack / "tr_mask.nii.gz", np.where(labels((16, 16, 12)) == 3, 7, labels((16, 16, 12))).astype(np.uint8))
+    units, classes = sorted(findings_of(stack, 4), key=lambda one: one.level, reverse=True)
+    assert (units.level, units.case, classes.level, classes.case) == ("warning", "tr", "error", "tr")
+    assert "offset by 1024?" in units.message
+    assert "labels must be 0..3, found 7" in classes.message
+
+
+def test_the_first_channel_is_the_ct(tmp_path):
+    for number, array in enumerate((ct(), np.clip(ct(), 0, 1).astype(np.uint8))):
+        save(tmp_path / "imagesTr" / f"a_{number:04d}.nii.gz", array)
+    save(tmp_path / "labelsTr" / "a.nii.gz", labels())
+    assert findings_of(tmp_path, 4) == []
+    save(tmp_path / "imagesTr" / "a_0001.nii.gz", ct(shape=(6, 6, 13)))
+    (finding,) = findings_of(tmp_path, 4)
+    assert finding.level == "error"
+    assert "channels" in finding.message

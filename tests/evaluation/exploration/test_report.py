@@ -1,6 +1,7 @@
 """The report of a dataset: every case in it, text is no markup, remarkable cases are named."""
 
 import base64
+import math
 import re
 from io import BytesIO
 
@@ -20,6 +21,7 @@ def row(case, spacing=(1.0, 1.0, 5.0), hu=True, share=0.25):
         **{"case": case, "patient": "p", "source": "s", "shape_x": 4, "shape_y": 5, "shape_z": 6},
         **dict(zip(("spacing_x_mm", "spacing_y_mm", "spacing_z_mm"), spacing, strict=True)),
         **{"orientation": "LPS", "dtype": "int16", "minimum": -1024.0, "maximum": 3071.0, "mean": -500.25, "hu": hu},
+        "mask_values": "" if math.isnan(share) else "0 1",
         **{"frequency_background": 1 - share, "frequency_infection": share},
         **{"volume_background_ml": 3.0 * share, "volume_infection_ml": share},
     }
@@ -47,6 +49,7 @@ def test_every_case_and_picture_is_in_the_page(tmp_path):
     assert "<b>" not in text
     assert "w &lt;x&gt;" in text
     assert "4 × 5 × 6" in text
+    assert "<td>0 1</td>" in text
     assert "1.00 × 1.00 × 5.00" in text
     assert "mean_shape · x" in text
     assert '<th scope="row">two</th><td>–</td><td>–</td><td>–</td><td>–</td>' in text

@@ -87,6 +87,7 @@ def test_summary_without_masks(dataset):
 
 def test_each_case_counts_alike_in_the_mean():
     row = dict.fromkeys(["shape_x", "shape_y", "shape_z", "spacing_x_mm", "spacing_y_mm", "spacing_z_mm"], 1)
+    row |= {"mask_values": "0 1"}
     rows = [row | {"patient": "p", "hu": True, "frequency_a": share, "frequency_b": 1 - share} for share in (0.9, 0.5)]
     assert summary(pd.DataFrame(rows), LabelTable(("a", "b"), ((0, 0, 0),) * 2))["mean_frequency"][
         "a"
@@ -244,3 +245,30 @@ def test_shares_of_a_picture_in_colour_are_of_its_pixels():
     row = describe_case(case, picture, picture_volume(mask), labels=labels)
     assert [row[f"shape_{axis}"] for axis in "xyz"] == [4, 5, 1]
     assert (row["frequency_background"], row["frequency_infection"]) == (0.8, 0.2)
+
+
+def test_values_of_masks_are_tabulated_and_counted(dataset):
+    found = explore(dataset)
+    assert found["mask_values"].tolist() == ["0 1 2 3", ""]
+    assert summary(found)["mask_values"] == {"0 1 2 3": 1}
+    assert "mask_values: (0 1 2 3) in 1" in table.readable_summary(summary(found))
+
+
+def test_many_values_of_a_mask_are_their_range():
+    image = volume(np.zeros((2, 2, 1)))
+    row = describe_case(
+        Case("a", Path("a.nii"), None, "a"), image, None, labels=LUNG_LABELS, mask_values=tuple(range(0, 255, 2))
+    )
+    assert row["mask_values"] == "0 ... 254 (128 values)"
+
+
+def test_a_picture_has_no_millilitres():
+    picture = picture_volume(np.full((5, 4), 9, np.uint8))
+    row = describe_case(
+        Case("a", Path("a.png"), Path("b.png"), "a"),
+        picture,
+        picture_volume(np.ones((5, 4), np.uint8)),
+        labels=LUNG_LABELS,
+    )
+    assert row["frequency_lung_left"] == 1
+    assert np.isnan(row["volume_lung_left_ml"])

@@ -43,7 +43,7 @@ def test_the_published_count_of_the_printed_network():
 
 
 def test_whole_images_have_any_size():
-    settings = load_settings("demo", [*SMALL, "patches.shape=null"])
+    settings = load_settings("demo", [*SMALL, "patches.shape=null", "patches.batch=1"])
     summary = summarise_settings(settings)
     assert summary.input == (None, None, None, 1)
     assert "input: any x any x any x 1" in readable_summary(summary)

@@ -43,3 +43,20 @@ def test_json(phantoms, cost, capsys):
     content = json.loads(capsys.readouterr().out)
     assert content["settings"]["seed"] == 5
     assert content["estimate"]["total_minutes"] == 64
+
+
+def test_a_slice_is_counted_as_a_slice(phantoms, monkeypatch, capsys):
+    from pneumoseg.data_io.datasets.slices import slice_cases
+    from pneumoseg.pipeline.training.cost import estimate
+
+    shapes = []
+
+    def counted(settings, grids, folds):
+        shapes.extend(grid.shape for grid in grids)
+        return estimate(settings, grids, folds)
+
+    monkeypatch.setattr("pneumoseg.pipeline.training.cost.estimate", counted)
+    dataset = slice_cases(open_dataset(phantoms), 2, foreground=None, labels=4)
+    print_estimate(settings_of("demo", ["patches.shape=[32, 32]", "network.filters=[4, 8]"]), dataset, 2, json=True)
+    assert shapes == [(32, 32, 1)] * (4 * 24)
+    assert json.loads(capsys.readouterr().out)["estimate"]["total_minutes"] > 0
