@@ -18,6 +18,7 @@ from pneumoseg.data_io.storage.csv_files import read_table, write_table
 from pneumoseg.data_io.storage.file_names import is_utf8, name_as_text
 from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.evaluation.runs.run_folder import check_flags
+from pneumoseg.pipeline.settings.loading import with_defaults
 
 Fact = int | float | str | None
 IMAGE_SUFFIXES = (
@@ -78,7 +79,8 @@ class Output:
         plain = isinstance(statistics, dict) and all(isinstance(fact, Fact) for fact in statistics.values())
         if "mask_sha256" not in manifest or not plain:
             raise InputError(f"{self.manifest}: not the manifest of a mask; {remedy}", options=options)
-        differing = [key for key in recipe if manifest.get(key) != recipe[key]]
+        theirs, ours = (_with_whole_settings(facts) for facts in (manifest, recipe))
+        differing = [key for key in ours if theirs.get(key) != ours[key]]
         if manifest.get("source_sha256") != source_sha256:
             differing.append("CT")
         if manifest["mask_sha256"] != sha256_of(self.mask):
@@ -87,6 +89,11 @@ class Output:
             message = f"{self.mask}: made otherwise, or changed since: {', '.join(differing)}; {remedy}"
             raise InputError(message, options=options)
         return manifest
+
+
+def _with_whole_settings(facts: Mapping) -> dict:
+    """A manifest or recipe whose settings are whole: one of an earlier version lacks some."""
+    return {**facts, "settings": with_defaults(facts.get("settings"))}
 
 
 def place_outputs(

@@ -30,6 +30,7 @@ from pneumoseg.data_io.storage.text_files import read_text
 from pneumoseg.data_io.storage.yaml_text import parse_yaml
 from pneumoseg.evaluation.runs.run_environment import fingerprints_of, run_environment
 from pneumoseg.evaluation.runs.run_marks import (
+from pneumoseg.pipeline.settings.loading import with_defaults
     MARKS,
     METRICS,
     is_begun,
@@ -279,9 +280,9 @@ def _held(lock: Path, timeout_s: float = 0) -> Iterator[None]:
 def changed_settings(before: str, now: str) -> list[str]:
     """The settings that differ between two texts as of a run's settings.yaml, by name; "remarks" where the comments do.
 
-    Those that change no result do not count.
+    Those that change no result do not count. What one lacks, as a run of an earlier version does, has its default.
     """
-    ours, theirs = (_leaves(parse_yaml(text, "settings of the run")) for text in (before, now))
+    ours, theirs = (_leaves(with_defaults(parse_yaml(text, "settings of the run"))) for text in (before, now))
     names = [name for name in {**ours, **theirs} if ours.get(name, ...) != theirs.get(name, ...)]
     remarks, others = ([line for line in text.splitlines() if line.startswith("#")] for text in (before, now))
     return [name for name in names if name not in WITHOUT_EFFECT] + (["remarks"] if remarks != others else [])

@@ -70,6 +70,24 @@ def change_settings(settings: Settings, changes: Sequence[str], origin: str) -> 
     return settings_from(content, origin)
 
 
+def with_defaults(content: object) -> object:
+    """Nested settings as a file of an earlier version holds them, with the defaults of those that it lacks; what is not
+    of that form as it is.
+
+    >>> with_defaults({"prediction": {"overlap": 0.25}})["prediction"]["threshold"]
+    0.5
+    """
+    return _filled(content, Settings().model_dump(mode="json"))
+
+
+def _filled(content: object, defaults: object) -> object:
+    if isinstance(content, list) and isinstance(defaults, dict):  # one for each member of an ensemble
+        return [_filled(one, defaults) for one in content]
+    if not (isinstance(content, dict) and isinstance(defaults, dict)):
+        return content
+    return defaults | {name: _filled(value, defaults.get(name)) for name, value in content.items()}
+
+
 def settings_yaml(settings: Settings) -> str:
     """All settings as YAML; `load_settings` of that file gives them back."""
     return yaml.safe_dump(recorded(settings).model_dump(mode="json"), sort_keys=False, default_flow_style=None)
