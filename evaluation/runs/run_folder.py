@@ -30,7 +30,6 @@ from pneumoseg.data_io.storage.text_files import read_text
 from pneumoseg.data_io.storage.yaml_text import parse_yaml
 from pneumoseg.evaluation.runs.run_environment import fingerprints_of, run_environment
 from pneumoseg.evaluation.runs.run_marks import (
-from pneumoseg.pipeline.settings.loading import with_defaults
     MARKS,
     METRICS,
     is_begun,
@@ -41,6 +40,7 @@ from pneumoseg.pipeline.settings.loading import with_defaults
     others_in,
     visible_names,
 )
+from pneumoseg.pipeline.settings.loading import with_defaults
 
 REMOVED = "removed"
 WITHOUT_EFFECT = ("training.workers", "evaluation.splits", "evaluation.folds", "evaluation.stratify_by_source")
