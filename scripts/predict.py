@@ -113,6 +113,8 @@ def predict(
     outputs = place_outputs(files, output, mask_format=mask_format, resume=resume, overwrite=overwrite)
     if side_by_side and (volumes := [path for path in files.values() if not is_picture(path)]):
         raise InputError(f"{volumes[0]}: no picture, only pictures are shown side by side", options=("side_by_side",))
+    if statistics and all(map(is_picture, files.values())):
+        raise InputError("pictures have no millimetres and so no volumes; omit the statistics", options=("statistics",))
     for name, value in (
         ("overlap", overlap),
         ("batch", batch),

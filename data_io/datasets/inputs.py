@@ -81,8 +81,11 @@ def open_input(
 
 
 def input_files(path: str | Path, channels: int) -> list[Path]:
-    """The files of an input: beside CASE_0000, where several channels are needed, CASE_0001 and so on."""
+    """The files of an input: beside CASE_0000, where several channels are needed, CASE_0001 and so on. Numbered
+    pictures are channels of one case in nnU-Net's folders alone: elsewhere they are pictures of their own."""
     path = Path(path)
+    if is_picture(path) and path.parent.name not in NNUNET_FOLDERS:
+        return [path]
     files = [_channel(path, number) for number in range(channels)]
     are_channels = len(set(files)) == channels and files[0] == path and all(file.is_file() for file in files)
     return files if are_channels else [path]
@@ -201,8 +204,7 @@ def _scans_and_cases(folder: _Folder, scans: Mapping[Path, str], cases: Sequence
         log.warning("%s: %s", path, _skipped(path, others))
     if without_ct := {place: headers[place] for place in outside if place in headers and not headers[place].has_ct}:
         log.warning("%s: skipped DICOM folders without a plain CT: %s", path, _kinds(path, without_ct))
-    images = {case.image: case.slice.volume if case.slice else case.name for case in cases}  # once for all its slices
-    cts = [(scans[scan], scan) for scan in sorted(scans)] + [(name, image) for image, name in images.items()]
+    cts = [(scans[scan], scan) for scan in sorted(scans)] + [(case.name, case.image) for case in cases]
     return _Inputs(cts, {ct: headers[ct] for _, ct in cts if ct in headers})
 
 

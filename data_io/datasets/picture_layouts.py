@@ -28,8 +28,7 @@ def pictures(root: Path, masks: str = MASKS) -> FoundFiles | None:
     `masks`: the folder of the masks. Raises InputError where another than "masks" is named and has no pictures.
     """
     images = next((found for name in IMAGE_FOLDERS if (found := _by_stem(root / name))), None)
-    candidates = (MASKS, "mask") if masks == MASKS else (masks,)
-    found_masks = next((found for name in candidates if (found := _by_stem(root / name))), None)
+    found_masks = _masks_by_stem(root, masks)
     if images is None and (found_masks is None or not any((root / name).is_dir() for name in IMAGE_FOLDERS)):
         return None
     if found_masks is None and masks != MASKS:
@@ -41,11 +40,12 @@ def pictures(root: Path, masks: str = MASKS) -> FoundFiles | None:
     return FoundFiles(PICTURES, images or {}, found_masks or {})
 
 
-def mask_beside(image: Path) -> Path | None:
-    """The mask of a picture in the folder `images` of a dataset; None where there is none, or several."""
+def mask_beside(image: Path, masks: str = MASKS) -> Path | None:
+    """The mask of a picture in the folder `images` of a dataset; None where there is none, or several. `masks`: the
+    folder of the masks."""
     if image.parent.name not in IMAGE_FOLDERS:
         return None
-    found = _by_stem(image.parent.parent / MASKS).get(image.stem, [])
+    found = (_masks_by_stem(image.parent.parent, masks) or {}).get(image.stem, [])
     return found[0] if len(found) == 1 else None
 
 
@@ -65,6 +65,11 @@ def stack_masks(root: Path) -> set[Path]:
     """The masks of the stacks in a folder that have an image beside them."""
     found = stacks(root)
     return {path for name, paths in found.masks.items() if name in found.images for path in paths} if found else set()
+
+
+def _masks_by_stem(root: Path, masks: str) -> dict[str, list[Path]] | None:
+    candidates = (MASKS, "mask") if masks == MASKS else (masks,)
+    return next((found for name in candidates if (found := _by_stem(root / name))), None)
 
 
 def _by_stem(folder: Path) -> dict[str, list[Path]]:

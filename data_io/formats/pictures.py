@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
@@ -27,7 +27,11 @@ LEAST_BITS = {"1": 1, "P": 1, "L": 1, "LA": 8, "I;16": 16, "RGB": 24, "RGBA": 24
 """At least so many bits a pixel has in a PNG file, by Pillow's mode."""
 
 WHITE_16 = 65535
+DARK_16 = 4096
+"""Pictures of 16 bits without a value so high are likely to have 8 or 12 bits that were not scaled."""
+
 TIFF_PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
+UPRIGHT = 1
 PLACE = nib.affines.from_matvec(LPS_TO_RAS)
 
 
@@ -55,7 +59,7 @@ def picture_volume(array: np.ndarray) -> Volume:
 
 
 def load_picture(path: Path, *, exact: bool = False) -> Image.Image:
-    """Decodes a picture in one of MODES, and turns it as its EXIF orientation says; a warning for alpha.
+    """Decodes a picture in one of MODES, and turns it as its EXIF orientation says; a warning for that and for alpha.
 
     `exact`: refuses what Pillow reduces to 8 bits. Raises InputError for a file that is missing, damaged, truncated or
     of another format, for more than MOST_PIXELS, more than one picture, and another mode, such as CMYK.
@@ -68,7 +72,10 @@ def load_picture(path: Path, *, exact: bool = False) -> Image.Image:
             _check_header(header, path, exact=exact)
             header.verify()  # the checksums of a PNG, up to its end
             image = Image.open(file, formats=FORMATS)
+            orientation = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)  # a TIFF is turned when it is loaded
             image.load()
+        if orientation != UPRIGHT:
+            log.warning("%s: turned as its EXIF orientation says; its mask must be turned alike", path)
         ImageOps.exif_transpose(image, in_place=True)
         if not _is_opaque(image):
             log.warning("%s: alpha is ignored, the picture is read as if it were opaque", path)
@@ -154,6 +161,6 @@ def _as_grey(array: np.ndarray, path: Path) -> np.ndarray:
             f"{path}: a picture of more than 8 bits has values of 0..{WHITE_16}, found {least}..{most}; scale them so "
             f"that {WHITE_16} is white"
         )
-    if 0 < most <= 255:
-        log.warning("%s: 16 bits of which at most %d are used: nearly black; save it with 8 bits", path, most)
+    if 0 < most < DARK_16:
+        log.warning("%s: 16 bits, but no value above %d of %d: dark; scale it to all of these", path, most, WHITE_16)
     return array.astype(np.float32) / np.float32(WHITE_16 / 255)

@@ -127,7 +127,8 @@ def split_rule(evaluation: EvaluationSettings) -> str:
 def kept_epoch(history: pd.DataFrame, settings: Settings) -> int | None:
     """The row of the epoch whose weights were kept; None where the history lacks the monitored score.
 
-    The smallest loss, the highest score: the first one among equals; without a monitor the last epoch.
+    The smallest or the largest, as `TrainingSettings.best` says: the first one among equals; without a monitor the last
+    epoch.
     """
     training = settings.training
     if training.monitor == "none":
@@ -135,9 +136,7 @@ def kept_epoch(history: pd.DataFrame, settings: Settings) -> int | None:
     column = _column(training.best, validation=training.monitor == "validation")
     if column not in history or history[column].isna().all():
         return None
-    score = TEST_SCORES.get(training.best)
-    lower = score is None or MASK_COLUMNS.lower_is_better(score)
-    return int(history[column].argmin() if lower else history[column].argmax())
+    return int(history[column].argmin() if training.best_is_smallest else history[column].argmax())
 
 
 def _curves(name: str, histories: list[pd.DataFrame], settings: Settings) -> RunCurves:

@@ -93,7 +93,7 @@ def predict_files(
         for source, output in outputs.items():
             if output.mask.exists():
                 manifest = output.made_with(input_sha256(source, predictor), recipe(predictor, options))
-                if _is_complete(output, manifest, predictor, options):
+                if _is_complete(output, manifest, predictor, options, in_mm=not is_picture(source)):
                     kept[source] = Result(source, output, manifest)
     todo = [(source, output) for source, output in outputs.items() if source not in kept]
     with nullcontext(executor) if executor is not None else background_threads(2) as threads:
@@ -101,11 +101,13 @@ def predict_files(
     return [(made | kept)[source] for source in outputs]
 
 
-def _is_complete(output: Output, manifest: dict, predictor: Predictor, options: PredictionOptions) -> bool:
+def _is_complete(
+    output: Output, manifest: dict, predictor: Predictor, options: PredictionOptions, *, in_mm: bool
+) -> bool:
     maps = output.probabilities(predictor.settings.labels.names) if options.probabilities else []
     pictures = [output.preview] * options.preview + [output.side_by_side] * options.side_by_side
     return all(path.is_file() for path in (*maps, *pictures)) and not (
-        options.statistics and manifest.get("statistics") is None
+        options.statistics and in_mm and manifest.get("statistics") is None
     )
 
 
@@ -251,7 +253,7 @@ def _draw_side_by_side(source: Path, scan: Scan, mask: Volume, predictor: Predic
     from pneumoseg.evaluation.figures.side_by_side import write_side_by_side
 
     labels = predictor.settings.labels
-    truth = mask_beside(source)
+    truth = mask_beside(source, predictor.settings.data.masks)
     masks = [mask] if truth is None else [read_labels(truth, labels.table, merge=labels.merge), mask]
     image, *rows = (np.swapaxes(volume.restore()[:, :, 0], 0, 1) for volume in (scan.read(), *masks))
     write_side_by_side(output.side_by_side, image, rows, labels.table)

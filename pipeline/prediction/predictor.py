@@ -14,7 +14,7 @@ from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.models.bundle_card import CARD, check_members
-from pneumoseg.pipeline.models.bundled import DEFAULT_MODEL, PICTURE_MODEL, model_path
+from pneumoseg.pipeline.models.bundled import PICTURE_MODEL, model_path
 from pneumoseg.pipeline.models.model_file import read_settings
 from pneumoseg.pipeline.prediction import sliding_window
 from pneumoseg.pipeline.prediction.engines import Engine, EngineName, Precision, convert_ahead, open_engine
@@ -203,16 +203,11 @@ def check_same_labels(labels: Mapping[Path, LabelSettings]) -> None:
 
 
 def require_same_kind(path: str | Path, settings: Settings) -> None:
-    """Raises InputError for a picture where the model segments volumes, and for a volume where it segments pictures."""
+    """Raises InputError for a picture where the model segments volumes. A stack of slices may hold values of 0..255 as
+    pictures do: volumes in HU are refused by a model for pictures when they are read, by `Preprocessor.apply`."""
     if is_picture(path) and settings.dimensions == 3:
         raise InputError(
             f"{path}: a picture, but the model segments CT volumes; use a model for pictures, such as {PICTURE_MODEL}",
-            options=("model",),
-        )
-    if not is_picture(path) and settings.preprocessing.values == "picture":
-        raise InputError(
-            f"{path}: no picture (PNG, JPEG, TIFF, BMP), but the model segments pictures; use a model for CT volumes, "
-            f"such as {DEFAULT_MODEL}",
             options=("model",),
         )
 

@@ -110,7 +110,9 @@ class CaseStore:
         with warnings_of_this_thread(hold_back=True) as warnings:  # kept, as the files are not read the next time
             image, mask = case.read_pair(self.labels)
             with named(case.name):
-                prepared = self.preprocessor.apply(image, mask)
+                # An entry serves every fold: its mean and sd are its own, not those of a model's training cases.
+                own = self.preprocessor.settings.model_copy(update={"statistics": None})
+                prepared = Preprocessor(own).apply(image, mask)
         if prepared.labels is None:
             raise InputError(f"case {case.name}: training needs a mask")
         entry.parent.mkdir(parents=True, exist_ok=True)

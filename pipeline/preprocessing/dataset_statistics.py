@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pneumoseg.pipeline.preprocessing.case_store import StoredCase
+from pneumoseg.pipeline.preprocessing.intensity import FLAT_SD
 from pneumoseg.pipeline.settings.schema import Settings
 
 
@@ -13,7 +14,8 @@ def with_statistics(settings: Settings, cases: Sequence[StoredCase]) -> Settings
     if settings.preprocessing.normalisation != "dataset":
         return settings
     sizes = [float(np.prod(case.shape)) for case in cases]
-    statistics = pooled([case.facts["mean"] for case in cases], [case.facts["sd"] for case in cases], sizes)
+    sds = [[0.0 if sd == FLAT_SD else sd for sd in case.facts["sd"]] for case in cases]
+    statistics = pooled([case.facts["mean"] for case in cases], sds, sizes)
     preprocessing = settings.preprocessing.model_copy(update={"statistics": statistics})
     return settings.model_copy(update={"preprocessing": preprocessing})
 
@@ -29,4 +31,4 @@ def pooled(means, sds, sizes: Sequence[float]) -> tuple[tuple[float, float], ...
     mean = np.average(means, axis=0, weights=sizes)
     mean_square = np.average(np.square(means) + np.square(sds), axis=0, weights=sizes)
     sd = np.sqrt(np.maximum(mean_square - np.square(mean), 0.0))
-    return tuple((float(one), float(other) if other > 1e-6 else 1.0) for one, other in zip(mean, sd, strict=True))
+    return tuple((float(one), float(other) if other > 1e-6 else FLAT_SD) for one, other in zip(mean, sd, strict=True))

@@ -11,6 +11,9 @@ from pneumoseg.pipeline.settings.field_types import Window
 from pneumoseg.pipeline.settings.schema import PreprocessingSettings, Settings
 
 PICTURE: Window = (0.0, 255.0)
+FLAT_SD = 1.0
+"""By which a flat image is divided in place of 0; values of 0..1 have a standard deviation of 0.5 at most."""
+
 LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in a grey value (ITU-R BT.601)."""
 
@@ -20,17 +23,23 @@ def windows(settings: PreprocessingSettings) -> tuple[Window, ...]:
     return (PICTURE,) if settings.values == "picture" else (settings.window_hu, *settings.further_windows_hu)
 
 
-def image_channels(slab: np.ndarray, count: int) -> list[np.ndarray]:
-    """The `count` channels (x, y, z) of an image's slab (x, y, z[, channels]): colours become grey where one is needed,
-    one is repeated where several are. Raises InputError for other numbers."""
+def image_channels(slab: np.ndarray, count: int, *, colours: bool) -> list[np.ndarray]:
+    """The `count` channels (x, y, z) of an image's slab (x, y, z[, channels]).
+
+    `colours`: the values are grey or colours of 0..255; colours become grey where one channel is needed, grey is
+    repeated where several are. Raises InputError for other numbers of channels; those in HU are never made of others.
+    """
     given = [slab[..., channel] for channel in range(slab.shape[3])] if slab.ndim == 4 else [slab]
     if len(given) == count:
         return given
-    if len(given) == 1:
+    if colours and len(given) == 1:
         return given * count
-    if count == 1 and len(given) == len(LUMA):
+    if colours and count == 1 and len(given) == len(LUMA):
         return [np.tensordot(slab.astype(np.float32), np.array(LUMA, np.float32), axes=1)]
-    raise InputError(f"the image has {len(given)} channels, preprocessing.channels says {count}; change the setting")
+    raise InputError(
+        f"the image has {len(given)} channels, preprocessing.channels says {count}; change the setting, or give as "
+        "many channels (CASE_0000, CASE_0001 and so on)"
+    )
 
 
 def air_values(settings: PreprocessingSettings) -> tuple[float, ...]:
@@ -89,7 +98,7 @@ def normalised(image: np.ndarray, means: Sequence[float], sds: Sequence[float]) 
 
 
 def mean_and_sd(array: np.ndarray) -> tuple[float, float]:
-    """In double precision, slice by slice: no copy of the whole. A flat image has the standard deviation 1."""
+    """In double precision, slice by slice: no copy of the whole. A flat image has the standard deviation FLAT_SD."""
     mean = float(np.mean([part.mean(dtype=np.float64) for part in array]))
     sd = float(np.sqrt(np.mean([np.square(np.subtract(part, mean, dtype=np.float64)).mean() for part in array])))
-    return mean, sd if sd > 1e-6 else 1.0
+    return mean, sd if sd > 1e-6 else FLAT_SD

@@ -90,7 +90,8 @@ class Preprocessor:
         if how.values == "picture" and not is_windowed(*extremes):
             low, high = extremes
             raise InputError(
-                f"a picture's values lie in 0..255, found {low:g}..{high:g}; for HU set preprocessing.values to hu"
+                f"the settings are for pictures, whose values lie in 0..255, found {low:g}..{high:g}; use a model for "
+                "CT volumes, or train with preprocessing.values hu"
             )
         if how.equalise == "always" or (how.equalise == "hu" and not windowed):
             for channel in range(array.shape[3]):
@@ -167,7 +168,7 @@ class Preprocessor:
     def _unit_channels(self, slab: np.ndarray, windowed: bool) -> Iterator[np.ndarray]:
         """The channels of a slab (x, y, z[, channels]) in 0..1: each channel of the image by each window."""
         how = self.settings
-        for channel in image_channels(slab, how.channels):
+        for channel in image_channels(slab, how.channels, colours=windowed or how.values == "picture"):
             for window in windows(how):
                 yield to_unit_range(channel, window, how.windowed_source_hu if windowed else None)
 

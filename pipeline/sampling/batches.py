@@ -239,7 +239,10 @@ def _tiles(cases: tuple[StoredCase, ...], settings: Settings) -> list[Tile]:
             corners = [one for one in corners if np.isin(patches.crop(case.labels, one, shape), foreground).any()]
         tiles += [(case, corner, shape) for corner in corners]
     if not tiles:
-        raise InputError(f"patches.empty drop: no tile of the training cases holds a voxel of {list(foreground)}")
+        raise InputError(
+            f"patches.empty drop: no tile of the {len(cases)} cases, in training or validation, holds a voxel of "
+            f"{list(foreground)}; correct patches.foreground_labels, or keep empty tiles"
+        )
     return tiles
 
 

@@ -97,6 +97,8 @@ class PreprocessingSettings(Group):
     def _windows_are_of_hu(self):
         if self.values == "picture" and self.further_windows_hu:
             raise ValueError("further_windows_hu are for values in HU; pictures have none")
+        if self.every != 1 and self.size is None:
+            raise ValueError(f"every {self.every} is for axes of a fixed size, found size null")
         return self
 
 
@@ -128,6 +130,11 @@ class PatchSettings(Group):
         if self.neighbours and len(self.shape or ()) != 2:
             raise ValueError(
                 f"neighbours are further channels of a 2D network, whose shape has two numbers, found "
+                f"{self.shape and list(self.shape)}"
+            )
+        if self.axis != 2 and len(self.shape or ()) != 2:
+            raise ValueError(
+                f"axis {self.axis} is of a 2D network, whose shape has two numbers, found "
                 f"{self.shape and list(self.shape)}"
             )
         return self

@@ -134,6 +134,14 @@ class Settings(Group):
         ):
             if value != default and classes != 2:
                 raise ValueError(f"{name} {value} is for two classes, background and one more, found {classes} classes")
+        axis = self.patches.axis
+        if self.data.cases == "slices" or self.preprocessing.values == "picture":
+            if self.patches.neighbours:
+                raise ValueError("patches.neighbours are of volumes; pictures, and slices that are cases, have none")
+            if self.preprocessing.size is not None and self.preprocessing.size[axis] is not None:
+                raise ValueError(
+                    f"preprocessing.size is null across the slices, axis {axis}, found {list(self.preprocessing.size)}"
+                )
         shape, divisor = self.patches.shape or (), self.divisor
         if any(size % divisor for size in shape):
             nearest = [max(divisor, round(size / divisor) * divisor) for size in shape]

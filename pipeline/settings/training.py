@@ -77,8 +77,9 @@ class TrainingSettings(Group):
     `best`: the score by which the best epoch is chosen, "loss" or one of `metrics`: the smallest of LOSSES_BY_NAME, the
     largest of any other.
 
-    "validation": the loss on `validation_patches` fixed patches (or the full images) of `validation_share` of the
-    training patients, who are held out; "training": the training loss; "none": the weights of the last epoch.
+    "validation": the loss on `validation_patches` fixed patches (all tiles of a grid, or the full images) of
+    `validation_share` of the training patients, who are held out; "training": the training loss; "none": the weights of
+    the last epoch.
 
     `steps_per_epoch` is for patches drawn at random; a grid or full images give as many steps as cover each case once.
     `schedule`: "constant-decay" is constant for four fifths of the training, then falls to zero. `optimizer`: adam,

@@ -114,7 +114,6 @@ def _key(settings: Settings, policies: Sequence[str]) -> str:
         len(settings.labels.names),
         settings.channels,
         settings.patches.shape,
-        settings.channels,
         settings.patches.batch,
         [training.optimizer, training.deep_supervision, training.metrics, training.average_decay],
     ]

@@ -102,6 +102,7 @@ def settings_of(
     grid: Form | None = None,
 ):
     """The settings that the flags `--preset`, `--set`, `--seed`, `--splits` and `--grid` describe."""
+    from pneumoseg.data_io.console import log
     from pneumoseg.evaluation.runs.splits import is_random_slices, slice_shares
     from pneumoseg.pipeline.settings.loading import load_settings
 
@@ -112,6 +113,12 @@ def settings_of(
     if not is_random_slices(rule):
         return settings
     _, validation_share = slice_shares(rule)
+    if validation_share and settings.training.monitor != "validation":
+        log.warning(
+            "%s: the slices for validation are trained on too, as training.monitor is %s",
+            rule,
+            settings.training.monitor,
+        )
     if validation_share:
         share = f"training.validation_share={validation_share}"
         return load_settings(preset, [*(changes or []), *flags, share])
@@ -136,14 +143,23 @@ def dataset_of(settings, data: Path):
 
 def dataset_and_splits(settings, data: Path):
     """The dataset as `dataset_of` gives it, and the splits that the settings describe, drawn where patients are known:
-    random slices get a warning of those on both sides."""
+    random slices get a warning of those on both sides, as do pictures and slices whose patients are not known."""
+    from pneumoseg.data_io.console import log
     from pneumoseg.evaluation.runs.splits import is_random_slices, make_splits, without_patients
 
     rule, dataset = settings.evaluation, _with_patients(settings, data)
     splits = make_splits(
         rule.splits, dataset, folds=rule.folds, seed=settings.seed, stratify_by_source=rule.stratify_by_source
     )
-    return without_patients(dataset) if is_random_slices(rule.splits) else dataset, splits
+    if is_random_slices(rule.splits):
+        return without_patients(dataset), splits
+    if rule.groups == "patient" and all(case.is_flat and case.patient == case.name for case in dataset):
+        log.warning(
+            "%s: the patients of its pictures or slices are not known, and each counts as a patient of its own: some "
+            "of one patient may be in training and in test; add patients.csv, or set evaluation.groups to content",
+            data,
+        )
+    return dataset, splits
 
 
 def _with_patients(settings, data: Path):

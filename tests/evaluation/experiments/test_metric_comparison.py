@@ -78,6 +78,11 @@ def test_the_epoch_that_was_kept(tmp_path):
         assert kept_epoch(history, settings) == epoch, (monitor, best)
     settings = load_settings("demo", [METRICS, VALIDATION, "training.best=iou"])
     assert kept_epoch(history.drop(columns="val_iou"), settings) is None
+    changes = ["training.metrics=[auc, soft-dice]", VALIDATION]
+    for best in ("auc", "soft-dice"):  # the larger the better, though no score of test cases has the name
+        settings = load_settings("demo", [*changes, f"training.best={best}"])
+        scores = history.assign(val_auc=[0.5, 0.9, 0.7, 0.6], val_soft_dice=[0.5, 0.9, 0.7, 0.6])
+        assert kept_epoch(scores, settings) == 1
 
 
 def test_a_loss_that_is_monitored_has_the_dice_of_the_test_beside_it(tmp_path):

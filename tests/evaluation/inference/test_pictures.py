@@ -109,8 +109,8 @@ def test_a_threshold_is_part_of_how_a_mask_is_made(dataset, predictor, tmp_path)
 
 def test_the_wrong_kind_of_model_is_refused(dataset, predictor, tmp_path):
     volume = tmp_path / "ct.nii.gz"
-    nib.save(nib.Nifti1Image(np.zeros((8, 8, 12), np.int16), np.eye(4)), volume)
-    with pytest.raises(InputError, match=r"ct\.nii\.gz: no picture .* but the model segments pictures"):
+    nib.save(nib.Nifti1Image(np.full((8, 8, 12), -1000, np.int16), np.eye(4)), volume)
+    with pytest.raises(InputError, match=r"ct\.nii\.gz: the settings are for pictures, .* use a model for CT volumes"):
         predict([volume], tmp_path / "mask.nii.gz", predictor)
     with pytest.raises(InputError, match=r"one\.png: a picture, but the model segments CT volumes"):
         predict([dataset / "images" / "one.png"], tmp_path / "mask.png", predictor_of("patches.shape=[8, 8, 8]"))
@@ -137,7 +137,8 @@ def test_a_corrupt_picture_is_passed_over(dataset, predictor, tmp_path):
 def test_colours_are_channels(tmp_path):
     pixels = np.zeros((8, 8, 3), np.uint8)
     pixels[:, :4, 2] = 255
-    Image.fromarray(pixels).save(tmp_path / "blue.png")
+    for number, picture in enumerate((pixels, pixels * 0, pixels * 0)):  # no channels of one picture
+        Image.fromarray(picture).save(tmp_path / f"blue_{number:04d}.png")
 
     def blue(tiles):
         assert tiles.shape[1:] == (8, 8, 3)
@@ -145,7 +146,7 @@ def test_colours_are_channels(tmp_path):
 
     size = ["patches.shape=[8, 8]", "preprocessing.size=[8, 8, null]", "preprocessing.values=picture"]
     predictor = predictor_of(*size, "preprocessing.channels=3", network=blue)
-    predict([tmp_path / "blue.png"], tmp_path / "mask.png", predictor)
+    predict([tmp_path / "blue_0000.png"], tmp_path / "mask.png", predictor)
     mask = np.asarray(Image.open(tmp_path / "mask.png"))
     assert (mask[:, :4] == 255).all() and not mask[:, 4:].any()
 
@@ -177,9 +178,8 @@ def test_channels_in_files_of_their_own(tmp_path):
     with pytest.raises(InputError, match="made otherwise, or changed since: CT"):
         predict([folder], tmp_path / "out", predictor, resume=True)
     (folder / "case_0001.nii.gz").unlink()
-    # One grey channel stands for all where there is no other, as of a grey picture.
-    predict([folder / "case_0000.nii.gz"], tmp_path / "again.nii.gz", predictor)
-    assert not np.asarray(nib.load(tmp_path / "again.nii.gz").dataobj).any()
+    with pytest.raises(InputError, match=r"the image has 1 channels, preprocessing\.channels says 2"):
+        predict([folder / "case_0000.nii.gz"], tmp_path / "again.nii.gz", predictor)
 
 
 def test_a_stack_gives_a_stack(tmp_path):
@@ -192,3 +192,18 @@ def test_a_stack_gives_a_stack(tmp_path):
     mask = np.asarray(nib.load(result.output.mask).dataobj)
     np.testing.assert_array_equal(mask, array == 0)
     assert json.loads(result.output.manifest.read_text())["geometry"]["shape"] == [16, 12, 5]
+
+
+def test_a_stack_of_grey_values_is_segmented_by_a_model_for_pictures(predictor, tmp_path):
+    array = np.zeros((16, 8, 3), np.uint8)
+    array[:8, :, 2] = 255
+    nib.save(nib.Nifti1Image(array, np.eye(4)), tmp_path / "stack.nii.gz")
+    (result,) = predict([tmp_path / "stack.nii.gz"], tmp_path / "out", predictor)
+    np.testing.assert_array_equal(np.asarray(nib.load(result.output.mask).dataobj), array == 255)
+
+
+def test_the_truth_lies_in_the_folder_that_the_model_was_trained_with(dataset, tmp_path):
+    (dataset / "masks").rename(dataset / "classes")
+    size = ["patches.shape=[16, 8]", "preprocessing.size=[16, 8, null]", "preprocessing.values=picture"]
+    predict([dataset], tmp_path / "out", predictor_of(*size, "data.masks=classes"), side_by_side=True)
+    assert np.asarray(Image.open(tmp_path / "out" / "side_by_side" / "one.png")).shape[1] == 3 * 24 + 2 * 4

@@ -130,3 +130,10 @@ def test_facts_of_an_entry_made_again_are_the_new_ones(tmp_path):
     del facts["warnings"]
     (stored.folder / "case.json").write_text(json.dumps(facts))
     assert store(tmp_path / "store").get(case).facts["warnings"] == []
+
+
+def test_an_entry_is_the_same_with_the_statistics_of_a_model(tmp_path):
+    case = write_case(tmp_path / "one")
+    of_model = store(tmp_path / "first", normalisation="dataset", statistics=((0.9, 0.1),)).get(case)
+    plain = store(tmp_path / "second", normalisation="dataset").get(case)
+    assert of_model.folder.name == plain.folder.name and of_model.facts == plain.facts

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pneumoseg.pipeline.preprocessing.dataset_statistics import pooled, with_statistics
+from pneumoseg.pipeline.preprocessing.intensity import mean_and_sd
 from pneumoseg.pipeline.settings.loading import load_settings
 
 
@@ -23,3 +24,15 @@ def test_only_normalisation_by_the_data_set_needs_them(blocks):
     settings = load_settings("demo", ["preprocessing.normalisation=dataset"])
     assert with_statistics(settings, blocks).preprocessing.statistics == ((pytest.approx(0.1), pytest.approx(0.2)),)
     assert with_statistics(load_settings("demo"), blocks) == load_settings("demo")
+
+
+def test_a_flat_image_adds_no_variance_of_its_own(make_stored):
+    """It is divided by 1 alone, but has the standard deviation 0."""
+    cases = [make_stored(name, np.zeros((4, 4, 4), np.uint8)) for name in ("flat", "half")]
+    halves = np.repeat([0.0, 1.0], 32).reshape(4, 4, 4)
+    for case, array in zip(cases, (halves * 0, halves), strict=True):
+        mean, sd = mean_and_sd(array)
+        case.facts.update(mean=[mean], sd=[sd])
+    settings = load_settings("demo", ["preprocessing.normalisation=dataset"])
+    ((mean, sd),) = with_statistics(settings, cases).preprocessing.statistics
+    assert mean == pytest.approx(0.25) and sd == pytest.approx(np.sqrt(0.25 * 0.75))

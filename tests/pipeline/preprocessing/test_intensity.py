@@ -28,18 +28,20 @@ def test_values_outside_a_window_are_clipped():
 
 def test_colours_become_grey_and_grey_becomes_colours():
     colours = np.array([[[[255, 0, 0]]], [[[0, 255, 0]]], [[[0, 0, 255]]], [[[9, 9, 9]]]], np.uint8)
-    (grey,) = intensity.image_channels(colours, 1)
+    (grey,) = intensity.image_channels(colours, 1, colours=True)
     np.testing.assert_allclose(grey.ravel(), [76.245, 149.685, 29.07, 9], atol=1e-4)
-    red, green, _ = intensity.image_channels(grey, 3)
+    red, green, _ = intensity.image_channels(grey, 3, colours=True)
     np.testing.assert_array_equal(red, green)
-    assert len(intensity.image_channels(colours, 3)) == 3
+    assert len(intensity.image_channels(colours, 3, colours=True)) == 3
 
 
-@pytest.mark.parametrize(("channels", "count"), [(2, 1), (2, 3), (4, 3)])
-def test_other_numbers_of_channels_are_refused(channels, count):
+@pytest.mark.parametrize(
+    ("channels", "count", "colours"), [(2, 1, True), (2, 3, True), (4, 3, True), (1, 2, False), (3, 1, False)]
+)
+def test_other_numbers_of_channels_are_refused(channels, count, colours):
     message = f"the image has {channels} channels, preprocessing.channels says {count}"
     with pytest.raises(InputError, match=message):
-        intensity.image_channels(np.zeros((4, 4, 1, channels)), count)
+        intensity.image_channels(np.zeros((4, 4, 1, channels)), count, colours=colours)
 
 
 def test_each_channel_is_normalised_and_neighbouring_slices_alike():

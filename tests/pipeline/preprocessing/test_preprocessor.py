@@ -202,8 +202,8 @@ def test_statistics_of_a_data_set_take_the_place_of_the_images_own():
     settings = PreprocessingSettings(spacing_mm=None, normalisation="dataset", statistics=((0.25, 2.0),))
     prepared = Preprocessor(settings).apply(volume(ramp()))
     assert (prepared.mean, prepared.sd) == ((0.25,), (2.0,))
-    with pytest.raises(InputError, match="one pair for each of 3 channels, found 1"):
-        Preprocessor(settings.model_copy(update={"channels": 3})).apply(volume(ramp()))
+    with pytest.raises(InputError, match="one pair for each of 2 channels, found 1"):
+        Preprocessor(settings.model_copy(update={"further_windows_hu": ((-160, 240),)})).apply(volume(ramp()))
     unknown = settings.model_copy(update={"statistics": None})  # before the training
     assert Preprocessor(unknown).apply(volume(ramp())).mean == pytest.approx((prepared.image.mean(),))
 

@@ -113,7 +113,7 @@ def test_tiles_without_foreground_are_left_out(make_stored):
     assert sum(len(batch.images) for batch in batches.validation_batches([case], settings)) == 2
     kept = load_settings("demo", [*changes, "network.filters=[4, 8]"])
     assert batches.steps_on_cases([case], kept) == batches.steps_in_epoch([case.shape], kept) == 6
-    with pytest.raises(InputError, match=r"no tile of the training cases holds a voxel of \[2\]"):
+    with pytest.raises(InputError, match=r"no tile of the 1 cases, in training or validation, holds a voxel of \[2\]"):
         wanted = [*changes, "network.filters=[4, 8]", "patches.empty=drop", "patches.foreground_labels=[2]"]
         batches.steps_on_cases([case], load_settings("demo", wanted))
 

@@ -117,7 +117,7 @@ def test_named_splits_are_on_record(name):
     [
         ("covid-3d-unet", [], "the smallest loss on 16 fixed patches of 20% of the fold's training patients"),
         ("covid-3d-unet-reference", [], "the epoch with the smallest training loss; the test cases were not looked at"),
-        ("slice-unet-iou", [], "the epoch with the largest iou on 119 fixed patches of the split's validation slices"),
+        ("slice-unet-iou", [], "the epoch with the largest iou on the whole images of the split's validation slices"),
         ("binary-slice-unet", ["training.best=jaccard-distance"], "the smallest training jaccard-distance; the test"),
         ("demo", [], "the weights of the last epoch"),
     ],
@@ -137,3 +137,18 @@ def test_two_classes_without_lungs_may_be_corrected():
 def test_a_sigmoid_and_a_threshold_are_for_two_classes(change):
     with pytest.raises(InputError, match="for two classes, background and one more, found 4 classes"):
         load_settings("demo", [change])
+
+
+@pytest.mark.parametrize(
+    ("preset", "change", "message"),
+    [
+        ("demo", "preprocessing.every=2", "every 2 is for axes of a fixed size, found size null"),
+        ("demo", "patches.axis=1", "axis 1 is of a 2D network"),
+        ("slice-unet-dice", "patches.neighbours=1", "patches.neighbours are of volumes"),
+        ("slice-unet-dice", "patches.axis=0", "preprocessing.size is null across the slices, axis 0"),
+        ("picture-unet", "preprocessing.size=[512, 512, 2]", "preprocessing.size is null across the slices, axis 2"),
+    ],
+)
+def test_settings_that_would_have_no_effect_or_a_wrong_one_are_refused(preset, change, message):
+    with pytest.raises(InputError, match=message):
+        load_settings(preset, [change])

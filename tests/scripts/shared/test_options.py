@@ -7,6 +7,7 @@ import pytest
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti_placement import FORMS
+from pneumoseg.data_io.phantoms.slices import write_pictures
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.scripts import cli
 from pneumoseg.scripts.shared import options
@@ -122,6 +123,19 @@ def test_random_slices_are_drawn_where_patients_are_known(phantoms, caplog, monk
     assert "slices of 4 of the 4 test patients are in training too" in caplog.text
     assert [case.patient for case in dataset] == [case.name for case in dataset]
     assert dataset.cases == dataset_of(settings, phantoms).cases
+
+
+def test_unknown_patients_and_validation_that_is_trained_on_are_warned_of(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("pneumoseg.data_io.console.log.propagate", True)
+    write_pictures(tmp_path, 2, shape=(32, 32, 16))
+    changes = ["labels.merge={2: 1, 3: 1}", "evaluation.folds=2"]
+    dataset_and_splits(settings_of("demo", changes), tmp_path)
+    assert "patients" not in caplog.text  # patients.csv names them
+    (tmp_path / "patients.csv").unlink()
+    dataset_and_splits(settings_of("demo", changes), tmp_path)
+    assert "the patients of its pictures or slices are not known" in caplog.text
+    settings_of("demo", ["training.monitor=training"], splits="slices:0.6,0.2,0.2")
+    assert "the slices for validation are trained on too" in caplog.text
 
 
 def test_alike_cases_are_of_one_patient(phantoms):
