@@ -66,7 +66,10 @@ def run_shell(text: str, monkeypatch) -> None:
             continue
         assert program == "pneumoseg"
         if arguments[0] in ("kfold", "train", "miscnn"):
-            arguments += [part for change in SMALL for part in ("--set", change)]
+            given = {argument.partition("=")[0] for argument in arguments}
+            arguments += [
+                part for change in SMALL if change.partition("=")[0] not in given for part in ("--set", change)
+            ]
             if "runs/first" not in arguments:
                 arguments += ["--fold", "0"]
         if arguments[0] == "phantom":

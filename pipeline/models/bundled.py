@@ -5,7 +5,6 @@ from importlib.resources import files
 from pathlib import Path
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.pictures import is_picture
 
 DEFAULT_MODEL = "covid-lungs"
 PICTURE_MODEL = "covid-picture"
@@ -13,6 +12,8 @@ PICTURE_MODEL = "covid-picture"
 
 def default_model(inputs: Iterable[str | Path]) -> str:
     """The bundled model for these files. Raises InputError for CTs and pictures together."""
+    from pneumoseg.data_io.formats.pictures import is_picture  # slow to import; `predict --help` needs the names alone
+
     kinds = {is_picture(path) for path in inputs}
     if len(kinds) > 1:
         raise InputError("CTs and pictures need different models; predict them in separate calls")

@@ -124,7 +124,8 @@ def _tile(settings: Settings, shape: tuple[int, ...]) -> np.ndarray:
     image, _ = make_phantom(seed=0, index=0, shape=(x, y, z))
     own_grid = {"spacing_mm": None, "size": None, "values": "hu"}
     preprocessing = settings.preprocessing.model_copy(update=own_grid)
-    prepared = Preprocessor(preprocessing).apply(Scan.from_volume(image))
+    channels = image.with_array(np.repeat(image.array[..., None], preprocessing.channels, axis=3))
+    prepared = Preprocessor(preprocessing).apply(Scan.from_volume(channels))
     corner = [(size - tile) // 2 for size, tile in zip(prepared.shape, full, strict=True)]
     tile = patches.crop_slices(prepared.image, corner, full, fill=prepared.air, settings=settings)
     return patches.as_network_sees(normalised(tile, prepared.mean, prepared.sd)[None], settings)[0]
