@@ -47,12 +47,15 @@ def summarise_settings(settings: Settings) -> NetworkSummary:
 
 def summarise(network: keras.Model, settings: Settings) -> NetworkSummary:
     """The summary of a network that was built from the settings; shapes are those of their patches."""
+    spatial = settings.patches.shape or (None,) * settings.dimensions
+    patch = keras.KerasTensor((None, *spatial, settings.channels))
     outputs = [keras.tree.flatten(getattr(layer, "output", [])) for layer in network.layers]
     number_of = {id(tensor): number for number, tensors in enumerate(outputs, start=1) for tensor in tensors}
-    spatial = settings.patches.shape or (None,) * settings.dimensions
-    every = keras.Model(network.inputs, [network.outputs, outputs])
-    patch = keras.KerasTensor((None, *spatial, settings.channels))
-    output, shaped = every.compute_output_spec(patch)
+    if getattr(network, "inputs", None):
+        every = keras.Model(network.inputs, [network.outputs, outputs])
+        (output,), shaped = every.compute_output_spec(patch)
+    else:  # of a user's own class, whose layers are not linked
+        output, shaped = network.compute_output_spec(patch), [[] for _ in network.layers]
     layers = []
     for number, (layer, tensors) in enumerate(zip(network.layers, shaped, strict=True), start=1):
         taken = [number_of.get(id(tensor), number) for tensor in keras.tree.flatten(getattr(layer, "input", []))]
@@ -68,7 +71,7 @@ def summarise(network: keras.Model, settings: Settings) -> NetworkSummary:
     return NetworkSummary(
         network=settings.network.name,
         input=patch.shape[1:],
-        output=output[0].shape[1:],
+        output=output.shape[1:],
         probabilities=settings.network.output,
         loss=settings.loss.name,
         optimizer=settings.training.optimizer,

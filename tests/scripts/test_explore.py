@@ -10,6 +10,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
+from pneumoseg.data_io.phantoms.slices import write_pictures, write_stack
 from pneumoseg.scripts.explore import explore
 
 app = typer.Typer()
@@ -119,3 +120,25 @@ def test_classes_of_another_number(data, tmp_path, unrendered):
         "frequency_background", *(f"frequency_class_{number}" for number in range(1, 6)),
     ]  # fmt: skip
     assert table["frequency_class_5"][0] == pytest.approx(10 / 64)
+
+
+@pytest.mark.parametrize(
+    ("write", "flags"),
+    [(write_pictures, []), (write_pictures, ["--masks", "classes", "--classes", 3]), (write_stack, ["--classes", 3])],
+)
+def test_slices_share_a_sheet(tmp_path, unrendered, write, flags):
+    cases = write(tmp_path / "data", 1, shape=(20, 18, 16))
+    result = run(tmp_path / "data", "-o", tmp_path / "out", "--json", *flags)
+    assert result.exit_code == 0, result.stderr
+    assert [path for path in written(tmp_path / "out") if "cases" in path] == ["figures/cases/sheet_001.png"]
+    content = json.loads(result.stdout)
+    assert [row["case"] for row in content["cases"]] == cases
+    assert sum(content["summary"]["mask_values"].values()) == len(cases)
+
+
+def test_values_of_masks_may_be_merged(tmp_path, unrendered):
+    write_pictures(tmp_path / "data", 1, shape=(20, 18, 16))
+    flags = ["--masks", "classes", "--merge", "2=1", "--json"]
+    result = run(tmp_path / "data", "-o", tmp_path / "out", *flags)
+    assert result.exit_code == 0, result.stderr
+    assert set(json.loads(result.stdout)["summary"]["mean_frequency"]) == {"background", "class_1"}

@@ -2,6 +2,7 @@
 
 import json
 
+import yaml
 from typer.testing import CliRunner
 
 from pneumoseg.pipeline.models.bundled import bundled_model
@@ -16,7 +17,17 @@ from pneumoseg.scripts.cli import app
 def test_info_shows_a_preset(tmp_path, monkeypatch):
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path))
     result = CliRunner().invoke(app, ["info", "--preset", "covid-3d-unet", "--json"])
-    assert json.loads(result.output)["network"]["filters"] == [32, 64, 128, 256, 512]
+    content = json.loads(result.output)
+    assert content["network"]["filters"] == [32, 64, 128, 256, 512]
+    assert content["network_summary"]["output"] == [*content["patches"]["shape"], 4]
+
+
+def test_info_shows_the_network_of_a_preset_as_remarks(tmp_path, monkeypatch):
+    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path))
+    output = CliRunner().invoke(app, ["info", "--preset", "picture-unet-printed"]).output
+    assert yaml.safe_load(output)["loss"]["name"] == "dice"
+    assert "# parameters: 3,793,985 (3,791,169 trained, 2,816 not trained)" in output.splitlines()
+    assert "TwoClassSigmoid" in output.splitlines()[-1]
 
 
 def test_info_clears_the_prepared_cases(tmp_path, monkeypatch):

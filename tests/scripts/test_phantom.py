@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
@@ -32,6 +33,16 @@ def test_json_names_the_cases(tmp_path):
         "seed": 4,
     }
     assert (tmp_path / "out" / "phantom_001" / "imaging.nii.gz").is_file()
+
+
+@pytest.mark.parametrize(("kind", "file"), [("pictures", "masks/{}.png"), ("stack", "tr_mask.nii.gz")])
+def test_slices(tmp_path, kind, file):
+    result = invoke("-o", tmp_path / "out", "--kind", kind, *SMALL, "--json")
+    assert result.exit_code == 0
+    content = json.loads(result.stdout)
+    assert content["kind"] == kind
+    assert (tmp_path / "out" / file.format(content["cases"][0])).is_file()
+    assert (tmp_path / "out" / "patients.csv").read_text().splitlines()[1] == f"{content['cases'][0]},phantom_001"
 
 
 def test_the_output_is_a_flag_not_an_argument(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from pneumoseg.data_io.phantoms.slices import write_pictures, write_stack
 from pneumoseg.scripts.verify import verify
 
 app = typer.Typer()
@@ -72,3 +73,20 @@ def test_missing_folder_ends_with_2(tmp_path):
     result = run(tmp_path / "none")
     assert result.exit_code == 2
     assert result.stderr == f"error: {tmp_path / 'none'}: no such folder; give the folder of the dataset\n"
+
+
+@pytest.mark.parametrize(
+    ("write", "flags"),
+    [
+        (write_pictures, []),
+        (write_pictures, ["--masks", "classes", "--classes", 3]),
+        (write_pictures, ["--masks", "classes", "--merge", "2=1"]),
+        (write_stack, ["--classes", 3]),
+    ],
+)
+def test_slices_of_phantoms_are_sound(tmp_path, write, flags):
+    write(tmp_path / "data", 2, shape=(48, 44, 32), seed=7)
+    result = run(tmp_path / "data", *flags)
+    assert result.exit_code == 0
+    assert " 0 errors, 0 warnings " in result.stdout
+    assert run(tmp_path / "data", "--masks", "none").exit_code == 2

@@ -133,3 +133,32 @@ def test_fingerprint_counts_how_files_are_read(tmp_path):
         {"further": (case.image,)},
     ]
     assert len({replace(case, **way).fingerprint() for way in ways}) == len(ways)
+
+
+def test_the_grid_of_a_case_is_read_alone(tmp_path):
+    oblique = np.array([[0, -2.0, 0, 5], [3, 0, 0, 6], [0, 0, -4, 7], [0, 0, 0, 1]])
+    case = pair(tmp_path, (4, 5, 6), image_affine=oblique)
+    assert case.read_grid().matches(case.read_image().grid, 0)
+    for axis, index in ((0, 2), (1, 0), (2, 5)):
+        part = replace(case, slice=SliceOf("case_1", axis, index))
+        assert part.read_grid().matches(part.read_image().grid, 0)
+        assert part.read_grid().shape[axis] == 1
+    with pytest.raises(InputError, match=r"case case_1: .*slice 6 across axis 2 is needed.*found 6 slices"):
+        replace(case, slice=SliceOf("case_1", 2, 6)).read_grid()
+
+
+def test_the_values_of_a_mask_are_those_of_its_file(tmp_path):
+    case = replace(pair(tmp_path), merge=((3, 1),))
+    assert case.mask_values() == (0, 1, 2, 3)
+    assert replace(case, slice=SliceOf("case_1", 0, 0)).mask_values() == (0, 1, 2, 3)
+    assert replace(case, mask=None).mask_values() == ()
+    (tmp_path / "mask.nii.gz").write_bytes(b"")
+    with pytest.raises(InputError, match=r"case case_1: .*mask\.nii\.gz"):
+        case.mask_values()
+
+
+def test_pictures_and_slices_are_flat(tmp_path):
+    case = pair(tmp_path)
+    assert not case.is_flat
+    assert replace(case, slice=SliceOf("case_1", 0, 0)).is_flat
+    assert replace(case, image=tmp_path / "a.png").is_flat

@@ -291,9 +291,9 @@ def test_all_faults_of_pictures_are_named(pictures, write_picture):
     write_picture(pictures / "masks" / "b.png", np.full((40, 50), [[128], [255]] * 20))
     image = pictures / "images" / "c.png"
     image.write_bytes(image.read_bytes()[:200])
-    write_picture(pictures / "images" / "d.png", np.zeros((4, 4)))
+    write_picture(pictures / "images" / "d.png", np.random.default_rng(4).integers(0, 256, (40, 50)))
     found = {(one.level, one.case): one.message for one in findings_of(pictures)}
-    assert len(found) == 5
+    assert len(found) == 4
     assert "image and mask must have one shape, found (44, 40, 1) and (50, 40, 1)" in found["error", "a"]
     assert "b.png: the mask of two classes has the values 0 and 1, or 0 and 255, found 128, 255" in found["error", "b"]
     assert "c.png: the picture is damaged or truncated" in found["error", "c"]

@@ -10,7 +10,14 @@ from PIL import Image
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import reading
-from pneumoseg.data_io.formats.reading import is_readable, open_scan, read_labels, read_volume, register_reader
+from pneumoseg.data_io.formats.reading import (
+    is_readable,
+    mask_values,
+    open_scan,
+    read_labels,
+    read_volume,
+    register_reader,
+)
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Grid, Volume
@@ -268,3 +275,12 @@ def test_merging_counts_more_than_names(tmp_path):
     assert merged.array.ravel().tolist() == [0, 1, 0]
     for labels in (2, BINARY):
         assert read_labels(tmp_path / "a.nii", labels, merge=[(2, 1)]).array.ravel().tolist() == [0, 1, 1]
+
+
+def test_values_of_a_mask_whatever_they_stand_for(tmp_path):
+    assert mask_values(picture(tmp_path / "a.png", [[0, 200, 255]])) == (0, 200, 255)
+    volume = np.array([[[0, 7], [3, 7]]], np.int16)
+    nib.save(nib.Nifti1Image(volume, np.eye(4)), tmp_path / "a.nii.gz")
+    assert mask_values(tmp_path / "a.nii.gz") == (0, 3, 7)
+    with pytest.raises(InputError, match=r"none\.png: no such file"):
+        mask_values(tmp_path / "none.png")

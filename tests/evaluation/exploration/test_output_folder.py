@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from pneumoseg.data_io.datasets.layouts import open_dataset
+from pneumoseg.data_io.datasets.slices import slice_cases
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.exploration import output_folder
 from pneumoseg.evaluation.exploration.output_folder import check_output, explore_to_folder
@@ -62,3 +63,14 @@ def test_a_file_of_somebody_else_is_in_the_way_of_an_unfinished_one(tmp_path):
     with pytest.raises(InputError, match=r"found exploration\.csv, figures, notes\.txt"):
         check_output(tmp_path)
     check_output(tmp_path, overwrite=True)
+
+
+def test_many_slices_share_a_file(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(output_folder.sheets, "CASES", 3)
+    slices = slice_cases(dataset, 2, foreground=None, labels=4)
+    explore_to_folder(slices, tmp_path / "out", title="Eight slices")
+    drawn = sorted(path.name for path in (tmp_path / "out" / "figures" / "cases").iterdir())
+    assert drawn == ["sheet_001.png", "sheet_002.png", "sheet_003.png"]
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "<figcaption>a_000 to a_002</figcaption>" in report
+    assert "<figcaption>b_002 to b_003</figcaption>" in report

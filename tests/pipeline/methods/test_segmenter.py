@@ -68,12 +68,21 @@ def test_a_copy_for_another_process_has_no_executor(tmp_path):
 
 
 def test_fitting_leaves_tiles_for_an_8_bit_network_beside_the_model(tmp_path, data, monkeypatch):
-    monkeypatch.setattr(module.loop, "train", lambda cases, settings, folder, **options: folder.mkdir())
+    def train(cases, settings, folder, **options):
+        folder.mkdir()
+        return TrainedModel(build_network(settings), settings)
+
+    monkeypatch.setattr(module.loop, "train", train)
     monkeypatch.setattr(module, "save_model", lambda path, trained: path.touch())
     settings = load_settings("demo", ["patches.shape=[8, 8, 8]"])
     segmenter = Segmenter(settings, tmp_path / "store")
     segmenter.fit(open_dataset(data), tmp_path / "run")
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["calibration.npz", "model.keras"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "calibration.npz",
+        "model.keras",
+        "network.txt",
+    ]
+    assert "input: 8 x 8 x 8 x 1 " in (tmp_path / "run" / "network.txt").read_text()
     found, expected = (
         load_tiles(tmp_path / "run" / "calibration.npz", settings),
         draw_tiles(segmenter.prepare(open_dataset(data)), settings),

@@ -1,6 +1,7 @@
 """The summary of a network: layers, shapes, parameters."""
 
 import keras
+import numpy as np
 
 from pneumoseg.pipeline.networks.registry import build_network
 from pneumoseg.pipeline.networks.summary import readable_summary, summarise, summarise_settings
@@ -64,3 +65,23 @@ def test_a_network_of_ones_own_with_a_shared_layer():
     summary = summarise(network, settings)
     assert [layer.parameters for layer in summary.layers] == [0, 10, 8]
     assert summary.trained == 18
+
+
+class Own(keras.Model):
+    """A network of a class of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = keras.layers.Conv2D(4, 1, activation="softmax")
+
+    def call(self, inputs):
+        return self.last(inputs)
+
+
+def test_a_network_of_a_class_of_ones_own():
+    network = Own()
+    network(np.zeros((1, 8, 8, 1), np.float32))
+    summary = summarise(network, load_settings("demo", SMALL))
+    assert summary.output == (16, 16, 4)
+    assert [(layer.kind, layer.parameters) for layer in summary.layers] == [("Conv2D", 8)]
+    assert readable_summary(summary).splitlines()[-1].startswith("    1  Conv2D  ")

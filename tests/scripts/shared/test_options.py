@@ -16,6 +16,8 @@ from pneumoseg.scripts.shared.options import (
     Form,
     dataset_and_splits,
     dataset_of,
+    explored_dataset,
+    merge_of,
     numbered_labels,
     settings_of,
     tolerances_of,
@@ -141,3 +143,24 @@ def test_unknown_patients_and_validation_that_is_trained_on_are_warned_of(tmp_pa
 def test_alike_cases_are_of_one_patient(phantoms):
     settings = settings_of("demo", ["evaluation.groups=content"])
     assert len({case.patient for case in dataset_of(settings, phantoms)}) <= 4
+
+
+def test_values_that_are_merged():
+    assert merge_of(None) == []
+    assert merge_of(["2=1", "255=1"]) == [(2, 1), (255, 1)]
+    for text in ("2", "a=1", "2=b", "=", "2=1=0"):
+        with pytest.raises(InputError, match="--merge takes VALUE=CLASS"):
+            merge_of([text])
+    with pytest.raises(InputError, match="found 2 twice"):
+        merge_of(["2=1", "2=0"])
+
+
+def test_pictures_have_two_classes_unless_told(tmp_path, phantoms):
+    write_pictures(tmp_path, 1, shape=(20, 18, 16))
+    dataset, classes = explored_dataset(tmp_path, None, grid=None, masks="masks", merge=None)
+    assert (dataset.layout, classes) == ("pictures", 2)
+    dataset, classes = explored_dataset(tmp_path, 3, grid=None, masks="classes", merge=["2=1"])
+    assert ({case.mask.parent.name for case in dataset}, classes) == ({"classes"}, 3)
+    assert all(case.merge == ((2, 1),) for case in dataset)
+    dataset, classes = explored_dataset(phantoms, None, grid="qform", masks="masks", merge=None)
+    assert ({case.grid for case in dataset}, classes) == ({"qform"}, 4)
