@@ -87,8 +87,10 @@ def test_image_truth_and_mask_side_by_side(dataset, predictor, tmp_path):
     assert one.shape == (16, 3 * 24 + 2 * 4, 3) and two.shape == (16, 2 * 24 + 4, 3)  # no truth for the second
     assert one[12, [20, 28 + 20, 56 + 20]].tolist() == [[200] * 3, [214, 39, 40], [214, 39, 40]]
     assert one[2, [2, 28 + 2, 56 + 2]].tolist() == [[40] * 3, [0, 0, 0], [0, 0, 0]]
-    kept = predict([dataset], tmp_path / "out", predictor, resume=True, side_by_side=True)
+    before = (tmp_path / "out" / "one.png").stat().st_mtime_ns
+    kept = predict([dataset], tmp_path / "out", predictor, resume=True, side_by_side=True, statistics=True)
     assert all(result.manifest for result in kept)
+    assert (tmp_path / "out" / "one.png").stat().st_mtime_ns == before  # a picture has no volumes that could be missing
 
 
 def test_arrays_in_place_of_pictures(dataset, predictor, tmp_path):
