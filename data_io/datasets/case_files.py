@@ -1,6 +1,7 @@
 """The volumes in a case's files; files that many cases share, slice by slice, are decoded once for all of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def read_channels(paths: tuple[Path, ...], grid: GridForm) -> Volume:
 
 
 def read_channels_once(paths: tuple[Path, ...], grid: GridForm) -> Volume:
-    """As `read_channels`, of the last files from memory unless they changed; the array is not to be written to."""
+    """As `read_channels`, of the last files from memory unless they changed; the array is not to be written to. Its
+    slices know the extremes of the whole."""
     return _channels(paths, grid, tuple(map(_state, paths)))
 
 
@@ -64,7 +66,8 @@ def sha256_once(path: Path) -> str:
 
 @lru_cache(KEPT)
 def _channels(paths: tuple[Path, ...], grid: GridForm, state: object) -> Volume:
-    return _read_only(read_channels(paths, grid))
+    volume = _read_only(read_channels(paths, grid))
+    return replace(volume, extremes_of_whole=(float(volume.array.min()), float(volume.array.max())))
 
 
 @lru_cache(KEPT)

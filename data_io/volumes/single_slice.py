@@ -18,7 +18,10 @@ def single_slice(volume: Volume, axis: int, index: int) -> Volume:
     # A copy of this part alone: a view would keep the whole volume in memory, and np.take would copy all of it first.
     array = volume.array[(slice(None),) * axis + (slice(index, index + 1),)].copy()
     return Volume(
-        array, slice_grid(volume.grid, axis, index), slice_grid(volume.stored_grid, stored_axis, stored_index)
+        array,
+        slice_grid(volume.grid, axis, index),
+        slice_grid(volume.stored_grid, stored_axis, stored_index),
+        volume.extremes_of_whole,
     )
 
 

@@ -116,12 +116,14 @@ class Volume:
     An image of several channels, such as a picture's colours, has them on a fourth axis, (x, y, z, channels). A picture
     has one slice. `grid`: where the array lies. `stored_grid`: the grid of the file it was read from; `restore` gives
     its order, by flips and permutations alone. CT values are Hounsfield units (HU) unless something says otherwise,
-    pictures have values of 0..255; label volumes are uint8 class numbers, of one channel.
+    pictures have values of 0..255; label volumes are uint8 class numbers, of one channel. `extremes_of_whole`: of a
+    slice, the smallest and largest value of the volume that it is of, which tell HU from grey values.
     """
 
     array: np.ndarray
     grid: Grid
     stored_grid: Grid
+    extremes_of_whole: tuple[float, float] | None = None
 
     def __post_init__(self):
         if self.array.shape[:3] != self.grid.shape or self.array.ndim > 4:

@@ -39,8 +39,8 @@ class PreparedVolume:
     `image`: float32 (x, y, z, channels) in 0..1, the window's ends. `labels`: uint8 (x, y, z), or None. `mean` and
     `sd`: of each channel, for normalisation after spatial augmentation (so that borders are air in every case).
     `windowed`: whether the source was not in HU but already windowed to 0..255. `air`: of each channel, -1000 HU on the
-    window's scale, or black, which patches see outside the volume, also of an equalised one. `extremes`: the source's
-    smallest and largest value.
+    window's scale, or black, which patches see outside the volume, also of an equalised one. `extremes`: the
+    smallest and largest value of the source, or of the volume that it is a slice of.
     """
 
     image: np.ndarray
@@ -73,7 +73,8 @@ class Preprocessor:
     settings: PreprocessingSettings
 
     def apply(self, image: Volume | Scan, mask: Volume | None = None) -> PreparedVolume:
-        """Prepares a CT (HU, or 0..255) or picture and its mask.
+        """Prepares a CT (HU, or 0..255) or picture and its mask. How the values of a slice are read is decided by the
+        whole that it is of.
 
         A Scan is read slab by slab, each slab once, and never is in memory as a whole on its own grid, unless custom
         `steps` need it or the network's grid is that of the scan. Raises InputError for such a step that does not
@@ -83,7 +84,10 @@ class Preprocessor:
         how = self.settings
         scan = image if isinstance(image, Scan) else Scan.from_volume(image)
         grid = self.grid(scan.grid)
-        array, extremes, windowed = self._resampled(scan, grid.shape)
+        whole = scan.volume.extremes_of_whole if scan.volume is not None else None
+        decided = None if whole is None or how.values == "picture" else is_windowed(*whole)
+        array, extremes, windowed = self._resampled(scan, grid.shape, windowed=decided)
+        extremes = whole or extremes
         np.clip(array, 0.0, 1.0, out=array)
         if how.values == "hu" and is_unit(*extremes):
             raise InputError(UNIT_VALUES.format(*extremes))

@@ -173,6 +173,10 @@ def _with_patients(settings, data: Path):
         patches = settings.patches
         foreground = patches.foreground_labels if patches.empty == "drop" else None
         dataset = slice_cases(dataset, patches.axis, foreground=foreground, labels=settings.labels.table)
+    if settings.patches.neighbours and (slices := [case.name for case in dataset if case.is_flat]):
+        raise InputError(
+            f"patches.neighbours needs volumes, found {len(slices)} cases of one slice, such as {slices[0]}; set 0"
+        )
     return with_content_groups(dataset) if settings.evaluation.groups == "content" else dataset
 
 

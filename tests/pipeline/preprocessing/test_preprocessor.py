@@ -260,3 +260,18 @@ def test_a_volume_larger_than_the_memory_is_refused(monkeypatch):
         InputError, match=r"mm, would take about 4\.35 GB of memory, this process may use 1\.0; correct"
     ):
         preprocessor.grid(grid)
+
+
+def test_a_slice_is_read_as_the_whole_that_it_is_of():
+    """Values of 0..200 are HU where the volume reaches down to air, grey values where it does not."""
+    part = np.full((4, 4, 1), 100, np.int16)
+    part[0] = 200
+    own = volume(part)
+    assert Preprocessor(OWN_GRID).apply(own).windowed
+    in_hu = Preprocessor(OWN_GRID).apply(Volume(own.array, own.grid, own.stored_grid, (-1000.0, 400.0)))
+    assert not in_hu.windowed and in_hu.extremes == (-1000.0, 400.0)
+    np.testing.assert_allclose(in_hu.image[..., 0], (part + 1250) / 1500, atol=1e-6)
+    dark = Volume(
+        own.array * 0, own.grid, own.stored_grid, (0.0, 255.0)
+    )  # black in 8 bit, which alone would be refused
+    assert Preprocessor(OWN_GRID).apply(dark).windowed
