@@ -91,20 +91,29 @@ def test_the_wheel_holds_every_module(content):
     assert {name for name in content if name.endswith(".py")} == expected
 
 
+FOLDS = {
+    "covid-lungs": {"fold_0": ("", "-int8"), "fold_1": ("", "-int8")},
+    "covid-picture": {"fold_0": ("",)},
+}
+"""The bundled models' folds, and the endings of their converted networks."""
+
+
 def test_the_wheel_holds_all_other_files(content):
     others = {name for name in content if name.startswith("pneumoseg/") and not name.endswith(".py")}
     presets = {path.name for path in (ROOT / "pipeline/settings/presets").glob("*.yaml")}
-    models = {"README.md", "LICENSE.md", "bundle.json"}
-    for fold in ("fold_0", "fold_1"):
-        network = places(ROOT / "data/models/covid-lungs" / fold / "model.keras")[0].name
-        converted = [f"{network}{ending}/{file}" for ending in ("", "-int8") for file in (NETWORK, WEIGHTS, HASHES)]
-        models |= {f"{fold}/{name}" for name in ("model.keras", *converted, f"{network}-int8/quantization.json")}
+    models = {f"{model}/{name}" for model in FOLDS for name in ("README.md", "LICENSE.md", "bundle.json")}
+    for model, folds in FOLDS.items():
+        for fold, endings in folds.items():
+            network = places(ROOT / "data/models" / model / fold / "model.keras")[0].name
+            converted = [f"{network}{ending}/{file}" for ending in endings for file in (NETWORK, WEIGHTS, HASHES)]
+            facts = [f"{network}-int8/quantization.json"] if "-int8" in endings else []
+            models |= {f"{model}/{fold}/{name}" for name in ("model.keras", *converted, *facts)}
     assert presets
     assert others == {
         "pneumoseg/py.typed",
         "pneumoseg/pipeline/methods/miscnn/requirements.txt",
         *(f"pneumoseg/pipeline/settings/presets/{name}" for name in presets),
-        *(f"pneumoseg/data/models/covid-lungs/{name}" for name in models),
+        *(f"pneumoseg/data/models/{name}" for name in models),
     }
 
 

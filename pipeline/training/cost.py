@@ -87,15 +87,14 @@ def require_settings_memory(settings: Settings, available_gb: float) -> None:
     axes, widths = settings.dimensions, settings.network.filters
     custom = ":" in settings.network.name  # such a network may read its width otherwise
     weights = 0.0 if custom else 0.5 * sum(3.0**axes * one * next_ for one, next_ in itertools.pairwise(widths))
-    shown = settings.training.validation_patches if settings.training.monitor == "validation" else 0
     voxels = 0.0 if settings.patches.shape is None else math.prod(settings.patches.shape)  # else known when trained
     batch = settings.patches.batch
     activations = 0.0 if custom else voxels * batch * widths[0] * BYTES
     hardware.require_memory(
         "training",
-        (4.0 * BYTES * weights + activations + voxels * (batch + shown) * (BYTES * settings.channels + 1.0)) / 1e9,
-        remedy=f"lower patches.batch ({batch}), patches.shape ({list(settings.patches.shape or ())}), network.filters "
-        f"({list(widths)}) or training.validation_patches ({shown})",
+        (4.0 * BYTES * weights + activations + voxels * batch * (BYTES * settings.channels + 1.0)) / 1e9,
+        remedy=f"lower patches.batch ({batch}), patches.shape ({list(settings.patches.shape or ())}) or "
+        f"network.filters ({list(widths)})",
         available_gb=available_gb,
     )
 

@@ -53,7 +53,7 @@ def test_an_experiment_by_the_qform(data, tiny, tmp_path, without_case_pictures)
     run = tmp_path / "run"
     command = ["kfold", data, "-o", run, *tiny, "--set", "training.epochs=1", "--grid", "qform"]
     assert "mirrored; here the qform counts, in ITK and 3D Slicer too" in invoke(*command, "--fold", "0")
-    assert yaml.safe_load((run / "settings.yaml").read_text())["data"] == {"grid": "qform"}
+    assert yaml.safe_load((run / "settings.yaml").read_text())["data"]["grid"] == "qform"
     assert "mirrored; here the qform counts" in (run / "log.txt").read_text()
     (case, *_) = json.loads((run / "splits.json").read_text())[0]["val"]
     mask = run / "fold_0" / "predictions" / f"{case}.nii.gz"

@@ -125,10 +125,6 @@ def test_a_network_wider_than_its_settings_say_is_found_out(tmp_path, memory_gb,
         ["patches.shape=[4096, 4096, 4096]"],
         ["patches.batch=1000000"],
         ["network.filters=[1000000, 1000000]"],
-        [
-            *("training.validation_patches=1000000", "training.monitor=validation", "patches.shape=[64, 64, 64]"),
-            *("training.schedule=plateau", "training.early_stop_patience=5"),
-        ],
     ],
 )
 def test_settings_that_no_training_could_hold_are_refused_before_the_network_is_built(changes):

@@ -58,7 +58,7 @@ def test_threads_and_precisions_reach_openvino(make_folder, monkeypatch, has_bfl
 def test_more_than_the_memory_is_refused(make_folder, monkeypatch):
     monkeypatch.setattr(hardware, "memory_gb", lambda: 1e-6)
     with pytest.raises(InputError, match=r"for tiles of \[5,64,64,1\], would take .* lower prediction.batch"):
-        compiled([make_folder(2.0)], (64, 64), batch=5)
+        compiled([make_folder(2.0)], (64, 64, 1), batch=5)
 
 
 def test_openvino_finds_nothing_to_report_with():

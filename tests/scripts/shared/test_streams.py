@@ -11,6 +11,7 @@ import pytest
 def shell(script: str, cwd: Path, **environment) -> subprocess.CompletedProcess:
     """Runs a line of bash in which $P is the command line."""
     variables = os.environ | {"P": f"{sys.executable} -m pneumoseg.scripts.cli"} | environment
+    variables.pop("TF_CPP_MIN_LOG_LEVEL", None)  # set by Keras in this process; the command has its own
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True, cwd=cwd, env=variables, check=False
     )
