@@ -34,9 +34,9 @@ def compiled(
     """The mean of the converted networks: from up to `batch` tiles (n, x, y[, z], channels), float32, to probabilities.
 
     Several networks become one graph that shares its working memory. It is compiled for tiles of `shape`, (x, y[, z],
-    channels), at once unless that is None, and again whenever another size comes; InputError where the memory would not
-    do. `precision`: "float32", "bfloat16" or "int8"; the latter is for folders of 8-bit networks, whose other layers
-    compute in bfloat16 where the processor has it.
+    channels), at once unless that is None, and again whenever another size comes, or fewer tiles; InputError where the
+    memory would not do. `precision`: "float32", "bfloat16" or "int8"; the latter is for folders of 8-bit networks,
+    whose other layers compute in bfloat16 where the processor has it.
     """
     begin_to_compute()
     core = openvino.Core()
@@ -45,7 +45,7 @@ def compiled(
     if threads is not None:
         properties["INFERENCE_NUM_THREADS"] = str(threads)
 
-    @functools.lru_cache(maxsize=1)
+    @functools.lru_cache(maxsize=2)
     def for_shape(tiles_shape: tuple[int, ...]) -> openvino.CompiledModel:
         models = [core.read_model(folder / NETWORK) for folder in folders]
         joined = _joined(models, tiles_shape)
@@ -54,10 +54,11 @@ def compiled(
 
     def probabilities(tiles: np.ndarray) -> np.ndarray:
         begin_to_compute()
-        missing = batch - len(tiles)
-        full = np.concatenate([tiles, np.zeros((missing, *tiles.shape[1:]), np.float32)]) if missing else tiles
+        step = batch if len(tiles) == batch else 1  # a rest, such as the one tile of a picture, is computed one by one
+        parts = [tiles[start : start + step] for start in range(0, len(tiles), step)]
         with COMPUTING:
-            return for_shape(full.shape)(np.ascontiguousarray(full, dtype=np.float32))[0][: len(tiles)]
+            outputs = [for_shape(part.shape)(np.ascontiguousarray(part, dtype=np.float32))[0] for part in parts]
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
     if shape is not None:
         for_shape((batch, *shape))
