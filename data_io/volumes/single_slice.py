@@ -25,6 +25,21 @@ def single_slice(volume: Volume, axis: int, index: int) -> Volume:
     )
 
 
+def facing(volume: Volume) -> Volume:
+    """A slice across x or y with that axis last, as what shows axial slices takes it; any other volume itself.
+
+    The axes of its grid follow: of a coronal slice they are x, z, y.
+    """
+    shape = volume.grid.shape
+    if 1 not in shape or shape[2] == 1:
+        return volume
+    across = shape.index(1)
+    order = [*(axis for axis in range(3) if axis != across), across]
+    x, y, z = (shape[axis] for axis in order)
+    grid = Grid((x, y, z), volume.grid.affine[:, [*order, 3]])
+    return Volume(np.moveaxis(volume.array, across, 2), grid, grid, volume.extremes_of_whole)
+
+
 def slice_grid(grid: Grid, axis: int, index: int) -> Grid:
     """The grid of the slice `index` across `axis` of a grid."""
     move = np.eye(4)

@@ -8,6 +8,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.single_slice import facing
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.figures.errors import error_sheet
 from pneumoseg.evaluation.figures.film_strip import (
@@ -34,6 +35,7 @@ def draw_case(
     deep as it is wide.
     `image`: HU or grey values; `reference`, `prediction`: uint8 class numbers on its grid.
     """
+    image, reference, prediction = (facing(volume) for volume in (image, reference, prediction))
     save_figure(error_sheet(image, reference, prediction, labels=labels, title=title), folder / f"{case}.png", dpi=100)
     worst = spread_slices(reference.array, prediction.array, 1)[0]
     width, _, depth = image.grid.shape

@@ -50,10 +50,10 @@ def shown_slice(image: np.ndarray, index: int) -> np.ndarray:
 
 
 def without_place(image: Volume) -> bool:
-    """Whether nothing is known of an image but its pixels, as of a PNG: one slice of 0..255 with the nominal spacing of
-    1 mm. It has no left and right, and no millimetres."""
+    """Whether the patient's right is not known to be at the left of what is shown: of a PNG, one slice of 0..255 with
+    the nominal spacing of 1 mm, nothing is known but its pixels; a sagittal slice has no right."""
     nominal = image.grid.shape[2] == 1 and image.spacing_mm == (1.0, 1.0, 1.0)
-    return nominal and is_windowed(image.array.min(), image.array.max())
+    return image.grid.axis_codes[0] != "R" or (nominal and is_windowed(image.array.min(), image.array.max()))
 
 
 def display_window(array: np.ndarray) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pneumoseg.data_io.volumes.single_slice import single_slice
+from pneumoseg.data_io.volumes.single_slice import facing, single_slice
 from pneumoseg.data_io.volumes.volume import Volume
 
 STORED = np.arange(2 * 3 * 4).reshape(2, 3, 4)
@@ -45,3 +45,14 @@ def test_a_slice_does_not_keep_its_volume_in_memory():
 def test_a_slice_that_there_is_not(index):
     with pytest.raises(IndexError, match=f"slice {index} of 4"):
         single_slice(Volume.from_source(STORED, np.eye(4)), 2, index)
+
+
+def test_a_slice_across_x_or_y_is_turned_to_face_the_reader():
+    volume = Volume.from_source(STORED, AFFINES["RAS"])
+    for axis, shape, codes in ((0, (3, 4, 1), "ASR"), (1, (2, 4, 1), "RSA")):
+        part = single_slice(volume, axis, 1)
+        turned = facing(part)
+        assert turned.array.shape == shape and turned.grid.axis_codes == codes
+        np.testing.assert_array_equal(turned.array[:, :, 0], np.take(volume.array, 1, axis))
+    for same in (volume, single_slice(volume, 2, 0)):
+        assert facing(same) is same

@@ -32,7 +32,7 @@ def test_a_case_that_was_not_drawn_has_no_strip(tmp_path):
 
 
 def test_a_plane_too_long_for_a_strip_has_its_sheet_alone(tmp_path):
-    reference = np.zeros((1, 70, 6), np.uint8)
+    reference = np.zeros((2, 140, 6), np.uint8)
     reference[0, 20:50, 1:5] = 3
     image = Volume.from_source(np.zeros(reference.shape, np.int16), np.eye(4))
     prediction = image.with_array(np.zeros_like(reference))
