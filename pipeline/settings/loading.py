@@ -31,23 +31,50 @@ def preset_names() -> tuple[str, ...]:
 def load_settings(preset: str | Path = "covid-3d-unet", changes: Sequence[str] = ()) -> Settings:
     """Settings from a preset's name or a YAML file, with `changes` such as "training.epochs=5" (values are YAML).
 
-    Raises InputError for an unknown preset, an unknown key (naming the nearest valid one), a value out of range
-    or a file that is not text.
+    With `base: NAME` a preset or file holds what differs from that preset. Raises InputError for an unknown preset, an
+    unknown key (naming the nearest valid one), a value out of range or a file that is not text.
     """
     if str(preset) in preset_names():
-        text = (
-            importlib.resources.files("pneumoseg.pipeline.settings.presets")
-            .joinpath(f"{preset}.yaml")
-            .read_text(encoding="utf-8")
-        )
+        content = _preset(str(preset))
     elif Path(preset).is_file():
         text = read_text(preset, "a YAML file of settings", largest_bytes=1_000_000)
+        content = _on_base(_parse(text, f"settings {preset}"), f"settings {preset}")
     else:
         raise InputError(f"preset {str(preset)[:200]}: no such preset or file{nearest(str(preset), preset_names())}")
-    content = _parse(text, f"settings {preset}")
     for change in changes:
         _change(content, change)
     return settings_from(content, f"settings {preset}")
+
+
+def _preset(name: str) -> dict:
+    file = importlib.resources.files("pneumoseg.pipeline.settings.presets").joinpath(f"{name}.yaml")
+    return _on_base(_parse(file.read_text(encoding="utf-8"), f"settings {name}"), f"settings {name}")
+
+
+def _on_base(content: dict, origin: str) -> dict:
+    """The content, what it lacks taken from the preset that its `base` names, which may have a base itself."""
+    base = content.pop("base", None)
+    if base is None:
+        return content
+    if base not in preset_names():
+        shown = _shortened(base)
+        raise InputError(
+            f"{origin}: base is the name of a preset{nearest(str(base)[:200], preset_names())}, found {shown}"
+        )
+    return _merged(_preset(base), content)
+
+
+def _merged(below: dict, above: dict) -> dict:
+    """`above` over `below`, group by group; the keys of settings are names, those of a mapping of labels numbers."""
+    merged = dict(below)
+    for name, value in above.items():
+        under = below.get(name, {})
+        merged[name] = _merged(under, value) if _is_group(under) and _is_group(value) else value
+    return merged
+
+
+def _is_group(content: object) -> bool:
+    return isinstance(content, dict) and all(isinstance(key, str) for key in content)
 
 
 def settings_from(content: dict, origin: str) -> Settings:

@@ -182,3 +182,21 @@ def test_the_slice_network_has_what_its_author_gives():
     dice = load_settings("binary-slice-unet", [*changes, "augmentation.elastic_alpha=[0,900]"])
     assert dice.labels.merge == ((1, 1), (2, 1), (3, 1))
     assert dice.augmentation.elastic_alpha == (0, 900)
+
+
+def test_a_file_holds_what_differs_from_its_base(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: slice-unet-dice\nlabels: {merge: {2: 1}}\ntraining: {epochs: 3, plateau: {patience: 2}}\n")
+    mine, base = load_settings(path), load_settings("slice-unet-dice")
+    assert changed(mine, base) == {"labels.merge", "training.epochs", "training.plateau"}
+    assert (mine.training.plateau.patience, mine.training.plateau.factor) == (2, base.training.plateau.factor)
+    assert mine.labels.merge == ((2, 1),)  # a mapping of labels is replaced as a whole
+    assert load_settings("slice-unet-dice").loss.class_weights == (0, 1)
+
+
+@pytest.mark.parametrize("base", ["slice-unet-dic", "3", "[demo]", "../demo"])
+def test_a_base_that_is_no_preset_is_refused(tmp_path, base):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"base: {base}\n")
+    with pytest.raises(InputError, match=r"mine\.yaml: base is the name of a preset.*, found"):
+        load_settings(path)
