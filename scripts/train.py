@@ -66,14 +66,18 @@ def train(
         return
     from pneumoseg.data_io.console import log
     from pneumoseg.evaluation.experiments.full_training import train_final_model
+    from pneumoseg.evaluation.runs.splits import is_random_slices
     from pneumoseg.pipeline.methods.segmenter import Segmenter
     from pneumoseg.pipeline.models.model_file import load_model
 
     if settings.training.monitor == "validation":
+        single = is_random_slices(settings.evaluation.splits)
         log.info(
-            "%.0f %% of the patients are not trained on, their loss chooses the epoch; to train on all, set "
+            "%.0f %% of the %s are not trained on, their %s chooses the epoch; to train on all, set "
             "training.monitor to training or none",
             100 * settings.training.validation_share,
+            "slices, whoever the patient is," if single else "patients",
+            settings.training.best,
         )
     start = load_model(start_from, trust_plugins) if start_from else None
     path = train_final_model(dataset, Segmenter(settings), output, resume=resume, overwrite=overwrite, start_from=start)
