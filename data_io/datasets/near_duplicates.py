@@ -31,7 +31,7 @@ def with_content_groups(dataset: Dataset) -> Dataset:
     change. Two pictures are alike where the correlation is at least 0.77 and their proportions differ by at most 12 %,
     and what is alike to one of a group is of the group. Of a volume the middle slice counts.
 
-    The limits were read off 82 pictures of MedSeg and SIRM (about 60 patients), looking at the most similar pairs. The 18
+    The limits were read off 82 pictures of MedSeg and SIRM (about 60 patients), by the most similar pairs. The 18
     pairs within them show one patient each by vessels, heart and lesions (one pair less surely); they make 69 groups.
     Just below, different patients prevail, among some far slices of one patient, which are missed: where patients are
     known, `patients.csv` is better.
