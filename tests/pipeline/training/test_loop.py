@@ -38,6 +38,19 @@ def weights(trained) -> list:
     return trained.network.get_weights()
 
 
+def history_of_cut_and_whole(blocks, settings, folder, interrupted) -> pd.DataFrame:
+    """The history of an interrupted and resumed training, which has the weights and the history of a whole one."""
+    whole = loop.train(blocks[:1], settings, folder / "whole", validation=blocks[1:])
+    with interrupted():
+        loop.train(blocks[:1], settings, folder / "cut", validation=blocks[1:])
+    resumed = loop.train(blocks[:1], settings, folder / "cut", validation=blocks[1:], resume=True)
+    for ours, theirs in zip(weights(resumed), weights(whole), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    histories = [pd.read_csv(folder / name / "history.csv").drop(columns="seconds") for name in ("cut", "whole")]
+    pd.testing.assert_frame_equal(*histories)
+    return histories[0]
+
+
 def test_the_same_seed_gives_the_same_network(blocks, tmp_path):
     one = loop.train(blocks, tiny(), tmp_path / "one")
     other = loop.train(blocks, tiny(), tmp_path / "other")
@@ -81,17 +94,10 @@ def test_an_interrupted_training_goes_on_where_it_stood(blocks, tmp_path, interr
         "training.monitor=validation",
         "training.validation_patches=2",
     )
-    whole = loop.train(blocks[:1], settings, tmp_path / "whole", validation=blocks[1:])
-    with interrupted_in_the_third_epoch():
-        loop.train(blocks[:1], settings, tmp_path / "cut", validation=blocks[1:])
-    resumed = loop.train(blocks[:1], settings, tmp_path / "cut", validation=blocks[1:], resume=True)
-    for ours, theirs in zip(weights(resumed), weights(whole), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    histories = [pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("cut", "whole")]
-    pd.testing.assert_frame_equal(*histories)
-    assert list(histories[0]["epoch"]) == [0, 1, 2, 3, 4]
-    assert histories[0]["learning_rate"].nunique() > 2  # the plateau's state matters here
-    assert {"loss", "learning_rate", "tversky", "soft_dice", "dice_crossentropy", "val_loss"} <= set(histories[0])
+    history = history_of_cut_and_whole(blocks, settings, tmp_path, interrupted_in_the_third_epoch)
+    assert list(history["epoch"]) == [0, 1, 2, 3, 4]
+    assert history["learning_rate"].nunique() > 2  # the plateau's state matters here
+    assert {"loss", "learning_rate", "tversky", "soft_dice", "dice_crossentropy", "val_loss"} <= set(history)
     events = [path.name for path in (tmp_path / "cut" / "tensorboard").iterdir()]
     assert events and all(re.fullmatch(r"events\.out\.tfevents\.\d+\.\d+", name) for name in events)
 
@@ -245,14 +251,7 @@ def test_an_interrupted_training_by_rmsprop_goes_on_bit_for_bit(blocks, tmp_path
     changes = ("training.monitor=validation", "training.validation_patches=2", "training.best=iou")
     fixed = ("training.deterministic=true", "training.metrics=[iou]", "training.epochs=4")
     settings = tiny("training.optimizer=rmsprop", *changes, *fixed)
-    whole = loop.train(blocks[:1], settings, tmp_path / "whole", validation=blocks[1:])
-    with interrupted_in_the_third_epoch():
-        loop.train(blocks[:1], settings, tmp_path / "cut", validation=blocks[1:])
-    resumed = loop.train(blocks[:1], settings, tmp_path / "cut", validation=blocks[1:], resume=True)
-    for ours, theirs in zip(weights(resumed), weights(whole), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    histories = [pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("cut", "whole")]
-    pd.testing.assert_frame_equal(*histories)
+    history_of_cut_and_whole(blocks, settings, tmp_path, interrupted_in_the_third_epoch)
 
 
 def test_changed_code_of_the_score_that_chooses_is_refused(blocks, tmp_path, monkeypatch):
