@@ -66,9 +66,9 @@ def train(
         return
     from pneumoseg.data_io.console import log
     from pneumoseg.evaluation.experiments.full_training import train_final_model
-    from pneumoseg.evaluation.runs.splits import is_random_slices
     from pneumoseg.pipeline.methods.segmenter import Segmenter
     from pneumoseg.pipeline.models.model_file import load_model
+    from pneumoseg.pipeline.settings.prediction import is_random_slices
 
     if settings.training.monitor == "validation":
         single = is_random_slices(settings.evaluation.splits)

@@ -74,7 +74,7 @@ class Case:
             return slice_grid(grid, self.slice.axis, self.slice.index)
 
     def mask_values(self) -> tuple[float, ...]:
-        """The values in the mask's file, ascending, before they are classes; of a slice those of the whole file. None
+        """The values in the mask's file, ascending, before they are classes; of a slice those of the whole file. Empty
         without a mask. Raises InputError where it cannot be read."""
         if self.mask is None:
             return ()

@@ -34,7 +34,7 @@ CONSOLIDATION_HU = -250.0
 """Between the ground glass (up to -350 HU) and the consolidations (from -120 HU) of `lesions`."""
 
 SMOOTHED_PIXELS = 1.0
-"""Blur before infection is told apart by its HU: noise would scatter the classes."""
+"""Standard deviation of the blur before ground glass and consolidation are separated, which noise would mix."""
 
 CROPPED_SHARE = 1 / 16
 """At most so much of a picture is cut off on each side."""

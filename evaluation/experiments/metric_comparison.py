@@ -25,7 +25,9 @@ from pneumoseg.evaluation.scoring.mask_columns import LESIONS, MASK_COLUMNS
 from pneumoseg.evaluation.scoring.pooled import POOLED, read_pooled
 from pneumoseg.evaluation.scoring.tables import ALL_FOLDS, per_case, read_detailed
 from pneumoseg.pipeline.settings.loading import load_settings
+from pneumoseg.pipeline.settings.prediction import is_random_slices
 from pneumoseg.pipeline.settings.schema import EvaluationSettings, Settings
+from pneumoseg.pipeline.settings.training import history_name
 
 TABLE, SCORES, PAGE, CURVES = "metric_comparison.csv", "scores.csv", "metric_comparison.html", "training_curves.png"
 REPORT = "report.html"
@@ -115,9 +117,9 @@ def split_rule(evaluation: EvaluationSettings) -> str:
     >>> split_rule(EvaluationSettings()), split_rule(EvaluationSettings(splits="slices:0.7,0.2,0.1"))
     ('patient-wise (kfold)', 'slice-wise (slices:0.7,0.2,0.1)')
     """
-    rule = evaluation.splits.partition(":")[0]
-    if rule == "slices":
+    if is_random_slices(evaluation.splits):
         return f"slice-wise ({evaluation.splits})"
+    rule = evaluation.splits.partition(":")[0]
     if rule not in BY_PATIENT:
         return rule
     apart = "patient-wise, look-alikes together" if evaluation.groups == "content" else "patient-wise"
@@ -203,7 +205,7 @@ def _scores_by_class(name: str, run: Path, splits: str) -> pd.DataFrame:
 
 def _column(metric: str, validation: bool = False) -> str:
     """The column of history.csv that holds a metric."""
-    return (VALIDATION if validation else "") + metric.replace("-", "_")
+    return (VALIDATION if validation else "") + history_name(metric)
 
 
 def _mean(values: list[float]) -> float:

@@ -16,9 +16,10 @@ from pneumoseg.evaluation.report.page import summarise, write_report
 from pneumoseg.evaluation.report.warnings import grouped
 from pneumoseg.evaluation.runs.run_folder import RunFolder
 from pneumoseg.evaluation.runs.run_marks import DETAILED, FINAL, METRICS
-from pneumoseg.evaluation.runs.splits import RANDOM_SLICES, Split, is_random_slices
+from pneumoseg.evaluation.runs.splits import RANDOM_SLICES, Split
 from pneumoseg.evaluation.scoring import tables
 from pneumoseg.evaluation.scoring.columns import Columns
+from pneumoseg.pipeline.settings.prediction import is_random_slices
 
 REPORT, SUMMARY = "report.html", "summary.json"
 

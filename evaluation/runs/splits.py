@@ -13,6 +13,7 @@ from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.pipeline.settings.loading import FROM_FILE
+from pneumoseg.pipeline.settings.prediction import SLICES
 
 PUBLISHED_FOLDS: tuple[tuple[str, ...], ...] = (
     ("coronacases_007", "coronacases_008", "radiopaedia_36_86526_0", "radiopaedia_4_85506_1"),
@@ -29,7 +30,6 @@ PUBLISHED_SHARED_PATIENTS: dict[str, tuple[str, str]] = {
 }
 """By their names, two scans of one patient each, which the published folds put on both sides."""
 
-SLICES = "slices"
 SPLIT_NAMES = "kfold, published, hold-out:0.2, leave-one-out, slices:0.7,0.2,0.1 or a file.json"
 SHARES_TOLERANCE = 1e-3
 
@@ -154,11 +154,6 @@ def random_slices(dataset: Dataset, test_share: float, seed: int = 0) -> tuple[S
             "Random slices: no two cases are known to be of one patient; where some are, the scores are optimistic."
         )
     return (split,)
-
-
-def is_random_slices(rule: str) -> bool:
-    """Whether splits of that name are random single cases, "slices:TRAIN,VALIDATION,TEST"."""
-    return rule.partition(":")[0] == SLICES
 
 
 def slice_shares(rule: str) -> tuple[float, float]:

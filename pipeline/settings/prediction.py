@@ -6,6 +6,13 @@ from pydantic import Field
 
 from pneumoseg.pipeline.settings.field_types import Axes, Count, Group, Labels, Name, NotNegative
 
+SLICES = "slices"
+
+
+def is_random_slices(splits: str) -> bool:
+    """Whether splits of that name are random single cases, "slices:TRAIN,VALIDATION,TEST"."""
+    return splits.partition(":")[0] == SLICES
+
 
 class PredictionSettings(Group):
     """Sliding-window prediction: `overlap` of neighbouring tiles as a share of the tile, `weights` of a tile's voxels

@@ -21,6 +21,7 @@ from pneumoseg.pipeline.settings.prediction import (
     EvaluationSettings,
     PostprocessingSettings,
     PredictionSettings,
+    is_random_slices,
 )
 from pneumoseg.pipeline.settings.training import (
     LossSettings,
@@ -100,7 +101,7 @@ class Settings(Group):
             shown = "the whole images"
         extreme = "smallest" if training.best_is_smallest else "largest"
         held_out = f"{training.validation_share:.0%} of the fold's training patients, who were not trained on"
-        if self.evaluation.splits.startswith("slices:"):
+        if is_random_slices(self.evaluation.splits):
             held_out = "the split's validation slices, which were not trained on"
         averaged = "" if training.average_decay is None else " (moving averages of the trained weights)"
         return {

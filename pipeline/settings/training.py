@@ -19,6 +19,15 @@ LOSSES_BY_NAME = ("loss", "crossentropy", "dice-crossentropy", "jaccard-distance
 """The loss, and the metrics of pipeline/training/metrics.py that are the better the smaller they are."""
 
 
+def history_name(name: str) -> str:
+    """The column of the metric in history.csv.
+
+    >>> history_name("jaccard-distance")
+    'jaccard_distance'
+    """
+    return name.replace("-", "_")
+
+
 class NetworkSettings(Group):
     """The network by name (see pipeline/networks/registry.py) or as "module:function".
 

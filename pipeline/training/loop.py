@@ -20,6 +20,7 @@ from pneumoseg.pipeline.runtime.processes import begin_to_compute
 from pneumoseg.pipeline.sampling import batches, patches
 from pneumoseg.pipeline.settings import plugins
 from pneumoseg.pipeline.settings.schema import EvaluationSettings, Settings
+from pneumoseg.pipeline.settings.training import history_name
 from pneumoseg.pipeline.training import cost, schedules
 from pneumoseg.pipeline.training.checkpoint import (
     BEGIN_AGAIN,
@@ -29,7 +30,6 @@ from pneumoseg.pipeline.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from pneumoseg.pipeline.training.metrics import history_name
 from pneumoseg.pipeline.training.precision_choice import choose_policy
 from pneumoseg.pipeline.training.step import Trainer, make_trainer, possible_policies
 from pneumoseg.pipeline.training.tensorboard import event_log, log_scalars

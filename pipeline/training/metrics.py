@@ -140,15 +140,6 @@ def make_metric(name: str) -> Loss:
     return plugins.find(name, METRICS, "metric")
 
 
-def history_name(name: str) -> str:
-    """The column of the metric in history.csv.
-
-    >>> history_name("jaccard-distance")
-    'jaccard_distance'
-    """
-    return name.replace("-", "_")
-
-
 def _counts(labels, probabilities):
     """Voxels of both, of the reference, and predicted; each (batch, classes - 1), without the background."""
     classes = probabilities.shape[-1]

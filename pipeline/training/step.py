@@ -14,9 +14,10 @@ from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.runtime.keras_backend import keras
 from pneumoseg.pipeline.sampling.batches import Batch
 from pneumoseg.pipeline.settings.schema import Settings
+from pneumoseg.pipeline.settings.training import history_name
 from pneumoseg.pipeline.training import losses
 from pneumoseg.pipeline.training.checkpoint import Arrays
-from pneumoseg.pipeline.training.metrics import history_name, make_metric
+from pneumoseg.pipeline.training.metrics import make_metric
 
 
 @dataclass(frozen=True, eq=False)

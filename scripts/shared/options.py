@@ -103,8 +103,9 @@ def settings_of(
 ):
     """The settings that the flags `--preset`, `--set`, `--seed`, `--splits` and `--grid` describe."""
     from pneumoseg.data_io.console import log
-    from pneumoseg.evaluation.runs.splits import is_random_slices, slice_shares
+    from pneumoseg.evaluation.runs.splits import slice_shares
     from pneumoseg.pipeline.settings.loading import load_settings
+    from pneumoseg.pipeline.settings.prediction import is_random_slices
 
     values = {"evaluation.splits": splits, "seed": seed, "data.grid": grid}
     flags = [f"{key}={value}" for key, value in values.items() if value is not None]
@@ -135,7 +136,8 @@ def dataset_of(settings, data: Path):
 
     With splits "slices:..." each case is a patient of its own, so that the validation is drawn from single cases too.
     """
-    from pneumoseg.evaluation.runs.splits import is_random_slices, without_patients
+    from pneumoseg.evaluation.runs.splits import without_patients
+    from pneumoseg.pipeline.settings.prediction import is_random_slices
 
     dataset = _with_patients(settings, data)
     return without_patients(dataset) if is_random_slices(settings.evaluation.splits) else dataset
@@ -145,7 +147,8 @@ def dataset_and_splits(settings, data: Path):
     """The dataset as `dataset_of` gives it, and the splits that the settings describe, drawn where patients are known:
     random slices get a warning of those on both sides, as do pictures and slices whose patients are not known."""
     from pneumoseg.data_io.console import log
-    from pneumoseg.evaluation.runs.splits import is_random_slices, make_splits, without_patients
+    from pneumoseg.evaluation.runs.splits import make_splits, without_patients
+    from pneumoseg.pipeline.settings.prediction import is_random_slices
 
     rule, dataset = settings.evaluation, _with_patients(settings, data)
     splits = make_splits(

@@ -16,7 +16,6 @@ from pneumoseg.evaluation.runs.splits import (
     Split,
     from_file,
     hold_out,
-    is_random_slices,
     k_fold,
     leave_one_out,
     make_splits,
@@ -25,6 +24,7 @@ from pneumoseg.evaluation.runs.splits import (
     to_json,
     without_patients,
 )
+from pneumoseg.pipeline.settings.prediction import is_random_slices
 
 
 def dataset(*names: str, patients: dict[str, str] | None = None, sources: dict[str, str] | None = None) -> Dataset:

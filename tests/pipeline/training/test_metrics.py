@@ -6,9 +6,9 @@ import pytest
 import sklearn.metrics
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.pipeline.settings.training import LOSSES_BY_NAME
+from pneumoseg.pipeline.settings.training import LOSSES_BY_NAME, history_name
 from pneumoseg.pipeline.training import metrics
-from pneumoseg.pipeline.training.metrics import METRICS, history_name, make_metric
+from pneumoseg.pipeline.training.metrics import METRICS, make_metric
 
 LABELS = np.array([0, 1, 2, 3], np.uint8).reshape(1, 4, 1, 1, 1)
 CERTAIN = np.eye(4, dtype=np.float32).reshape(1, 4, 1, 1, 4)

@@ -7,8 +7,8 @@ from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.runtime.tensorflow_backend import OutOfMemory
 from pneumoseg.pipeline.sampling.batches import Batch
 from pneumoseg.pipeline.settings.loading import load_settings
+from pneumoseg.pipeline.settings.training import history_name
 from pneumoseg.pipeline.training import losses
-from pneumoseg.pipeline.training.metrics import history_name
 from pneumoseg.pipeline.training.step import Supervised, default_policy, make_trainer, policies_of_processor
 
 
