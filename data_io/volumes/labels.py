@@ -19,12 +19,14 @@ class LabelTable:
     """Names and colours of the classes 0, 1, 2, ...; class 0 is the background.
 
     `colours`: one RGB triple of 0..255 per class. `mirror_pairs`: classes that change places when a patient is
-    mirrored left-right, such as the two lungs.
+    mirrored left-right, such as the two lungs. `within`: pairs of a class and one that it lies in, such as infection in
+    a lung: in a mask that labels the outer class alone, the inner one is part of it.
     """
 
     names: tuple[str, ...]
     colours: tuple[tuple[int, int, int], ...]
     mirror_pairs: tuple[tuple[int, int], ...] = ()
+    within: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self):
         if len(self.names) < 2 or len(set(self.names)) != len(self.names):
@@ -43,7 +45,11 @@ class LabelTable:
                 raise InputError(
                     f"labels: a mirror pair is two different classes below {len(self.names)}, found {list(pair)}"
                 )
-
+        for pair in self.within:
+            if len(pair) != 2 or len(set(pair)) != 2 or not all(0 < label < len(self.names) for label in pair):
+                raise InputError(
+                    f"labels: within has pairs of two different classes of 1..{len(self.names) - 1}, found {list(pair)}"
+                )
         paired = [label for pair in self.mirror_pairs for label in pair]
         if len(set(paired)) != len(paired):
             raise InputError(f"labels: a class may be in one mirror pair, found {[list(p) for p in self.mirror_pairs]}")
@@ -122,5 +128,6 @@ LUNG_LABELS = LabelTable(
     names=("background", "lung_left", "lung_right", "infection"),
     colours=((0, 0, 0), (64, 132, 214), (120, 196, 240), (214, 39, 40)),
     mirror_pairs=((1, 2),),
+    within=((3, 1), (3, 2)),
 )
 """The classes of the COVID-19-CT-Seg dataset (Ma et al. 2020), in its numbering."""

@@ -28,29 +28,33 @@ from pneumoseg.pipeline.settings.field_types import (
 class LabelSettings(Group):
     """The classes, in the order of their numbers in the masks; 0 is the background.
 
-    `merge`: the class of values in the datasets' masks, such as {1: 1, 2: 1, 3: 1} for one class of three labels; other
-    values stay as they are.
+    `within`: pairs of a class and one that it lies in, for masks without some of the classes; by default an infection
+    in each lung, where the first classes are these. `merge`: the class of values in the datasets' masks, such as
+    {1: 1, 2: 1, 3: 1} for one class of three labels; other values stay as they are.
     """
 
-    names: Annotated[tuple[Name, ...], Field(max_length=256)] = LUNG_LABELS.names
-    colours: Annotated[tuple[tuple[ClassNumber, ClassNumber, ClassNumber], ...], Field(max_length=256)] = (
+    names: Annotated[tuple[Name, ...], Field(max_length=255)] = LUNG_LABELS.names
+    colours: Annotated[tuple[tuple[ClassNumber, ClassNumber, ClassNumber], ...], Field(max_length=255)] = (
         LUNG_LABELS.colours
     )
     mirror_pairs: Annotated[tuple[tuple[ClassNumber, ClassNumber], ...], Field(max_length=128)] = (
         LUNG_LABELS.mirror_pairs
     )
+    within: Annotated[tuple[tuple[ClassNumber, ClassNumber], ...], Field(max_length=128)] | None = None
     merge: Annotated[Pairs, Field(max_length=1000)] = ()
 
     @property
     def table(self) -> LabelTable:
         """The classes as a LabelTable, as files and figures use it."""
-        return LabelTable(self.names, self.colours, self.mirror_pairs)
+        of_lungs = self.names[: len(LUNG_LABELS)] == LUNG_LABELS.names
+        within = (LUNG_LABELS.within if of_lungs else ()) if self.within is None else self.within
+        return LabelTable(self.names, self.colours, self.mirror_pairs, within)
 
     @model_validator(mode="after")
     def _is_a_table(self):
-        LabelTable(self.names, self.colours, self.mirror_pairs)
-        if wrong := sorted({label for _, label in self.merge if label >= len(self.names)}):
-            raise ValueError(f"merge gives classes below {len(self.names)}, the number of classes, found {wrong}")
+        classes = len(self.table)
+        if wrong := sorted({label for _, label in self.merge if label >= classes}):
+            raise ValueError(f"merge gives classes below {classes}, the number of classes, found {wrong}")
         return self
 
 
