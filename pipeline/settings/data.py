@@ -148,7 +148,8 @@ class AugmentationSettings(Group):
     """Random changes of each training patch. `probability` is that of each change except mirroring; a range whose ends
     equal the neutral value switches a change off. Rotation and scaling are in millimetres about the centre of the
     patch; elastic sigma is in voxels, alpha as in batchgenerators; intensity changes act on normalised values. `shift`
-    is a share of the patch's size along each axis. `blur_sigma` is in voxels; `low_resolution` is the factor by which
+    is a share of the patch's size along each axis. `equalise`: the share of the patches of a CT in HU that are read from
+    equalised slices (CLAHE), so that a network knows such data too. `blur_sigma` is in voxels; `low_resolution` is the factor by which
     the patch is downsampled before it is upsampled again. `transforms`: further transforms with the interface of
     batchgenerators, each "module:class" or a function that returns one; applied last, see
     pipeline/sampling/custom_transforms.py."""
@@ -166,6 +167,7 @@ class AugmentationSettings(Group):
     noise_variance: NotNegativeRange = (0.0, 0.05)
     blur_sigma: NotNegativeRange = (0.0, 0.0)
     low_resolution: PositiveRange = (1.0, 1.0)
+    equalise: Share = 0.0
     mirror_axes: Axes = (0, 1, 2)
     mirror_probability: Share = 0.5
     image_order: Literal[0, 1, 3] = 3
