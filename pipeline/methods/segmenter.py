@@ -125,7 +125,7 @@ class Segmenter(ConfiguredSegmentation):
         return [self._stored_case(case) for case in track(list(cases), "Preprocessing", len(cases))]
 
     def _stored_case(self, case: Case) -> StoredCase:
-        """The prepared case with the weight of its source, and with equalised slices where patches of them are drawn."""
+        """The prepared case with the weight of its source, and its equalised slices where patches are drawn of them."""
         how, table = self.settings.preprocessing, self.settings.labels.table
         stored = CaseStore(self.store, Preprocessor(how), table).get(case)
         weight = dict(self.settings.data.source_weights).get(case.source, 1.0)

@@ -20,7 +20,6 @@ from pneumoseg.data_io.storage.atomic import folder_aside, remove_folder
 from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.partial_labels import IGNORED, hidden_classes
-from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
 from pneumoseg.pipeline.settings import plugins
 
@@ -123,8 +122,9 @@ class CaseStore:
             with named(case.name):
                 # An entry serves every fold: its mean and sd are its own, not those of a model's training cases.
                 own = self.preprocessor.settings.model_copy(update={"statistics": None})
-                counting = mask if valid is None else _without_ignored(mask, valid)
-                prepared = Preprocessor(own).apply(image, counting)
+                if valid is not None:
+                    mask = mask.with_array(np.where(valid.array > 0, mask.array, np.uint8(IGNORED)))
+                prepared = Preprocessor(own).apply(image, mask)
                 hidden = hidden_classes(self.labels, case.labelled)
         if prepared.labels is None:
             raise InputError(f"case {case.name}: training needs a mask")
@@ -161,10 +161,3 @@ class CaseStore:
                 # Another process was first: its entry is the same.
                 if not (entry / "case.json").is_file():
                     raise
-
-
-def _without_ignored(mask: Volume, valid: Volume) -> Volume:
-    """The mask with IGNORED where `valid` is 0. Raises InputError where no voxel is left."""
-    if not valid.array.any():
-        raise InputError("valid is 0 everywhere, so that no voxel counts; correct it, or leave the case out")
-    return mask.with_array(np.where(valid.array > 0, mask.array, np.uint8(IGNORED)))

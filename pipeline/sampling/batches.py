@@ -35,8 +35,8 @@ Tile = tuple[StoredCase, patches.Shape, patches.Shape]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """`images`: float32 (n, x, y[, z], channels), normalised. `labels`: (n, x, y[, z], 1) class numbers, uint8, or int32
-    as of `partial_labels.with_hidden` where a case has classes that are not labelled."""
+    """`images`: float32 (n, x, y[, z], channels), normalised. `labels`: (n, x, y[, z], 1) class numbers, uint8, or
+    int32 as of `partial_labels.with_hidden` where a case has classes that are not labelled."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -239,7 +239,7 @@ def _drawn(rng: np.random.Generator, cases: Sequence[StoredCase]) -> StoredCase:
     weights = [case.weight for case in cases]
     if len(set(weights)) == 1:
         return cases[rng.integers(len(cases))]
-    return cases[rng.choice(len(cases), p=np.asarray(weights) / sum(weights))]
+    return cases[int(rng.choice(len(cases), p=np.asarray(weights) / sum(weights)))]
 
 
 def _random_corner(rng: np.random.Generator, case: StoredCase, shape: patches.Shape) -> patches.Shape:

@@ -21,6 +21,7 @@ from pneumoseg.pipeline.settings.field_types import (
     PositiveRange,
     Share,
     Spacing,
+    Weights,
     Window,
 )
 
@@ -61,11 +62,13 @@ class LabelSettings(Group):
 class DataSettings(Group):
     """How files are read. `grid`: the form of a NIfTI header that places the voxels, where both forms are set; see
     data_io/formats/nifti_placement.py. `cases`: "slices" makes each slice across `patches.axis` a case of its own.
-    `masks`: the folder of the masks in a dataset of pictures."""
+    `masks`: the folder of the masks in a dataset of pictures. `source_weights`: how often patches of a case are drawn
+    at random, by the source of the case, relative to cases of other sources, which have weight 1."""
 
     grid: GridForm = "sform"
     cases: Literal["volumes", "slices"] = "volumes"
     masks: Name = "masks"
+    source_weights: Annotated[Weights, Field(max_length=1000)] = ()
 
 
 class PreprocessingSettings(Group):
@@ -148,11 +151,11 @@ class AugmentationSettings(Group):
     """Random changes of each training patch. `probability` is that of each change except mirroring; a range whose ends
     equal the neutral value switches a change off. Rotation and scaling are in millimetres about the centre of the
     patch; elastic sigma is in voxels, alpha as in batchgenerators; intensity changes act on normalised values. `shift`
-    is a share of the patch's size along each axis. `equalise`: the share of the patches of a CT in HU that are read from
-    equalised slices (CLAHE), so that a network knows such data too. `blur_sigma` is in voxels; `low_resolution` is the factor by which
+    is a share of the patch's size along each axis. `blur_sigma` is in voxels; `low_resolution` is the factor by which
     the patch is downsampled before it is upsampled again. `transforms`: further transforms with the interface of
     batchgenerators, each "module:class" or a function that returns one; applied last, see
-    pipeline/sampling/custom_transforms.py."""
+    pipeline/sampling/custom_transforms.py. `equalise`: the share of the patches of a CT in HU that are read from
+    equalised slices (CLAHE), for a network that is to know such data too."""
 
     enabled: bool = True
     probability: Share = 0.15

@@ -1,5 +1,5 @@
-"""What the labels of a batch say about each voxel, for losses and metrics: its class, whether it counts, and which other
-classes it may be.
+"""What the labels of a batch say about each voxel, for losses and metrics: its class, whether it counts, and which
+other classes it may be.
 
 Labels are (batch, ..., 1) class numbers; IGNORED marks voxels that do not count, and int32 labels of
 `partial_labels.with_hidden` name the classes that may hide under them.
