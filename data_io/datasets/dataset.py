@@ -174,6 +174,11 @@ class Dataset:
         return Dataset(self.root, tuple(known[name] for name in names), self.layout)
 
 
+def scan_of(case: Case) -> str:
+    """The name of the case, or of the volume that it is a slice of."""
+    return case.name if case.slice is None else case.slice.volume
+
+
 @contextmanager
 def named(case: str) -> Iterator[None]:
     """Puts "case NAME: " before the InputError of what is done within."""

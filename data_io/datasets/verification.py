@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from pneumoseg.data_io.console import track, warnings_of_this_thread
-from pneumoseg.data_io.datasets.dataset import Case, Dataset
+from pneumoseg.data_io.datasets.dataset import Case, Dataset, scan_of
 from pneumoseg.data_io.datasets.near_duplicates import with_content_groups
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import nifti
@@ -66,7 +66,7 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
             readable.append(case.name)
             values = image.array if is_picture(case.image) else image.array.reshape(*image.grid.shape, -1)[..., 0]
             found = float(values.min()), float(values.max())  # of several channels the first is the CT
-            extremes[_scan_of(case)] = _both(extremes.get(_scan_of(case), found), found)
+            extremes[scan_of(case)] = _both(extremes.get(scan_of(case), found), found)
             if case.slice is None:
                 findings += _intensity_findings(case.name, *found, picture=case.is_flat)
             warnings = _grid_warnings(image.grid, flat=case.is_flat)
@@ -95,14 +95,10 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
             findings += [Finding("error", case.name, message) for message in _pair_errors(image, mask)]
     if present and len(present) < classes and all(case.is_flat for case in dataset):
         findings.append(Finding("warning", "dataset", _absent("the masks have", set(range(classes)) - present)))
-    stacks = dict.fromkeys(_scan_of(case) for case in dataset if case.slice is not None)
+    stacks = dict.fromkeys(scan_of(case) for case in dataset if case.slice is not None)
     for stack in stacks:
         findings += _intensity_findings(stack, *extremes[stack], picture=False) if stack in extremes else []
     return _each_file_once(dataset, findings) + _alike_findings(dataset.select(readable))
-
-
-def _scan_of(case: Case) -> str:
-    return case.name if case.slice is None else case.slice.volume
 
 
 def _both(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:

@@ -62,13 +62,20 @@ class LabelSettings(Group):
 class DataSettings(Group):
     """How files are read. `grid`: the form of a NIfTI header that places the voxels, where both forms are set; see
     data_io/formats/nifti_placement.py. `cases`: "slices" makes each slice across `patches.axis` a case of its own.
-    `masks`: the folder of the masks in a dataset of pictures. `source_weights`: how often patches of a case are drawn
-    at random, by the source of the case, relative to cases of other sources, which have weight 1."""
+    `masks`: the folder of the masks in a dataset of pictures. `source_weights`: of a source, such as a dataset beside
+    others, how often patches of its cases are drawn at random, such as {covid_ct_hu: 2}; 1 where it is not named."""
 
     grid: GridForm = "sform"
     cases: Literal["volumes", "slices"] = "volumes"
     masks: Name = "masks"
     source_weights: Annotated[Weights, Field(max_length=1000)] = ()
+
+    @model_validator(mode="after")
+    def _sources_differ(self):
+        names = [name for name, _ in self.source_weights]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"source_weights gives each source one weight, found {', '.join(twice)} twice")
+        return self
 
 
 class PreprocessingSettings(Group):

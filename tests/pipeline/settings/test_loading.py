@@ -194,6 +194,16 @@ def test_a_file_holds_what_differs_from_its_base(tmp_path):
     assert load_settings("slice-unet-dice").loss.class_weights == (0, 1)
 
 
+def test_weights_of_sources(tmp_path):
+    settings = load_settings("demo", ["data.source_weights={covid_ct_hu: 2, other: 0.5}"])
+    assert settings.data.source_weights == (("covid_ct_hu", 2.0), ("other", 0.5))
+    (tmp_path / "settings.yaml").write_text(settings_yaml(settings))
+    assert load_settings(tmp_path / "settings.yaml") == settings
+    for value in ("{a: 0}", "{a: -1}", "{a: .inf}", "{a: x}", "[[a, 1], [a, 2]]", "{7: 1}", "5"):
+        with pytest.raises(InputError, match=r"data\.source_weights|data: source_weights"):
+            load_settings("demo", [f"data.source_weights={value}"])
+
+
 @pytest.mark.parametrize("base", ["slice-unet-dic", "3", "[demo]", "../demo"])
 def test_a_base_that_is_no_preset_is_refused(tmp_path, base):
     path = tmp_path / "mine.yaml"
