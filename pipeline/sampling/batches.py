@@ -238,7 +238,7 @@ def _drawn(rng: np.random.Generator, cases: Sequence[StoredCase]) -> StoredCase:
     """One of the cases, each as probable as its weight is large."""
     weights = [case.weight for case in cases]
     if len(set(weights)) == 1:
-        return cases[rng.integers(len(cases))]
+        return cases[int(rng.integers(len(cases)))]
     return cases[int(rng.choice(len(cases), p=np.asarray(weights) / sum(weights)))]
 
 
