@@ -45,6 +45,18 @@ class CaseVolumes(Protocol):
     def reference(self) -> Volume:
         """The reference mask."""
 
+    @property
+    def valid(self) -> Volume | None:
+        """Which voxels count, 1 or 0; None where all do."""
+
+    @property
+    def labelled(self) -> tuple[str, ...]:
+        """The names of the classes that the reference labels, none for all."""
+
+    @property
+    def source(self) -> str:
+        """Where the case comes from; "" where nothing is known."""
+
 
 @dataclass(frozen=True)
 class CasePictures:
