@@ -24,6 +24,7 @@ from pneumoseg.evaluation.experiments.mask_task import MaskTask
 from pneumoseg.evaluation.experiments.task import CaseVolumes, ScoredCase
 from pneumoseg.evaluation.figures.case_pictures import move_pictures
 from pneumoseg.evaluation.report.page import summarise, write_report
+from pneumoseg.evaluation.report.source_tables import source_sections
 from pneumoseg.evaluation.report.warnings import grouped
 from pneumoseg.evaluation.runs.output_guard import check_output_free
 from pneumoseg.evaluation.runs.run_marks import METRICS
@@ -35,7 +36,8 @@ MAP_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
 REPORT, SUMMARY = "report.html", "summary.json"
 RESULTS = (REPORT, SUMMARY, METRICS)
 """What says that results lie in a folder: written last, in this order."""
-MARKS = (REPORT, files.LESIONS, files.CONFUSION, POOLED, "final.csv")
+BY_SOURCE = "final.by_source.csv"
+MARKS = (REPORT, files.LESIONS, files.CONFUSION, POOLED, BY_SOURCE, "final.csv")
 """What an evaluation leaves that was ended before its last file."""
 
 
@@ -68,13 +70,13 @@ def evaluate_masks(
     output = Path(output)
     check_output(output, overwrite)
     maps = None if probabilities is None else Path(probabilities)
-    task = _MaskEvaluation(mapping.table, tolerances_mm, mapping, maps)
+    task = _MaskEvaluation(mapping.table, tolerances_mm, mapping=mapping, maps=maps)
     with folder_aside(output / "figures") as aside:
         with warnings_of_this_thread() as warnings:
             pairs = find_pairs(reference, prediction)
             cases = track(pairs, "scoring and drawing", len(pairs))
             scored = [_measured(task, _PairedCase(pair, mapping), aside) for pair in cases]
-        for name in RESULTS:  # of an earlier call, on other masks
+        for name in (*RESULTS, BY_SOURCE):  # of an earlier call, on other masks
             (output / name).unlink(missing_ok=True)
         if drawn := [pair.case for pair in pairs if pair.reference.image is not None]:
             move_pictures(aside, output / "figures")
@@ -82,6 +84,9 @@ def evaluate_masks(
     detailed = tables.detailed_table([row for one in scored for row in one.rows])
     final = tables.final_table(detailed)
     write_table(final, output / "final.csv")
+    by_source = task.by_source(detailed)
+    if by_source is not None:
+        write_table(by_source, output / BY_SOURCE)
     # Pictures of an earlier call may lie there too, of other masks.
     folders = {(0, case): output / "figures" for case in drawn}
     pictures = task.case_pictures(detailed, folders)
@@ -99,7 +104,7 @@ def evaluate_masks(
         environment={"predictions (SHA-256)": {pair.case: sha256_of(pair.prediction.path) for pair in pairs}},
         strips=pictures.strips,
         result=task.result(detailed, final),
-        further=task.further_sections(output),
+        further={**source_sections(by_source), **task.further_sections(output)},
     )
     write_json(output / SUMMARY, summarise(final))
     write_table(detailed, output / METRICS)  # last: its presence says that all the rest is there

@@ -27,6 +27,7 @@ from pneumoseg.evaluation.scoring.counted_masks import counted_masks
 from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 from pneumoseg.evaluation.scoring.pooled import POOLED
 from pneumoseg.evaluation.scoring.probability_histograms import HISTOGRAMS
+from pneumoseg.evaluation.scoring.sources import POSITIVE_ML, source_table
 from pneumoseg.pipeline.methods.protocol import RankedMask
 
 MASK_SUFFIX = ".nii.gz"
@@ -35,10 +36,12 @@ MASK_SUFFIX = ".nii.gz"
 @dataclass(frozen=True)
 class MaskTask(Task):
     """Masks with the classes of `labels`. `tolerances_mm`: of the surface Dice by class or group, on top of
-    `surface.TOLERANCES_MM`. Raises InputError where a tolerance belongs to no class."""
+    `surface.TOLERANCES_MM`. `positive_ml`: from which volume in the reference on a case has lesions. Raises InputError
+    where a tolerance belongs to no class."""
 
     labels: LabelTable = field()
     tolerances_mm: Mapping[str, float] | None = None
+    positive_ml: float = POSITIVE_ML
     columns = MASK_COLUMNS
     further_files = (files.LESIONS, files.CONFUSION, POOLED, HISTOGRAMS)
 
@@ -130,6 +133,10 @@ class MaskTask(Task):
     def result(self, detailed: pd.DataFrame, final: pd.DataFrame) -> list[str]:
         """Overlap, surfaces, lesions and volumes."""
         return mask_result(detailed, final)
+
+    def by_source(self, detailed: pd.DataFrame) -> pd.DataFrame | None:
+        """Dice of cases with lesions, and false volume of those without, by source."""
+        return source_table(detailed, positive_ml=self.positive_ml)
 
     def further_sections(self, folder: Path) -> dict[str, list[str]]:
         """The scores over all pixels of all cases."""

@@ -120,6 +120,10 @@ class Task:
         """The parts of the report's section "Result" as HTML; None for one table of all scores."""
         return None
 
+    def by_source(self, detailed: pd.DataFrame) -> pd.DataFrame | None:
+        """Scores by source, as of `scoring.sources.source_table`; None where there is nothing to say."""
+        return None
+
     def further_sections(self, folder: Path) -> Mapping[str, Sequence[str]]:
         """Sections of the report after "Result", by heading, each the parts as HTML. `folder`: of the run's tables."""
         return {}

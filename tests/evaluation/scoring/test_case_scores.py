@@ -259,7 +259,7 @@ def test_voxels_that_do_not_count_are_in_no_score():
     assert scored.rows[0]["status"] == "both_empty"
     for row in scored.rows[1:]:
         assert (row["dice"], row["accuracy"], row["hd_mm"], row["nsd"], row["volume_difference_ml"]) == (1, 1, 0, 1, 0)
-    left, right, infection, lungs = scored.rows[1:]
+    left, _, infection, _ = scored.rows[1:]
     assert left["volume_reference_ml"] == pytest.approx(12 * 0.02)  # one of four planes does not count
     assert (infection["lesions_prediction"], infection["lesions_false"]) == (1, 0)
     assert len(scored.lesions) == 2

@@ -52,7 +52,7 @@ def test_what_the_reference_cannot_deny_is_right():
 
 def test_other_places_are_refused():
     for prediction, valid in ((row([1, 1, 1]), None), (row([1, 1]), row([1, 1], 2 * np.eye(4)))):
-        with pytest.raises(InputError, match="reference and (prediction|valid) must"):
+        with pytest.raises(InputError, match=r"reference and (prediction|valid) must"):
             counted_masks(row([1, 1]), prediction, ALL, valid=valid)
 
 

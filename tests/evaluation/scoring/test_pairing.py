@@ -133,3 +133,10 @@ def test_a_case_that_lies_there_twice_is_refused(tmp_path):
     write_masks(tmp_path / "a", "one.nii", "one.nii.gz")
     with pytest.raises(InputError, match="case one has two masks"):
         masks_in(tmp_path / "a")
+
+
+def test_what_counts_is_no_mask(tmp_path):
+    """The folder of a case may be given; its `imaging` and `valid` are no masks."""
+    write_masks(tmp_path / "a", "imaging.nii.gz", "segmentation.nii.gz", "valid.nii.gz")
+    assert list(masks_given(tmp_path / "a")) == ["a"]
+    assert list(masks_in(tmp_path / "a")) == ["segmentation"]
