@@ -153,11 +153,11 @@ class _PairedCase:
 
     @property
     def labelled(self) -> tuple[str, ...]:
-        return self.pair.reference.of.labelled if self.pair.reference.of else ()
+        return self.pair.reference.labelled
 
     @property
     def source(self) -> str:
-        return self.pair.reference.of.source if self.pair.reference.of else ""
+        return self.pair.reference.source
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,16 @@ class Mask:
         """The case's CT, where it is of a dataset."""
         return self.of.image if self.of else None
 
+    @property
+    def labelled(self) -> tuple[str, ...]:
+        """The names of the classes that it labels, none for all."""
+        return self.of.labelled if self.of else ()
+
+    @property
+    def source(self) -> str:
+        """Where the case comes from, where it is of a dataset."""
+        return self.of.source if self.of else ""
+
 
 @dataclass(frozen=True)
 class Pair:
