@@ -95,7 +95,7 @@ def test_several_datasets_in_one_run(two_datasets, tiny, tmp_path, without_case_
     status = detailed.set_index(["case", "class"])["status"]
     assert status["phantom_003", "infection"] == "not_labelled"
     answer = json.loads(output[output.index("{\n") :])
-    assert {row["source"] for row in answer["by source"]} == {"one", "two", "all"}
+    assert {row["source"] for row in answer["by_source"]} == {"one", "two", "all"}
     by_source = (run / "cv_results.by_source.csv").read_text()
     code, output = invoke("report", run, *two_datasets)
     assert code == 0, output
