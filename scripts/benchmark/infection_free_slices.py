@@ -16,9 +16,10 @@ import typer
 from pneumoseg.data_io.datasets.joined import join_datasets
 from pneumoseg.data_io.datasets.layouts import open_dataset
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
+from pneumoseg.data_io.formats.reading import read_labels
 from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
-from pneumoseg.evaluation.experiments.mask_task import MaskTask
+from pneumoseg.data_io.volumes.volume import on_grid_of
 
 INFECTION = LUNG_LABELS.names.index("infection")
 
@@ -31,12 +32,13 @@ def infection_free_slices(
 ) -> None:
     """Writes the table and prints it."""
     dataset = join_datasets([open_dataset(path) for path in (data, *(further or ()))])
-    task, rows = MaskTask(LUNG_LABELS), []
+    rows = []
     for folder in run:
         for path in sorted(folder.glob("fold_*/predictions/*.nii.gz")):
             case = LoadedCase(dataset.case(path.name.removesuffix(".nii.gz")), LUNG_LABELS)
-            masks = [volume.array == INFECTION for volume in (case.reference, task.read(path, case))]
-            found = false_infection(*masks, case.reference.grid.voxel_volume_ml)
+            mask = on_grid_of(case.reference, read_labels(path, LUNG_LABELS), "reference and prediction")
+            voxel_ml = case.reference.grid.voxel_volume_ml
+            found = false_infection(case.reference.array == INFECTION, mask.array == INFECTION, voxel_ml)
             rows.append({"run": folder.name, "fold": path.parts[-3], "case": case.name, **found})
     table = pd.DataFrame(rows)
     write_table(table, csv)

@@ -82,7 +82,6 @@ def _trainer(plans: dict, dataset: dict, torch):
     trainer.num_iterations_per_epoch = STEPS_PER_EPOCH
     trainer.num_val_iterations_per_epoch = 1
     trainer.save_every = 10**6
-    trainer.disable_checkpointing = False
     return trainer
 
 
