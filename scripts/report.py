@@ -46,7 +46,7 @@ def report(
         finished,
         dataset,
         folds,
-        task=MaskTask(settings.labels.table, tolerances_mm),
+        task=MaskTask(settings.labels.table, tolerances_mm, settings.evaluation.positive_ml),
         model_choice=choice,
         show_cases=not hide_cases,
     )

@@ -104,8 +104,8 @@ class Case:
             read = reading.read_labels if self.slice is None else case_files.read_labels_once
             mask = read(self.mask, labels, label_names=self.label_names, grid=self.grid, merge=self.merge)
             mask = mask if self.slice is None else _part_of(mask, self.slice, self.mask)
-            if self.labelled and not isinstance(labels, int):
-                _check_labelled(mask.array, labels, self.labelled, self.mask)
+            if not isinstance(labels, int):
+                check_labelled(mask.array, labels, self.labelled, self.mask)
             return mask
 
     def read_valid(self) -> Volume | None:
@@ -188,7 +188,11 @@ def named(case: str) -> Iterator[None]:
         raise InputError(f"case {case}: {error}", options=error.options) from error
 
 
-def _check_labelled(mask: np.ndarray, table: LabelTable, labelled: tuple[str, ...], path: Path) -> None:
+def check_labelled(mask: np.ndarray, table: LabelTable, labelled: tuple[str, ...], path: Path) -> None:
+    """Raises InputError where the mask of class numbers (x, y, z), read from `path`, holds a class that is not among
+    the `labelled`; none of these stand for all."""
+    if not labelled:
+        return
     planes = (mask[:, :, z] for z in range(mask.shape[2]))  # counting turns what it counts into int64
     counts = np.sum([np.bincount(plane.ravel(), minlength=len(table)) for plane in planes], axis=0)
     if denied := classes_denied(counts.tolist(), table, labelled):

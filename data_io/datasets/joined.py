@@ -62,7 +62,8 @@ def source_names(folders: Sequence[Path]) -> list[str]:
     """
     lengths = [1] * len(folders)
     while True:
-        names = ["-".join(folder.parts[-length:]) for folder, length in zip(folders, lengths, strict=True)]
+        parts = (folder.parts[-length:] for folder, length in zip(folders, lengths, strict=True))
+        names = ["-".join(part).lstrip("./") for part in parts]  # as files with these names must not be hidden
         longer = [
             length + (names.count(name) > 1 and length < len(folder.parts) - 1)
             for folder, name, length in zip(folders, names, lengths, strict=True)

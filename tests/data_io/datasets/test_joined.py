@@ -108,6 +108,7 @@ def test_folders_of_one_name_are_called_with_those_around_them():
     assert source_names([Path("/x/a/ct"), Path("/y/a/ct"), Path("/y/b/ct"), Path("/y/pet")]) == [
         "x-a-ct", "y-a-ct", "b-ct", "pet",
     ]  # fmt: skip
+    assert source_names([Path("/x/.ct"), Path("/y/pet")]) == ["ct", "pet"]  # what is named so must not be hidden
 
 
 def test_cases_of_folders_of_one_name(tmp_path, write_dataset, monkeypatch):

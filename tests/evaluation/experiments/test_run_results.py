@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.experiments.mask_task import MaskTask
 from pneumoseg.evaluation.experiments.run_results import STARTED_ELSEWHERE, collect_results, remove_results
@@ -45,6 +47,23 @@ def test_results_are_removed_and_folds_stay(dataset, tmp_path, without_pictures)
     remove_results(root, TASK)
     assert [name for name in names if (root / name).exists()] == ["other.txt"]
     assert (root / "fold_0" / "metrics.csv").is_file()
+
+
+def test_sources_are_told_apart(dataset, tmp_path, without_case_pictures):
+    sources = (replace(case, source="x" if case.name in "abc" else "y") for case in dataset)
+    done = run(Dataset(dataset.root, tuple(sources), dataset.layout), tmp_path / "run")
+    root, splits = done.run.root, k_fold(dataset, 3, seed=0)
+    table = pd.read_csv(root / "cv_results.by_source.csv")
+    assert table["source"].unique().tolist() == ["x", "y", "all"]
+    pd.testing.assert_frame_equal(done.by_source, table, check_dtype=False)
+    assert "By source" in (root / "report.html").read_text("utf-8")
+    for fold in range(3):
+        metrics = root / f"fold_{fold}" / "metrics.csv"
+        pd.read_csv(metrics).assign(source="").to_csv(metrics, index=False)
+    task = MaskTask(Threshold.labels, positive_ml=0)
+    assert collect_results(RunFolder(root), splits, task, model_choice="x").by_source is None
+    assert not (root / "cv_results.by_source.csv").exists()
+    assert "By source" not in (root / "report.html").read_text("utf-8")
 
 
 def test_random_slices_are_marked(dataset, tmp_path, without_case_pictures):
