@@ -43,7 +43,7 @@ def join_datasets(datasets: Sequence[Dataset]) -> Dataset:
     if alike := [name for name, count in Counter(case.name for case in joined).items() if count > 1]:
         raise InputError(f"{root}: two cases of the datasets are called {listed(alike)}; rename one of each")
     log.info(
-        "%s: %d cases of %d patients; of %d patients several of the datasets have cases, which stay together",
+        "%s: %d cases of %d patients; patients with cases in several of the datasets, which stay together: %d",
         " and ".join(sources),
         len(joined),
         len(set(patients)),

@@ -85,7 +85,8 @@ def test_patients_are_linked_by_patient_and_by_name(tmp_path, write_dataset, cap
         "d": "P3",
         "g": "Q3",
     }  # fmt: skip
-    assert "one and two: 8 cases of 4 patients; of 2 patients several of the datasets have cases" in caplog.text
+    assert "one and two: 8 cases of 4 patients; patients with cases in several of the datasets" in caplog.text
+    assert "stay together: 2" in caplog.text
 
 
 @pytest.mark.parametrize("again", ["one", "link", "two/../one"])
