@@ -1,6 +1,6 @@
 """Masks as a kind of prediction: class numbers on the grid of the image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 from pneumoseg.evaluation.scoring.pooled import POOLED
 from pneumoseg.evaluation.scoring.probability_histograms import HISTOGRAMS
 from pneumoseg.evaluation.scoring.sources import POSITIVE_ML, source_table
+from pneumoseg.evaluation.scoring.unpredicted import unpredicted_classes
 from pneumoseg.pipeline.methods.protocol import RankedMask
 
 MASK_SUFFIX = ".nii.gz"
@@ -133,6 +134,10 @@ class MaskTask(Task):
     def result(self, detailed: pd.DataFrame, final: pd.DataFrame) -> list[str]:
         """Overlap, surfaces, lesions and volumes."""
         return mask_result(detailed, final)
+
+    def warnings(self, detailed: pd.DataFrame) -> Iterator[str]:
+        """Classes that are in references and in no prediction."""
+        return unpredicted_classes(detailed)
 
     def by_source(self, detailed: pd.DataFrame) -> pd.DataFrame | None:
         """Dice of cases with lesions, and false volume of those without, by source."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.csv_files import write_table
@@ -44,8 +45,10 @@ class CrossValidation:
 
 
 def write_fold(folder: Path, scored: Sequence[ScoredCase], task: Task) -> None:
-    """Writes the tables of a fold. metrics.csv comes last: it says that all is there."""
+    """Writes the tables of a fold, and warnings to the log. metrics.csv comes last: it says that all is there."""
     detailed = tables.detailed_table([row for one in scored for row in one.rows], task.columns)
+    for warning in task.warnings(detailed):
+        log.warning("%s: %s", visible_name(folder), warning)
     task.write_further(folder, scored)
     write_table(detailed, folder / METRICS)
 

@@ -1,6 +1,6 @@
 """What an experiment needs of a kind of prediction: how it is written, read, scored and shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -119,6 +119,10 @@ class Task:
     def result(self, detailed: pd.DataFrame, final: pd.DataFrame) -> Sequence[str] | None:
         """The parts of the report's section "Result" as HTML; None for one table of all scores."""
         return None
+
+    def warnings(self, detailed: pd.DataFrame) -> Iterable[str]:
+        """What is wrong with the scores of a fold, in sentences."""
+        return ()
 
     def by_source(self, detailed: pd.DataFrame) -> pd.DataFrame | None:
         """Scores by source, as of `scoring.sources.source_table`; None where there is nothing to say."""

@@ -76,11 +76,12 @@ def _trainer(plans: dict, dataset: dict, torch):
 
     torch.manual_seed(0)
     # Fold "all": the cases of the test lie elsewhere.
-    trainer = nnUNetTrainer(plans, CONFIGURATION, "all", dataset, device=torch.device("cpu"))
+    trainer = nnUNetTrainer(
+        plans | {"continue_training": False}, CONFIGURATION, "all", dataset, device=torch.device("cpu")
+    )
     trainer.num_iterations_per_epoch = STEPS_PER_EPOCH
     trainer.num_val_iterations_per_epoch = 1
     trainer.save_every = 10**6
-    trainer.disable_checkpointing = False
     return trainer
 
 

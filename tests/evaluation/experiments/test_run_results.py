@@ -1,11 +1,13 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.experiments.cross_validation import cross_validate
 from pneumoseg.evaluation.experiments.mask_task import MaskTask
 from pneumoseg.evaluation.experiments.run_results import STARTED_ELSEWHERE, collect_results, remove_results
 from pneumoseg.evaluation.runs.run_folder import RunFolder
@@ -78,3 +80,13 @@ def test_random_slices_are_marked(dataset, tmp_path, without_case_pictures):
     report = (root / "report.html").read_text("utf-8")
     assert report.count(RANDOM_SLICES) == 1
     assert report.index("<h1>") < report.index(RANDOM_SLICES) < report.index("<table")
+
+
+def test_a_class_that_is_never_predicted_is_warned_of(dataset, tmp_path, without_case_pictures):
+    class Blind(Threshold):
+        def predict(self, model, case):
+            return case.image.with_array(np.zeros(case.image.array.shape, np.uint8))
+
+    done = cross_validate(dataset, k_fold(dataset, 3, seed=0), Blind(), output=tmp_path / "run", folds=[1])
+    log = (done.run.root / "log.txt").read_text("utf-8")
+    assert "WARNING fold_1: lung_left is in the reference of 2 test cases and in no prediction" in log
