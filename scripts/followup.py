@@ -57,7 +57,7 @@ def followup(
     ] = 0.9,
     min_correlation: Annotated[
         float, typer.Option("--min-correlation", min=-1, max=1, help="Least correlation of vessels, of CTs.")
-    ] = 0.3,
+    ] = 0.15,
     grid: Grid = None,
     trust_plugins: TrustPlugins = False,
     overwrite: Overwrite = False,

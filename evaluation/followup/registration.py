@@ -70,7 +70,7 @@ def register(follow_up: Volume, baseline: Volume, images: tuple[Volume, Volume] 
     rigid.SetTranslation((other - centre).tolist())
     try:
         method = _method(fixed)
-        method.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, RIGID_STEPS)
+        method.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, RIGID_STEPS, gradientMagnitudeTolerance=1e-9)
         method.SetOptimizerScalesFromPhysicalShift()
         method.SetShrinkFactorsPerLevel([3, 2])
         method.SetSmoothingSigmasPerLevel([2, 1])

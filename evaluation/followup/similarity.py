@@ -12,7 +12,7 @@ from pneumoseg.evaluation.followup.regions import INFECTION
 from pneumoseg.evaluation.followup.registration import Registration, inside_of, lung_picture
 
 LEAST_DICE = 0.9
-LEAST_CORRELATION = 0.3
+LEAST_CORRELATION = 0.15
 DETAIL_VOXELS = 3.0
 """Details are what a Gaussian of this standard deviation blurs away: 9 mm."""
 
