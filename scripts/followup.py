@@ -53,11 +53,18 @@ def followup(
         typer.Option("--noise-ml", min=0, help="Change of infected volume that is noise, where it is known."),
     ] = None,
     min_similarity: Annotated[
-        float, typer.Option("--min-similarity", min=0, max=1, help="Least Dice of the registered lungs.")
-    ] = 0.9,
+        float | None,
+        typer.Option(
+            "--min-similarity",
+            min=0,
+            max=1,
+            help="Least Dice of the lungs, registered, or of masks alone after the rigid step.",
+            show_default="0.9, of masks alone 0.92",
+        ),
+    ] = None,
     min_correlation: Annotated[
         float, typer.Option("--min-correlation", min=-1, max=1, help="Least correlation of vessels, of CTs.")
-    ] = 0.15,
+    ] = 0.16,
     grid: Grid = None,
     trust_plugins: TrustPlugins = False,
     overwrite: Overwrite = False,
@@ -87,13 +94,8 @@ def followup(
     )
     from pneumoseg.evaluation.followup.segmentation import segmented
 
-    for flag, value in (
-        ("noise-ml", noise_ml),
-        ("min-similarity", min_similarity),
-        ("min-correlation", min_correlation),
-    ):
-        if value is not None and not math.isfinite(value):  # NaN is within every range
-            raise InputError(f"--{flag}: a finite number is needed, found {value}")
+    if noise_ml is not None and not math.isfinite(noise_ml):
+        raise InputError(f"--noise-ml: a finite volume is needed, found {noise_ml}")
     check_output(output, overwrite)
     with warnings_of_this_thread() as warnings:
         dates = (

@@ -12,7 +12,7 @@ from pneumoseg.evaluation.followup.examination import Examination, check_one_pat
 from pneumoseg.evaluation.followup.noise import beyond, noise_of_change
 from pneumoseg.evaluation.followup.regions import INFECTION, REGIONS, RegionVolume, region_volumes
 from pneumoseg.evaluation.followup.registration import Registration, cropped_grid, moved, register
-from pneumoseg.evaluation.followup.similarity import LEAST_CORRELATION, LEAST_DICE, Similarity, similarity
+from pneumoseg.evaluation.followup.similarity import LEAST_CORRELATION, Similarity, similarity
 
 AIR_HU = -1000.0
 BOX_MARGIN_MM = 20.0
@@ -83,7 +83,7 @@ def compare(
     follow_up: Examination,
     *,
     noise_ml: float | None = None,
-    least_dice: float = LEAST_DICE,
+    least_dice: float | None = None,
     least_correlation: float = LEAST_CORRELATION,
 ) -> Comparison:
     """Compares two examinations with masks.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from pneumoseg.data_io.phantoms.follow_up import FollowUp, make_follow_up
-from pneumoseg.evaluation.followup import comparison
+from pneumoseg.evaluation.followup import comparison, registration
 from pneumoseg.evaluation.followup.comparison import Comparison, compare
 from pneumoseg.evaluation.followup.examination import Examination
 
@@ -28,6 +28,15 @@ def dates_of(pair: FollowUp, *, with_ct: bool = True) -> tuple[Examination, Exam
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick():
+    """The registration ends sooner, with nearly the same result."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registration, "SAMPLES", 4000)
+        patch.setattr(registration, "BSPLINE_STEPS", 20)
+        yield
+
+
 @pytest.fixture
 def registered(patient, monkeypatch):
     """The registration of the patient's dates is known, which spares the search for it."""
@@ -35,6 +44,6 @@ def registered(patient, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def patient() -> Patient:
+def patient(quick) -> Patient:
     pair = make_follow_up(1, 0, SHAPE)
     return Patient(pair, compare(*dates_of(pair)))
