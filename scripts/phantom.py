@@ -31,8 +31,8 @@ def phantom(
     Volumes: one folder per case. Pictures: images/, masks/ (0 and 255) and classes/ (1 ground glass, 2 consolidation),
     up to three slices of each patient. A stack: the same slices in one pair of files, tr_im.nii.gz and tr_mask.nii.gz.
     With slices comes patients.csv. Follow-up: each patient at two dates, baseline/ and follow_up/, and
-    change.nii.gz, what became of the infection. For trying a pipeline where there is no CT at hand; scores on phantoms say nothing
-    about patients.
+    change.nii.gz, what became of the infection. For trying a pipeline where there is no CT at hand; scores on phantoms
+    say nothing about patients.
 
     Example: pneumoseg phantom -o data/phantoms --cases 10 --shape 128 128 64 --seed 0
     """

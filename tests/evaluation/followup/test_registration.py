@@ -94,5 +94,5 @@ def test_a_failing_registration_is_a_question(monkeypatch):
 
     monkeypatch.setattr(registration.sitk, "ImageRegistrationMethod", Failing)
     mask = ellipsoid(centred((4.5, 4.5, 4.0)))
-    with pytest.raises(InputError, match="cannot be registered .*outside.* one patient"):
+    with pytest.raises(InputError, match=r"cannot be registered .*outside.* one patient"):
         register(mask, mask, None)

@@ -129,5 +129,5 @@ def test_a_model_without_lungs_is_refused():
          "postprocessing.infection=1", "patches.foreground_labels=[1]"],
     )  # fmt: skip
     mask = Volume.from_source(np.zeros((2, 2, 2), np.uint8), ML)
-    with pytest.raises(InputError, match="needs a model of left lung, right lung and infection, found .*liver"):
+    with pytest.raises(InputError, match=r"needs a model of left lung, right lung and infection, found .*liver"):
         in_lung_labels(mask, settings)
