@@ -14,7 +14,7 @@ from pneumoseg.data_io.formats.nifti import write_ct_nifti, write_label_nifti
 from pneumoseg.data_io.phantoms import generate
 from pneumoseg.data_io.phantoms.anatomy import Mesh, Patient, SmoothField, mesh_part
 from pneumoseg.data_io.phantoms.lesions import INFECTION, Lesion, draw_lesion, random_lesions
-from pneumoseg.data_io.storage.atomic import folder_aside, replace_folder, restore_replaced
+from pneumoseg.data_io.storage.atomic import folder_aside, remove_folder, replace_folder, restore_replaced
 from pneumoseg.data_io.volumes.labels import CHANGE_LABELS, LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
 
@@ -172,6 +172,9 @@ def write_follow_ups(
             write_label_nifti(made / CHANGE_NAME, pair.change, CHANGE_LABELS)
             replace_folder(made, folder / name)
         names.append(name)
+    for path in former:
+        if path.name not in names:
+            remove_folder(path)
     return names
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pneumoseg.data_io.console import log, warnings_of_this_thread
+from pneumoseg.data_io.datasets.inputs import find_inputs
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.declared_labels import names_beside
 from pneumoseg.data_io.formats.dicom.ct import choose_series
@@ -57,6 +58,8 @@ class Examination:
 def read_examination(path: Path, mask: Path | None, date: str, *, grid: GridForm = "sform") -> Examination:
     """Reads a CT in any format, with its mask where that is given, or a mask alone, recognised by its class numbers.
 
+    `path`: a file, a folder with the slices of a DICOM series, or one that holds a single CT, such as a dataset's case.
+
     `grid`: which form of NIfTI headers counts. Raises InputError where a file is missing or bad, where both files are
     masks, and where mask and CT differ in place or shape.
     """
@@ -65,6 +68,8 @@ def read_examination(path: Path, mask: Path | None, date: str, *, grid: GridForm
             raise InputError(f"{file}: no such file or folder")
         if is_picture(file):
             raise InputError(f"{file}: a follow-up compares volumes, found a picture; give CTs or masks of CTs")
+    if path.is_dir() and not is_dicom(path):
+        path = _only_input(path)
     image = open_scan(path, grid=grid).read()
     if image.array.ndim > 3:
         raise InputError(f"{path}: a CT has one value a voxel, found {image.array.shape[3]} channels; give a CT")
@@ -125,6 +130,15 @@ def ct_pair(follow_up: Examination, baseline: Examination) -> tuple[Volume, Volu
 
 def _read_mask(path: Path, grid: GridForm) -> Volume:
     return read_labels(path, LUNG_LABELS, label_names=names_beside(path.parent), grid=grid)
+
+
+def _only_input(folder: Path) -> Path:
+    files = list(find_inputs([folder]).values())
+    if len(files) > 1:
+        raise InputError(
+            f"{folder}: one date is one CT, found {len(files)}, such as {files[0].name} and {files[1].name}; give one"
+        )
+    return files[0]
 
 
 def _patient_and_date(path: Path) -> tuple[str, str]:

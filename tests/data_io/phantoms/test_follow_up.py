@@ -91,6 +91,7 @@ def test_files_are_written_and_replaced_only_when_asked(tmp_path):
     with pytest.raises(InputError, match="the folder must be empty"):
         write_follow_ups(tmp_path, 1, shape=(24, 24, 20))
     write_follow_ups(tmp_path, 1, shape=(24, 24, 20), overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["phantom_001"]
 
 
 def test_a_folder_with_something_else_is_not_overwritten(tmp_path):

@@ -76,6 +76,21 @@ def test_a_ct_of_which_the_lowest_slices_are_black_is_no_mask():
     assert not holds_class_numbers(array)
 
 
+def test_a_folder_holds_one_ct(ct, tmp_path):
+    folder = ct.parent / "archive"
+    write_series(tmp_path / "series", PatientID="one^secret")
+    folder.mkdir()
+    (tmp_path / "series").rename(folder / "study")
+    assert read_examination(folder, None, "baseline").patient
+    save(tmp_path / "case" / "imaging.nii.gz", np.full((6, 5, 4), -900, np.int16))
+    save(tmp_path / "case" / "segmentation.nii.gz", labels())
+    assert read_examination(tmp_path / "case", None, "baseline").image.array.max() == -900
+    for name in ("a", "b"):
+        save(tmp_path / "two" / f"{name}.nii.gz", labels())
+    with pytest.raises(InputError, match="one date is one CT, found 2"):
+        read_examination(tmp_path / "two", None, "baseline")
+
+
 def test_missing_files_are_named(ct, tmp_path):
     with pytest.raises(InputError, match=r"none\.nii\.gz: no such file"):
         read_examination(tmp_path / "none.nii.gz", None, "baseline")
