@@ -59,7 +59,6 @@ def read_examination(path: Path, mask: Path | None, date: str, *, grid: GridForm
     """Reads a CT in any format, with its mask where that is given, or a mask alone, recognised by its class numbers.
 
     `path`: a file, a folder with the slices of a DICOM series, or one that holds a single CT, such as a dataset's case.
-
     `grid`: which form of NIfTI headers counts. Raises InputError where a file is missing or bad, where both files are
     masks, and where mask and CT differ in place or shape.
     """
