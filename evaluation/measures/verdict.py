@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pneumoseg.evaluation.measures.plausibility import Finding
-from pneumoseg.evaluation.measures.trust import SMALLEST_ML, Calibration, PredictedDice, of_class, signal_values
+from pneumoseg.evaluation.measures.trust import LUNGS, SMALLEST_ML, Calibration, PredictedDice, of_class, signal_values
 from pneumoseg.pipeline.prediction.signals import Signals
 
 Verdict = Literal["use", "review", "do not trust"]
@@ -18,6 +18,9 @@ LOWEST_DICE_OF_OTHERS = 0.6
 """Two humans agree at 0.70 to 0.86 on infection (Bartoli et al. 2022; the annotators of COVID-19-CT-Seg)."""
 WIDEST_INTERVAL = 0.5
 """Wider, the prediction of Dice says next to nothing."""
+MOST_STRAY = 0.3
+"""Of a lung, lying apart from its largest piece: a lung is one, but for what infection cuts off. More of it is what
+networks give for a CT that lies otherwise than its header says."""
 FAR = 1.5
 """A CT this many times as far from the training cases as the farthest tested case is of another kind; one that is
 farther than that case, but less so, is at the edge of what is known."""
@@ -42,7 +45,8 @@ def judged(calibration: Calibration, signals: Signals, findings: Sequence[Findin
             classes[name] = None
         else:
             classes[name] = known.predict(signal_values(one, signals.distance))
-    against = [*_of_findings(findings), *_of_distance(calibration, signals), *_of_classes(classes)]
+    of_lungs = _of_lungs([name for name in classes if name in LOWEST_DICE], signals)
+    against = [*_of_findings(findings), *_of_distance(calibration, signals), *of_lungs, *_of_classes(classes)]
     if not any(classes.values()):
         against.append(("review", "no Dice can be predicted"))
     against.sort(key=lambda one: VERDICTS.index(one[0]), reverse=True)
@@ -63,6 +67,15 @@ def _of_distance(calibration: Calibration, signals: Signals) -> Iterator[tuple[V
     yield ("do not trust" if distance > FAR * largest else "review"), words
 
 
+def _of_lungs(names: Sequence[str], signals: Signals) -> Iterator[tuple[Verdict, str]]:
+    for name in names:
+        one = of_class(signals, name)
+        if one is None or one.predicted_ml < SMALLEST_ML:
+            yield "review", f"{name} was not found"
+        elif name != LUNGS and one.stray is not None and one.stray > MOST_STRAY:
+            yield "review", f"{one.stray:.0%} of {name} lie apart from its largest piece"
+
+
 def _of_classes(classes: Mapping[str, PredictedDice | None]) -> Iterator[tuple[Verdict, str]]:
     for name, predicted in classes.items():
         if predicted is None:
@@ -70,7 +83,7 @@ def _of_classes(classes: Mapping[str, PredictedDice | None]) -> Iterator[tuple[V
         lowest = LOWEST_DICE.get(name, LOWEST_DICE_OF_OTHERS)
         words = f"{name}: predicted Dice {predicted.predicted_dice:.2f} ({predicted.low:.2f} to {predicted.high:.2f})"
         if predicted.high < lowest:
-            yield "do not trust", f"{words}, surely below {lowest:g}"
+            yield "do not trust", f"{words}, even at best below {lowest:g}"
         elif predicted.predicted_dice < lowest:
             yield "review", f"{words}, below {lowest:g}"
         elif predicted.high - predicted.low > WIDEST_INTERVAL:
@@ -79,8 +92,10 @@ def _of_classes(classes: Mapping[str, PredictedDice | None]) -> Iterator[tuple[V
 
 def _remarks(classes: Mapping[str, PredictedDice | None], signals: Signals) -> Iterator[str]:
     """What the verdict rests on where a class has no predicted Dice."""
-    for name in (name for name, predicted in classes.items() if predicted is None):
+    for name, predicted in classes.items():
         one = of_class(signals, name)
-        if one is None or one.predicted_ml < SMALLEST_ML:
-            found = "not given by the networks" if one is None else f"{one.predicted_ml:.1f} ml found"
-            yield f"{name}: {found}, below {SMALLEST_ML:g} ml no Dice is predicted; the verdict rests on the rest"
+        if predicted is None and one is not None and name not in LOWEST_DICE:
+            yield (
+                f"{name}: {one.predicted_ml:.1f} ml found; below {SMALLEST_ML:g} ml no Dice is predicted, and the "
+                "verdict rests on the rest"
+            )

@@ -36,11 +36,12 @@ from pneumoseg.pipeline.models.bundle_card import TRUST
 from pneumoseg.pipeline.prediction.signals import FOREGROUND, ClassSignals, Signals
 
 TABLE = "trust.csv"
-MEASURED = ("dice", "volume_reference_ml", "volume_prediction_ml", "predicted_ml", "expected_ml", *SIGNALS)
+MEASURED = ("dice", "volume_reference_ml", "volume_prediction_ml", "predicted_ml", "expected_ml", "stray", *SIGNALS)
 KEYS = ("fold", "case", "class", "patient")
 FINDINGS = ("implausible", "implausible_grave")
 """Sentences of what is not plausible in a mask, and how many of them, from the first on, are grave."""
 SEPARATOR = " | "
+OF_CLASS = ("entropy", "doubt", "disagreement", "stray")
 PREDICTED = ("predicted_dice", "low", "high")
 TEXT = (*KEYS[1:], "implausible", "verdict", "reasons")
 
@@ -69,7 +70,7 @@ def trust_rows(
         one = of_class(signals, row["class"])
         if one is not None:
             known = {key: row[key] for key in ("fold", "case", "class", *MEASURED[:3])}
-            ours = {"predicted_ml": one.predicted_ml, "expected_ml": one.expected_ml}
+            ours = {"predicted_ml": one.predicted_ml, "expected_ml": one.expected_ml, "stray": one.stray}
             hashed = hashlib.sha256(patient.encode("utf-8", "surrogatepass")).hexdigest()[:12]
             values = signal_values(one, signals.distance)
             rows.append({**known, **ours, **values, "patient": f"p{hashed}", **told})
@@ -179,7 +180,7 @@ def trust_figures(table: pd.DataFrame, name: str) -> dict[str, float]:
 def _signals(rows: pd.DataFrame) -> Signals:
     classes = {}
     for row in rows.to_dict("records"):
-        known = {key: None if pd.isna(row[key]) else float(row[key]) for key in ("entropy", "doubt", "disagreement")}
+        known = {key: None if pd.isna(row[key]) else float(row[key]) for key in OF_CLASS}
         name = FOREGROUND if row["class"] == "lungs" else row["class"]
         classes[name] = ClassSignals(float(row["predicted_ml"]), float(row["expected_ml"]), **known)
     distance = rows["distance"].iloc[0]

@@ -24,6 +24,8 @@ TILES_PER_CASE = 24
 
 def bottleneck(network: keras.Model) -> "keras.KerasTensor | None":
     """The deepest features (n, x, y[, z], channels) of a network."""
+    if not getattr(network, "inputs", None):  # a subclass of Keras's model, of which no graph is known
+        return None
     first = next((layer for layer in network.layers if isinstance(layer, TRANSPOSED)), None)
     return None if first is None or isinstance(first.input, list) else first.input
 
@@ -33,7 +35,7 @@ def with_features(network: keras.Model) -> keras.Model | None:
     """The network with a second output, its deepest features averaged over each tile, (n, channels); None where it has
     none. It shares the weights. Kept for the next case, as Keras is slow to begin with a new one."""
     features = _pooled(network)
-    return None if features is None else keras.Model(network.inputs, [network.output, features])
+    return None if features is None else keras.Model(network.input, [network.output, features])
 
 
 def _pooled(network: keras.Model) -> "keras.KerasTensor | None":
@@ -50,7 +52,7 @@ def training_features(network: keras.Model, cases: Sequence[StoredCase], setting
     pooled = _pooled(network)
     if pooled is None:
         return None
-    encoder = keras.Model(network.inputs, pooled)
+    encoder = keras.Model(network.input, pooled)
     found = []
     for case in cases:
         for tile in _tiles(case, settings):

@@ -22,8 +22,8 @@ class ClassSignals:
 
     `entropy`: mean over the predicted region and its border of one voxel, 0 to 1. `doubt`: 1 - the Dice that is to be
     expected if the probabilities are right, 2 * (their sum inside the region) / (the region + their sum everywhere).
-    `disagreement`: 1 - Dice between voters, as all pairs of them together. None for a class that is not found; of a
-    single network there is no disagreement.
+    `disagreement`: 1 - Dice between voters, as all pairs of them together. `stray`: share of the region outside its
+    largest connected piece. None for a class that is not found; of a single network there is no disagreement.
     """
 
     predicted_ml: float
@@ -31,6 +31,7 @@ class ClassSignals:
     entropy: float | None = None
     doubt: float | None = None
     disagreement: float | None = None
+    stray: float | None = None
 
 
 @dataclass(frozen=True)

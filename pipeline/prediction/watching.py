@@ -6,6 +6,7 @@ On the grids of the networks: nothing of the size of the scan is kept.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import cc3d
 import numpy as np
 from scipy import ndimage
 
@@ -100,6 +101,7 @@ class Watch:
             entropy=float(self._entropy[box][near].mean(dtype=np.float64)),
             doubt=1.0 - 2.0 * float(self._inside[label]) / (size + total),
             disagreement=self._disagreement(label),
+            stray=1.0 - int(np.bincount(cc3d.connected_components(region[box]).ravel())[1:].max()) / size,
         )
 
     def _disagreement(self, label: int) -> float | None:
@@ -131,7 +133,7 @@ def signals_of(watches: Sequence[Watch], names: Sequence[str], weights: Sequence
     classes = {}
     for label, name in [*enumerate(names[1:], start=1), (0, FOREGROUND)]:
         found = [watch.of_class(label) for watch in watches]
-        mean = {key: _mean([getattr(one, key) for one in found], weights) for key in ("entropy", "doubt")}
+        mean = {key: _mean([getattr(one, key) for one in found], weights) for key in ("entropy", "doubt", "stray")}
         disagreement = found[0].disagreement if between is None else between[label]
         classes[name] = ClassSignals(
             predicted_ml=_mean([one.predicted_ml for one in found], weights) or 0.0,
