@@ -86,3 +86,13 @@ def test_slices_have_features_too(stored):
     )
     found = training_features(build_network(settings), stored, settings)
     assert found is not None and found.mean.shape == (8,)
+
+
+def test_alike_networks_in_one_graph_have_the_features_of_each(make_model):
+    paths = [make_model(f"{seed}.keras", seed=seed) for seed in range(2)]
+    tiles = np.random.default_rng(0).normal(size=(2, 8, 8, 4, 1)).astype(np.float32)
+    together = compiled([converted(path) for path in paths], (8, 8, 4, 1)).outputs(tiles)
+    alone = [keras_network(load_model(path).network).outputs(tiles) for path in paths]
+    for ours, one in zip(together.features, alone, strict=True):
+        np.testing.assert_allclose(ours, one.features[0], atol=1e-4)
+    np.testing.assert_allclose(together.probabilities, sum(one.probabilities for one in alone) / 2, atol=1e-4)
