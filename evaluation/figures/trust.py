@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pneumoseg.evaluation.figures.saving import FONT_POINTS, new_figure
 
@@ -56,6 +57,8 @@ def _panel(axes: Axes, rows: pd.DataFrame, name: str) -> None:
     axes.set_xlim(max(0.0, lowest - 0.05), 1.02)
     axes.set_ylim(max(0.0, lowest - 0.05), 1.02)
     axes.set_aspect("equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(4))
     axes.set_title(name, fontsize=FONT_POINTS + 1)
     axes.set_xlabel("Dice", fontsize=FONT_POINTS)
     axes.tick_params(labelsize=FONT_POINTS - 2)

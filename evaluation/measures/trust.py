@@ -25,7 +25,7 @@ SMALLEST_ML = 1.0
 """Below, Dice says nothing: a few voxels decide it. Of the reference for calibration, of the mask for prediction."""
 COVERAGE = 0.8
 """Of the intervals: a higher one would rest on the worst case alone, as calibrations have 10 to 30."""
-RIDGE = 0.3
+RIDGE = 0.1
 """Weight of the squares of the coefficients for each case, signals and logits being of standard deviation 1: signals
 that say the same share the weight, and few cases do not make large coefficients."""
 FEWEST_PATIENTS = 3

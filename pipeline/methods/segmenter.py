@@ -15,7 +15,6 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.probability_levels import probability_levels
 from pneumoseg.data_io.storage.atomic import write_text
 from pneumoseg.data_io.storage.cache import cache_folder
-from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.methods.protocol import ConfiguredSegmentation, RankedMask
 from pneumoseg.pipeline.models.model_file import TrainedModel, load_model, save_model
@@ -178,9 +177,5 @@ def predict_ranked(model: TrainedModel, image: Volume) -> RankedMask:
 def _segmentation(
     model: TrainedModel, image: Volume, *, sink: sliding_window.Sink | None = None
 ) -> sliding_window.Segmentation:
-    scan, settings = Scan.from_volume(image), with_fitting_batch(model.settings)
-    prepared = Preprocessor(settings.preprocessing).apply(scan)
-    member = sliding_window.PreparedMember(
-        prepared, keras_network(model.network), settings, training_features=(model.features,)
-    )
-    return sliding_window.segment([member], scan, sink=sink)
+    network, settings = keras_network(model.network), with_fitting_batch(model.settings)
+    return sliding_window.segment_volume(image, network, settings, features=model.features, sink=sink)

@@ -93,11 +93,19 @@ class Segmentation:
     postprocess_s: float
 
 
-def predict_volume(image: Volume | Scan, network: Network, settings: Settings, *, sink: Sink | None = None) -> Volume:
-    """Segments a CT (HU): uint8 class numbers on its own grid. `sink`: as of `segment`."""
+def segment_volume(
+    image: Volume | Scan,
+    network: Network,
+    settings: Settings,
+    *,
+    features: TrainingFeatures | None = None,
+    sink: Sink | None = None,
+) -> Segmentation:
+    """Segments a CT (HU) by one network on its own grid. `features`: of the network's training cases; `sink`: as of
+    `segment`."""
     scan = image if isinstance(image, Scan) else Scan.from_volume(image)
     prepared = Preprocessor(settings.preprocessing).apply(scan)
-    return segment([PreparedMember(prepared, network, settings)], scan, sink=sink).mask
+    return segment([PreparedMember(prepared, network, settings, training_features=(features,))], scan, sink=sink)
 
 
 def segment(members: Sequence[PreparedMember], scan: Scan, *, sink: Sink | None = None) -> Segmentation:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import cc3d
 import numpy as np
-from scipy import ndimage
 
 from pneumoseg.data_io.volumes.bounding_box import bounding_box, widened
 from pneumoseg.pipeline.models.training_features import TrainingFeatures
@@ -95,7 +94,7 @@ class Watch:
         if not size:
             return ClassSignals(**volumes)
         box = widened(bounding_box(region), region.shape, 1)
-        near = ndimage.binary_dilation(region[box])
+        near = _with_border(region[box])
         return ClassSignals(
             **volumes,
             entropy=float(self._entropy[box][near].mean(dtype=np.float64)),
@@ -111,6 +110,17 @@ class Watch:
         if self._voters < 2 or not total > 0:
             return None
         return 1.0 - float((squares - total) / ((self._voters - 1) * total))
+
+
+def _with_border(region: np.ndarray) -> np.ndarray:
+    """The region (z, y, x) and the voxels that share a face with it; several times as fast as a general dilation."""
+    wider = region.copy()
+    for axis in range(3):
+        inner, outer = ([slice(None)] * 3 for _ in range(2))
+        inner[axis], outer[axis] = slice(1, None), slice(None, -1)
+        wider[tuple(inner)] |= region[tuple(outer)]
+        wider[tuple(outer)] |= region[tuple(inner)]
+    return wider
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:

@@ -303,13 +303,13 @@ def test_a_verdict_stands_in_manifest_statistics_and_log(cts, predictor, tmp_pat
     options = PredictionOptions(calibration=calibration)
     (result, _) = predict([cts], tmp_path / "out", predictor, options)
     trust = result.manifest["trust"]
-    assert trust["verdict"] == "do not trust"  # lungs of a few millilitres
+    assert trust["verdict"] == "review"
     assert trust["signals"]["classes"]["infection"]["doubt"] == 0.0
     assert trust["calibration"] == {"infection": {"cases": 10, "coverage": 0.8}}
     assert trust["classes"]["infection"] is None  # 0.6 ml
-    assert sum("a.nii.gz: do not trust: " in record.message for record in caplog.records) == 1
+    assert sum("a.nii.gz: review: no Dice can be predicted" in record.message for record in caplog.records) == 1
     facts = facts_of(result.manifest)
-    assert (facts["verdict"], facts["infection_predicted_dice"]) == ("do not trust", None)
+    assert (facts["verdict"], facts["infection_predicted_dice"]) == ("review", None)
 
 
 def test_without_calibration_there_is_no_verdict_and_a_reason(cts, predictor, tmp_path):
