@@ -76,7 +76,7 @@ def bundle(
     ]
     if calibrate_on is not None:
         tiles = [
-            calibration.tiles_of_dataset(dataset_of(member.settings, calibrate_on), member.settings, cache_folder())
+            calibration.tiles_of_dataset(dataset_of(member.settings, [calibrate_on]), member.settings, cache_folder())
             for member in members
         ]
     else:

@@ -3,7 +3,7 @@
 from pneumoseg.scripts.shared.command import command, run
 from pneumoseg.scripts.shared.options import (
     Classes,
-    DataFolder,
+    DataFolders,
     Grid,
     Json,
     Masks,
@@ -20,7 +20,7 @@ from pneumoseg.scripts.shared.printing import print_json
 
 @command
 def explore(
-    data: DataFolder,
+    data: DataFolders,
     output: Output,
     classes: Classes = None,
     masks: Masks = "masks",
@@ -46,7 +46,7 @@ def explore(
 
     dataset, count = explored_dataset(data, classes, grid=grid, masks=masks, merge=merge)
     labels = numbered_labels(count)
-    title = f"Dataset: {visible_name(data)}"
+    title = f"Dataset: {' and '.join(map(visible_name, data))}"
     exploration = explore_to_folder(dataset, output, labels, title=title, overwrite=overwrite)
     log.info("written to %s", output)
     table = exploration.table

@@ -7,7 +7,7 @@ import typer
 
 from pneumoseg.scripts.shared.command import command, run
 from pneumoseg.scripts.shared.options import (
-    DataFolder,
+    DataFolders,
     Device,
     DryRun,
     Folds,
@@ -33,7 +33,7 @@ from pneumoseg.scripts.shared.printing import print_results
 
 @command
 def kfold(
-    data: DataFolder,
+    data: DataFolders,
     output: Output,
     preset: Preset = "covid-3d-unet",
     changes: Set = None,

@@ -7,7 +7,7 @@ import typer
 
 from pneumoseg.scripts.shared.command import command, run
 from pneumoseg.scripts.shared.options import (
-    DataFolder,
+    DataFolders,
     Folds,
     Grid,
     Json,
@@ -30,7 +30,7 @@ from pneumoseg.scripts.shared.printing import print_results
 
 @command
 def miscnn(
-    data: DataFolder,
+    data: DataFolders,
     output: Output,
     preset: Preset = "miscnn",
     changes: Set = None,

@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from pneumoseg.scripts.shared.command import command, run
-from pneumoseg.scripts.shared.options import DataFolder, Json, Quiet, Tolerances, Verbose, dataset_of, tolerances_of
+from pneumoseg.scripts.shared.options import DataFolders, Json, Quiet, Tolerances, Verbose, dataset_of, tolerances_of
 from pneumoseg.scripts.shared.printing import print_results
 
 
 @command
 def report(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run of kfold, miscnn or vote.")],
-    data: DataFolder,
+    data: DataFolders,
     tolerance: Tolerances = None,
     hide_cases: Annotated[
         bool, typer.Option("--hide-cases", help="No pictures of CTs in report.html, for publishing it.")
@@ -46,7 +46,7 @@ def report(
         finished,
         dataset,
         folds,
-        task=MaskTask(settings.labels.table, tolerances_mm),
+        task=MaskTask(settings.labels.table, tolerances_mm, settings.evaluation.positive_ml),
         model_choice=choice,
         show_cases=not hide_cases,
     )

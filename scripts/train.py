@@ -7,7 +7,7 @@ import typer
 
 from pneumoseg.scripts.shared.command import command, run
 from pneumoseg.scripts.shared.options import (
-    DataFolder,
+    DataFolders,
     Device,
     DryRun,
     Grid,
@@ -22,6 +22,7 @@ from pneumoseg.scripts.shared.options import (
     Threads,
     TrustPlugins,
     Verbose,
+    check_source_weights,
     dataset_of,
     settings_of,
     use_device,
@@ -31,7 +32,7 @@ from pneumoseg.scripts.shared.printing import print_json
 
 @command
 def train(
-    data: DataFolder,
+    data: DataFolders,
     output: Output,
     preset: Preset = "covid-3d-unet",
     changes: Set = None,
@@ -59,6 +60,7 @@ def train(
     use_device(device, threads)
     settings = settings_of(preset, changes, seed=seed, grid=grid)
     dataset = dataset_of(settings, data)
+    check_source_weights(settings, dataset)
     if dry_run:
         from pneumoseg.scripts.shared.dry_run import print_estimate
 

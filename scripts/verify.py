@@ -5,7 +5,7 @@ import typer
 from pneumoseg.scripts.shared.command import command, run
 from pneumoseg.scripts.shared.options import (
     Classes,
-    DataFolder,
+    DataFolders,
     Grid,
     Json,
     Masks,
@@ -19,7 +19,7 @@ from pneumoseg.scripts.shared.printing import print_json
 
 @command
 def verify(
-    data: DataFolder,
+    data: DataFolders,
     classes: Classes = None,
     masks: Masks = "masks",
     merge: Merge = None,

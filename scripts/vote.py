@@ -7,7 +7,7 @@ import typer
 
 from pneumoseg.scripts.shared.command import command, run
 from pneumoseg.scripts.shared.options import (
-    DataFolder,
+    DataFolders,
     Folds,
     Json,
     Output,
@@ -26,7 +26,7 @@ from pneumoseg.scripts.shared.printing import print_results
 
 @command
 def vote(
-    data: DataFolder,
+    data: DataFolders,
     output: Output,
     model: Annotated[list[Path], typer.Option("--model", help="A run folder of `kfold`; give two or more.")],
     changes: Set = None,

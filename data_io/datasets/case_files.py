@@ -12,12 +12,13 @@ from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.label_names import Names
 from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.formats.nrrd_metaimage import voxel_files
+from pneumoseg.data_io.formats.reading import RELABEL
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
 
 KEPT = 2
-"""Decoded images, and as many masks, that a process keeps: those of the volume whose slices are read, and of the one
-before, as sampling at random may go to and fro."""
+"""Volumes whose decoded images, and masks, a process keeps: that whose slices are read, and the one before, as sampling
+at random may go to and fro."""
 
 
 def read_channels(paths: tuple[Path, ...], grid: GridForm) -> Volume:
@@ -49,9 +50,10 @@ def read_labels_once(
     label_names: Names,
     grid: GridForm,
     merge: tuple[tuple[int, int], ...],
+    remedy: str = RELABEL,
 ) -> Volume:
     """As `reading.read_labels`, of the last files from memory unless they changed; not to be written to."""
-    return _labels(path, labels, label_names, grid, merge, _state(path))
+    return _labels(path, labels, label_names, grid, merge, remedy, _state(path))
 
 
 def mask_values_once(path: Path) -> tuple[float, ...]:
@@ -70,16 +72,18 @@ def _channels(paths: tuple[Path, ...], grid: GridForm, state: object) -> Volume:
     return replace(volume, extremes_of_whole=(float(volume.array.min()), float(volume.array.max())))
 
 
-@lru_cache(KEPT)
+@lru_cache(2 * KEPT)  # beside the mask, which voxels count
 def _labels(
     path: Path,
     labels: int | LabelTable,
     label_names: Names,
     grid: GridForm,
     merge: tuple[tuple[int, int], ...],
+    remedy: str,
     state: object,
 ) -> Volume:
-    return _read_only(reading.read_labels(path, labels, label_names=label_names, grid=grid, merge=merge))
+    volume = reading.read_labels(path, labels, label_names=label_names, grid=grid, merge=merge, remedy=remedy)
+    return _read_only(volume)
 
 
 @lru_cache(256)

@@ -13,7 +13,8 @@ from pneumoseg.data_io.formats.writing import case_name
 class FoundFiles:
     """The files of each case name: images and masks, any number of each until they are checked. `no_cases`: folders
     beside those of the cases. `label_names`: of the masks' numbers, where the dataset gives them. `further`: the files
-    of the channels after the first. `stacks`: whether the files are stacks of slices, each slice a case."""
+    of the channels after the first. `stacks`: whether the files are stacks of slices, each slice a case. `valid`: the
+    files that say which voxels count."""
 
     layout: str
     images: dict[str, list[Path]]
@@ -22,6 +23,7 @@ class FoundFiles:
     label_names: Names = ()
     further: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     stacks: bool = False
+    valid: Mapping[str, list[Path]] = field(default_factory=dict)
 
 
 def visible(folder: Path) -> list[Path]:

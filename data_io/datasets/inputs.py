@@ -11,7 +11,7 @@ from pneumoseg.data_io.datasets.case_files import read_channels
 from pneumoseg.data_io.datasets.dataset import Case
 from pneumoseg.data_io.datasets.layouts import is_dataset, open_dataset
 from pneumoseg.data_io.datasets.picture_layouts import stack_masks
-from pneumoseg.data_io.datasets.volume_layouts import IMAGE_STEM, MASK_STEM, NNUNET_IMAGE
+from pneumoseg.data_io.datasets.volume_layouts import IMAGE_STEM, MASK_STEM, NNUNET_IMAGE, VALID_STEM
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import reading
 from pneumoseg.data_io.formats.dicom.folders import check_whole
@@ -211,9 +211,10 @@ def _scans_and_cases(folder: _Folder, scans: Mapping[Path, str], cases: Sequence
 def _other_cts(folder: Path) -> list[Path]:
     """The CTs of other formats than DICOM directly in a folder."""
     try:
-        return [path for path in _files(folder) if case_name(path) != MASK_STEM and _is_ct(path) and not is_dicom(path)]
+        cts = [path for path in _files(folder) if _is_ct(path) and not is_dicom(path)]
     except OSError:
         return []
+    return [path for path in cts if case_name(path) not in (MASK_STEM, VALID_STEM)]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -12,10 +12,10 @@ from pneumoseg.data_io.console import listed, log
 from pneumoseg.data_io.datasets import picture_layouts, volume_layouts
 from pneumoseg.data_io.datasets.dataset import Case, Dataset
 from pneumoseg.data_io.datasets.found_files import FoundFiles, visible
-from pneumoseg.data_io.datasets.patients import patients_of, source_of
+from pneumoseg.data_io.datasets.patients import read_case_table, source_of
 from pneumoseg.data_io.datasets.picture_layouts import MASKS, PICTURES
 from pneumoseg.data_io.datasets.slices import check_names, slices_of_stack
-from pneumoseg.data_io.datasets.volume_layouts import IMAGE_STEM, MASK_STEM, ZENODO_IMAGES, ZENODO_MASKS
+from pneumoseg.data_io.datasets.volume_layouts import IMAGE_STEM, MASK_STEM, VALID_STEM, ZENODO_IMAGES, ZENODO_MASKS
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti_placement import GridForm
 
@@ -43,8 +43,9 @@ def open_dataset(
     `masks/CASE.png`, or .jpg, .tif, .bmp. Stacks: `NAME_im.nii.gz` + `NAME_mask.nii.gz`, whose slices are the cases
     NAME_000, NAME_001 and so on, in the file's order. Hidden files are skipped.
 
-    Scans share a patient by their name (`radiopaedia_10_85902_1`, `radiopaedia_10_85902_3`) or as `patients.csv`
-    (columns case,patient) in `root` says; each picture and slice of a stack is a patient of its own without it.
+    `CASE/valid.nii.gz`, 0 or 1, says which voxels count, where there is one. Scans share a patient by their name
+    (`radiopaedia_10_85902_1`, `radiopaedia_10_85902_3`) or as `patients.csv` (columns case,patient, perhaps
+    labels_present) in `root` says; each picture and slice of a stack is a patient of its own without it.
     `grid`: which form of NIfTI headers counts (see `formats.nifti_placement`). `merge`: the class of values in the
     masks' files. `masks`: the folder of the masks of pictures.
 
@@ -85,15 +86,20 @@ def open_dataset(
             label_names=files.label_names,
             further=files.further.get(name, ()),
             merge=tuple(merge),
+            valid=files.valid.get(name, [None])[0],
         )
         for name, images in files.images.items()
     ]
     if files.stacks:
         cases = [one for case in cases for one in slices_of_stack(case)]
         check_names(root, cases)
-    patients = patients_of(root, {case.name for case in cases})
-    cases = [replace(case, patient=patients[case.name], source=source_of(case.name)) for case in cases]
-    return Dataset(root, tuple(sorted(cases, key=lambda case: case.name)), files.layout)
+    rows = read_case_table(root, {case.name for case in cases})
+    described = (
+        replace(case, patient=row.patient, labelled=row.labelled, source=source_of(case.name))
+        for case in cases
+        for row in (rows[case.name],)
+    )
+    return Dataset(root, tuple(sorted(described, key=lambda case: case.name)), files.layout)
 
 
 def _files_of(root: Path, masks: str) -> FoundFiles | None:
@@ -108,7 +114,7 @@ def _files_of(root: Path, masks: str) -> FoundFiles | None:
 
 
 def _check(root: Path, files: FoundFiles, need_masks: bool) -> None:
-    for kind, by_name in (("image", files.images), ("mask", files.masks)):
+    for kind, by_name in (("image", files.images), ("mask", files.masks), (f"file {VALID_STEM}", files.valid)):
         for name, paths in by_name.items():
             if len(paths) > 1:
                 names = ", ".join(path.name for path in paths)

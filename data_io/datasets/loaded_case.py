@@ -37,5 +37,20 @@ class LoadedCase:
         with named(self.name):
             return on_grid_of(image, mask, f"image {self.case.image} and mask {self.case.mask}")
 
+    @cached_property
+    def valid(self) -> Volume | None:
+        """Which voxels count, uint8 on the image's grid; None for all. Raises InputError as `Case.read_valid`."""
+        return self.case.read_valid()
+
+    @property
+    def labelled(self) -> tuple[str, ...]:
+        """The names of the classes that the mask labels, none for all."""
+        return self.case.labelled
+
+    @property
+    def source(self) -> str:
+        """Where the case comes from."""
+        return self.case.source
+
     def __getstate__(self):
         return {"case": self.case, "labels": self.labels}

@@ -24,10 +24,10 @@ def slice_cases(dataset: Dataset, axis: int, *, foreground: Sequence[int] | None
 
     A slice is called VOLUME_000, VOLUME_001 and so on, from left, back or below. Cases that are slices or pictures
     already, with one voxel along the axis, stay as they are. With `foreground`, only slices with a voxel of these
-    classes of `labels` are kept; that reads each mask once.
+    classes of `labels` are kept; that reads each mask once. Slices in which no voxel counts are left out.
 
     Raises InputError where image and mask of a volume differ in slices, where no slice is kept, where two cases would
-    have one name, and, with `foreground`, as `Case.read_mask`.
+    have one name, as `Case.read_valid`, and, with `foreground`, as `Case.read_mask`.
     """
     slices, left_out = [], []
     for case in dataset:
@@ -37,6 +37,10 @@ def slice_cases(dataset: Dataset, axis: int, *, foreground: Sequence[int] | None
         if foreground is not None:
             kept = _with_classes(case, across, count, foreground=foreground, labels=labels)
             left_out += [] if kept else [case.name]
+        valid = case.read_valid()
+        if valid is not None:
+            counting = set(np.flatnonzero(valid.array.any(axis=_others(across))).tolist())
+            kept = [index for index in kept if (0 if case.slice else index) in counting]
         slices += [_slice(case, across, index, number=index, count=count) if count > 1 else case for index in kept]
     if not slices:
         raise InputError(
@@ -80,8 +84,11 @@ def _with_classes(
     mask = case.read_mask(labels).array
     if mask.shape[axis] != count:
         raise InputError(_different(case, count, mask.shape[axis]))
-    others = tuple(other for other in range(3) if other != axis)
-    return [int(index) for index in np.flatnonzero(np.isin(mask, foreground).any(axis=others))]
+    return [int(index) for index in np.flatnonzero(np.isin(mask, foreground).any(axis=_others(axis)))]
+
+
+def _others(axis: int) -> tuple[int, ...]:
+    return tuple(other for other in range(3) if other != axis)
 
 
 def _slice(case: Case, axis: int, index: int, *, number: int, count: int) -> Case:

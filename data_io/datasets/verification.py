@@ -14,14 +14,14 @@ from typing import Literal
 import numpy as np
 
 from pneumoseg.data_io.console import track, warnings_of_this_thread
-from pneumoseg.data_io.datasets.dataset import Case, Dataset
+from pneumoseg.data_io.datasets.dataset import Case, Dataset, scan_of
 from pneumoseg.data_io.datasets.near_duplicates import with_content_groups
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import nifti
 from pneumoseg.data_io.formats.pictures import is_picture
 from pneumoseg.data_io.volumes.grid_limits import FEW_SLICES, ORTHOGONAL_COSINE
 from pneumoseg.data_io.volumes.hounsfield import UNIT_VALUES, is_hu, is_unit, is_windowed
-from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import Grid, Volume, on_grid_of
 
 THICK_SLICE_MM = 5.0
@@ -43,11 +43,11 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
     The masks' labels must be 0 .. classes - 1; their names are compared with those of LUNG_LABELS where there are as
     many classes.
 
-    Errors: unreadable or truncated, not 3D, NaN or infinite voxels, values scaled to 0..1, labels outside the set,
-    image and mask on different grids. Warnings: all warnings of the readers (such as qform and sform that differ, or
-    lengths that are not in mm), intensities that are not HU, NIfTI orientation codes missing, slices thicker than 5 mm,
-    fewer than 10 slices, axes not orthogonal, no mask where other cases have one, a class without voxels, one scan
-    under two names.
+    Errors: unreadable or truncated, not 3D, NaN or infinite voxels, values scaled to 0..1, labels outside the set or
+    denied by labels_present, image and mask or `valid` on different grids, a `valid` with other values than 0 and 1.
+    Warnings: all warnings of the readers (such as qform and sform that differ, or lengths that are not in mm),
+    intensities that are not HU, NIfTI orientation codes missing, slices thicker than 5 mm, fewer than 10 slices, axes
+    not orthogonal, no mask where other cases have one, a labelled class without voxels, one scan under two names.
 
     Of pictures and of slices, a class may be absent from some masks, but not from all; values of 0..255 are right, and
     images that look alike (`near_duplicates`) are warned of where no one names their patients. What is wrong with a
@@ -66,7 +66,7 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
             readable.append(case.name)
             values = image.array if is_picture(case.image) else image.array.reshape(*image.grid.shape, -1)[..., 0]
             found = float(values.min()), float(values.max())  # of several channels the first is the CT
-            extremes[_scan_of(case)] = _both(extremes.get(_scan_of(case), found), found)
+            extremes[scan_of(case)] = _both(extremes.get(scan_of(case), found), found)
             if case.slice is None:
                 findings += _intensity_findings(case.name, *found, picture=case.is_flat)
             warnings = _grid_warnings(image.grid, flat=case.is_flat)
@@ -76,6 +76,8 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
             if first is not case:
                 warnings.append(_same_scan(first, case))
             findings += [Finding("warning", case.name, message) for message in warnings]
+        if case.valid is not None:
+            findings += _read(case, case.valid, case.read_valid)[1]
         if case.mask is None:
             if annotated:
                 findings.append(Finding("warning", case.name, "no mask, though other cases have one"))
@@ -87,28 +89,31 @@ def verify_dataset(dataset: Dataset, classes: int = 4) -> list[Finding]:
             continue
         of_case = {label for label in range(classes) if (mask.array == label).any()}
         present |= of_case
-        if not case.is_flat and len(of_case) < classes:
-            findings.append(Finding("warning", case.name, _absent("the mask has", of_case, classes)))
+        if not case.is_flat and (absent := _labelled(case, labels) - of_case):
+            findings.append(Finding("warning", case.name, _absent("the mask has", absent)))
         if image is not None:
             findings += [Finding("error", case.name, message) for message in _pair_errors(image, mask)]
     if present and len(present) < classes and all(case.is_flat for case in dataset):
-        findings.append(Finding("warning", "dataset", _absent("the masks have", present, classes)))
-    stacks = dict.fromkeys(_scan_of(case) for case in dataset if case.slice is not None)
+        findings.append(Finding("warning", "dataset", _absent("the masks have", set(range(classes)) - present)))
+    stacks = dict.fromkeys(scan_of(case) for case in dataset if case.slice is not None)
     for stack in stacks:
         findings += _intensity_findings(stack, *extremes[stack], picture=False) if stack in extremes else []
     return _each_file_once(dataset, findings) + _alike_findings(dataset.select(readable))
-
-
-def _scan_of(case: Case) -> str:
-    return case.name if case.slice is None else case.slice.volume
 
 
 def _both(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
     return min(one[0], other[0]), max(one[1], other[1])
 
 
-def _absent(masks: str, present: set[int], classes: int) -> str:
-    return f"{masks} no voxel of class {', '.join(str(label) for label in range(classes) if label not in present)}"
+def _labelled(case: Case, labels: int | LabelTable) -> set[int]:
+    """The classes that the case's mask labels; all where their names are not known."""
+    if isinstance(labels, int) or not case.labelled:
+        return set(range(labels if isinstance(labels, int) else len(labels)))
+    return {0, *(labels.names.index(name) for name in case.labelled)}
+
+
+def _absent(masks: str, absent: set[int]) -> str:
+    return f"{masks} no voxel of class {', '.join(map(str, sorted(absent)))}"
 
 
 def _each_file_once(dataset: Dataset, findings: list[Finding]) -> list[Finding]:
@@ -142,7 +147,7 @@ def _alike(names: list[str]) -> str:
     )
 
 
-def _read(case: Case, path: Path, read: Callable[[], Volume]) -> tuple[Volume | None, list[Finding]]:
+def _read(case: Case, path: Path, read: Callable[[], Volume | None]) -> tuple[Volume | None, list[Finding]]:
     """What `read` gives, with the reader's warnings as findings; None, and an error among the findings, where it cannot
     be read. `path`: the file."""
     volume, errors = None, []

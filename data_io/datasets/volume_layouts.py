@@ -17,6 +17,7 @@ from pneumoseg.data_io.formats.writing import case_name
 
 IMAGE_STEM = "imaging"
 MASK_STEM = "segmentation"
+VALID_STEM = "valid"
 ZENODO_IMAGES = "COVID-19-CT-Seg_20cases"
 ZENODO_MASKS = "Lung_and_Infection_Mask"
 
@@ -24,13 +25,14 @@ NNUNET_IMAGE = re.compile(r"(.+)_(\d{4})")
 
 
 def folder_per_case(root: Path) -> FoundFiles | None:
-    """`CASE/imaging.nii.gz` + `CASE/segmentation.nii.gz`, of any format."""
+    """`CASE/imaging.nii.gz` + `CASE/segmentation.nii.gz`, perhaps + `CASE/valid.nii.gz`, of any format."""
     images: dict[str, list[Path]] = {}
     masks: dict[str, list[Path]] = {}
+    valid: dict[str, list[Path]] = {}
     no_cases = []
     for folder in filter(Path.is_dir, visible(root)):
         try:
-            image, mask = (_called(stem, folder) for stem in (IMAGE_STEM, MASK_STEM))
+            image, mask, counted = (_called(stem, folder) for stem in (IMAGE_STEM, MASK_STEM, VALID_STEM))
         except PermissionError:  # such as lost+found
             no_cases.append(f"{folder.name} (may not be read)")
             continue
@@ -38,11 +40,13 @@ def folder_per_case(root: Path) -> FoundFiles | None:
             images[folder.name] = image
         if mask:
             masks[folder.name] = mask
+        if counted:
+            valid[folder.name] = counted
         if not image and not mask:
             no_cases.append(folder.name)
     if not images and not masks:
         return None
-    return FoundFiles("folder per case", images, masks, tuple(no_cases))
+    return FoundFiles("folder per case", images, masks, tuple(no_cases), valid=valid)
 
 
 def nnunet(root: Path) -> FoundFiles | None:

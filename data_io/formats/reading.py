@@ -34,6 +34,8 @@ from pneumoseg.data_io.volumes.volume import Volume
 PLAIN_KINDS = "biuf"
 """NumPy's kinds of voxels that are read: truth values, integers, floats."""
 
+RELABEL = "relabel the mask or declare the class"
+
 
 @dataclass(frozen=True)
 class _Choices:
@@ -94,7 +96,7 @@ def read_labels(
     label_names: Names = (),
     merge: Sequence[tuple[int, int]] = (),
     grid: GridForm = "sform",
-    remedy: str = "relabel the mask or declare the class",
+    remedy: str = RELABEL,
 ) -> Volume:
     """Reads a mask as uint8 class numbers 0, 1, 2, ... of `labels`, a table or the number of classes.
 

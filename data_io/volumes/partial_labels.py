@@ -13,6 +13,9 @@ from pneumoseg.data_io.volumes.labels import LabelTable
 
 IGNORED = 255
 """The label of voxels that do not count, in arrays of class numbers."""
+LABEL_BITS = 8
+MOST_HIDING = 31 - LABEL_BITS
+"""Classes below this number may hide under others: each needs a bit of an int32."""
 
 Hidden = tuple[tuple[int, ...], ...]
 """For each label of a mask, the classes that may hide under it."""
@@ -49,6 +52,24 @@ def hidden_classes(table: LabelTable, labelled: Collection[str]) -> Hidden:
             for host in [outer for inner, outer in table.within if inner == label and outer in present] or [0]:
                 hidden[host].append(label)
     return tuple(map(tuple, hidden))
+
+
+def with_hidden(labels: np.ndarray, hidden: Hidden) -> np.ndarray:
+    """Class numbers with the classes that may hide under each: int32, the label in the lowest 8 bits, above them a bit
+    for each class that may hide. The labels themselves, uint8, where nothing hides.
+
+    Raises InputError for a hidden class above `MOST_HIDING`.
+
+    >>> with_hidden(np.uint8([0, 1, 255]), ((), (3,), (), ())).tolist()  # 1 + 2 ** (8 + 3)
+    [0, 2049, 255]
+    """
+    if not any(hidden):
+        return labels
+    if largest := [label for label in (max(one, default=0) for one in hidden) if label >= MOST_HIDING]:
+        raise InputError(f"labels_present: classes that are not labelled are below {MOST_HIDING}, found {largest[0]}")
+    bits = np.zeros(256, np.int32)
+    bits[: len(hidden)] = [sum(1 << label for label in one) for one in hidden]
+    return labels + (bits[labels] << LABEL_BITS)
 
 
 def undeniable(prediction: np.ndarray, reference: np.ndarray, hidden: Hidden) -> np.ndarray:

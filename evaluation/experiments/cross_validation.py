@@ -24,6 +24,7 @@ from pneumoseg.evaluation.runs.run_environment import fingerprints_of
 from pneumoseg.evaluation.runs.run_folder import RunFolder
 from pneumoseg.evaluation.runs.splits import Split, to_json
 from pneumoseg.evaluation.scoring.columns import Columns
+from pneumoseg.evaluation.scoring.sources import POSITIVE_ML
 from pneumoseg.pipeline.methods.protocol import Method
 from pneumoseg.pipeline.models.model_file import TrainedModel
 from pneumoseg.pipeline.runtime.executors import SerialExecutor
@@ -57,8 +58,8 @@ def cross_validate(
 ) -> CrossValidation:
     """Fits and measures `method` on each split and writes the run folder `output`.
 
-    `task`: the kind of prediction; by default masks of `method.labels`, scored with `method.tolerances_mm` where there
-    are any. `folds`: only these (several processes may
+    `task`: the kind of prediction; by default masks of `method.labels`, scored with `method.tolerances_mm` and
+    `method.positive_ml` where there are any. `folds`: only these (several processes may
     share a run folder; the one that finishes the last fold writes the cv_results); with `overwrite` these alone begin
     again, and the cv_results are removed until they are finished. `resume`: keep what is finished and go on at the last
     whole epoch. `start_from`: the model whose weights every fold begins with; it is warned of, as it may have seen test
@@ -114,7 +115,7 @@ def _masks_of(method: Method) -> MaskTask:
             f"a method without labels needs a task, found {type(method).__name__} without either; give task=..., or "
             "the method a LabelTable as labels"
         )
-    return MaskTask(labels, getattr(method, "tolerances_mm", None))
+    return MaskTask(labels, getattr(method, "tolerances_mm", None), getattr(method, "positive_ml", POSITIVE_ML))
 
 
 def _checked(task: Task) -> Task:

@@ -1,14 +1,14 @@
 """Scores of masks of any program: tables, figures and a report, without a run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from pneumoseg.data_io.console import track, warnings_of_this_thread
-from pneumoseg.data_io.datasets.dataset import named
+from pneumoseg.data_io.datasets.dataset import check_labelled, named
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.label_mapping import LUNG_MAPPING, LabelMapping
@@ -24,6 +24,7 @@ from pneumoseg.evaluation.experiments.mask_task import MaskTask
 from pneumoseg.evaluation.experiments.task import CaseVolumes, ScoredCase
 from pneumoseg.evaluation.figures.case_pictures import move_pictures
 from pneumoseg.evaluation.report.page import summarise, write_report
+from pneumoseg.evaluation.report.source_tables import source_sections
 from pneumoseg.evaluation.report.warnings import grouped
 from pneumoseg.evaluation.runs.output_guard import check_output_free
 from pneumoseg.evaluation.runs.run_marks import METRICS
@@ -35,7 +36,8 @@ MAP_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
 REPORT, SUMMARY = "report.html", "summary.json"
 RESULTS = (REPORT, SUMMARY, METRICS)
 """What says that results lie in a folder: written last, in this order."""
-MARKS = (REPORT, files.LESIONS, files.CONFUSION, POOLED, "final.csv")
+BY_SOURCE = "final.by_source.csv"
+MARKS = (REPORT, files.LESIONS, files.CONFUSION, POOLED, BY_SOURCE, "final.csv")
 """What an evaluation leaves that was ended before its last file."""
 
 
@@ -62,25 +64,29 @@ def evaluate_masks(
     `mapping`: which number in the masks is which class. `tolerances_mm`: of the surface Dice by class or group, on top
     of `surface.TOLERANCES_MM`. `probabilities`: folder of maps CASE.CLASS.nii.gz, or in another format. Raises
     InputError as `check_output` and `find_pairs`, for masks with other labels, masks and CTs that lie elsewhere, for a
-    tolerance of an unknown class, and for a folder of maps that lacks a case.
+    tolerance of an unknown class, and for a folder of maps that lacks a case. Of a reference that is a dataset, voxels
+    that do not count and classes that are not labelled are left out.
     """
     output = Path(output)
     check_output(output, overwrite)
     maps = None if probabilities is None else Path(probabilities)
-    task = _MaskEvaluation(mapping.table, tolerances_mm, mapping, maps)
+    task = _MaskEvaluation(mapping.table, tolerances_mm, mapping=mapping, maps=maps)
     with folder_aside(output / "figures") as aside:
         with warnings_of_this_thread() as warnings:
             pairs = find_pairs(reference, prediction)
             cases = track(pairs, "scoring and drawing", len(pairs))
             scored = [_measured(task, _PairedCase(pair, mapping), aside) for pair in cases]
-        for name in RESULTS:  # of an earlier call, on other masks
+        for name in (*RESULTS, BY_SOURCE):  # of an earlier call, on other masks
             (output / name).unlink(missing_ok=True)
-        if drawn := [pair.case for pair in pairs if pair.image is not None]:
+        if drawn := [pair.case for pair in pairs if pair.reference.image is not None]:
             move_pictures(aside, output / "figures")
     task.write_further(output, scored)
     detailed = tables.detailed_table([row for one in scored for row in one.rows])
     final = tables.final_table(detailed)
     write_table(final, output / "final.csv")
+    by_source = task.by_source(detailed)
+    if by_source is not None:
+        write_table(by_source, output / BY_SOURCE)
     # Pictures of an earlier call may lie there too, of other masks.
     folders = {(0, case): output / "figures" for case in drawn}
     pictures = task.case_pictures(detailed, folders)
@@ -95,10 +101,10 @@ def evaluate_masks(
         final=final,
         figures=[*task.figures(output, detailed), *pictures.sheets],
         warnings=grouped(warnings),
-        environment={"predictions (SHA-256)": {pair.case: sha256_of(pair.prediction) for pair in pairs}},
+        environment={"predictions (SHA-256)": {pair.case: sha256_of(pair.prediction.path) for pair in pairs}},
         strips=pictures.strips,
         result=task.result(detailed, final),
-        further=task.further_sections(output),
+        further={**source_sections(by_source), **task.further_sections(output)},
     )
     write_json(output / SUMMARY, summarise(final))
     write_table(detailed, output / METRICS)  # last: its presence says that all the rest is there
@@ -118,23 +124,40 @@ class _PairedCase:
 
     @cached_property
     def reference(self) -> Volume:
+        given = self.pair.reference
         with named(self.name):
-            return self.mapping.read(self.pair.reference, self.pair.reference_names)
+            reference = self.mapping.read(given.path, given.label_names)
+            check_labelled(reference.array, self.mapping.table, self.labelled, given.path)
+            return reference
 
     @cached_property
     def prediction(self) -> Volume:
         reference = self.reference
         with named(self.name):
-            prediction = self.mapping.read(self.pair.prediction, self.pair.prediction_names)
+            prediction = self.mapping.read(self.pair.prediction.path, self.pair.prediction.label_names)
             return on_grid_of(reference, prediction, "reference and prediction")
 
     @cached_property
     def image(self) -> Volume | None:
-        if self.pair.image is None:
+        path = self.pair.reference.image
+        if path is None:
             return None
         reference = self.reference
         with named(self.name):
-            return on_grid_of(reference, read_volume(self.pair.image, grid=self.mapping.grid), "reference and CT")
+            return on_grid_of(reference, read_volume(path, grid=self.mapping.grid), "reference and CT")
+
+    @cached_property
+    def valid(self) -> Volume | None:
+        case = self.pair.reference.of
+        return replace(case, grid=self.mapping.grid).read_valid() if case else None
+
+    @property
+    def labelled(self) -> tuple[str, ...]:
+        return self.pair.reference.labelled
+
+    @property
+    def source(self) -> str:
+        return self.pair.reference.source
 
 
 @dataclass(frozen=True)

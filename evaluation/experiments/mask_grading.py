@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from pneumoseg.data_io.console import track
+from pneumoseg.data_io.console import listed, log, track
 from pneumoseg.data_io.datasets.dataset import named
 from pneumoseg.data_io.datasets.inputs import find_inputs
+from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.formats.reading import read_labels, read_volume
 from pneumoseg.data_io.storage.atomic import write_json
@@ -19,7 +20,7 @@ from pneumoseg.evaluation.figures.saving import save_figure
 from pneumoseg.evaluation.figures.severity import severity_figure
 from pneumoseg.evaluation.measures.severity import DEFINITIONS, LOBES, RESEARCH_ONLY, severity
 from pneumoseg.evaluation.runs.output_guard import check_output_free
-from pneumoseg.evaluation.scoring.pairing import files_of, find_masks, masks_given
+from pneumoseg.evaluation.scoring.pairing import Mask, files_of, find_masks, masks_given
 from pneumoseg.evaluation.scoring.tables import aligned, decimals
 
 TABLE = "severity.csv"
@@ -43,9 +44,10 @@ def grade_masks(
 
     `images`: a CT or a folder of CTs with the names of the masks, for facts in HU; of a dataset, its CTs are taken.
     `lobes`: a lobe mask (labels 1..5) or a folder of them, for the CTSI by lobes. A file that a mask lacks there is a
-    remark. `grid`: which form of NIfTI headers counts. Raises InputError as `find_masks`, `files_of` and `severity`.
+    remark. `grid`: which form of NIfTI headers counts. Cases of a dataset whose masks do not label lungs and infection
+    are left out, with a warning. Raises InputError as `find_masks`, `files_of` and `severity`, and where none is left.
     """
-    mask_of = find_masks(masks)
+    mask_of = _fully_labelled(find_masks(masks), masks)
     image_of = {case: mask.image for case, mask in mask_of.items() if mask.image is not None}
     if images is not None:
         image_of |= files_of(mask_of, images, find_inputs([images]), what="CT")
@@ -66,6 +68,17 @@ def grade_masks(
         missing = [f"no {what} of this name" for what, files in expected if case not in files]
         rows.append({"case": case, **row, "remarks": "; ".join(filter(None, [str(row["remarks"]), *missing]))})
     return rows
+
+
+def _fully_labelled(masks: dict[str, Mask], given: Path) -> dict[str, Mask]:
+    needed = set(LUNG_LABELS.names[1:])
+    kept = {case: mask for case, mask in masks.items() if not (mask.labelled and needed - set(mask.labelled))}
+    if partly := sorted(masks.keys() - kept.keys()):
+        text = f"{given}: severity needs {', '.join(LUNG_LABELS.names[1:])}, not all labelled in {listed(partly)}"
+        if not kept:
+            raise InputError(f"{text}; correct labels_present of patients.csv, or give other masks")
+        log.warning("%s; left out", text)
+    return kept
 
 
 def grading_content(rows: list[dict]) -> dict:

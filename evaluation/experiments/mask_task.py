@@ -1,6 +1,6 @@
 """Masks as a kind of prediction: class numbers on the grid of the image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from pneumoseg.data_io.formats.nifti import write_label_nifti
 from pneumoseg.data_io.formats.probability_levels import read_levels, write_levels
 from pneumoseg.data_io.formats.reading import read_labels
 from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.partial_labels import hidden_classes
 from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
 from pneumoseg.evaluation.experiments.task import CasePictures, CaseVolumes, Task
 from pneumoseg.evaluation.figures.case_pictures import draw_case
@@ -23,10 +24,13 @@ from pneumoseg.evaluation.report.score_figures import Figures
 from pneumoseg.evaluation.report.trust_section import draw_trust, trust_sections
 from pneumoseg.evaluation.scoring import files
 from pneumoseg.evaluation.scoring.case_scores import CaseScores, check_tolerances, score_case
+from pneumoseg.evaluation.scoring.counted_masks import counted_masks
 from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 from pneumoseg.evaluation.scoring.pooled import POOLED
 from pneumoseg.evaluation.scoring.probability_histograms import HISTOGRAMS
+from pneumoseg.evaluation.scoring.sources import POSITIVE_ML, source_table
 from pneumoseg.evaluation.scoring.trust_table import TABLE, merge_trust, plausibility, trust_rows, write_trust
+from pneumoseg.evaluation.scoring.unpredicted import unpredicted_classes
 from pneumoseg.pipeline.methods.protocol import RankedMask
 from pneumoseg.pipeline.models.bundle_card import TRUST
 from pneumoseg.pipeline.prediction.signals import read_signals, write_signals
@@ -37,10 +41,12 @@ MASK_SUFFIX = ".nii.gz"
 @dataclass(frozen=True)
 class MaskTask(Task):
     """Masks with the classes of `labels`. `tolerances_mm`: of the surface Dice by class or group, on top of
-    `surface.TOLERANCES_MM`. Raises InputError where a tolerance belongs to no class."""
+    `surface.TOLERANCES_MM`. `positive_ml`: from which volume in the reference on a case has lesions. Raises InputError
+    where a tolerance belongs to no class."""
 
     labels: LabelTable = field()
     tolerances_mm: Mapping[str, float] | None = None
+    positive_ml: float = POSITIVE_ML
     columns = MASK_COLUMNS
     further_files = (files.LESIONS, files.CONFUSION, POOLED, HISTOGRAMS, TABLE, TRUST)
 
@@ -85,6 +91,9 @@ class MaskTask(Task):
             tolerances_mm=self.tolerances_mm,
             probabilities=self.probabilities(case),
             levels=prediction.levels if isinstance(prediction, RankedMask) else None,
+            valid=case.valid,
+            labelled=case.labelled,
+            source=case.source,
         )
         if not (isinstance(prediction, RankedMask) and prediction.signals and isinstance(case, LoadedCase)):
             return scores
@@ -97,14 +106,16 @@ class MaskTask(Task):
         return None
 
     def draw(self, folder: Path, case: CaseVolumes, prediction: Volume | RankedMask, *, title: str) -> None:
-        """The worst slices, a scroll and a film strip: `case_pictures.draw_case`."""
+        """The worst slices, a scroll and a film strip of what is scored: `case_pictures.draw_case`."""
         if case.image is not None:
+            hidden = hidden_classes(self.labels, case.labelled)
+            masks = counted_masks(case.reference, _mask_of(prediction), hidden, valid=case.valid)
             draw_case(
                 folder,
                 case.name,
                 case.image,
-                reference=case.reference,
-                prediction=_mask_of(prediction),
+                reference=masks.reference,
+                prediction=masks.prediction,
                 labels=self.labels,
                 title=title,
             )
@@ -139,6 +150,14 @@ class MaskTask(Task):
     def result(self, detailed: pd.DataFrame, final: pd.DataFrame) -> list[str]:
         """Overlap, surfaces, lesions and volumes."""
         return mask_result(detailed, final)
+
+    def warnings(self, detailed: pd.DataFrame) -> Iterator[str]:
+        """Classes that are in references and in no prediction."""
+        return unpredicted_classes(detailed)
+
+    def by_source(self, detailed: pd.DataFrame) -> pd.DataFrame | None:
+        """Dice of cases with lesions, and false volume of those without, by source."""
+        return source_table(detailed, positive_ml=self.positive_ml)
 
     def further_sections(self, folder: Path) -> dict[str, list[str]]:
         """The scores over all pixels of all cases; how well they are predicted without a reference."""

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.data_io.storage.folders import visible_name
 from pneumoseg.evaluation.experiments.task import ScoredCase, Task
 from pneumoseg.evaluation.report.page import summarise, write_report
+from pneumoseg.evaluation.report.source_tables import source_sections
 from pneumoseg.evaluation.report.warnings import grouped
 from pneumoseg.evaluation.runs.run_folder import RunFolder
-from pneumoseg.evaluation.runs.run_marks import DETAILED, FINAL, METRICS
+from pneumoseg.evaluation.runs.run_marks import BY_SOURCE, DETAILED, FINAL, METRICS
 from pneumoseg.evaluation.runs.splits import RANDOM_SLICES, Split
 from pneumoseg.evaluation.scoring import tables
 from pneumoseg.evaluation.scoring.columns import Columns
@@ -32,18 +34,21 @@ STARTED_ELSEWHERE = (
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
     """Scores per fold x case x class (`detailed`) and per fold x class (`final`), of the folds finished so far.
-    `columns`: of the task."""
+    `columns`: of the task; `by_source`: the scores by source, where there are several or cases without lesions."""
 
     run: RunFolder
     detailed: pd.DataFrame
     final: pd.DataFrame
     complete: bool
     columns: Columns
+    by_source: pd.DataFrame | None = None
 
 
 def write_fold(folder: Path, scored: Sequence[ScoredCase], task: Task) -> None:
-    """Writes the tables of a fold. metrics.csv comes last: it says that all is there."""
+    """Writes the tables of a fold, and warnings to the log. metrics.csv comes last: it says that all is there."""
     detailed = tables.detailed_table([row for one in scored for row in one.rows], task.columns)
+    for warning in task.warnings(detailed):
+        log.warning("%s: %s", visible_name(folder), warning)
     task.write_further(folder, scored)
     write_table(detailed, folder / METRICS)
 
@@ -68,6 +73,7 @@ def collect_results(
         final=tables.final_table(detailed, task.columns),
         complete=len(finished) == len(splits),
         columns=task.columns,
+        by_source=task.by_source(detailed),
     )
     if results.complete:
         if run.environment.get("start_from"):
@@ -84,6 +90,9 @@ def write_results(
     run, detailed, final = results.run, results.detailed, results.final
     write_table(detailed, run.root / DETAILED)
     write_table(final, run.root / FINAL)
+    (run.root / BY_SOURCE).unlink(missing_ok=True)  # of an earlier scoring
+    if results.by_source is not None:
+        write_table(results.by_source, run.root / BY_SOURCE)
     task.merge_further([run.fold(fold) for fold in range(len(splits))], run.root)
     summary = {**_mark(run), "model choice": model_choice, **summarise(final, task.columns)}
     write_json(run.root / SUMMARY, summary)
@@ -109,14 +118,14 @@ def write_results(
         environment=run.environment,
         strips=pictures.strips,
         result=task.result(detailed, final),
-        further=task.further_sections(run.root),
+        further={**source_sections(results.by_source), **task.further_sections(run.root)},
         columns=task.columns,
     )
 
 
 def remove_results(folder: Path, task: Task) -> None:
     """Removes what `write_results` wrote: where a fold begins again, they describe a model that no longer exists."""
-    for name in (REPORT, SUMMARY, FINAL, DETAILED, *task.further_files):
+    for name in (REPORT, SUMMARY, FINAL, DETAILED, BY_SOURCE, *task.further_files):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "figures", ignore_errors=True)
 

@@ -1,6 +1,6 @@
 """What an experiment needs of a kind of prediction: how it is written, read, scored and shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,6 +44,18 @@ class CaseVolumes(Protocol):
     @property
     def reference(self) -> Volume:
         """The reference mask."""
+
+    @property
+    def valid(self) -> Volume | None:
+        """Which voxels count, 1 or 0; None where all do."""
+
+    @property
+    def labelled(self) -> tuple[str, ...]:
+        """The names of the classes that the reference labels, none for all."""
+
+    @property
+    def source(self) -> str:
+        """Where the case comes from; "" where nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,14 @@ class Task:
 
     def result(self, detailed: pd.DataFrame, final: pd.DataFrame) -> Sequence[str] | None:
         """The parts of the report's section "Result" as HTML; None for one table of all scores."""
+        return None
+
+    def warnings(self, detailed: pd.DataFrame) -> Iterable[str]:
+        """What is wrong with the scores of a fold, in sentences."""
+        return ()
+
+    def by_source(self, detailed: pd.DataFrame) -> pd.DataFrame | None:
+        """Scores by source, as of `scoring.sources.source_table`; None where there is nothing to say."""
         return None
 
     def further_sections(self, folder: Path) -> Mapping[str, Sequence[str]]:

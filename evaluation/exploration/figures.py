@@ -119,17 +119,17 @@ def class_frequencies(table: pd.DataFrame, labels: LabelTable) -> Figure:
     """Mean share of the voxels per class as bars on a logarithmic scale, and each annotated case as a point.
 
     A case without any voxel of a class has no point there, but counts in the mean; below the class stands how many of
-    the annotated cases have it.
+    the cases in which it is labelled have it.
     """
     figure = new_figure(1.6 * len(labels) + 1.2, 4.2)
     axes = figure.subplots()
     annotated = table[table[f"frequency_{labels.names[0]}"].notna()]
     ticks = []
     for label, name in enumerate(labels.names):
-        shares = annotated[f"frequency_{name}"].to_numpy(dtype=float)
+        shares = annotated[f"frequency_{name}"].dropna().to_numpy(dtype=float)
         seen = shares[shares > 0]
         mean = f"mean {shares.mean():.4f}\n" if shares.size else ""
-        ticks.append(f"{name}\n{mean}{seen.size} of {len(annotated)} cases")
+        ticks.append(f"{name}\n{mean}{seen.size} of {shares.size} cases")
         if not seen.size:
             continue
         colour = unit_rgb(labels.colours[label])

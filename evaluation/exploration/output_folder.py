@@ -53,7 +53,8 @@ def explore_to_folder(
     drawn: list[tuple[str, Path]] = []
     with folder_aside(output / "cases") as aside:
         for case, image, mask in read_cases(dataset, labels):
-            rows.append(describe_case(case, image, mask, labels=labels, mask_values=case.mask_values()))
+            values, valid = case.mask_values(), case.read_valid()
+            rows.append(describe_case(case, image, mask, labels=labels, mask_values=values, valid=valid))
             histograms.append(figures.count_intensities(case.name, case.source, image))
             undrawn.append((case.name, image, mask))
             if not flat or len(undrawn) == sheets.CASES or len(rows) == len(dataset):

@@ -48,7 +48,8 @@ def write_exploration_report(
 
 
 def remarkable_cases(table: pd.DataFrame, labels: LabelTable = LUNG_LABELS) -> list[str]:
-    """Sentences on the cases of an `explore` table that are volumes not in HU, have unusual spacings, or have no mask.
+    """Sentences on the cases of an `explore` table that are volumes not in HU, have unusual spacings, have no mask
+    or one without some classes, or voxels that do not count.
 
     Unusual: along an axis more than `FAR_SPACING` times larger or smaller than the dataset's median, or not the same
     along x and y (by over 1 %).
@@ -63,6 +64,8 @@ def remarkable_cases(table: pd.DataFrame, labels: LabelTable = LUNG_LABELS) -> l
         (far, f"a spacing more than {FAR_SPACING:g} times off the dataset's median along its axis"),
         (oblong, "voxels that are not square in the axial plane"),
         (table[f"frequency_{labels.names[0]}"].isna(), "no mask"),
+        (table["labels_present"] != "", "not all classes are labelled"),
+        (table["valid_share"] < 1, "voxels that do not count"),
     )
     return [
         f"{rows.sum()} of {len(table)} cases: {what}: {', '.join(map(str, table.loc[rows, 'case']))}."
@@ -98,4 +101,6 @@ def _share_table(table: pd.DataFrame, labels: LabelTable) -> str:
             cells.append(decimals(row[f"volume_{name}_ml"], 1))
         rows.append(cells)
     header = ["case", *(f"{name} ({unit})" for name in labels.names for unit in ("%", "ml"))]
-    return html.table("Share of all voxels and volume of each class; an en dash without a mask.", header, rows)
+    return html.table(
+        "Share of all voxels and volume of each class; an en dash where it is not labelled.", header, rows
+    )

@@ -8,6 +8,7 @@ import pandas as pd
 from pneumoseg.data_io.console import track
 from pneumoseg.data_io.datasets.dataset import Case, Dataset
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.label_mapping import BACKGROUND
 from pneumoseg.data_io.formats.pictures import is_picture
 from pneumoseg.data_io.volumes.hounsfield import is_hu
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
@@ -31,23 +32,34 @@ def explore(dataset: Dataset, labels: LabelTable = LUNG_LABELS) -> pd.DataFrame:
     """One row per case: `case`, `patient`, `source`; of the volume in RAS+ order `shape_x`..., `spacing_x_mm`...;
     `orientation` (of the file, such as "LPS"), `dtype`, `minimum`, `maximum`, `mean`, `hu` (False: already windowed or
     offset); `mask_values`, those in the mask's file ("0 255", "" without a mask; of a slice those of the whole file);
+    `labels_present`, the classes that it labels ("" for all); `valid_share`, the share of the voxels that count (0..1);
     and per class `frequency_NAME` (share of all voxels, 0..1) and `volume_NAME_ml`.
 
-    The class columns of a case without mask are NaN, as are the volumes of a picture. One case is in memory at a time.
+    The class columns of a case without mask are NaN, as are those of a class that is not labelled, and the volumes of a
+    picture. One case is in memory at a time.
     Raises InputError for a case that cannot be read, whose mask lies elsewhere or has other labels, and for a dataset
     without cases.
     """
     cases = read_cases(dataset, labels)
     return pd.DataFrame(
-        [describe_case(case, image, mask, labels=labels, mask_values=case.mask_values()) for case, image, mask in cases]
+        [
+            describe_case(case, image, mask, labels=labels, mask_values=case.mask_values(), valid=case.read_valid())
+            for case, image, mask in cases
+        ]
     )
 
 
 def describe_case(
-    case: Case, image: Volume, mask: Volume | None, *, labels: LabelTable, mask_values: Sequence[float] = ()
+    case: Case,
+    image: Volume,
+    mask: Volume | None,
+    *,
+    labels: LabelTable,
+    mask_values: Sequence[float] = (),
+    valid: Volume | None = None,
 ) -> dict[str, object]:
     """One row of `explore`, by column. `image`: any numbers; `mask`: uint8 class numbers on the same grid, or None;
-    `mask_values`: those in the mask's file."""
+    `mask_values`: those in the mask's file; `valid`: which voxels count, None for all."""
     minimum, maximum = float(image.array.min()), float(image.array.max())
     row: dict[str, object] = {"case": case.name, "patient": case.patient, "source": case.source}
     row |= {f"shape_{axis}": size for axis, size in zip(AXES, image.grid.shape, strict=True)}
@@ -60,14 +72,23 @@ def describe_case(
         "mean": float(image.array.mean(dtype=np.float64)),
         "hu": is_hu(minimum, maximum),
         "mask_values": _listed_values(mask_values),
+        "labels_present": " ".join(case.labelled),
+        "valid_share": 1.0 if valid is None else float(np.mean(valid.array)),
     }
-    counts = [np.nan if mask is None else np.count_nonzero(mask.array == label) for label in range(len(labels))]
+    counts = [
+        np.count_nonzero(mask.array == label) if mask is not None and _is_labelled(case, name) else np.nan
+        for label, name in enumerate(labels.names)
+    ]
     row |= {
         f"frequency_{name}": count / np.prod(image.grid.shape) for name, count in zip(labels.names, counts, strict=True)
     }
     voxel_ml = np.nan if is_picture(case.image) else image.grid.voxel_volume_ml  # a picture has no millimetres
     row |= {f"volume_{name}_ml": count * voxel_ml for name, count in zip(labels.names, counts, strict=True)}
     return row
+
+
+def _is_labelled(case: Case, name: str) -> bool:
+    return not case.labelled or name in (*case.labelled, BACKGROUND)
 
 
 def _listed_values(values: Sequence[float]) -> str:

@@ -29,12 +29,15 @@ def roc_auc(reference: np.ndarray, scores: np.ndarray) -> float:
     return auc_of_histograms(inside, np.bincount(place, minlength=len(values)) - inside)
 
 
-def level_histograms(reference: np.ndarray, levels: np.ndarray, count: int) -> np.ndarray:
+def level_histograms(
+    reference: np.ndarray, levels: np.ndarray, count: int, *, telling: np.ndarray | None = None
+) -> np.ndarray:
     """Histograms of the levels that voxels have by class: uint32 (classes, 2, count), of each class the voxels inside
     the reference and those outside, as `auc_of_histograms` takes them.
 
     `reference`: class numbers (x, y, z); `levels`: unsigned whole numbers below `count`, (x, y, z, classes), the higher
-    the more probable. Raises InputError for different shapes.
+    the more probable; `telling`: bool (labels, classes), by the label of a voxel whether it counts for each class, by
+    default all. Raises InputError for different shapes.
 
     >>> level_histograms(np.array([[[0, 1]]]), np.array([[[[3, 0], [1, 2]]]], np.uint16), 4)[1].tolist()
     [[0, 0, 1, 0], [1, 0, 0, 0]]
@@ -46,6 +49,7 @@ def level_histograms(reference: np.ndarray, levels: np.ndarray, count: int) -> n
         plane = reference[..., index].ravel()
         for label in range(len(histograms)):
             places = levels[..., index, label].ravel().astype(np.intp) + count * (plane != label)
+            places = places if telling is None else places[telling[plane, label]]
             histograms[label] += np.bincount(places, minlength=2 * count).reshape(2, count).astype(np.uint32)
     return histograms
 

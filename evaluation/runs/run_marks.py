@@ -10,13 +10,15 @@ METRICS = "metrics.csv"
 """The scores of a fold, or of an evaluation: written last."""
 DETAILED, FINAL = "cv_results.detailed.csv", "cv_results.final.csv"
 """The scores of all folds: of each case, and their means."""
+BY_SOURCE = "cv_results.by_source.csv"
+"""The means by source, and the false positives of cases without lesions."""
 
 MARKS = ("splits.json", "environment.json", "settings.yaml")
 """What makes a folder a run, in the order in which it is written."""
 WRITTEN = re.compile(
     r"splits\.json|environment\.json|settings\.yaml|log\.txt|fold_\d+|predictions|figures|tensorboard|model\.(keras|hdf5)|"
     r"history\.csv|network\.txt|fitting_curve\.png|miscnn\.log|models\.json|report\.html|summary\.json|"
-    r"trust\.(csv|json)|lesions\.csv|confusion\.csv|pooled\.csv|probability_histograms\.csv|cv_results\.(detailed|final)\.csv|openvino-\d+-[0-9a-f]+"
+    r"trust\.(csv|json)|lesions\.csv|confusion\.csv|pooled\.csv|probability_histograms\.csv|cv_results\.(detailed|final|by_source)\.csv|openvino-\d+-[0-9a-f]+"
 )
 """Names of all that lies in a run folder."""
 HIDDEN = re.compile(r"\.lock|\.training|\.openvino\.lock|\.(partial|replaced)-.*|\.DS_Store|\.nfs.*")

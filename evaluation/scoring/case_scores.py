@@ -1,6 +1,6 @@
 """One case, reference against prediction: rows of the score table (one per class and group), lesions, counts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -13,10 +13,12 @@ from pneumoseg.data_io.formats.probability_levels import LEVELS
 from pneumoseg.data_io.volumes.bounding_box import bounding_box
 from pneumoseg.data_io.volumes.grid_limits import ORTHOGONAL_COSINE
 from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.partial_labels import hidden_classes
 from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
 from pneumoseg.evaluation.measures import lesions, overlap, ranking, surface
 from pneumoseg.evaluation.measures.overlap import MaskCounts
-from pneumoseg.evaluation.scoring.mask_columns import COLUMNS, LESIONS, default_groups
+from pneumoseg.evaluation.scoring.counted_masks import counted_masks, is_labelled, telling_labels
+from pneumoseg.evaluation.scoring.mask_columns import COLUMNS, LESIONS, NOT_LABELLED, default_groups
 from pneumoseg.evaluation.scoring.probability_histograms import class_areas
 
 
@@ -52,6 +54,9 @@ def score_case(
     tolerances_mm: Mapping[str, float] | None = None,
     probabilities: Mapping[str, Volume] | None = None,
     levels: np.ndarray | None = None,
+    valid: Volume | None = None,
+    labelled: Collection[str] = (),
+    source: str = "",
 ) -> CaseScores:
     """Scores one prediction: a row per class of `labels`, then one per group of `default_groups`.
 
@@ -60,11 +65,20 @@ def score_case(
     same grid, for the AUC; or `levels` of those of all classes, uint16 (x, y, z, classes) in the order of the
     reference's voxels (see `formats.probability_levels`). Pieces are counted of the LESIONS. Undefined scores are NaN
     (see `measures.overlap`, `measures.surface`, `measures.lesions`). Sheared grids, whose millimetres are not right,
-    are warned of. Raises InputError where the volumes lie on different grids, hold labels outside the table, or where a
-    class has the name of a group.
+    are warned of.
+
+    `valid`: uint8, 0 where a voxel does not count: not in overlap, lesions, volumes and AUC, and for surfaces both
+    masks are background there. `labelled`: the classes that the reference labels, none for all; a class or group that
+    it does not tell from others has no score and the status NOT_LABELLED, and a prediction that it cannot deny is right
+    (`counted_masks`). `source`: where the case comes from.
+
+    Raises InputError where the volumes lie on different grids, hold labels outside the table, where a class has the
+    name of a group, and as `partial_labels.hidden_classes`.
     """
     with named(case):
-        prediction = on_grid_of(reference, prediction, "reference and prediction")
+        hidden = hidden_classes(labels, labelled)
+        counted = counted_masks(reference, prediction, hidden, valid=valid)
+    reference, prediction = counted.reference, counted.prediction
     if reference.grid.largest_cosine > ORTHOGONAL_COSINE:
         log.warning(
             "case %s: the axes are not orthogonal (a tilted gantry?): surface distances are measured as if they were, "
@@ -80,9 +94,13 @@ def score_case(
     members = {name: (label,) for label, name in enumerate(labels.names)} | groups
     with named(case):
         matrix = overlap.confusion(reference.array, prediction.array, len(labels))
+        matrix[0, 0] -= counted.ignored
         masks = {name: overlap.mask_counts(matrix, group) for name, group in members.items()}
-    histograms = None if levels is None else ranking.level_histograms(reference.array, levels, LEVELS)
-    areas = {} if histograms is None else class_areas(histograms, labels.names)
+    histograms, areas = None, {}
+    if levels is not None:
+        telling = np.stack([telling_labels([label], hidden) for label in range(len(labels))], axis=1)
+        histograms = ranking.level_histograms(counted.truth, levels, LEVELS, telling=telling)
+        areas = class_areas(histograms, labels.names)
     # Everything from here on happens where there is anything but background.
     box = bounding_box((reference.array != 0) | (prediction.array != 0))
     affine = reference.grid.affine.copy()
@@ -100,7 +118,12 @@ def score_case(
             "status": counts.status,
             "nsd_tolerance_mm": tolerance_mm,
             "auc": areas.get(name, float("nan")),
+            "source": source,
         }
+        if not is_labelled(members[name], hidden):
+            keys = {key: row[key] for key in ("fold", "case", "class", "nsd_tolerance_mm", "source")}
+            rows.append(dict.fromkeys(COLUMNS, float("nan")) | keys | {"status": NOT_LABELLED})
+            continue
         if 0 not in members[name]:
             one, other = (_mask(volume.array[box], members[name]) for volume in (reference, prediction))
             if counts.status != "both_empty":
@@ -115,7 +138,8 @@ def score_case(
         if name in probabilities:
             with named(case):
                 chances = on_grid_of(reference, probabilities[name], f"reference and probability of {name}")
-            row["auc"] = ranking.roc_auc(_mask(reference.array, members[name]), chances.array)
+            known = telling_labels(members[name], hidden)[counted.truth]
+            row["auc"] = ranking.roc_auc(_mask(counted.truth, members[name])[known], chances.array[known])
         rows.append(row)
     return CaseScores(rows, lesion_rows, matrix, histograms)
 

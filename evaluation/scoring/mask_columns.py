@@ -21,7 +21,7 @@ REQUIRED_COLUMNS = ("fold", "case", "class", *overlap.OVERLAP_SCORES, *SURFACE_S
 
 COLUMNS = (
     *(*REQUIRED_COLUMNS, "hd_mm", "nsd_tolerance_mm", *DIFFERENCES, "auc"),
-    *(*lesions.LESION_COUNTS, *lesions.LESION_SCORES, "jaccard_distance"),
+    *(*lesions.LESION_COUNTS, *lesions.LESION_SCORES, "jaccard_distance", "source"),
 )
 """All columns of the detailed table, in order. Further columns come after `status`; older tables lack them."""
 
@@ -30,6 +30,9 @@ LUNG_GROUPS: dict[str, tuple[int, ...]] = {"lungs": (1, 2, 3)}
 
 LESIONS = ("infection",)
 """Classes that come in separate pieces, which are counted one by one."""
+
+NOT_LABELLED = "not_labelled"
+"""The status of a class that the case's reference does not label."""
 
 LUNGS_DEFINITION = (
     "lungs = left lung + right lung + infection scored as one mask, because an infected voxel is lung too. It is not "
@@ -63,6 +66,7 @@ TITLES = {
     "lesion_precision": "Lesion precision",
     "lesion_f1": "Lesion F1",
     "jaccard_distance": "Jaccard distance",
+    "source": "Source",
 }
 """In the order of `COLUMNS`, each with its unit."""
 
@@ -99,7 +103,9 @@ DEFINITIONS: dict[str, str] = {
     "volume_reference_ml": "Volume of the reference mask in millilitres.",
     "volume_prediction_ml": "Volume of the predicted mask in millilitres.",
     "status": "ok; reference_empty or prediction_empty (Dice, IoU and NSD are 0, surface distances the diagonal of the "
-    "volume); both_empty (all of these are undefined).",
+    "volume); both_empty (all of these are undefined); not_labelled (the reference does not label the class: no "
+    "scores).",
+    "source": "Where the case comes from: the dataset, where there are several, else the letters its name begins with.",
 }
 """What each column means, for readers of the report. TP, FP, FN, TN count voxels."""
 
@@ -133,7 +139,7 @@ MASK_COLUMNS = Columns(
     quantities=(*lesions.LESION_COUNTS, *VOLUMES),
     left_out=("background",),
     later=("jaccard_distance",),
-    text=("status",),
+    text=("status", "source"),
     conditions={"nsd": "nsd_tolerance_mm"},
     reference=("volume_reference_ml",),
     titles=TITLES,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoseg.data_io.console import log
+from pneumoseg.data_io.datasets.dataset import Case
 from pneumoseg.data_io.datasets.layouts import open_dataset
-from pneumoseg.data_io.datasets.volume_layouts import IMAGE_STEM, MASK_STEM
+from pneumoseg.data_io.datasets.volume_layouts import IMAGE_STEM, MASK_STEM, VALID_STEM
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.declared_labels import names_beside
 from pneumoseg.data_io.formats.dicom.series import is_dicom
@@ -18,23 +19,35 @@ from pneumoseg.data_io.formats.writing import case_name, is_label_file
 
 @dataclass(frozen=True)
 class Mask:
-    """The mask of a case, the names that its folder gives its labels, and the case's CT where a dataset has it."""
+    """The mask of a case, the names that its folder gives its labels, and the case where it is of a dataset."""
 
     path: Path
     label_names: Names = ()
-    image: Path | None = None
+    of: Case | None = None
+
+    @property
+    def image(self) -> Path | None:
+        """The case's CT, where it is of a dataset."""
+        return self.of.image if self.of else None
+
+    @property
+    def labelled(self) -> tuple[str, ...]:
+        """The names of the classes that it labels, none for all."""
+        return self.of.labelled if self.of else ()
+
+    @property
+    def source(self) -> str:
+        """Where the case comes from, where it is of a dataset."""
+        return self.of.source if self.of else ""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two masks of one case, and its CT where the reference is a dataset. Names of labels: those of their folders."""
+    """Two masks of the case of that name."""
 
     case: str
-    reference: Path
-    prediction: Path
-    image: Path | None
-    reference_names: Names = ()
-    prediction_names: Names = ()
+    reference: Mask
+    prediction: Mask
 
 
 def find_pairs(reference: str | Path, prediction: str | Path) -> tuple[Pair, ...]:
@@ -58,10 +71,7 @@ def find_pairs(reference: str | Path, prediction: str | Path) -> tuple[Pair, ...
         )
     if extra:
         log.warning("Left out, as they have no reference: %s", ", ".join(extra))
-    return tuple(
-        Pair(case, mask.path, found.path, mask.image, mask.label_names, found.label_names)
-        for case, mask, found in ((case, references[case], predictions[case]) for case in sorted(references))
-    )
+    return tuple(Pair(case, references[case], predictions[case]) for case in sorted(references))
 
 
 def find_masks(given: str | Path) -> dict[str, Mask]:
@@ -90,7 +100,7 @@ def masks_given(given: Path) -> dict[str, Mask]:
 
 def masks_in(folder: str | Path) -> dict[str, Mask]:
     """The masks directly in `folder` by case name, in any format that can be read but DICOM; hidden files do not count,
-    nor a CT called `imaging` beside `segmentation`.
+    nor what is called `imaging` or `valid` beside `segmentation`.
 
     Of files of one name, a mask in a format that masks are written in (NIfTI, .seg.nrrd) counts, the CT beside it in
     another does not; a warning says so. Raises InputError where the folder is missing or has a case twice.
@@ -109,14 +119,14 @@ def masks_in(folder: str | Path) -> dict[str, Mask]:
         else:
             raise InputError(f"{folder}: case {name} has two masks, {masks[name].path.name} and {path.name}; keep one")
     if MASK_STEM in masks:
-        masks.pop(IMAGE_STEM, None)
+        masks = {name: mask for name, mask in masks.items() if name not in (IMAGE_STEM, VALID_STEM)}
     return masks
 
 
 def masks_of_dataset(root: str | Path) -> dict[str, Mask]:
-    """The masks of a dataset's cases, with their CTs; a case without a mask raises InputError."""
+    """The masks of a dataset's cases; a case without a mask raises InputError."""
     dataset = open_dataset(root, need_masks=True)
-    return {case.name: Mask(case.mask, case.label_names, case.image) for case in dataset if case.mask is not None}
+    return {case.name: Mask(case.mask, case.label_names, case) for case in dataset if case.mask is not None}
 
 
 def files_of(masks: Mapping[str, Mask], given: Path, found: Mapping[str, Path], *, what: str) -> dict[str, Path]:

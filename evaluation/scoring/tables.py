@@ -22,8 +22,8 @@ FURTHER_STATISTICS = ("q1", "q3", "ci95_low", "ci95_high")
 def detailed_table(rows: Sequence[dict], columns: Columns = MASK_COLUMNS) -> pd.DataFrame:
     """One row per fold x case x class, `columns.all`, then any others; ordered by fold and case.
 
-    Columns beyond `columns.required` that older tables lack are NaN. Raises InputError for no rows, a missing
-    column, or the same fold, case and class twice.
+    Columns beyond `columns.required` that older tables lack are NaN, those of text empty. Raises InputError for no
+    rows, a missing column, or the same fold, case and class twice.
     """
     return _checked(pd.DataFrame(list(rows)), "score table", columns)
 
@@ -177,4 +177,6 @@ def _checked(table: pd.DataFrame, origin: str, columns: Columns) -> pd.DataFrame
     further = [column for column in table.columns if column not in columns.all]
     table = table.reindex(columns=[*columns.all, *further])
     table = table.astype({"fold": int, **dict.fromkeys(columns.numbers, float)})
+    texts = {column: table[column].astype(object).where(table[column].notna(), "") for column in columns.text}
+    table = table.assign(**texts)
     return table.sort_values(["fold", "case"], kind="stable", ignore_index=True)

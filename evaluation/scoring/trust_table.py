@@ -170,7 +170,7 @@ def trust_figures(table: pd.DataFrame, name: str) -> dict[str, float]:
     return {
         "cases": len(known),
         "without": int(positive.sum()) - len(known),
-        "below": int((~positive).sum()),
+        "below": int((rows["volume_reference_ml"] < SMALLEST_ML).sum()),
         "spearman": float(stats.spearmanr(dice, predicted).statistic) if telling else float("nan"),
         "mean_absolute_error": float(np.abs(dice - predicted).mean()) if len(known) else float("nan"),
         "coverage": float(inside.mean()) if len(known) else float("nan"),

@@ -31,7 +31,7 @@ class Method(Protocol):
 
     What it predicts, a mask, a number or anything else, is for the task of the experiment to write, read and score. A
     method that predicts masks also has `labels`, the LabelTable of its classes, and may have `tolerances_mm` of the
-    surface Dice by class.
+    surface Dice by class, and `positive_ml`, the volume from which on a case has lesions.
     """
 
     @property
@@ -77,6 +77,11 @@ class ConfiguredSegmentation:
     def tolerances_mm(self) -> dict[str, float]:
         """Of the surface Dice, by class."""
         return dict(self.settings.evaluation.tolerances_mm)
+
+    @property
+    def positive_ml(self) -> float:
+        """Volume of lesions in the reference from which on a case has them."""
+        return self.settings.evaluation.positive_ml
 
     @property
     def seed(self) -> int:

@@ -125,8 +125,18 @@ class Segmenter(ConfiguredSegmentation):
         )
 
     def _stored(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:
-        store = CaseStore(self.store, Preprocessor(self.settings.preprocessing), self.settings.labels.table)
-        return [store.get(case) for case in track(list(cases), "Preprocessing", len(cases))]
+        return [self._stored_case(case) for case in track(list(cases), "Preprocessing", len(cases))]
+
+    def _stored_case(self, case: Case) -> StoredCase:
+        """The prepared case with the weight of its source, and its equalised slices where patches are drawn of them."""
+        how, table = self.settings.preprocessing, self.settings.labels.table
+        stored = CaseStore(self.store, Preprocessor(how), table).get(case)
+        weight = dict(self.settings.data.source_weights).get(case.source, 1.0)
+        equalised = None
+        if self.settings.augmentation.equalise and how.equalise == "never" and not stored.facts["windowed"]:
+            variant = Preprocessor(how.model_copy(update={"equalise": "hu"}))
+            equalised = CaseStore(self.store, variant, table).get(case)
+        return replace(stored, weight=weight, equalised=equalised)
 
     def _validation_names(self, cases: Dataset) -> set[str]:
         """The inner share that chooses the model: whole patients, drawn from the seed."""

@@ -19,20 +19,27 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import folder_aside, remove_folder
 from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.partial_labels import IGNORED, hidden_classes
 from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
 from pneumoseg.pipeline.settings import plugins
 
-FORMAT = 5
+FORMAT = 6
 FOREGROUND_VOXELS = 20_000
-FACTS = {"mean", "sd", "spacing_mm", "windowed", "extremes", "air", "slices", "warnings", "voxels"}
+FACTS = {"mean", "sd", "spacing_mm", "windowed", "extremes", "air", "slices", "warnings", "voxels", "ignored", "hidden"}
 
 
 @dataclass(frozen=True)
 class StoredCase:
-    """One prepared case in `folder`. Arrays are memory-mapped and read-only; it travels to workers as a path."""
+    """One prepared case in `folder`. Arrays are memory-mapped and read-only; it travels to workers as a path.
+
+    `weight`: how often patches of it are drawn at random, relative to other cases. `equalised`: the same case with
+    equalised slices, where there is one to draw patches from.
+    """
 
     name: str
     folder: Path
+    weight: float = 1.0
+    equalised: "StoredCase | None" = None
 
     @cached_property
     def image(self) -> np.ndarray:
@@ -41,14 +48,15 @@ class StoredCase:
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """uint8 (x, y, z) class numbers."""
+        """uint8 (x, y, z) class numbers; IGNORED where a voxel does not count."""
         return np.load(self.folder / "labels.npy", mmap_mode="r", allow_pickle=False)
 
     @cached_property
     def facts(self) -> dict:
         """mean and sd of each channel in 0..1 (0 and 1 without normalisation); air in each on the same scale; extremes
         of the source's values, HU or, where `windowed`, 0..255; spacing_mm of image and labels; slices of the source;
-        warnings of the readers; voxels per class."""
+        warnings of the readers; voxels per class, and of those that do not count; hidden classes, see
+        `partial_labels.hidden_classes`."""
         return read_json(self.folder / "case.json", "the facts of a prepared case", dict)
 
     @property
@@ -66,7 +74,8 @@ class StoredCase:
         return np.load(self.folder / f"foreground_{label}.npy", mmap_mode="r", allow_pickle=False)
 
     def __getstate__(self):
-        return {"name": self.name, "folder": self.folder}
+        fields = ("name", "folder", "weight", "equalised")
+        return {name: getattr(self, name) for name in fields}  # without the arrays
 
 
 @dataclass(frozen=True)
@@ -109,10 +118,14 @@ class CaseStore:
     def _make(self, case: Case, entry: Path) -> None:
         with warnings_of_this_thread(hold_back=True) as warnings:  # kept, as the files are not read the next time
             image, mask = case.read_pair(self.labels)
+            valid = case.read_valid()
             with named(case.name):
                 # An entry serves every fold: its mean and sd are its own, not those of a model's training cases.
                 own = self.preprocessor.settings.model_copy(update={"statistics": None})
+                if valid is not None:
+                    mask = mask.with_array(np.where(valid.array > 0, mask.array, np.uint8(IGNORED)))
                 prepared = Preprocessor(own).apply(image, mask)
+                hidden = hidden_classes(self.labels, case.labelled)
         if prepared.labels is None:
             raise InputError(f"case {case.name}: training needs a mask")
         entry.parent.mkdir(parents=True, exist_ok=True)
@@ -127,6 +140,7 @@ class CaseStore:
                 counts.append(len(voxels))
                 step = max(1, -(-len(voxels) // FOREGROUND_VOXELS))
                 np.save(aside / f"foreground_{label}.npy", voxels[::step].astype(np.int16))
+            ignored = int(np.count_nonzero(prepared.labels == IGNORED))
             facts = {
                 "mean": prepared.mean,
                 "sd": prepared.sd,
@@ -136,7 +150,9 @@ class CaseStore:
                 "air": prepared.air,
                 "slices": image.array.shape[2],
                 "warnings": warnings,
-                "voxels": [prepared.labels.size - sum(counts), *counts],
+                "voxels": [prepared.labels.size - sum(counts) - ignored, *counts],
+                "ignored": ignored,
+                "hidden": hidden,
             }
             (aside / "case.json").write_text(json.dumps(facts), encoding="utf-8")
             try:

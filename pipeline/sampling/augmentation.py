@@ -87,14 +87,16 @@ def mirror(
     not along an axis of one voxel; may return views.
 
     A flip along x (left-right) also exchanges the classes that are each other's mirror image: `mirrored` gives for
-    each class the class it becomes.
+    each class the class it becomes. Labels that are no class stay as they are.
     """
     draws = rng.random(3) < settings.mirror_probability
     axes: tuple[int, ...] = tuple(axis for axis in settings.mirror_axes if draws[axis] and labels.shape[axis] > 1)
     if axes:
         image, labels = np.flip(image, axes), np.flip(labels, axes)
     if 0 in axes:
-        labels = np.asarray(mirrored, np.uint8)[labels]
+        becomes = np.arange(256, dtype=np.uint8)
+        becomes[: len(mirrored)] = mirrored
+        labels = becomes[labels]
     return image, labels
 
 

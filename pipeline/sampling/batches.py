@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.partial_labels import IGNORED, with_hidden
 from pneumoseg.pipeline.preprocessing.case_store import StoredCase
 from pneumoseg.pipeline.preprocessing.intensity import normalised
 from pneumoseg.pipeline.runtime import hardware
@@ -24,6 +25,8 @@ from pneumoseg.pipeline.settings.schema import Settings
 
 TRAINING, VALIDATION, CALIBRATION, COMPARISON = range(4)
 """Independent random streams."""
+TRIES = 20
+"""To find a random patch in which some voxels count."""
 
 
 Tile = tuple[StoredCase, patches.Shape, patches.Shape]
@@ -32,7 +35,8 @@ Tile = tuple[StoredCase, patches.Shape, patches.Shape]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """`images`: float32 (n, x, y[, z], channels), normalised. `labels`: uint8 (n, x, y[, z], 1) class numbers."""
+    """`images`: float32 (n, x, y[, z], channels), normalised. `labels`: (n, x, y[, z], 1) class numbers, uint8, or
+    int32 as of `partial_labels.with_hidden` where a case has classes that are not labelled."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -74,10 +78,12 @@ def cases_in_batch(cases: Sequence[StoredCase], settings: Settings, epoch: int, 
 
 
 def training_sample(cases, settings: Settings, epoch: int, *, step: int, index: int) -> tuple[np.ndarray, np.ndarray]:
-    """Image (float32 (x, y, z, channels), normalised) and labels (uint8 (x, y, z)) of one augmented patch."""
+    """Image (float32 (x, y, z, channels), normalised) and labels (x, y, z), as of `Batch`, of one augmented patch."""
     rng = _generator(settings, epoch, step, index)
     case, corner, shape = _place(rng, cases, settings, epoch, step * settings.patches.batch + index)
     choice = settings.augmentation
+    if case.equalised is not None and rng.random() < choice.equalise:
+        case = case.equalised
     places = None
     if choice.enabled:
         places = augmentation.draw_places(rng, corner, shape, spacing_mm=case.facts["spacing_mm"], settings=choice)
@@ -98,7 +104,7 @@ def training_sample(cases, settings: Settings, epoch: int, *, step: int, index: 
         flat = patches.as_network_sees(image[None], settings)[0], patches.as_network_sees(labels[None], settings)[0]
         changed = apply_transforms(rng, *flat, names=choice.transforms, classes=len(settings.labels.names))
         image, labels = (array.reshape(old.shape) for array, old in zip(changed, (image, labels), strict=True))
-    return image, labels
+    return image, with_hidden(labels, case.facts["hidden"])
 
 
 def _read_image(case: StoredCase, places: interpolation.Places, settings: Settings) -> np.ndarray:
@@ -144,16 +150,17 @@ def _plain_tiles(cases: Sequence[StoredCase], settings: Settings, count: int, st
         if len(voxels):
             corner = patches.corner_around(voxels[rng.integers(len(voxels))], case.shape, shape)
         else:
-            corner = patches.random_corner(rng, case.shape, shape)
+            corner = _random_corner(rng, case, shape)
         yield case, corner, shape
 
 
 def _plain(
     case: StoredCase, corner: patches.Shape, shape: patches.Shape, settings: Settings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Image (float32, normalised) and labels (uint8) of a patch that is not augmented."""
+    """Image (float32, normalised) and labels, as of `Batch`, of a patch that is not augmented."""
     image = patches.crop_slices(case.image, corner, shape, fill=case.air, settings=settings)
-    return normalise(image, case, settings), patches.crop(case.labels, corner, shape)
+    labels = with_hidden(patches.crop(case.labels, corner, shape), case.facts["hidden"])
+    return normalise(image, case, settings), labels
 
 
 def normalise(image: np.ndarray, case: StoredCase, settings: Settings) -> np.ndarray:
@@ -217,24 +224,44 @@ def _place(rng, cases: Sequence[StoredCase], settings: Settings, epoch: int, num
         tiles = _tiles(tuple(cases), settings)
         order = np.random.default_rng([settings.seed, TRAINING, epoch]).permutation(len(tiles))
         return tiles[order[number % len(tiles)]]
-    case = cases[rng.integers(len(cases))]
+    case = _drawn(rng, cases)
     shape = patches.patch_shape(settings, case.shape)
     if rng.random() < settings.patches.foreground_share:
         present = [label for label in settings.patches.foreground_labels if case.facts["voxels"][label]]
         if present:
             voxels = case.foreground(present[rng.integers(len(present))])
             return case, patches.corner_around(voxels[rng.integers(len(voxels))], case.shape, shape), shape
-    return case, patches.random_corner(rng, case.shape, shape), shape
+    return case, _random_corner(rng, case, shape), shape
+
+
+def _drawn(rng: np.random.Generator, cases: Sequence[StoredCase]) -> StoredCase:
+    """One of the cases, each as probable as its weight is large."""
+    weights = [case.weight for case in cases]
+    if len(set(weights)) == 1:
+        return cases[int(rng.integers(len(cases)))]
+    return cases[int(rng.choice(len(cases), p=np.asarray(weights) / sum(weights)))]
+
+
+def _random_corner(rng: np.random.Generator, case: StoredCase, shape: patches.Shape) -> patches.Shape:
+    """A corner at random; where voxels of the case do not count, of a patch with some that do, if one is soon found."""
+    corner = patches.random_corner(rng, case.shape, shape)
+    for _ in range(TRIES if case.facts["ignored"] else 0):
+        if (patches.crop(case.labels, corner, shape, fill=IGNORED) != IGNORED).any():
+            break
+        corner = patches.random_corner(rng, case.shape, shape)
+    return corner
 
 
 @functools.lru_cache(maxsize=4)
 def _tiles(cases: tuple[StoredCase, ...], settings: Settings) -> list[Tile]:
-    """Case, corner and shape of each tile of a grid over each case; without those that hold no foreground, where the
-    settings leave them out. Raises InputError where no tile is left."""
+    """Case, corner and shape of each tile of a grid over each case; without those in which no voxel counts, and those
+    that hold no foreground, where the settings leave them out. Raises InputError where no tile is left."""
     tiles, foreground = [], settings.patches.foreground_labels
     for case in cases:
         shape = patches.patch_shape(settings, case.shape)
         corners = patches.grid_corners(case.shape, shape)
+        if case.facts["ignored"]:
+            corners = [one for one in corners if (patches.crop(case.labels, one, shape) != IGNORED).any()]
         if settings.patches.empty == "drop":
             corners = [one for one in corners if np.isin(patches.crop(case.labels, one, shape), foreground).any()]
         tiles += [(case, corner, shape) for corner in corners]

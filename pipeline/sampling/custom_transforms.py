@@ -5,9 +5,9 @@
     def rician():
         return RicianNoiseTransform(noise_variance=(0, 0.1), p_per_sample=0.2)
 
-A transform is called with `data`, float32 (1, channels, x, y[, z]), normalised, and `seg`, the class numbers, and gives
-both back in a dict, as batchgenerators' do; it may overwrite them. What it draws from NumPy's or Python's global
-generator is decided by the sample's own seed.
+A transform is called with `data`, float32 (1, channels, x, y[, z]), normalised, and `seg`, the class numbers (255: a
+voxel that does not count), and gives both back in a dict, as batchgenerators' do; it may overwrite them. What it draws
+from NumPy's or Python's global generator is decided by the sample's own seed.
 """
 
 import random
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.partial_labels import IGNORED
 from pneumoseg.pipeline.settings import plugins
 
 
@@ -37,7 +38,8 @@ def apply_transforms(
     """Image (float32, (x, y[, z], channels)) and labels (uint8, (x, y[, z]), below `classes`) of a patch after each of
     the transforms.
 
-    Raises InputError for a transform that cannot be made, changes the shape or leaves a voxel without a class.
+    Raises InputError for a transform that cannot be made, changes the shape or leaves a voxel without a class. Voxels
+    that do not count, IGNORED, have none.
     """
     content = {"data": np.moveaxis(image, -1, 0)[None].copy(), "seg": labels[None, None].astype(np.int16)}
     shapes = [array.shape for array in content.values()]
@@ -47,7 +49,8 @@ def apply_transforms(
             found = [content[part].shape for part in ("data", "seg")]
             if found != shapes:
                 raise InputError(f"transform {name}: data and seg keep the shapes {shapes}, found {found}")
-            low, high = content["seg"].min(), content["seg"].max()
+            of_classes = content["seg"][content["seg"] != IGNORED]
+            low, high = of_classes.min(initial=0), of_classes.max(initial=0)
             if low < 0 or high >= classes:
                 raise InputError(f"transform {name}: seg holds classes 0 to {classes - 1}, found {low:g} to {high:g}")
     return np.moveaxis(content["data"][0], 0, -1).astype(np.float32), content["seg"][0, 0].astype(np.uint8)

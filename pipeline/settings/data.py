@@ -21,6 +21,7 @@ from pneumoseg.pipeline.settings.field_types import (
     PositiveRange,
     Share,
     Spacing,
+    Weights,
     Window,
 )
 
@@ -61,11 +62,20 @@ class LabelSettings(Group):
 class DataSettings(Group):
     """How files are read. `grid`: the form of a NIfTI header that places the voxels, where both forms are set; see
     data_io/formats/nifti_placement.py. `cases`: "slices" makes each slice across `patches.axis` a case of its own.
-    `masks`: the folder of the masks in a dataset of pictures."""
+    `masks`: the folder of the masks in a dataset of pictures. `source_weights`: of a source, such as a dataset beside
+    others, how often patches of its cases are drawn at random, such as {covid_ct_hu: 2}; 1 where it is not named."""
 
     grid: GridForm = "sform"
     cases: Literal["volumes", "slices"] = "volumes"
     masks: Name = "masks"
+    source_weights: Annotated[Weights, Field(max_length=1000)] = ()
+
+    @model_validator(mode="after")
+    def _sources_differ(self):
+        names = [name for name, _ in self.source_weights]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"source_weights gives each source one weight, found {', '.join(twice)} twice")
+        return self
 
 
 class PreprocessingSettings(Group):
@@ -151,7 +161,8 @@ class AugmentationSettings(Group):
     is a share of the patch's size along each axis. `blur_sigma` is in voxels; `low_resolution` is the factor by which
     the patch is downsampled before it is upsampled again. `transforms`: further transforms with the interface of
     batchgenerators, each "module:class" or a function that returns one; applied last, see
-    pipeline/sampling/custom_transforms.py."""
+    pipeline/sampling/custom_transforms.py. `equalise`: the share of the patches of a CT in HU that are read from
+    equalised slices (CLAHE), for a network that is to know such data too."""
 
     enabled: bool = True
     probability: Share = 0.15
@@ -166,6 +177,7 @@ class AugmentationSettings(Group):
     noise_variance: NotNegativeRange = (0.0, 0.05)
     blur_sigma: NotNegativeRange = (0.0, 0.0)
     low_resolution: PositiveRange = (1.0, 1.0)
+    equalise: Share = 0.0
     mirror_axes: Axes = (0, 1, 2)
     mirror_probability: Share = 0.5
     image_order: Literal[0, 1, 3] = 3

@@ -27,6 +27,11 @@ Pairs = Annotated[
     BeforeValidator(lambda value: tuple(value.items()) if isinstance(value, dict) else value),
 ]
 """Whole numbers and the class of each, given as a mapping or as pairs."""
+Weights = Annotated[
+    tuple[tuple[Name, Positive], ...],
+    BeforeValidator(lambda value: tuple(value.items()) if isinstance(value, dict) else value),
+]
+"""Names and the weight of each, given as a mapping or as pairs."""
 Axes = Annotated[tuple[Literal[0, 1, 2], ...], Field(max_length=3)]
 
 

@@ -60,9 +60,10 @@ class EvaluationSettings(Group):
 
     `folds` and `stratify_by_source` (cases of each source spread over all folds, where there are enough) are for
     "kfold"; patients are never split, except by "slices". `groups`: "content" also keeps pictures together that look
-    alike. `tolerances_mm`: tolerances of the surface Dice by class, such as [[infection,
-    2]]; by default lungs 1 mm, infection 3 mm. `auc`: the area under the ROC curve of each class's probability over all
-    voxels, per case and pooled; on volumes it costs time, and memory and disk space of 2 bytes per voxel and class.
+    alike. `tolerances_mm`: tolerances of the surface Dice by class, such as [[infection, 2]]; by default lungs 1 mm,
+    infection 3 mm. `positive_ml`: a case has lesions from that volume in the reference on; what is predicted in the
+    other cases is reported as false. `auc`: the area under the ROC curve of each class's probability over all voxels,
+    per case and pooled; on volumes it costs time, and memory and disk space of 2 bytes per voxel and class.
     """
 
     splits: Annotated[str, Field(max_length=4096)] = "kfold"
@@ -70,4 +71,5 @@ class EvaluationSettings(Group):
     stratify_by_source: bool = True
     groups: Literal["patient", "content"] = "patient"
     tolerances_mm: Annotated[tuple[tuple[Name, NotNegative], ...], Field(max_length=256)] = ()
+    positive_ml: NotNegative = 1.0
     auc: bool = False

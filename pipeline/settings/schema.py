@@ -117,6 +117,12 @@ class Settings(Group):
         wrong = [label for label in self.patches.foreground_labels if label >= classes]
         if wrong:
             raise ValueError(f"patches.foreground_labels are below {classes}, the number of classes, found {wrong}")
+        if self.data.source_weights and (self.patches.shape is None or self.patches.sampling == "grid"):
+            raise ValueError(
+                "data.source_weights are for patches drawn at random; full images and grids show all alike"
+            )
+        if self.augmentation.equalise and self.preprocessing.values == "picture":
+            raise ValueError("augmentation.equalise is for CTs in HU, found preprocessing.values picture")
         axes = self.prediction.mirror_axes
         if len(set(axes)) != len(axes) or not set(axes) <= set(self.axes):
             raise ValueError(

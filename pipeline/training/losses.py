@@ -1,7 +1,8 @@
 """Losses and metrics of segmentation, for any number of spatial dimensions and classes.
 
 All take `labels` (batch, ..., 1), class numbers, and `probabilities` (batch, ..., classes), and return one number, the
-mean over the batch. Labels become one-hot here, on the device. Sums run over the voxels of each sample and class.
+mean over the batch. Labels become one-hot here, on the device. Sums run over the voxels of each sample and class, means
+over those that count: the label IGNORED is one-hot of no class, and counts nowhere.
 A custom loss is such a function, named "module:function" in the settings:
 
     def brier(labels, probabilities):
@@ -15,21 +16,13 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.runtime.keras_backend import keras
 from pneumoseg.pipeline.settings import plugins
 from pneumoseg.pipeline.settings.schema import LossSettings
+from pneumoseg.pipeline.training.labelled_voxels import as_far_as_labelled, counted, mean_of_counted, one_hot
 
 ops = keras.ops
 
 Loss = Callable
 Weights = Sequence[float] | None
 _EPSILON = 1e-7
-
-
-def one_hot(labels, probabilities):
-    """Labels (batch, ..., 1) as float32 (batch, ..., classes).
-
-    >>> ops.convert_to_numpy(one_hot(ops.array([[[0], [1]]]), ops.zeros((1, 2, 2)))).tolist()
-    [[[1.0, 0.0], [0.0, 1.0]]]
-    """
-    return ops.one_hot(ops.cast(labels[..., 0], "int32"), probabilities.shape[-1], dtype="float32")
 
 
 def soft_dice(labels, probabilities, *, smooth: float = 1e-6, class_weights: Weights = None):
@@ -73,7 +66,7 @@ def crossentropy(labels, probabilities):
     >>> round(float(crossentropy(ops.array([[[0], [1]]]), ops.full((1, 2, 2), 0.5))), 4)  # log 2
     0.6931
     """
-    return ops.mean(-ops.log(_true(labels, probabilities)))
+    return mean_of_counted(-ops.log(_true(labels, probabilities)), labels)
 
 
 def dice_crossentropy(labels, probabilities, *, smooth: float = 1e-6, class_weights: Weights = None):
@@ -128,7 +121,7 @@ def focal(labels, probabilities, *, focus: float = 2.0, class_weights: Weights =
     loss = -_power(1.0 - true, focus) * ops.log(true)
     if class_weights is not None:
         loss = loss * _weight_of_true(labels, probabilities, class_weights)
-    return ops.mean(loss)
+    return mean_of_counted(loss, labels)
 
 
 def combo(labels, probabilities, *, alpha=0.5, beta=0.5, smooth=1e-6, balance: float = 0.5):
@@ -142,7 +135,7 @@ def combo(labels, probabilities, *, alpha=0.5, beta=0.5, smooth=1e-6, balance: f
     """
     reference, kept = one_hot(labels, probabilities), _clipped(probabilities)
     missed, invented = reference * ops.log(kept), (1.0 - reference) * ops.log(1.0 - kept)
-    entropy = -ops.mean(alpha * missed + beta * invented)
+    entropy = -mean_of_counted(ops.mean(alpha * missed + beta * invented, axis=-1), labels)
     return balance * entropy + (1.0 - balance) * dice(labels, probabilities, smooth=smooth)
 
 
@@ -165,7 +158,8 @@ def unified_focal(labels, probabilities, *, alpha=0.5, beta=0.5, smooth=1e-6, fo
     powers = _power(missing, focus)
     if asymmetric:
         powers = ops.concatenate([missing[:, :1], powers[:, 1:]], axis=-1)
-    return balance * ops.mean(-factor * ops.log(true)) + (1.0 - balance) * ops.mean(powers)
+    focal_loss = mean_of_counted(-factor * ops.log(true), labels)
+    return balance * focal_loss + (1.0 - balance) * ops.mean(powers)
 
 
 LOSSES: dict[str, tuple[Loss, tuple[str, ...]]] = {
@@ -188,7 +182,8 @@ LOSSES: dict[str, tuple[Loss, tuple[str, ...]]] = {
 
 
 def make_loss(settings: LossSettings, classes: int) -> Loss:
-    """The loss that the settings name, as a function of (labels, probabilities).
+    """The loss that the settings name, as a function of (labels, probabilities) that takes hidden classes into account,
+    see `as_far_as_labelled`.
 
     Raises InputError where there is none of that name, and for class weights that the loss does not take or that are
     not one for each of the classes.
@@ -207,9 +202,12 @@ def make_loss(settings: LossSettings, classes: int) -> Loss:
     if settings.name.endswith("unified-focal") and (settings.focus or 0.0) > 1.0:
         raise InputError(f"loss.focus: 0 to 1 for the loss {settings.name}, found {settings.focus:g}")
     if function is None:
-        return plugins.find(settings.name, {name: loss for name, (loss, _) in LOSSES.items()}, "loss")
+        return as_far_as_labelled(
+            plugins.find(settings.name, {name: loss for name, (loss, _) in LOSSES.items()}, "loss")
+        )
     given = {name: getattr(settings, name) for name in takes}
-    return functools.partial(function, **{name: value for name, value in given.items() if value is not None})
+    given = {name: value for name, value in given.items() if value is not None}
+    return as_far_as_labelled(functools.update_wrapper(functools.partial(function, **given), function))
 
 
 def _sums(labels, probabilities):
@@ -220,7 +218,7 @@ def _sums(labels, probabilities):
     return (
         ops.sum(reference * probabilities, axis=voxels),
         ops.sum(reference, axis=voxels),
-        ops.sum(probabilities, axis=voxels),
+        ops.sum(probabilities * counted(labels)[..., None], axis=voxels),
     )
 
 
@@ -242,9 +240,9 @@ def _clipped(probabilities):
 
 
 def _true(labels, probabilities):
-    """The probability of each voxel's true class, (batch, ...)."""
+    """The probability of each voxel's true class, (batch, ...); 1 where a voxel does not count."""
     probabilities = _clipped(probabilities)
-    return ops.sum(one_hot(labels, probabilities) * probabilities, axis=-1)
+    return ops.sum(one_hot(labels, probabilities) * probabilities, axis=-1) + (1.0 - counted(labels))
 
 
 def _weight_of_true(labels, probabilities, class_weights: Sequence[float]):

@@ -12,14 +12,8 @@ Journal of Machine Learning Technologies 2(1), 2011.
 
 from pneumoseg.pipeline.runtime.keras_backend import keras
 from pneumoseg.pipeline.settings import plugins
-from pneumoseg.pipeline.training.losses import (
-    Loss,
-    crossentropy,
-    dice_crossentropy,
-    one_hot,
-    soft_dice,
-    tversky,
-)
+from pneumoseg.pipeline.training.labelled_voxels import as_far_as_labelled, counted, mean_of_counted, one_hot
+from pneumoseg.pipeline.training.losses import Loss, crossentropy, dice_crossentropy, soft_dice, tversky
 
 ops = keras.ops
 
@@ -35,7 +29,7 @@ def accuracy(labels, probabilities):
     0.5
     """
     right = ops.cast(ops.argmax(probabilities, axis=-1), "int32") == ops.cast(labels[..., 0], "int32")
-    return ops.mean(ops.cast(right, "float32"))
+    return mean_of_counted(ops.cast(right, "float32"), labels)
 
 
 def precision(labels, probabilities):
@@ -106,9 +100,11 @@ def auc(labels, probabilities):
     foreground = ops.reshape(1.0 - ops.cast(probabilities[..., 0], "float32"), (-1,))
     step = ops.cast(ops.clip(foreground * THRESHOLDS, 0, THRESHOLDS - 1), "int32")
     # Whole numbers: float32 sums of ones end at 2 ** 24.
-    positive = ops.reshape(ops.cast(labels != 0, "int32"), (-1,))
+    counts = ops.reshape(ops.cast(counted(labels), "int32"), (-1,))
+    positive = ops.reshape(ops.cast(labels != 0, "int32"), (-1,)) * counts
     of_positives, of_negatives = (
-        ops.cast(ops.segment_sum(which, step, num_segments=THRESHOLDS), "float32") for which in (positive, 1 - positive)
+        ops.cast(ops.segment_sum(which, step, num_segments=THRESHOLDS), "float32")
+        for which in (positive, counts - positive)
     )
     below = ops.cumsum(of_negatives) - 0.5 * of_negatives
     pairs = ops.sum(of_positives) * ops.sum(of_negatives)
@@ -137,7 +133,7 @@ def make_metric(name: str) -> Loss:
     >>> make_metric("jaccard-distance").__name__
     'jaccard_distance'
     """
-    return plugins.find(name, METRICS, "metric")
+    return as_far_as_labelled(plugins.find(name, METRICS, "metric"))
 
 
 def _counts(labels, probabilities):
@@ -145,6 +141,7 @@ def _counts(labels, probabilities):
     classes = probabilities.shape[-1]
     reference = one_hot(labels, probabilities)[..., 1:]
     predicted = ops.one_hot(ops.argmax(probabilities, axis=-1), classes, dtype="float32")[..., 1:]
+    predicted = predicted * counted(labels)[..., None]
     voxels = tuple(range(1, len(probabilities.shape) - 1))
     return tuple(ops.sum(mask, axis=voxels) for mask in (reference * predicted, reference, predicted))
 

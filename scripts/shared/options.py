@@ -4,6 +4,7 @@ This file imports no heavy package, so that `--help` answers at once.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +12,10 @@ import typer
 
 from pneumoseg.data_io.errors import InputError
 
-DataFolder = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the dataset.", show_default=False)]
+DataFolders = Annotated[
+    list[Path],
+    typer.Argument(metavar="DATA", help="Folder of the dataset, or of each of several.", show_default=False),
+]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Where the results go.", show_default=False)]
 Classes = Annotated[
     int | None,
@@ -131,8 +135,8 @@ def settings_of(
     return settings
 
 
-def dataset_of(settings, data: Path):
-    """The dataset in the folder, its cases and their patients as the settings say.
+def dataset_of(settings, data: Sequence[Path]):
+    """The datasets in the folders as one, its cases and their patients as the settings say.
 
     With splits "slices:..." each case is a patient of its own, so that the validation is drawn from single cases too.
     """
@@ -143,14 +147,16 @@ def dataset_of(settings, data: Path):
     return without_patients(dataset) if is_random_slices(settings.evaluation.splits) else dataset
 
 
-def dataset_and_splits(settings, data: Path):
+def dataset_and_splits(settings, data: Sequence[Path]):
     """The dataset as `dataset_of` gives it, and the splits that the settings describe, drawn where patients are known:
-    random slices get a warning of those on both sides, as do pictures and slices whose patients are not known."""
+    random slices get a warning of those on both sides, as do pictures and slices whose patients are not known. Raises
+    InputError as `check_source_weights`."""
     from pneumoseg.data_io.console import log
     from pneumoseg.evaluation.runs.splits import make_splits, without_patients
     from pneumoseg.pipeline.settings.prediction import is_random_slices
 
     rule, dataset = settings.evaluation, _with_patients(settings, data)
+    check_source_weights(settings, dataset)
     splits = make_splits(
         rule.splits, dataset, folds=rule.folds, seed=settings.seed, stratify_by_source=rule.stratify_by_source
     )
@@ -160,18 +166,30 @@ def dataset_and_splits(settings, data: Path):
         log.warning(
             "%s: the patients of its pictures or slices are not known, and each counts as a patient of its own: some "
             "of one patient may be in training and in test; add patients.csv, or set evaluation.groups to content",
-            data,
+            dataset.root,
         )
     return dataset, splits
 
 
-def _with_patients(settings, data: Path):
+def check_source_weights(settings, dataset) -> None:
+    """Raises InputError where `data.source_weights` names a source that no case of the dataset has."""
+    sources = sorted({case.source for case in dataset})
+    if unknown := [name for name, _ in settings.data.source_weights if name not in sources]:
+        raise InputError(
+            f"data.source_weights: the sources of the cases are {', '.join(sources)}, found {', '.join(unknown)}",
+            options=("data.source_weights",),
+        )
+
+
+def _with_patients(settings, data: Sequence[Path]):
+    from pneumoseg.data_io.datasets.joined import join_datasets
     from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.data_io.datasets.near_duplicates import with_content_groups
     from pneumoseg.data_io.datasets.slices import slice_cases
 
     how = settings.data
-    dataset = open_dataset(data, grid=how.grid, merge=settings.labels.merge, masks=how.masks)
+    every = [open_dataset(one, grid=how.grid, merge=settings.labels.merge, masks=how.masks) for one in data]
+    dataset = join_datasets(every)
     if how.cases == "slices":
         patches = settings.patches
         foreground = patches.foreground_labels if patches.empty == "drop" else None
@@ -183,13 +201,19 @@ def _with_patients(settings, data: Path):
     return with_content_groups(dataset) if settings.evaluation.groups == "content" else dataset
 
 
-def explored_dataset(data: Path, classes: int | None, *, grid: Form | None, masks: str, merge: list[str] | None):
-    """The dataset in the folder, its cases with or without masks, and the number of its classes: that of the flag
-    `--classes`, else 2 of pictures, whose masks have 0 and 255, and 4 of volumes."""
+def explored_dataset(
+    data: Sequence[Path], classes: int | None, *, grid: Form | None, masks: str, merge: list[str] | None
+):
+    """The datasets in the folders as one, its cases with or without masks, and the number of its classes: that of the
+    flag `--classes`, else 2 of pictures, whose masks have 0 and 255, and 4 of volumes."""
+    from pneumoseg.data_io.datasets.joined import join_datasets
     from pneumoseg.data_io.datasets.layouts import open_dataset
     from pneumoseg.data_io.datasets.picture_layouts import PICTURES
 
-    dataset = open_dataset(data, need_masks=False, grid=grid or "sform", masks=masks, merge=merge_of(merge))
+    merged = merge_of(merge)
+    dataset = join_datasets(
+        [open_dataset(one, need_masks=False, grid=grid or "sform", masks=masks, merge=merged) for one in data]
+    )
     return dataset, classes or (2 if dataset.layout == PICTURES else 4)
 
 

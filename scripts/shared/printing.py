@@ -11,15 +11,20 @@ def print_json(content: object) -> None:
 def print_results(results, *, quiet: bool, json: bool) -> None:
     """Prints the scores of the folds finished so far, and where the rest lies."""
     from pneumoseg.evaluation.report.page import summarise
+    from pneumoseg.evaluation.scoring.sources import source_lines
     from pneumoseg.evaluation.scoring.tables import result_lines
 
     root = results.run.root
     if json:
-        print_json(
-            {"run": str(root), "complete": results.complete, "summary": summarise(results.final, results.columns)}
-        )
+        content = {"run": str(root), "complete": results.complete, "summary": summarise(results.final, results.columns)}
+        if results.by_source is not None:
+            rows = results.by_source.astype(object).where(results.by_source.notna(), None)
+            content["by source"] = rows.to_dict("records")
+        print_json(content)
     elif not quiet:
         print(result_lines(results.final, results.columns))
+        if results.by_source is not None:
+            print(f"\n{source_lines(results.by_source)}")
         if results.complete:
             print(f"report: {root / 'report.html'}\nscores: {root / 'cv_results.detailed.csv'}")
         else:

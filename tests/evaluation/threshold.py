@@ -17,6 +17,7 @@ FILES = {
     "log.txt",
     "cv_results.detailed.csv",
     "cv_results.final.csv",
+    "cv_results.by_source.csv",
     "summary.json",
     "report.html",
 }

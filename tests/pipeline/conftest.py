@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from pneumoseg.data_io.volumes.partial_labels import IGNORED
 from pneumoseg.pipeline.preprocessing.case_store import StoredCase
 from pneumoseg.pipeline.runtime import hardware, measured_choice
 
@@ -13,7 +14,7 @@ from pneumoseg.pipeline.runtime import hardware, measured_choice
 def make_stored(tmp_path):
     """A function from a name and labels (x, y, z) to a stored case whose image shows the labels: value = label / 4."""
 
-    def make(name: str, labels: np.ndarray) -> StoredCase:
+    def make(name: str, labels: np.ndarray, hidden=((), (), (), ())) -> StoredCase:
         folder = tmp_path / "stored" / name
         folder.mkdir(parents=True)
         image = (labels / 4).astype(np.float16)[..., None]
@@ -30,6 +31,8 @@ def make_stored(tmp_path):
             "air": [0.5],
             "slices": 20,
             "voxels": [int((labels == label).sum()) for label in range(4)],
+            "ignored": int((labels == IGNORED).sum()),
+            "hidden": hidden,
         }
         (folder / "case.json").write_text(json.dumps(facts), encoding="utf-8")
         return StoredCase(name, folder)

@@ -62,6 +62,67 @@ def test_random_slices_are_trained_measured_and_marked(phantoms, tiny, tmp_path)
     assert "Random slices: slices of one patient may be in training" in (run / "report.html").read_text("utf-8")
 
 
+@pytest.fixture
+def two_datasets(phantoms, tmp_path):
+    """Two datasets that share the case phantom_001. In one of them half of phantom_001 does not count; in the other
+    phantom_003 has no infection labelled."""
+    for folder, names in (("one", ("phantom_001", "phantom_002")), ("two", ("phantom_001", "phantom_003"))):
+        for name in names:
+            shutil.copytree(phantoms / name, tmp_path / folder / name)
+    path = tmp_path / "two" / "phantom_003" / "segmentation.nii.gz"
+    mask = nib.load(path)
+    labels = np.asarray(mask.dataobj)
+    side = np.where(np.arange(len(labels)) < len(labels) // 2, 1, 2)[:, None, None]
+    nib.save(nib.Nifti1Image(np.where(labels == 3, side, labels).astype(np.uint8), mask.affine), path)
+    lines = "phantom_001,P1,\nphantom_003,P3,lung_left lung_right\n"
+    (tmp_path / "two" / "patients.csv").write_text(f"case,patient,labels_present\n{lines}")
+    folder = tmp_path / "one" / "phantom_001"
+    valid = np.ones(labels.shape, np.uint8)
+    valid[:, :, ::2] = 0
+    nib.save(nib.Nifti1Image(valid, nib.load(folder / "imaging.nii.gz").affine), folder / "valid.nii.gz")
+    return tmp_path / "one", tmp_path / "two"
+
+
+def test_several_datasets_in_one_run(two_datasets, tiny, tmp_path, without_case_pictures):
+    run, weights = tmp_path / "run", ("--set", "data.source_weights={two: 2}")
+    code, output = invoke("kfold", *two_datasets, "-o", run, *tiny, *weights, "--json")
+    assert code == 0, output
+    detailed = pd.read_csv(run / "cv_results.detailed.csv", keep_default_na=False)
+    found = detailed.groupby("case")["source"].first().to_dict()
+    assert found == {"one-phantom_001": "one", "phantom_002": "one", "phantom_003": "two", "two-phantom_001": "two"}
+    folds = detailed.groupby("case")["fold"].first()
+    assert folds["one-phantom_001"] == folds["two-phantom_001"]
+    status = detailed.set_index(["case", "class"])["status"]
+    assert status["phantom_003", "infection"] == "not_labelled"
+    answer = json.loads(output[output.index("{\n") :])
+    assert {row["source"] for row in answer["by source"]} == {"one", "two", "all"}
+    by_source = (run / "cv_results.by_source.csv").read_text()
+    code, output = invoke("report", run, *two_datasets)
+    assert code == 0, output
+    assert "false ml" in output
+    assert (run / "cv_results.by_source.csv").read_text() == by_source
+    code, output = invoke("report", run, two_datasets[0])
+    assert code == 2
+    assert "missing or changed" in output
+    code, output = invoke(
+        "kfold", *two_datasets, "-o", tmp_path / "x", *tiny, "--set", "data.source_weights={three: 2}"
+    )
+    assert code == 2
+    assert "the sources of the cases are one, two, found three" in " ".join(output.split())
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_class_that_labels_present_denies_is_refused_at_once(two_datasets, tiny, tmp_path):
+    table = two_datasets[1] / "patients.csv"
+    table.write_text(table.read_text().replace("P1,", "P1,lung_left lung_right"))
+    code, output = invoke("kfold", *two_datasets, "-o", tmp_path / "run", *tiny)
+    assert code == 2
+    text = " ".join(output.split())
+    assert "case two-phantom_001" in text
+    assert "labels_present denies voxels" in text
+    assert not (tmp_path / "run").exists()
+
+
 def _measured_again(phantoms, run, tmp_path):
     """`report` gives the same scores; other tolerances change NSD; other data are refused; trains nothing."""
     before = (run / "cv_results.detailed.csv").read_text()

@@ -12,7 +12,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from pneumoseg.data_io.console import log, track
+from pneumoseg.data_io.console import listed, log, track
 from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
@@ -60,7 +60,18 @@ class MiscnnReference(ConfiguredSegmentation):
         return f"# Trained and predicted by {MISCNN} with {' '.join(pins)}\n{settings_yaml(self.settings)}"
 
     def prepare(self, cases: Dataset) -> Path:
-        """Reads every case once, so that a bad one is reported at once; makes the environment if needed."""
+        """Reads every case once, so that a bad one is reported at once; makes the environment if needed.
+
+        A warning names cases with voxels that do not count, which MIScnn trains on. Raises InputError for a case
+        without some of the classes, which it would take for background.
+        """
+        for case in cases:
+            if case.labelled:
+                found = " ".join(case.labelled)
+                message = f"case {case.name}: MIScnn needs masks of all classes, found labels_present {found}"
+                raise InputError(f"{message}; leave such cases out")
+        if valid := [case.name for case in cases if case.valid]:
+            log.warning("MIScnn trains on all voxels, also those outside the valid masks of %s", listed(valid))
         for case in track(list(cases), "Reading the cases", len(cases)):
             image, _ = case.read_pair(self.labels)
             _check_case(case.name, image)

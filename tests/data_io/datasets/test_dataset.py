@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from pneumoseg.data_io.datasets.dataset import Case, Dataset, SliceOf
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 
 
 def save(path, array, affine=None):
@@ -74,6 +75,99 @@ def test_fingerprint_changes_with_either_file(tmp_path):
     assert len({before, changed_mask, case.fingerprint()}) == 3
 
 
+def with_valid(folder, array, affine=None):
+    return replace(pair(folder), valid=save(folder / "valid.nii.gz", array, affine))
+
+
+def checkerboard(dtype=np.uint8):
+    return (np.indices((4, 4, 4)).sum(axis=0) % 2).astype(dtype)
+
+
+def test_all_voxels_count_without_a_file(tmp_path):
+    assert pair(tmp_path).read_valid() is None
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_voxels_that_count_lie_on_the_grid_of_the_image(tmp_path, dtype):
+    flipped = np.diag([-1.0, 1.0, 1.0, 1.0])
+    flipped[0, 3] = 3.0
+    case = with_valid(tmp_path, checkerboard(dtype)[::-1], flipped)
+    valid = case.read_valid()
+    assert valid.array.dtype == np.uint8
+    np.testing.assert_array_equal(valid.array, checkerboard())
+    assert valid.grid.matches(case.read_image().grid, 0)
+    assert valid.stored_grid.shape == (4, 4, 4)
+    part = replace(case, slice=SliceOf("case_1", axis=1, index=2)).read_valid()
+    np.testing.assert_array_equal(part.array, checkerboard()[:, 2:3])
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.ones((4, 4, 5), np.uint8), r"one shape, found \(4, 4, 4\) and \(4, 4, 5\)"),
+        (np.full((4, 4, 4), 255, np.uint8), r"must be 0\.\.1, found 255; write 1 where a voxel counts and 0 where"),
+        (np.full((4, 4, 4), 0.5, np.float32), r"must be 0\.\.1, found 0\.5"),
+        (np.full((4, 4, 4), -1, np.int16), r"must be 0\.\.1, found -1"),
+        (np.where(checkerboard() == 1, np.nan, 1).astype(np.float32), "NaN"),
+        (np.zeros((4, 4, 4), np.uint8), "no voxel counts"),
+        (np.ones((4, 4, 4, 2), np.uint8), r"3 axes, found shape \(4, 4, 4, 2\)"),
+    ],
+)
+def test_wrong_files_of_voxels_that_count_are_refused(tmp_path, array, message):
+    case = with_valid(tmp_path, array)
+    for one in (case, replace(case, slice=SliceOf("case_1", axis=2, index=0))):
+        with pytest.raises(InputError, match=rf"case case_1: .*valid\.nii\.gz.*{message}"):
+            one.read_valid()
+
+
+def test_voxels_that_count_elsewhere_than_the_image_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"case case_1: .*valid\.nii\.gz must lie in the same place"):
+        with_valid(tmp_path, checkerboard(), np.diag([2.0, 1, 1, 1])).read_valid()
+
+
+def test_a_slice_may_have_no_voxel_that_counts(tmp_path):
+    array = checkerboard()
+    array[:, :, 0] = 0
+    case = replace(with_valid(tmp_path, array), slice=SliceOf("case_1", axis=2, index=0))
+    assert not case.read_valid().array.any()
+
+
+def lungs_alone(folder):
+    """A case with one voxel of infection whose lungs alone are labelled."""
+    mask = np.zeros((4, 4, 4), np.uint8)
+    mask[0], mask[1], mask[2, 0, 0] = 1, 2, 3
+    case = pair(folder)
+    save(case.mask, mask)
+    return replace(case, labelled=("lung_left", "lung_right"))
+
+
+def test_a_class_that_is_not_labelled_is_not_in_the_mask(tmp_path):
+    case = lungs_alone(tmp_path)
+    message = r"case case_1: .*mask\.nii\.gz: labels_present denies .* than lung_left, lung_right, found 1 of infection"
+    for one in (case, replace(case, slice=SliceOf("case_1", axis=2, index=0))):
+        with pytest.raises(InputError, match=message):
+            one.read_mask(LUNG_LABELS)
+    clean = replace(case, slice=SliceOf("case_1", axis=2, index=1))
+    assert np.unique(clean.read_mask(LUNG_LABELS).array).tolist() == [0, 1, 2]
+    assert case.read_mask(4).array.max() == 3, "numbers alone do not tell which class is which"
+
+
+@pytest.mark.parametrize(
+    ("labelled", "message"),
+    [
+        (("infection", "lungs"), "classes are background, lung_left, lung_right, infection, found lungs"),
+        (
+            ("lung_left", "infection"),
+            "lung_left and lung_right change places in mirrored patches; label both or neither",
+        ),
+        (("background",), "at least one class beside the background"),
+    ],
+)
+def test_wrong_labelled_classes_are_refused(tmp_path, labelled, message):
+    with pytest.raises(InputError, match=rf"case case_1: labels_present: {message}"):
+        replace(lungs_alone(tmp_path), labelled=labelled).read_mask(LUNG_LABELS)
+
+
 def test_select_by_name():
     cases = tuple(Case(name, Path(name), None, name) for name in "abc")
     dataset = Dataset(Path("root"), cases, "folder per case")
@@ -131,6 +225,10 @@ def test_fingerprint_counts_how_files_are_read(tmp_path):
         {"slice": SliceOf("case_1", axis=1, index=1)},
         {"merge": ((2, 1),)},
         {"further": (case.image,)},
+        {"valid": case.image},
+        {"valid": case.mask},
+        {"labelled": ("infection",)},
+        {"labelled": ("lung_left", "lung_right")},
     ]
     assert len({replace(case, **way).fingerprint() for way in ways}) == len(ways)
 

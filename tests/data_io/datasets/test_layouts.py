@@ -57,6 +57,25 @@ def test_folder_per_case(tmp_path, suffix):
     assert (case.patient, case.source) == ("coronacases_001", "coronacases")
 
 
+def test_a_case_may_say_which_voxels_count(tmp_path):
+    folder_per_case(tmp_path, "a", "b")
+    touch(tmp_path / "a" / "valid.nrrd")
+    one, other = open_dataset(tmp_path)
+    assert one.valid == tmp_path / "a" / "valid.nrrd"
+    assert other.valid is None
+    touch(tmp_path / "a" / "valid.nii.gz")
+    with pytest.raises(InputError, match=r"case a has more than one file valid: valid\.nii\.gz, valid\.nrrd; keep one"):
+        open_dataset(tmp_path)
+
+
+def test_a_table_says_which_classes_are_labelled(tmp_path):
+    folder_per_case(tmp_path, "a", "b")
+    (tmp_path / "patients.csv").write_text("case,patient,labels_present\na,P,infection\nb,P,\n")
+    one, other = open_dataset(tmp_path)
+    assert (one.patient, one.labelled) == ("P", ("infection",))
+    assert (other.patient, other.labelled) == ("P", ())
+
+
 def test_nnunet(tmp_path):
     dataset = open_dataset(nnunet(tmp_path, "lung_1", "lung_2", channel_names={"0": "CT"}, file_ending=".nii.gz"))
     assert dataset.layout == "nnU-Net"

@@ -44,6 +44,16 @@ def test_slices_without_foreground_may_be_left_out(volumes, said):
         slice_cases(volumes, 2, foreground=(2,), labels=4)
 
 
+def test_slices_in_which_nothing_counts_are_left_out(tmp_path, volumes, write_nifti):
+    valid = np.ones((2, 5, 4), np.uint8)
+    valid[:, :, :2] = 0
+    write_nifti(tmp_path / "a" / "valid.nii.gz", valid)
+    dataset = slice_cases(open_dataset(tmp_path), 2, foreground=None, labels=4)
+    assert names(dataset) == ["a_002", "a_003", "b_000", "b_001", "b_002"]
+    assert names(slice_cases(dataset, 2, foreground=(1, 3), labels=4)) == ["a_002", "a_003"]
+    assert len(slice_cases(open_dataset(tmp_path), 0, foreground=None, labels=4)) == 4
+
+
 def test_slices_stay_as_they_are(volumes):
     once = slice_cases(volumes, 2, foreground=None, labels=4)
     assert slice_cases(once, 0, foreground=None, labels=4).cases == once.cases

@@ -57,6 +57,33 @@ def only(root):
 
 def test_sound_dataset_has_no_findings(root):
     assert verify_dataset(open_dataset(root)) == []
+    save(root / "b" / "valid.nii.gz", (labels() > 0).astype(np.uint8))
+    assert verify_dataset(open_dataset(root)) == []
+
+
+@pytest.mark.parametrize(
+    ("valid", "message"),
+    [
+        (np.ones((6, 6, 11), np.uint8), "valid.nii.gz must have one shape"),
+        (255 * np.ones((6, 6, 12), np.uint8), "must be 0..1, found 255"),
+        (np.zeros((6, 6, 12), np.uint8), "no voxel counts"),
+    ],
+)
+def test_wrong_voxels_that_count(root, valid, message):
+    save(root / "b" / "valid.nii.gz", valid)
+    finding = only(root)
+    assert finding.level == "error"
+    assert message in finding.message
+
+
+def test_classes_that_are_not_labelled_may_be_absent(root, mask):
+    save(mask, np.where(labels() == 3, 0, labels()).astype(np.uint8))
+    assert only(root).message == "the mask has no voxel of class 3"
+    table = root / "patients.csv"
+    table.write_text("case,patient,labels_present\na,a,\nb,b,lung_left lung_right\n")
+    assert verify_dataset(open_dataset(root)) == []
+    table.write_text("case,patient,labels_present\na,a,\nb,b,infection\n")
+    assert "denies voxels of other classes than infection, found 108 of lung_left, 108" in only(root).message
 
 
 def test_other_shape(root, mask):

@@ -23,7 +23,7 @@ def test_a_class_that_lies_in_no_other_hides_under_the_background():
 
 
 def test_bad_classes():
-    with pytest.raises(InputError, match="classes are background, .*, found covid"):
+    with pytest.raises(InputError, match=r"classes are background, .*, found covid"):
         hidden_classes(LUNG_LABELS, ["covid"])
     with pytest.raises(InputError, match="at least one class beside the background"):
         hidden_classes(LUNG_LABELS, ["background"])

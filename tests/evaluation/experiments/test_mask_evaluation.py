@@ -51,3 +51,28 @@ def test_results_are_protected(masks, tmp_path):
     with pytest.raises(InputError, match="overwrite"):
         evaluate_masks(*masks, output=output)
     evaluate_masks(*masks, output=output, overwrite=True)
+
+
+def test_a_dataset_says_what_counts(masks, tmp_path):
+    """The voxel that was missed in case a does not count."""
+    reference, prediction = masks
+    for name in "ab":
+        folder = tmp_path / "data" / name
+        folder.mkdir(parents=True)
+        for file in ("imaging", "segmentation"):
+            (folder / f"{file}.nii.gz").write_bytes((reference / f"{name}.nii.gz").read_bytes())
+    valid = np.ones((6, 6, 4), np.uint8)
+    valid[1, 1, 1] = 0
+    write_label_nifti(tmp_path / "data" / "a" / "valid.nii.gz", Volume.from_source(valid, np.eye(4)), LUNG_LABELS)
+    evaluate_masks(tmp_path / "data", prediction, output=tmp_path / "scores")
+    detailed = pd.read_csv(tmp_path / "scores" / "metrics.csv")
+    infection = detailed[detailed["class"] == "infection"].set_index("case")
+    assert infection["dice"].to_dict() == {"a": 1.0, "b": 1.0}
+    assert infection["volume_reference_ml"].to_dict() == {"a": pytest.approx(0.001), "b": pytest.approx(0.002)}
+    assert infection["source"].to_dict() == {"a": "a", "b": "b"}
+    assert (tmp_path / "scores" / "final.by_source.csv").is_file()
+    (tmp_path / "data" / "patients.csv").write_text("case,patient,labels_present\na,a,lung_left lung_right\nb,b,\n")
+    with pytest.raises(
+        InputError, match=r"case a: .*segmentation\.nii\.gz: labels_present denies .*found 2 of infection"
+    ):
+        evaluate_masks(tmp_path / "data", prediction, output=tmp_path / "scores", overwrite=True)

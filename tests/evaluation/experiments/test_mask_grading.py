@@ -52,3 +52,19 @@ def test_written_and_shown(masks, tmp_path):
     with pytest.raises(InputError, match=r"must be free for results, found severity\.csv"):
         check_output(tmp_path / "out")
     check_output(tmp_path / "out", overwrite=True)
+
+
+def test_masks_that_do_not_label_all_are_left_out(masks, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("pneumoseg.data_io.console.log.propagate", True)
+    for name in ("one", "two"):
+        folder = tmp_path / "data" / name
+        folder.mkdir(parents=True)
+        for file in ("imaging", "segmentation"):
+            (folder / f"{file}.nii.gz").write_bytes((masks / f"{name}.nii.gz").read_bytes())
+    table = tmp_path / "data" / "patients.csv"
+    table.write_text("case,patient,labels_present\none,one,\ntwo,two,lung_left lung_right\n")
+    assert [row["case"] for row in grade_masks(tmp_path / "data")] == ["one"]
+    assert "severity needs lung_left, lung_right, infection, not all labelled in two; left out" in caplog.text
+    table.write_text("case,patient,labels_present\none,one,infection\ntwo,two,lung_left lung_right\n")
+    with pytest.raises(InputError, match="not all labelled in one, two; correct labels_present"):
+        grade_masks(tmp_path / "data")

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.nifti import write_label_nifti
 from pneumoseg.data_io.formats.probability_levels import LEVELS, probability_levels
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.evaluation.experiments import mask_task
 from pneumoseg.evaluation.experiments.mask_task import MaskTask
 from pneumoseg.evaluation.scoring.tables import detailed_table
 from pneumoseg.pipeline.methods.protocol import RankedMask
@@ -73,3 +77,33 @@ def test_probabilities_of_another_shape_are_refused_by_their_case(dataset, tmp_p
     task.write(tmp_path / "a.nii.gz", RankedMask(case.reference, np.full((2, 2, 2, 4), LEVELS - 1, np.uint16)))
     with pytest.raises(InputError, match=r"case a: .*a\.probabilities\.npz: .*found uint16 of \[2, 2, 2, 4\]"):
         task.read(tmp_path / "a.nii.gz", case)
+
+
+def partly_labelled(dataset, tmp_path) -> LoadedCase:
+    """Case a without infection labelled, of which the lower half counts."""
+    case = dataset.case("a")
+    mask = case.read_mask(LUNG_LABELS)
+    write_label_nifti(case.mask, mask.with_array(np.where(mask.array == 3, 2, mask.array)), LUNG_LABELS)
+    counts = np.zeros_like(mask.array)
+    counts[:, :, :2] = 1
+    write_label_nifti(tmp_path / "valid.nii.gz", mask.with_array(counts), LUNG_LABELS)
+    labelled = ("lung_left", "lung_right")
+    return LoadedCase(replace(case, valid=tmp_path / "valid.nii.gz", labelled=labelled, source="s"), LUNG_LABELS)
+
+
+def test_what_does_not_count_is_neither_scored_nor_drawn(dataset, tmp_path, monkeypatch):
+    """The prediction has infection where the reference has the right lung, and errs in the upper half."""
+    whole = dataset.case("a").read_mask(LUNG_LABELS)
+    case = partly_labelled(dataset, tmp_path)
+    wrong = whole.array.copy()
+    wrong[:, :, 2:] = 3
+    scores = MaskTask(LUNG_LABELS).score(0, case, whole.with_array(wrong))
+    assert {row["class"]: row["status"] for row in scores.rows}["infection"] == "not_labelled"
+    assert {row["dice"] for row in scores.rows if row["class"] != "infection"} == {1.0}
+    assert {row["source"] for row in scores.rows} == {"s"}
+    assert scores.confusion.sum() == 8 * 8 * 2
+    drawn = {}
+    monkeypatch.setattr(mask_task, "draw_case", lambda *_, **masks: drawn.update(masks))
+    MaskTask(LUNG_LABELS).draw(tmp_path, case, whole.with_array(wrong), title="a")
+    np.testing.assert_array_equal(drawn["prediction"].array, drawn["reference"].array)
+    assert not drawn["prediction"].array[:, :, 2:].any()

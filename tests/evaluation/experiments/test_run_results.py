@@ -1,9 +1,13 @@
 import json
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.experiments.cross_validation import cross_validate
 from pneumoseg.evaluation.experiments.mask_task import MaskTask
 from pneumoseg.evaluation.experiments.run_results import STARTED_ELSEWHERE, collect_results, remove_results
 from pneumoseg.evaluation.runs.run_folder import RunFolder
@@ -47,6 +51,23 @@ def test_results_are_removed_and_folds_stay(dataset, tmp_path, without_pictures)
     assert (root / "fold_0" / "metrics.csv").is_file()
 
 
+def test_sources_are_told_apart(dataset, tmp_path, without_case_pictures):
+    sources = (replace(case, source="x" if case.name in "abc" else "y") for case in dataset)
+    done = run(Dataset(dataset.root, tuple(sources), dataset.layout), tmp_path / "run")
+    root, splits = done.run.root, k_fold(dataset, 3, seed=0)
+    table = pd.read_csv(root / "cv_results.by_source.csv")
+    assert table["source"].unique().tolist() == ["x", "y", "all"]
+    pd.testing.assert_frame_equal(done.by_source, table, check_dtype=False)
+    assert "By source" in (root / "report.html").read_text("utf-8")
+    for fold in range(3):
+        metrics = root / f"fold_{fold}" / "metrics.csv"
+        pd.read_csv(metrics).assign(source="").to_csv(metrics, index=False)
+    task = MaskTask(Threshold.labels, positive_ml=0)
+    assert collect_results(RunFolder(root), splits, task, model_choice="x").by_source is None
+    assert not (root / "cv_results.by_source.csv").exists()
+    assert "By source" not in (root / "report.html").read_text("utf-8")
+
+
 def test_random_slices_are_marked(dataset, tmp_path, without_case_pictures):
     done = run(dataset, tmp_path / "run")
     root, splits = done.run.root, k_fold(dataset, 3, seed=0)
@@ -59,3 +80,13 @@ def test_random_slices_are_marked(dataset, tmp_path, without_case_pictures):
     report = (root / "report.html").read_text("utf-8")
     assert report.count(RANDOM_SLICES) == 1
     assert report.index("<h1>") < report.index(RANDOM_SLICES) < report.index("<table")
+
+
+def test_a_class_that_is_never_predicted_is_warned_of(dataset, tmp_path, without_case_pictures):
+    class Blind(Threshold):
+        def predict(self, model, case):
+            return case.image.with_array(np.zeros(case.image.array.shape, np.uint8))
+
+    done = cross_validate(dataset, k_fold(dataset, 3, seed=0), Blind(), output=tmp_path / "run", folds=[1])
+    log = (done.run.root / "log.txt").read_text("utf-8")
+    assert "WARNING fold_1: lung_left is in the reference of 2 test cases and in no prediction" in log

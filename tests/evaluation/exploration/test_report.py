@@ -21,7 +21,7 @@ def row(case, spacing=(1.0, 1.0, 5.0), hu=True, share=0.25):
         **{"case": case, "patient": "p", "source": "s", "shape_x": 4, "shape_y": 5, "shape_z": 6},
         **dict(zip(("spacing_x_mm", "spacing_y_mm", "spacing_z_mm"), spacing, strict=True)),
         **{"orientation": "LPS", "dtype": "int16", "minimum": -1024.0, "maximum": 3071.0, "mean": -500.25, "hu": hu},
-        "mask_values": "" if math.isnan(share) else "0 1",
+        **{"mask_values": "" if math.isnan(share) else "0 1", "labels_present": "", "valid_share": 1.0},
         **{"frequency_background": 1 - share, "frequency_infection": share},
         **{"volume_background_ml": 3.0 * share, "volume_infection_ml": share},
     }

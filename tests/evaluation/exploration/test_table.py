@@ -14,6 +14,7 @@ from pneumoseg.data_io.formats.pictures import picture_volume
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.exploration import figures, table
+from pneumoseg.evaluation.exploration.report import remarkable_cases
 from pneumoseg.evaluation.exploration.table import describe_case, explore, readable, summary
 from pneumoseg.evaluation.figures.saving import save_figure
 
@@ -272,3 +273,20 @@ def test_a_picture_has_no_millilitres():
     )
     assert row["frequency_lung_left"] == 1
     assert np.isnan(row["volume_lung_left_ml"])
+
+
+def test_classes_that_are_not_labelled_and_voxels_that_do_not_count(dataset, tmp_path):
+    folder = tmp_path / "coronacases_001"
+    save(folder / "segmentation.nii.gz", np.repeat([0, 1, 2], [32, 16, 16]).astype(np.uint8).reshape(4, 4, 4))
+    save(folder / "valid.nii.gz", np.repeat([0, 1], [16, 48]).astype(np.uint8).reshape(4, 4, 4))
+    lines = "coronacases_001,a,lung_left lung_right\nradiopaedia_4_85506_1,b,\n"
+    (tmp_path / "patients.csv").write_text(f"case,patient,labels_present\n{lines}")
+    table = explore(open_dataset(tmp_path, need_masks=False))
+    assert table["labels_present"].tolist() == ["lung_left lung_right", ""]
+    assert table["valid_share"].tolist() == [0.75, 1]
+    assert table.loc[0, CLASSES].tolist() == pytest.approx([0.5, 0.25, 0.25, np.nan], nan_ok=True)
+    assert np.isnan(table.loc[0, "volume_infection_ml"])
+    figures.class_frequencies(table, LUNG_LABELS)
+    remarks = remarkable_cases(table)
+    assert "1 of 2 cases: not all classes are labelled: coronacases_001." in remarks
+    assert "1 of 2 cases: voxels that do not count: coronacases_001." in remarks

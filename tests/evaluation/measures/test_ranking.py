@@ -33,6 +33,16 @@ def test_histograms_equal_scikit_learn_on_quantised_probabilities():
     assert auc_of_histograms(positives, negatives) == pytest.approx(expected, abs=1e-12)
 
 
+def test_voxels_that_do_not_tell_their_class_are_left_out():
+    reference, levels = np.array([[[0, 1, 2]]]), np.array([[[[0, 3], [1, 2], [2, 1]]]], np.uint16)
+    telling = np.array([[True, True], [True, False], [False, False]])
+    histograms = level_histograms(reference, levels, 4, telling=telling)
+    assert histograms.tolist() == [[[1, 0, 0, 0], [0, 1, 0, 0]], [[0, 0, 0, 0], [0, 0, 0, 1]]]
+    assert (
+        level_histograms(reference, levels, 4, telling=np.ones((3, 2), bool)) == level_histograms(reference, levels, 4)
+    ).all()
+
+
 def test_histograms_by_eye():
     assert auc_of_histograms(np.array([0, 0, 3]), np.array([4, 1, 0])) == 1.0
     assert auc_of_histograms(np.array([2]), np.array([7])) == 0.5  # one bin: all are ties

@@ -50,7 +50,7 @@ def test_columns_are_the_interface():
         "volume_reference_ml,volume_prediction_ml,status,"
         "hd_mm,nsd_tolerance_mm,volume_difference_ml,volume_difference_percent,auc,"
         "lesions_reference,lesions_found,lesions_prediction,lesions_false,lesion_sensitivity,lesion_precision,lesion_f1,"
-        "jaccard_distance"
+        "jaccard_distance,source"
     )
     assert set(SCORES) < set(COLUMNS)
     assert COLUMNS[: len(REQUIRED_COLUMNS)] == REQUIRED_COLUMNS
@@ -239,3 +239,102 @@ def test_the_auc_of_a_class_that_a_case_lacks_is_undefined():
     rows = rows_by_class(labels, labels, LIVER, levels=levels)
     assert math.isnan(rows["liver"]["auc"])
     assert score_case("a", 0, volume(labels), prediction=volume(labels), labels=LIVER).histograms is None
+
+
+def outside_valid():
+    """A case whose errors all lie in voxels that do not count, and its `valid`."""
+    reference, prediction = lungs_with_infection(), lungs_with_infection()
+    prediction[2:], prediction[0, :, 3] = 3, 0
+    valid = np.ones_like(reference)
+    valid[2:], valid[0, :, 3] = 0, 0
+    return reference, prediction, valid
+
+
+def test_voxels_that_do_not_count_are_in_no_score():
+    reference, prediction, valid = outside_valid()
+    scored = score_case(
+        "a", 0, volume(reference), prediction=volume(prediction), labels=LUNG_LABELS, valid=volume(valid)
+    )
+    assert scored.confusion.sum() == valid.sum()
+    assert scored.rows[0]["status"] == "both_empty"
+    for row in scored.rows[1:]:
+        assert (row["dice"], row["accuracy"], row["hd_mm"], row["nsd"], row["volume_difference_ml"]) == (1, 1, 0, 1, 0)
+    left, _, infection, _ = scored.rows[1:]
+    assert left["volume_reference_ml"] == pytest.approx(12 * 0.02)  # one of four planes does not count
+    assert (infection["lesions_prediction"], infection["lesions_false"]) == (1, 0)
+    assert len(scored.lesions) == 2
+    without = rows_by_class(reference, prediction)
+    assert without["infection"]["lesions_prediction"] == 1
+    assert without["infection"]["dice"] < 0.5
+    assert without["lungs"]["hd_mm"] > 0
+
+
+def test_scores_are_those_of_the_part_that_counts():
+    """Of a box that counts, as if the volumes were cropped to it."""
+    reference, prediction = np.random.default_rng(0).integers(0, 4, (2, 8, 9, 10)).astype(np.uint8)
+    levels = np.random.default_rng(1).integers(0, LEVELS, (8, 9, 10, 4)).astype(np.uint16)
+    box, valid = np.s_[1:6, 2:9, 3:8], np.zeros_like(reference)
+    valid[box] = 1
+    whole = rows_by_class(reference, prediction, levels=levels, valid=volume(valid))
+    part = rows_by_class(reference[box], prediction[box], levels=levels[box])
+    for name, row in part.items():
+        assert whole[name] == pytest.approx(row, nan_ok=True)
+
+
+def test_a_valid_on_another_grid_is_refused():
+    reference = lungs_with_infection()
+    with pytest.raises(InputError, match="case a: reference and valid must lie in the same place"):
+        rows_by_class(reference, reference, valid=volume(np.ones_like(reference), np.eye(4)))
+
+
+def test_classes_that_are_not_labelled_have_no_scores():
+    reference = lungs_with_infection()
+    reference[reference == 3] = 2
+    prediction = lungs_with_infection()
+    prediction[3, 0, 0] = 3  # outside the lungs: wrong whatever is labelled
+    rows = rows_by_class(reference, prediction, labelled=("lung_left", "lung_right"), source="s")
+    assert (rows["lung_left"]["dice"], rows["lung_right"]["dice"]) == (1, 1)
+    assert rows["lungs"]["precision"] == pytest.approx(32 / 33)
+    infection = rows["infection"]
+    assert tuple(infection) == COLUMNS
+    assert (infection["status"], infection["source"], infection["nsd_tolerance_mm"]) == ("not_labelled", "s", 3)
+    assert all(math.isnan(infection[score]) for score in (*SCORES, *LESION_COUNTS, "volume_prediction_ml"))
+    assert (
+        score_case(
+            "a",
+            2,
+            volume(reference),
+            prediction=volume(prediction),
+            labels=LUNG_LABELS,
+            labelled=("lung_left", "lung_right"),
+        ).lesions
+        == []
+    )
+
+
+def test_infection_alone_may_be_labelled():
+    reference = np.where(lungs_with_infection() == 3, 3, 0)
+    rows = rows_by_class(reference, lungs_with_infection(), labelled=("infection",))
+    assert [name for name, row in rows.items() if row["status"] == "not_labelled"] == [
+        "lung_left",
+        "lung_right",
+        "lungs",
+    ]
+    assert rows["infection"]["dice"] == rows["background"]["dice"] == 1
+
+
+def test_the_auc_counts_what_the_reference_tells():
+    """The last class is 1 where the reference has it but for two voxels, which do not count."""
+    reference = lungs_with_infection()
+    chances = (reference == 3).astype(np.float32)
+    chances[1, :2, 0], chances[3, 3, 3] = 0, 1
+    valid = np.ones_like(reference)
+    valid[1, :2, 0], valid[3, 3, 3] = 0, 0
+    maps = {"infection": Volume.from_source(chances, AFFINE)}
+    levels = probability_levels(np.stack([1 - chances, 0 * chances, 0 * chances, chances], axis=-1))
+    for ways in ({"probabilities": maps}, {"levels": levels}):
+        assert rows_by_class(reference, reference, **ways)["infection"]["auc"] < 1
+        assert rows_by_class(reference, reference, valid=volume(valid), **ways)["infection"]["auc"] == 1
+        lungs = np.where(reference == 3, 2, reference)
+        rows = rows_by_class(lungs, lungs, labelled=("lung_left", "lung_right"), **ways)
+        assert math.isnan(rows["infection"]["auc"])

@@ -44,7 +44,7 @@ def test_the_names_that_others_use_are_in_the_definitions():
     assert "recall" in DEFINITIONS["sensitivity"]
     assert "F1" in DEFINITIONS["dice"]
     assert "1 - IoU" in DEFINITIONS["jaccard_distance"]
-    assert COLUMNS[-1] == "jaccard_distance"  # columns are added at the end
+    assert COLUMNS[-2:] == ("jaccard_distance", "source")  # columns are added at the end
 
 
 def test_groups_are_those_of_the_lungs():

@@ -25,7 +25,7 @@ def test_masks_of_one_name_are_a_pair(tmp_path):
     write_masks(tmp_path / "a", "two.nii.gz", "one.nii", ".partial-1-three.nii.gz")
     write_masks(tmp_path / "b", "one.nii.gz", "two.nii.gz")
     pairs = find_pairs(tmp_path / "a", tmp_path / "b")
-    assert [(pair.case, pair.reference.name, pair.prediction.name, pair.image) for pair in pairs] == [
+    assert [(pair.case, pair.reference.path.name, pair.prediction.path.name, pair.reference.of) for pair in pairs] == [
         ("one", "one.nii", "one.nii.gz", None),
         ("two", "two.nii.gz", "two.nii.gz", None),
     ]
@@ -36,8 +36,8 @@ def test_a_dataset_gives_its_masks_and_images(tmp_path):
         write_masks(tmp_path / "data" / case, "imaging.nii.gz", "segmentation.nii.gz")
     write_masks(tmp_path / "b", "one.nii.gz", "two.nii.gz")
     pairs = find_pairs(tmp_path / "data", tmp_path / "b")
-    assert [pair.reference.name for pair in pairs] == ["segmentation.nii.gz"] * 2
-    assert [pair.image.name for pair in pairs] == ["imaging.nii.gz"] * 2
+    assert [pair.reference.path.name for pair in pairs] == ["segmentation.nii.gz"] * 2
+    assert [pair.reference.image.name for pair in pairs] == ["imaging.nii.gz"] * 2
 
 
 FORMATS = ("a.nii.gz", "b.nii", "c.seg.nrrd", "d.nrrd", "e.nhdr", "f.mha", "g.mhd")
@@ -90,8 +90,8 @@ def test_names_of_labels_come_from_the_folders_of_the_masks(tmp_path):
         (tmp_path / root / "dataset.json").write_text(json.dumps({"labels": numbers}))
     for reference in (tmp_path / "a", tmp_path / "a" / "labelsTr"):
         (pair,) = find_pairs(reference, tmp_path / "b" / "labelsTr")
-        assert pair.reference_names == (("lung_right", (1,)),)
-        assert pair.prediction_names == (("lung_left", (1,)),)
+        assert pair.reference.label_names == (("lung_right", (1,)),)
+        assert pair.prediction.label_names == (("lung_left", (1,)),)
     assert find_masks(tmp_path / "a")["one"].label_names == (("lung_right", (1,)),)
 
 
@@ -133,3 +133,10 @@ def test_a_case_that_lies_there_twice_is_refused(tmp_path):
     write_masks(tmp_path / "a", "one.nii", "one.nii.gz")
     with pytest.raises(InputError, match="case one has two masks"):
         masks_in(tmp_path / "a")
+
+
+def test_what_counts_is_no_mask(tmp_path):
+    """The folder of a case may be given; its `imaging` and `valid` are no masks."""
+    write_masks(tmp_path / "a", "imaging.nii.gz", "segmentation.nii.gz", "valid.nii.gz")
+    assert list(masks_given(tmp_path / "a")) == ["a"]
+    assert list(masks_in(tmp_path / "a")) == ["segmentation"]

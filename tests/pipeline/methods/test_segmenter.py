@@ -4,6 +4,7 @@ import pickle
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -150,3 +151,32 @@ def test_with_the_auc_wanted_the_mask_comes_with_levels_of_the_probabilities(tmp
         truth = case.reference.array.ravel() == label
         expected = roc_auc_score(truth, probabilities[label].T.ravel())
         assert roc_auc_score(truth, ranked.levels[..., label].ravel()) == pytest.approx(expected, abs=1e-3)
+
+
+def test_cases_in_hu_have_an_equalised_variant_and_the_weight_of_their_source(tmp_path, data):
+    changes = ["augmentation.equalise=0.5", "data.source_weights={phantom: 3}"]
+    (stored,) = Segmenter(load_settings("demo", changes), tmp_path / "store").prepare(open_dataset(data))
+    assert stored.weight == 3.0
+    assert stored.equalised.folder != stored.folder
+    assert stored.equalised.image.shape == stored.image.shape
+    (plain,) = Segmenter(load_settings("demo"), tmp_path / "store").prepare(open_dataset(data))
+    assert plain.equalised is None and plain.weight == 1.0 and plain.folder == stored.folder
+
+
+def test_a_training_takes_voxels_that_do_not_count_and_classes_that_are_not_labelled(tmp_path):
+    folders = write_phantoms(tmp_path / "data", 2, shape=(32, 32, 24), seed=1)
+    mask = nib.load(folders[0] / "segmentation.nii.gz")
+    valid = np.ones(mask.shape, np.uint8)
+    valid[:, :8] = 0
+    nib.save(nib.Nifti1Image(valid, mask.affine), folders[0] / "valid.nii.gz")
+    infection = (np.asarray(nib.load(folders[1] / "segmentation.nii.gz").dataobj) == 3).astype(np.uint8) * 3
+    affine = nib.load(folders[1] / "segmentation.nii.gz").affine
+    nib.save(nib.Nifti1Image(infection, affine), folders[1] / "segmentation.nii.gz")
+    names = [folder.name for folder in folders]
+    table = f"case,patient,labels_present\n{names[0]},a,\n{names[1]},b,infection\n"
+    (tmp_path / "data" / "patients.csv").write_text(table)
+    settings = load_settings("demo", ["training.epochs=1", "training.steps_per_epoch=4", "training.monitor=none",
+                                      "training.schedule=cosine", "training.early_stop_patience=null"])  # fmt: skip
+    Segmenter(settings, tmp_path / "store").fit(open_dataset(tmp_path / "data"), tmp_path / "run")
+    (row,) = pd.read_csv(tmp_path / "run" / "history.csv").to_dict("records")
+    assert all(np.isfinite(value) for value in row.values())

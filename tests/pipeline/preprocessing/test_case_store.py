@@ -1,4 +1,5 @@
 import json
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from pneumoseg.data_io.datasets.dataset import Case
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import write_label_nifti
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
+from pneumoseg.data_io.volumes.partial_labels import IGNORED
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.preprocessing.case_store import CaseStore, StoredCase
 from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
@@ -137,3 +139,38 @@ def test_an_entry_is_the_same_with_the_statistics_of_a_model(tmp_path):
     of_model = store(tmp_path / "first", normalisation="dataset", statistics=((0.9, 0.1),)).get(case)
     plain = store(tmp_path / "second", normalisation="dataset").get(case)
     assert of_model.folder.name == plain.folder.name and of_model.facts == plain.facts
+
+
+def write_valid(case: Case, keep: slice) -> Case:
+    valid = np.zeros((6, 5, 4), np.uint8)
+    valid[keep] = 1
+    path = case.image.with_name("valid.nii.gz")
+    write_label_nifti(path, Volume.from_source(valid, np.eye(4)), LUNG_LABELS)
+    return replace(case, valid=path)
+
+
+def test_voxels_that_are_not_valid_are_stored_as_ignored(tmp_path):
+    case = write_valid(write_case(tmp_path / "one"), np.s_[2:])
+    stored = store(tmp_path / "store").get(case)
+    assert (np.asarray(stored.labels)[:2] == IGNORED).all()
+    assert stored.facts["voxels"] == [79, 0, 0, 1]
+    assert stored.facts["ignored"] == 40
+    assert sorted(map(tuple, stored.foreground(3))) == [(2, 2, 1)]
+
+
+def test_another_valid_is_another_entry(tmp_path):
+    case = write_case(tmp_path / "one")
+    entries = {store(tmp_path / "store").get(one).folder for one in (case, write_valid(case, np.s_[2:]))}
+    assert len(entries | {store(tmp_path / "store").get(write_valid(case, np.s_[3:])).folder}) == 3
+
+
+def test_the_classes_that_may_hide_are_stored(tmp_path):
+    case = replace(write_case(tmp_path / "one", value=2), labelled=("lung_left", "lung_right"))
+    assert store(tmp_path / "store").get(case).facts["hidden"] == [[], [3], [3], []]
+
+
+def test_a_copy_in_another_process_keeps_weight_and_variant(tmp_path):
+    stored = store(tmp_path / "store").get(write_case(tmp_path / "one"))
+    whole = replace(stored, weight=3.0, equalised=stored)
+    assert whole.labels.any()  # memory-mapped: not part of the copy
+    assert pickle.loads(pickle.dumps(whole)) == whole

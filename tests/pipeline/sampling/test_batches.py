@@ -1,12 +1,14 @@
 import os
 import signal
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from loky import get_reusable_executor
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.partial_labels import IGNORED
 from pneumoseg.pipeline.runtime.executors import SerialExecutor, background_threads, local_processes
 from pneumoseg.pipeline.sampling import batches, patches
 from pneumoseg.pipeline.settings.loading import load_settings
@@ -297,3 +299,73 @@ def test_plain_batches_are_fixed_by_their_stream(blocks):
     assert not np.array_equal(one.images, other.images)
     centres = batches.plain_batch(blocks, small("patches.shape=[4, 4, 4]", "network.filters=[4, 8]"), 6, stream=5)
     assert list(centres.labels[:, 2, 2, 2, 0]) == [1, 2, 3, 1, 2, 3]
+
+
+def with_ignored(blocks, make_stored):
+    """The first of the blocks, of which the first 12 sagittal slices count."""
+    labels = np.array(blocks[0].labels)
+    labels[12:] = IGNORED
+    return make_stored("partly", labels)
+
+
+def test_ignored_voxels_stay_ignored_in_augmented_mirrored_patches(blocks, make_stored):
+    settings = small("augmentation.mirror_probability=1", "augmentation.mirror_axes=[0]")
+    case = with_ignored(blocks, make_stored)
+    found = set()
+    for step in range(8):
+        found.update(np.unique(batches.make_batch([case], settings, 0, step=step).labels).tolist())
+    assert IGNORED in found and found <= {0, 1, 2, 3, IGNORED}
+
+
+def test_random_patches_hold_voxels_that_count(make_stored):
+    labels = np.full((64, 8, 8), IGNORED, np.uint8)
+    labels[:4] = 1
+    settings = small("patches.foreground_share=0", "augmentation.enabled=false")
+    case = make_stored("edge", labels)
+    shown = [batches.make_batch([case], settings, 0, step=step).labels for step in range(20)]
+    with_some = np.mean([(label != IGNORED).any() for batch in shown for label in batch])
+    assert with_some > 0.8  # of all places 1 in 14 do
+
+
+def test_tiles_in_which_no_voxel_counts_are_left_out_of_a_grid(make_stored):
+    labels = np.full((32, 8, 8), IGNORED, np.uint8)
+    labels[:10] = 1
+    assert batches.steps_on_cases([make_stored("edge", labels)], small("patches.sampling=grid", "patches.batch=1")) == 2
+
+
+def test_labels_of_a_case_name_the_classes_that_may_hide(blocks, make_stored):
+    hidden = ((), (3,), (3,), ())
+    lungs = np.minimum(blocks[0].labels, 2)
+    partly = make_stored("lungs", lungs, hidden)
+    settings = small("augmentation.mirror_probability=1", "augmentation.mirror_axes=[0]")
+    labels = batches.make_batch([partly], settings, 0, step=1).labels
+    assert labels.dtype == np.int32
+    assert set(np.unique(labels)) == {0, 1 + (1 << 11), 2 + (1 << 11)}
+    assert batches.make_batch(blocks, settings, 0, step=1).labels.dtype == np.uint8
+
+
+def test_cases_are_drawn_by_their_weights(blocks):
+    rare, frequent = replace(blocks[0], weight=0.5), replace(blocks[1], weight=4.5)
+    settings = small("patches.batch=1")
+    names = [batches.cases_in_batch([rare, frequent], settings, 0, step=step)[0] for step in range(400)]
+    assert names.count("one") / len(names) == pytest.approx(0.1, abs=0.04)
+
+
+def test_equal_weights_draw_as_no_weights_do(blocks):
+    doubled = [replace(case, weight=2.0) for case in blocks]
+    settings = small()
+    expected = batches.make_batch(blocks, settings, 0, step=5)
+    np.testing.assert_array_equal(batches.make_batch(doubled, settings, 0, step=5).images, expected.images)
+
+
+def test_a_share_of_the_patches_is_read_from_equalised_slices(blocks, make_stored):
+    labels = np.array(blocks[0].labels)
+    bright = make_stored("bright", labels)
+    image = np.load(bright.folder / "image.npy")
+    np.save(bright.folder / "image.npy", image + np.float16(10))
+    case = replace(blocks[0], equalised=bright)
+    settings = small("augmentation.equalise=0.25", "augmentation.probability=0", "patches.batch=1")
+    shown = [batches.make_batch([case], settings, 0, step=step).images.max() > 5 for step in range(200)]
+    assert np.mean(shown) == pytest.approx(0.25, abs=0.1)
+    never = small("patches.batch=1", "augmentation.probability=0")
+    assert batches.make_batch([case], never, 0, step=0).images.max() < 10

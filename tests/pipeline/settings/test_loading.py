@@ -153,7 +153,7 @@ def test_a_cpu_size_of_a_2d_preset_differs_in_size_alone(name):
 def test_the_models_of_the_thesis_differ_in_loss_score_and_epochs_alone():
     accuracy, iou, dice = (load_settings(f"slice-unet-{score}") for score in ("accuracy", "iou", "dice"))
     assert changed(accuracy, iou) == {"training.best"}
-    of_loss = {"loss.name", "loss.class_weights", "training.gradient_clip_norm"}
+    of_loss = {"loss.name", "loss.class_weights"}
     assert changed(iou, dice) == {"training.best", "training.epochs", *of_loss}
     assert dice.loss.class_weights == (0, 1)
     assert [settings.training.epochs for settings in (accuracy, iou, dice)] == [100, 100, 250]
@@ -192,6 +192,16 @@ def test_a_file_holds_what_differs_from_its_base(tmp_path):
     assert (mine.training.plateau.patience, mine.training.plateau.factor) == (2, base.training.plateau.factor)
     assert mine.labels.merge == ((2, 1),)  # a mapping of labels is replaced as a whole
     assert load_settings("slice-unet-dice").loss.class_weights == (0, 1)
+
+
+def test_weights_of_sources(tmp_path):
+    settings = load_settings("demo", ["data.source_weights={covid_ct_hu: 2, other: 0.5}"])
+    assert settings.data.source_weights == (("covid_ct_hu", 2.0), ("other", 0.5))
+    (tmp_path / "settings.yaml").write_text(settings_yaml(settings))
+    assert load_settings(tmp_path / "settings.yaml") == settings
+    for value in ("{a: 0}", "{a: -1}", "{a: .inf}", "{a: x}", "[[a, 1], [a, 2]]", "{7: 1}", "5"):
+        with pytest.raises(InputError, match=r"data\.source_weights|data: source_weights"):
+            load_settings("demo", [f"data.source_weights={value}"])
 
 
 @pytest.mark.parametrize("base", ["slice-unet-dic", "3", "[demo]", "../demo"])

@@ -152,3 +152,14 @@ def test_a_sigmoid_and_a_threshold_are_for_two_classes(change):
 def test_settings_that_would_have_no_effect_or_a_wrong_one_are_refused(preset, change, message):
     with pytest.raises(InputError, match=message):
         load_settings(preset, [change])
+
+
+def test_source_weights_are_for_random_patches():
+    assert Settings(data={"source_weights": {"clinic": 2}}).data.source_weights == (("clinic", 2.0),)
+    with pytest.raises(ValueError, match="source_weights are for patches drawn at random"):
+        Settings(data={"source_weights": {"clinic": 2}}, patches={"sampling": "grid"})
+
+
+def test_pictures_are_not_equalised_at_random():
+    with pytest.raises(ValueError, match="equalise is for CTs in HU"):
+        Settings(augmentation={"equalise": 0.5}, preprocessing={"values": "picture"})

@@ -121,7 +121,9 @@ def test_a_perfect_prediction_costs_nothing():
 
 
 def test_a_loss_of_ones_own_and_an_unknown_one():
-    assert losses.make_loss(LossSettings(name="pneumoseg.pipeline.training.losses:soft_dice"), 4) is losses.soft_dice
+    own = losses.make_loss(LossSettings(name="pneumoseg.pipeline.training.losses:soft_dice"), 4)
+    labels, probabilities = batch("all classes", 3)
+    assert float(own(labels, probabilities)) == float(losses.soft_dice(labels, probabilities))
     with pytest.raises(InputError, match="loss tverski: not known; did you mean tversky"):
         losses.make_loss(LossSettings(name="tverski"), 4)
     with pytest.raises(InputError, match="cannot be imported"):

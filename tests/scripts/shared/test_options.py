@@ -7,6 +7,7 @@ import pytest
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti_placement import FORMS
+from pneumoseg.data_io.phantoms.generate import write_phantoms
 from pneumoseg.data_io.phantoms.slices import write_pictures
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.scripts import cli
@@ -31,8 +32,10 @@ WITHOUT_OVERWRITE = {"verify", "info", "report"}
 SHARED = {
     "quiet": options.Quiet, "json": options.Json, "verbose": options.Verbose, "overwrite": options.Overwrite,
     "grid": options.Grid, "resume": options.Resume, "device": options.Device, "threads": options.Threads,
-    "changes": options.Set, "trust_plugins": options.TrustPlugins, "data": options.DataFolder,
+    "changes": options.Set, "trust_plugins": options.TrustPlugins, "data": options.DataFolders,
 }  # fmt: skip
+
+EXPLORED = {"grid": None, "masks": "masks", "merge": None}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -105,36 +108,52 @@ def test_random_slices_without_validation_need_another_monitor():
 
 
 def test_datasets_are_opened_as_the_settings_say(phantoms):
-    volumes = dataset_of(settings_of("demo", ["labels.merge={7: 1}"]), phantoms)
+    volumes = dataset_of(settings_of("demo", ["labels.merge={7: 1}"]), [phantoms])
     assert len(volumes) == 4
     assert {case.merge for case in volumes} == {((7, 1),)}
     changes = ["data.cases=slices", "patches.empty=drop", "patches.foreground_labels=[1]"]
-    slices = dataset_of(settings_of("demo", changes), phantoms)
+    slices = dataset_of(settings_of("demo", changes), [phantoms])
     assert {case.slice.volume for case in slices} == {case.name for case in volumes}
     assert {case.patient for case in slices} == {case.name for case in volumes}
-    assert len(slices) < len(dataset_of(settings_of("demo", changes[:1]), phantoms)) == 4 * 24
+    assert len(slices) < len(dataset_of(settings_of("demo", changes[:1]), [phantoms])) == 4 * 24
     with pytest.raises(InputError, match="found classes for the layout folder per case"):
-        dataset_of(settings_of("demo", ["data.masks=classes"]), phantoms)
+        dataset_of(settings_of("demo", ["data.masks=classes"]), [phantoms])
+
+
+def test_several_datasets_are_one(phantoms, tmp_path):
+    (tmp_path / "more").symlink_to(phantoms)
+    with pytest.raises(InputError, match="the dataset is given 2 times"):
+        dataset_of(settings_of("demo"), [phantoms, tmp_path / "more"])
+    write_phantoms(tmp_path / "others", 2, shape=(32, 32, 24), seed=2)
+    settings = settings_of("demo", ["data.source_weights={others: 2}", "evaluation.folds=2"])
+    dataset, splits = dataset_and_splits(settings, [phantoms, tmp_path / "others"])
+    assert sorted({case.source for case in dataset}) == ["data", "others"]
+    assert {name for split in splits for name in split.test} == {case.name for case in dataset}
+    assert len(dataset) == len(explored_dataset([phantoms, tmp_path / "others"], None, **EXPLORED)[0]) == 6
+    assert len({case.patient for case in dataset}) == 4  # phantom_001 and phantom_002 are in both
+    settings = settings_of("demo", ["data.source_weights={other: 2}"])
+    with pytest.raises(InputError, match="the sources of the cases are data, others, found other"):
+        dataset_and_splits(settings, [phantoms, tmp_path / "others"])
 
 
 def test_random_slices_are_drawn_where_patients_are_known(phantoms, caplog, monkeypatch):
     monkeypatch.setattr("pneumoseg.data_io.console.log.propagate", True)
     settings = settings_of("demo", ["data.cases=slices"], splits="slices:0.6,0.2,0.2")
-    dataset, (split,) = dataset_and_splits(settings, phantoms)
+    dataset, (split,) = dataset_and_splits(settings, [phantoms])
     assert len(split.test) == 19
     assert "slices of 4 of the 4 test patients are in training too" in caplog.text
     assert [case.patient for case in dataset] == [case.name for case in dataset]
-    assert dataset.cases == dataset_of(settings, phantoms).cases
+    assert dataset.cases == dataset_of(settings, [phantoms]).cases
 
 
 def test_unknown_patients_and_validation_that_is_trained_on_are_warned_of(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr("pneumoseg.data_io.console.log.propagate", True)
     write_pictures(tmp_path, 2, shape=(32, 32, 16))
     changes = ["labels.merge={2: 1, 3: 1}", "evaluation.folds=2"]
-    dataset_and_splits(settings_of("demo", changes), tmp_path)
+    dataset_and_splits(settings_of("demo", changes), [tmp_path])
     assert "patients" not in caplog.text  # patients.csv names them
     (tmp_path / "patients.csv").unlink()
-    dataset_and_splits(settings_of("demo", changes), tmp_path)
+    dataset_and_splits(settings_of("demo", changes), [tmp_path])
     assert "the patients of its pictures or slices are not known" in caplog.text
     settings_of("demo", ["training.monitor=training"], splits="slices:0.6,0.2,0.2")
     assert "the slices for validation are trained on too" in caplog.text
@@ -142,7 +161,7 @@ def test_unknown_patients_and_validation_that_is_trained_on_are_warned_of(tmp_pa
 
 def test_alike_cases_are_of_one_patient(phantoms):
     settings = settings_of("demo", ["evaluation.groups=content"])
-    assert len({case.patient for case in dataset_of(settings, phantoms)}) <= 4
+    assert len({case.patient for case in dataset_of(settings, [phantoms])}) <= 4
 
 
 def test_values_that_are_merged():
@@ -157,10 +176,10 @@ def test_values_that_are_merged():
 
 def test_pictures_have_two_classes_unless_told(tmp_path, phantoms):
     write_pictures(tmp_path, 1, shape=(20, 18, 16))
-    dataset, classes = explored_dataset(tmp_path, None, grid=None, masks="masks", merge=None)
+    dataset, classes = explored_dataset([tmp_path], None, grid=None, masks="masks", merge=None)
     assert (dataset.layout, classes) == ("pictures", 2)
-    dataset, classes = explored_dataset(tmp_path, 3, grid=None, masks="classes", merge=["2=1"])
+    dataset, classes = explored_dataset([tmp_path], 3, grid=None, masks="classes", merge=["2=1"])
     assert ({case.mask.parent.name for case in dataset}, classes) == ({"classes"}, 3)
     assert all(case.merge == ((2, 1),) for case in dataset)
-    dataset, classes = explored_dataset(phantoms, None, grid="qform", masks="masks", merge=None)
+    dataset, classes = explored_dataset([phantoms], None, grid="qform", masks="masks", merge=None)
     assert ({case.grid for case in dataset}, classes) == ({"qform"}, 4)

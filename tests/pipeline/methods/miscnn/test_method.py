@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pneumoseg.data_io.console import warnings_of_this_thread
 from pneumoseg.data_io.datasets.layouts import open_dataset
 from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
@@ -124,3 +125,16 @@ def test_a_turned_grid_whose_spacing_miscnn_would_misread_is_refused(method, sav
     assert method.prepare(save_cases("tilted", affine=turned(7))).is_file()
     with pytest.raises(InputError, match=r"case oblique: MIScnn takes .* found .*0\.61.* for \[0\.7, 0\.7, 0\.7\] mm"):
         method.prepare(save_cases("oblique", affine=turned(30)))
+
+
+def test_cases_that_miscnn_would_misunderstand(method, save_cases, tmp_path):
+    cases = save_cases("one", "two")
+    valid = np.ones((4, 5, 6), np.uint8)
+    for case in cases:
+        write_label_nifti(case.image.with_name("valid.nii.gz"), Volume.from_source(valid, LPS), LUNG_LABELS)
+    with warnings_of_this_thread() as warnings:
+        method.prepare(open_dataset(tmp_path / "data"))
+    assert any("outside the valid masks of one, two" in warning for warning in warnings)
+    (tmp_path / "data" / "patients.csv").write_text("case,patient,labels_present\none,a,\ntwo,b,infection\n")
+    with pytest.raises(InputError, match="case two: MIScnn needs masks of all classes"):
+        method.prepare(open_dataset(tmp_path / "data"))
