@@ -151,7 +151,8 @@ def _logit(shares: np.ndarray) -> np.ndarray:
 class Calibration:
     """`classes`: by name, those with enough cases; `distances`: of all tested cases; `patients`: of these.
 
-    `coverage`: of each class the share of its cases whose Dice lies in the interval that the others give.
+    `coverage`: the share of the cases of a class whose Dice lies in the interval that the others give; of classes for
+    which the others are enough.
     """
 
     classes: Mapping[str, DiceCalibration]

@@ -45,7 +45,8 @@ def read_calibration(path: Path) -> Calibration:
         )
     try:
         classes = {str(name): _class(one) for name, one in content["classes"].items()}
-        coverage = {name: float(content["classes"][name]["coverage"] or 0.0) for name in classes}
+        shares = {name: content["classes"][name]["coverage"] for name in classes}
+        coverage = {name: float(share) for name, share in shares.items() if share is not None}
         tested = _numbers([[patient, np.nan if far is None else far] for patient, far in content["tested"]], 2)
         return Calibration(classes, tested[:, 1], tested[:, 0].astype(int), coverage)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

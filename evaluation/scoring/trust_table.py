@@ -128,7 +128,8 @@ def calibration_of(table: pd.DataFrame) -> Calibration:
     cases = table.drop_duplicates(["fold", "case"])
     coverage = {}
     if "predicted_dice" in table:
-        coverage = {name: trust_figures(table, name)["coverage"] for name in classes}
+        found = {name: trust_figures(table, name) for name in classes}
+        coverage = {name: figures["coverage"] for name, figures in found.items() if figures["cases"]}
     return Calibration(classes, cases["distance"].to_numpy(float), cases["number"].to_numpy(int), coverage)
 
 

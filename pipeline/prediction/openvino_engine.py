@@ -92,9 +92,9 @@ def _joined(models: Sequence[openvino.Model], shape: tuple[int, ...]) -> openvin
     for output in outputs[1:]:
         total = ops.add(total, output).output(0)
     mean = ops.multiply(total, ops.constant(np.float32(1.0 / len(models))))
-    votes = _largest(outputs[0])
+    votes = _largest(_every_second(outputs[0]))
     for output in outputs[1:]:
-        votes = ops.add(votes, _largest(output))
+        votes = ops.add(votes, _largest(_every_second(output)))
     return openvino.Model([ops.result(mean), *features, ops.result(votes)], [tiles], "ensemble")
 
 
@@ -111,7 +111,20 @@ def _pooled_features(model: openvino.Model) -> openvino.Node | None:
     return None
 
 
-def _largest(probabilities: openvino.Output) -> openvino.Node:
+def _every_second(probabilities: openvino.Output) -> openvino.Node:
+    """As `tile_outputs.every_second`."""
+    from openvino import opset8 as ops
+
+    count = len(probabilities.get_partial_shape())
+    ends = np.zeros(count, np.int64)
+    steps = np.array([1, *[2] * (count - 2), 1], np.int64)
+    whole = [1] * count  # bounds do not count
+    return ops.strided_slice(
+        probabilities, ops.constant(ends), ops.constant(ends), ops.constant(steps), begin_mask=whole, end_mask=whole
+    )
+
+
+def _largest(probabilities: openvino.Node) -> openvino.Node:
     """As `tile_outputs.is_largest`."""
     from openvino import opset8 as ops
 

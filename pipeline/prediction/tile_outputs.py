@@ -14,7 +14,7 @@ Network = Callable[[np.ndarray], np.ndarray]
 class TileOutputs:
     """`probabilities`: float32 (n, x, y[, z], classes). `features`: of each voter the deepest features, averaged over
     the tile, (n, channels); empty where a voter has none. `votes`: for how many of several voters each class is the
-    most probable one, float32 of the probabilities' shape. `voters`: how many they are."""
+    most probable one, float32, at `every_second` voxel. `voters`: how many they are."""
 
     probabilities: np.ndarray
     features: tuple[np.ndarray, ...] = ()
@@ -59,9 +59,14 @@ def joined(outputs: Sequence[TileOutputs]) -> TileOutputs:
     return TileOutputs(
         mean_of([one.probabilities for one in outputs]),
         tuple(features for one in outputs for features in one.features) if whole else (),
-        np.sum([is_largest(one.probabilities) for one in outputs], axis=0),
+        np.sum([is_largest(every_second(one.probabilities)) for one in outputs], axis=0),
         len(outputs),
     )
+
+
+def every_second(probabilities: np.ndarray) -> np.ndarray:
+    """Every second voxel along each axis of (n, x, y[, z], classes), from the first: enough to see voters disagree."""
+    return probabilities[(slice(None), *(slice(None, None, 2),) * (probabilities.ndim - 2))]
 
 
 def is_largest(probabilities: np.ndarray) -> np.ndarray:

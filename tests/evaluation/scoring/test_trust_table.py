@@ -105,6 +105,13 @@ def test_signals_that_some_cases_lack_are_left_out():
     assert calibration_of(table).classes["infection"].names == ("entropy", "doubt", "distance")
 
 
+def test_three_cases_calibrate_but_are_too_few_to_say_how_many_intervals_hold(tmp_path):
+    write_trust(tmp_path / "fold_0", [row for number in range(3) for row in rows_of("x" * (number + 1), 0, 0.5)])
+    merge_trust([tmp_path / "fold_0"], tmp_path)
+    calibration = read_calibration(tmp_path / "trust.json")
+    assert len(calibration.classes["infection"]) == 3 and calibration.coverage == {}
+
+
 def test_a_fold_of_an_earlier_version_leaves_the_run_without(folders, tmp_path):
     merge_trust(folders, tmp_path)
     (folders[1] / "trust.csv").unlink()

@@ -11,6 +11,7 @@ from pneumoseg.pipeline.prediction.bottleneck import TILES_PER_CASE, bottleneck,
 from pneumoseg.pipeline.prediction.conversion import converted
 from pneumoseg.pipeline.prediction.engines import keras_network
 from pneumoseg.pipeline.prediction.openvino_engine import compiled
+from pneumoseg.pipeline.prediction.tile_outputs import joined
 from pneumoseg.pipeline.preprocessing.case_store import CaseStore, StoredCase
 from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
 from pneumoseg.pipeline.settings.loading import load_settings
@@ -95,4 +96,6 @@ def test_alike_networks_in_one_graph_have_the_features_of_each(make_model):
     alone = [keras_network(load_model(path).network).outputs(tiles) for path in paths]
     for ours, one in zip(together.features, alone, strict=True):
         np.testing.assert_allclose(ours, one.features[0], atol=1e-4)
+    votes = joined(alone).votes
+    np.testing.assert_array_equal(together.votes, votes)
     np.testing.assert_allclose(together.probabilities, sum(one.probabilities for one in alone) / 2, atol=1e-4)

@@ -1,6 +1,13 @@
 import numpy as np
 
-from pneumoseg.pipeline.prediction.tile_outputs import TileOutputs, WatchedNetwork, is_largest, joined, outputs_of
+from pneumoseg.pipeline.prediction.tile_outputs import (
+    TileOutputs,
+    WatchedNetwork,
+    every_second,
+    is_largest,
+    joined,
+    outputs_of,
+)
 
 
 def outputs(row, feature=None) -> TileOutputs:
@@ -30,3 +37,8 @@ def test_features_are_left_out_where_a_voter_has_none():
 
 def test_the_most_probable_class_is_marked():
     np.testing.assert_array_equal(is_largest(np.array([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2]])), [[0, 1, 0], [1, 1, 0]])
+
+
+def test_every_second_voxel_from_the_first():
+    probabilities = np.arange(5 * 4 * 2).reshape(1, 5, 4, 2)
+    np.testing.assert_array_equal(every_second(probabilities), probabilities[:, [0, 2, 4]][:, :, [0, 2]])
