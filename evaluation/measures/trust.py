@@ -8,7 +8,7 @@ the calibration's do, the interval holds the true Dice in at least 1 - 2 * 0.2 o
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,10 +25,13 @@ SMALLEST_ML = 1.0
 """Below, Dice says nothing: a few voxels decide it. Of the reference for calibration, of the mask for prediction."""
 COVERAGE = 0.8
 """Of the intervals: a higher one would rest on the worst case alone, as calibrations have 10 to 30."""
-RIDGE = 0.1
+RIDGE = 0.3
 """Weight of the squares of the coefficients for each case, signals and logits being of standard deviation 1: signals
 that say the same share the weight, and few cases do not make large coefficients."""
 FEWEST_PATIENTS = 3
+BEYOND = 1.0
+"""A signal is far worse than in all cases of a calibration where it is so by this many standard deviations of theirs:
+there the model only continues a line."""
 EDGE = 0.01
 """Shares are kept this far from 0 and 1 for their logit."""
 
@@ -75,6 +78,16 @@ class DiceCalibration:
             return None
         part = self if tuple(common) == self.names else self.with_signals(common)
         return part.interval(np.array([signals[name] for name in common], float))
+
+    def beyond(self, signals: Mapping[str, float | None]) -> Iterator[tuple[str, float, float]]:
+        """The signals that are far worse than in all cases, with their value and the worst of the cases."""
+        scaled = _scaled(self.names, self.values)
+        for column, name in enumerate(self.names):
+            value = signals.get(name)
+            if value is not None:
+                limit = scaled[:, column].max() + BEYOND * scaled[:, column].std()
+                if _scaled((name,), np.array([value], float))[0] > limit:
+                    yield name, value, float(self.values[:, column].max())
 
     def interval(self, values: np.ndarray) -> PredictedDice:
         """Prediction and jackknife+ interval at `values` (signals,)."""

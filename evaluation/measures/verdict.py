@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pneumoseg.evaluation.measures.plausibility import Finding
-from pneumoseg.evaluation.measures.trust import LUNGS, SMALLEST_ML, Calibration, PredictedDice, of_class, signal_values
+from pneumoseg.evaluation.measures.trust import (
+    LUNGS,
+    SMALLEST_ML,
+    Calibration,
+    DiceCalibration,
+    PredictedDice,
+    of_class,
+    signal_values,
+)
 from pneumoseg.pipeline.prediction.signals import Signals
 
 Verdict = Literal["use", "review", "do not trust"]
@@ -39,14 +47,17 @@ class Trust:
 def judged(calibration: Calibration, signals: Signals, findings: Sequence[Finding] = ()) -> Trust:
     """The verdict on a mask with such `signals`, whose volumes and densities gave such `findings`."""
     classes: dict[str, PredictedDice | None] = {}
+    unlike: list[tuple[Verdict, str]] = []
     for name, known in calibration.classes.items():
         one = of_class(signals, name)
         if one is None or one.predicted_ml < SMALLEST_ML:
             classes[name] = None
         else:
-            classes[name] = known.predict(signal_values(one, signals.distance))
+            values = signal_values(one, signals.distance)
+            classes[name] = known.predict(values)
+            unlike += _of_signals(name, known, values)
     of_lungs = _of_lungs([name for name in classes if name in LOWEST_DICE], signals)
-    against = [*_of_findings(findings), *_of_distance(calibration, signals), *of_lungs, *_of_classes(classes)]
+    against = [*_of_findings(findings), *_of_distance(calibration, signals), *of_lungs, *_of_classes(classes), *unlike]
     if not any(classes.values()):
         against.append(("review", "no Dice can be predicted"))
     against.sort(key=lambda one: VERDICTS.index(one[0]), reverse=True)
@@ -65,6 +76,13 @@ def _of_distance(calibration: Calibration, signals: Signals) -> Iterator[tuple[V
         return
     words = f"the CT is unlike the training cases: distance {distance:.2f}, at most {largest:.2f} in tested cases"
     yield ("do not trust" if distance > FAR * largest else "review"), words
+
+
+def _of_signals(name: str, known: DiceCalibration, values: Mapping[str, float | None]) -> Iterator[tuple[Verdict, str]]:
+    for signal, value, worst in known.beyond(values):
+        if signal != "distance":  # has a rule of its own
+            words = f"{name}: {signal} {value:.2f}, at most {worst:.2f} in tested cases"
+            yield "review", f"{words}, so that its Dice can hardly be predicted"
 
 
 def _of_lungs(names: Sequence[str], signals: Signals) -> Iterator[tuple[Verdict, str]]:

@@ -85,6 +85,13 @@ def test_signals_that_a_mask_lacks_are_not_used_and_others_change_nothing():
     assert known.predict({"distance": 5.0}) is None
 
 
+def test_signals_far_beyond_those_of_the_cases_are_named():
+    known = calibration()
+    worst = known.values.max(axis=0)
+    assert not list(known.beyond({"entropy": worst[0], "disagreement": worst[1] + 0.02}))
+    assert list(known.beyond({"entropy": None, "disagreement": 0.99})) == [("disagreement", 0.99, worst[1])]
+
+
 def test_the_largest_distance_is_that_of_all_tested_cases():
     distances = np.array([1.0, np.nan, 2.0])
     found = Calibration({}, distances, np.array([0, 1, 2]), {})

@@ -62,6 +62,15 @@ def test_what_is_not_plausible_is_a_reason(calibration):
     assert (found.verdict, found.reasons) == ("do not trust", ("no lung was found", "the mean is odd"))
 
 
+def test_a_signal_far_worse_than_in_all_tested_cases_is_a_reason(calibration):
+    """Such as voters that find infection in other places altogether, in a CT without any."""
+    few = {name: one._of(one.dice > 0.6) for name, one in calibration.classes.items()}
+    found = judged(replace(calibration, classes=few), signals(infection=0.999))
+    assert found.verdict != "use"
+    assert "infection: disagreement 1.00, at most 0.37 in tested cases" in " ".join(found.reasons)
+    assert judged(replace(calibration, classes=few), signals(infection=0.39)).verdict == "use"
+
+
 def test_a_missing_lung_and_one_in_pieces_are_reasons(calibration):
     lung = signals().classes["lung_left"]
     for changed, words in (
