@@ -57,8 +57,9 @@ def evaluate(
     """Scores predicted masks against reference masks of the same names; any classes, from any program.
 
     Writes metrics.csv (overlap, surface distances, volumes and lesions, one row per case and class), final.csv (means
-    over cases with intervals), lesions.csv, confusion.csv, summary.json, figures/ and report.html. Where the reference
-    is a dataset, its CTs are shown with both masks.
+    over cases with intervals), final.by_source.csv (cases with and without lesions apart, where there are any),
+    lesions.csv, confusion.csv, summary.json, figures/ and report.html. Where the reference is a dataset, its CTs are
+    shown with both masks.
 
     Example: pneumoseg evaluate --reference data/covid --prediction masks -o scores
     """

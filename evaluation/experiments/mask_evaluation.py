@@ -58,8 +58,8 @@ def evaluate_masks(
 ) -> pd.DataFrame:
     """Scores each pair of `find_pairs`, writes final.csv, lesions.csv, confusion.csv, pooled.csv, figures/,
     report.html, summary.json and at last metrics.csv, which says that all is there, to `output`, and returns the final
-    table. All cases count as fold 0. Nothing is written, and nothing of before removed, until every case has been read
-    and scored.
+    table; also final.by_source.csv where there are several sources or cases without lesions. All cases count as fold 0.
+    Nothing is written, and nothing of before removed, until every case has been read and scored.
 
     `mapping`: which number in the masks is which class. `tolerances_mm`: of the surface Dice by class or group, on top
     of `surface.TOLERANCES_MM`. `probabilities`: folder of maps CASE.CLASS.nii.gz, or in another format. Raises

@@ -23,13 +23,14 @@ from pneumoseg.data_io.datasets.layouts import open_dataset
 from pneumoseg.data_io.formats.nifti import write_ct_nifti, write_label_nifti
 from pneumoseg.data_io.storage.csv_files import read_table
 from pneumoseg.data_io.storage.json_files import read_json
-from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.pipeline.settings.loading import load_settings
 from pneumoseg.scripts.benchmark.ablation import CLASSES
 from pneumoseg.scripts.benchmark.machine import report
 
 NNUNET = "nnunetv2==2.8.1"
 IGNORE = len(LUNG_LABELS)
+VALID = LabelTable(("background", "valid"), ((0, 0, 0), (255, 255, 255)))
 
 
 def nnunet_budget(
@@ -72,11 +73,10 @@ def size_of(run: Path) -> dict:
 
 
 def write_raw(folder: Path, training: Dataset, testing: Dataset) -> None:
-    """Writes the cases as nnU-Net wants them; the masks of the test cases lie in WORK/references."""
+    """Writes the cases as nnU-Net wants them, and those of the test as a data set to WORK/references."""
     for part in ("imagesTr", "labelsTr", "imagesTs"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     references = folder.parents[1] / "references"
-    references.mkdir(exist_ok=True)
     for case in training:
         image, mask = case.read_pair(LUNG_LABELS)
         valid = case.read_valid()
@@ -86,7 +86,11 @@ def write_raw(folder: Path, training: Dataset, testing: Dataset) -> None:
     for case in testing:
         image, mask = case.read_pair(LUNG_LABELS)
         write_ct_nifti(folder / "imagesTs" / f"{case.name}_0000.nii.gz", image)
-        write_label_nifti(references / f"{case.name}.nii.gz", mask, LUNG_LABELS)
+        folder_of_case = references / case.name
+        write_ct_nifti(folder_of_case / "imaging.nii.gz", image)
+        write_label_nifti(folder_of_case / "segmentation.nii.gz", mask, LUNG_LABELS)
+        if (valid := case.read_valid()) is not None:
+            write_label_nifti(folder_of_case / "valid.nii.gz", valid, VALID)
     names = {name: number for number, name in enumerate(LUNG_LABELS.names)} | {"ignore": IGNORE}
     description = {
         "channel_names": {"0": "CT"},

@@ -173,10 +173,11 @@ def dataset_and_splits(settings, data: Sequence[Path]):
 
 def check_source_weights(settings, dataset) -> None:
     """Raises InputError where `data.source_weights` names a source that no case of the dataset has."""
-    sources = sorted({case.source for case in dataset})
+    sources = sorted({case.source for case in dataset if case.source})
     if unknown := [name for name, _ in settings.data.source_weights if name not in sources]:
+        known = ", ".join(sources) or "not known"
         raise InputError(
-            f"data.source_weights: the sources of the cases are {', '.join(sources)}, found {', '.join(unknown)}",
+            f"data.source_weights: the sources of the cases are {known}, found {', '.join(unknown)}",
             options=("data.source_weights",),
         )
 

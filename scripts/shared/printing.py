@@ -19,7 +19,7 @@ def print_results(results, *, quiet: bool, json: bool) -> None:
         content = {"run": str(root), "complete": results.complete, "summary": summarise(results.final, results.columns)}
         if results.by_source is not None:
             rows = results.by_source.astype(object).where(results.by_source.notna(), None)
-            content["by source"] = rows.to_dict("records")
+            content["by_source"] = rows.to_dict("records")
         print_json(content)
     elif not quiet:
         print(result_lines(results.final, results.columns))

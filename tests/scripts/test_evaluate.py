@@ -39,7 +39,8 @@ def test_tables_summary_and_figures_are_written(folders, capsys):
     evaluate(**folders)
     written = sorted(str(path.relative_to(folders["output"])) for path in folders["output"].rglob("*.*"))
     assert [name for name in written if "/" not in name] == [
-        "confusion.csv", "final.csv", "lesions.csv", "metrics.csv", "pooled.csv", "report.html", "summary.json",
+        "confusion.csv", "final.by_source.csv", "final.csv", "lesions.csv", "metrics.csv", "pooled.csv", "report.html",
+        "summary.json",
     ]  # fmt: skip
     assert {"figures/dice.png", "figures/nsd.png", "figures/confusion.png"} < set(written)
     detailed = read_detailed(folders["output"] / "metrics.csv")

@@ -31,7 +31,7 @@ def own_cache(tmp_path, monkeypatch):
 def test_kfold_then_predict_then_evaluate(phantoms, tiny, tmp_path):
     code, output = invoke("kfold", phantoms, "-o", tmp_path / "run", *tiny, "--json")
     assert code == 0, output
-    answer = json.loads(output[output.index("{") :])
+    answer, _ = json.JSONDecoder().raw_decode(output[output.index("{") :])  # warnings follow on standard error
     assert answer["complete"] is True
     detailed = pd.read_csv(tmp_path / "run" / "cv_results.detailed.csv")
     assert len(detailed) == 4 * 5
@@ -85,7 +85,7 @@ def two_datasets(phantoms, tmp_path):
 
 def test_several_datasets_in_one_run(two_datasets, tiny, tmp_path, without_case_pictures):
     run, weights = tmp_path / "run", ("--set", "data.source_weights={two: 2}")
-    code, output = invoke("kfold", *two_datasets, "-o", run, *tiny, *weights, "--json")
+    code, output = invoke("kfold", *two_datasets, "-o", run, *tiny, *weights, "--quiet")
     assert code == 0, output
     detailed = pd.read_csv(run / "cv_results.detailed.csv", keep_default_na=False)
     found = detailed.groupby("case")["source"].first().to_dict()
@@ -94,9 +94,8 @@ def test_several_datasets_in_one_run(two_datasets, tiny, tmp_path, without_case_
     assert folds["one-phantom_001"] == folds["two-phantom_001"]
     status = detailed.set_index(["case", "class"])["status"]
     assert status["phantom_003", "infection"] == "not_labelled"
-    answer = json.loads(output[output.index("{\n") :])
-    assert {row["source"] for row in answer["by source"]} == {"one", "two", "all"}
     by_source = (run / "cv_results.by_source.csv").read_text()
+    assert {line.split(",")[0] for line in by_source.splitlines()[1:]} == {"one", "two", "all"}
     code, output = invoke("report", run, *two_datasets)
     assert code == 0, output
     assert "false ml" in output

@@ -27,7 +27,7 @@ def test_cases_are_written_as_nnunet_wants_them(tmp_path):
     image = nib.load(folder / "imagesTr" / f"{first.name}_0000.nii.gz")
     assert image.shape == labels.shape
     assert [path.name for path in folder.joinpath("imagesTs").iterdir()] == [f"{second.name}_0000.nii.gz"]
-    assert (tmp_path / "work" / "references" / f"{second.name}.nii.gz").is_file()
+    assert [case.name for case in open_dataset(tmp_path / "work" / "references")] == [second.name]
     described = json.loads((folder / "dataset.json").read_text())
     assert described["labels"] == {"background": 0, "lung_left": 1, "lung_right": 2, "infection": 3, "ignore": 4}
 

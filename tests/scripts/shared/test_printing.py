@@ -8,16 +8,16 @@ import pandas as pd
 import pytest
 
 from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
+from pneumoseg.evaluation.scoring.sources import COLUMNS
 from pneumoseg.scripts.shared.printing import print_json, print_results
 
 
-def results(complete: bool):
+def results(complete: bool, by_source: pd.DataFrame | None = None):
     final = pd.DataFrame(
         [{"fold": "all", "class": "infection", "cases": 2, "dice_mean": 0.75, "dice_sd": 0.1, "dice_median": 0.75}]
     )
-    return SimpleNamespace(
-        run=SimpleNamespace(root=Path("runs/a")), final=final, complete=complete, columns=MASK_COLUMNS
-    )
+    run = SimpleNamespace(root=Path("runs/a"))
+    return SimpleNamespace(run=run, final=final, complete=complete, columns=MASK_COLUMNS, by_source=by_source)
 
 
 def test_json_is_indented_and_has_no_nan(capsys):
@@ -37,6 +37,17 @@ def plain(monkeypatch):
 def test_results_as_json(plain, capsys):
     print_results(results(True), quiet=False, json=True)
     assert json.loads(capsys.readouterr().out) == {"run": "runs/a", "complete": True, "summary": {"cases": 1}}
+
+
+def test_scores_by_source_are_printed(plain, capsys):
+    nan = float("nan")
+    row = ("x", "infection", 1, 1.0, 0, nan, nan, nan, nan, 1, 2.5, 2.5)
+    by_source = pd.DataFrame([row], columns=list(COLUMNS))
+    print_results(results(True, by_source), quiet=False, json=True)
+    (found,) = json.loads(capsys.readouterr().out)["by_source"]
+    assert (found["negative_cases"], found["dice_mean"], found["false_positive_ml_mean"]) == (1, None, 2.5)
+    print_results(results(True, by_source), quiet=False, json=False)
+    assert "x       infection" in capsys.readouterr().out
 
 
 def test_results_say_where_the_rest_lies(plain, capsys):
