@@ -98,7 +98,7 @@ class Watch:
         return ClassSignals(
             **volumes,
             entropy=float(self._entropy[box][near].mean(dtype=np.float64)),
-            doubt=1.0 - 2.0 * float(self._inside[label]) / (size + total),
+            doubt=max(0.0, 1.0 - 2.0 * float(self._inside[label]) / (size + total)),
             disagreement=self._disagreement(label),
             stray=1.0 - int(np.bincount(cc3d.connected_components(region[box]).ravel())[1:].max()) / size,
         )
@@ -109,7 +109,7 @@ class Watch:
         total, squares = self._votes[label], self._squares[label]
         if self._voters < 2 or not total > 0:
             return None
-        return 1.0 - float((squares - total) / ((self._voters - 1) * total))
+        return max(0.0, 1.0 - float((squares - total) / ((self._voters - 1) * total)))  # sums are rounded
 
 
 def _with_border(region: np.ndarray) -> np.ndarray:
