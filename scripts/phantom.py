@@ -13,7 +13,8 @@ from pneumoseg.scripts.shared.printing import print_json
 def phantom(
     output: Output,
     kind: Annotated[
-        Literal["volumes", "pictures", "stack"], typer.Option("--kind", help="Volumes, or slices of them.")
+        Literal["volumes", "pictures", "stack", "follow-up"],
+        typer.Option("--kind", help="Volumes, slices of them, or two dates of each patient."),
     ] = "volumes",
     cases: Annotated[int, typer.Option("--cases", metavar="N", help="How many patients.")] = 10,
     shape: Annotated[
@@ -29,18 +30,23 @@ def phantom(
 
     Volumes: one folder per case. Pictures: images/, masks/ (0 and 255) and classes/ (1 ground glass, 2 consolidation),
     up to three slices of each patient. A stack: the same slices in one pair of files, tr_im.nii.gz and tr_mask.nii.gz.
-    With slices comes patients.csv. For trying a pipeline where there is no CT at hand; scores on phantoms say nothing
-    about patients.
+    With slices comes patients.csv. Follow-up: each patient at two dates, baseline/ and follow_up/, and
+    change.nii.gz, what became of the infection. For trying a pipeline where there is no CT at hand; scores on phantoms
+    say nothing about patients.
 
     Example: pneumoseg phantom -o data/phantoms --cases 10 --shape 128 128 64 --seed 0
     """
     from pneumoseg.data_io.console import log
+    from pneumoseg.data_io.phantoms.follow_up import write_follow_ups
     from pneumoseg.data_io.phantoms.generate import write_phantoms
     from pneumoseg.data_io.phantoms.slices import write_pictures, write_stack
 
     if kind == "volumes":
         names = [folder.name for folder in write_phantoms(output, cases, shape=shape, seed=seed, overwrite=overwrite)]
         log.info("%d phantoms of %d x %d x %d voxels written to %s", len(names), *shape, output)
+    elif kind == "follow-up":
+        names = write_follow_ups(output, cases, shape=shape, seed=seed, overwrite=overwrite)
+        log.info("%d phantoms of %d x %d x %d voxels at two dates written to %s", len(names), *shape, output)
     else:
         write = {"pictures": write_pictures, "stack": write_stack}[kind]
         names = write(output, cases, shape=shape, seed=seed, overwrite=overwrite)

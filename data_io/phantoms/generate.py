@@ -4,6 +4,8 @@ For tests, demonstrations and trial runs without real CTs. Scores on phantoms do
 """
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -15,7 +17,8 @@ from pneumoseg.data_io.console import track
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import write_ct_nifti, write_label_nifti
 from pneumoseg.data_io.phantoms import lesions, tissue
-from pneumoseg.data_io.phantoms.anatomy import Mesh, Patient, mesh_part
+from pneumoseg.data_io.phantoms.anatomy import Fields, Mesh, Patient, mesh_part
+from pneumoseg.data_io.phantoms.tubes import Tubes
 from pneumoseg.data_io.storage.atomic import folder_aside, remove_folder, replace_folder, restore_replaced
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
@@ -31,6 +34,37 @@ IMAGE_NAME, MASK_NAME = "imaging.nii.gz", "segmentation.nii.gz"
 CASE_NAME = re.compile(r"phantom_\d{3,}")
 
 
+@dataclass(frozen=True, eq=False)
+class Body:
+    """One generated patient without lesions: measurements, smooth fields, places in the lungs, vessels and bronchi."""
+
+    patient: Patient
+    fields: Fields
+    inside: tissue.LungPlaces
+    tree: Tubes
+    bronchi: Tubes
+
+    @classmethod
+    def random(cls, rng: Mapping[str, np.random.Generator]) -> "Body":
+        """A patient drawn from the streams patient, fields and vessels of `random_streams`."""
+        patient, fields = Patient.random(rng["patient"]), tissue.random_fields(rng["fields"])
+        inside = tissue.lung_places(patient, fields)
+        return cls(patient, fields, inside, *tissue.lung_trees(rng["vessels"], inside))
+
+    def drawn(self, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
+        """HU (float32, not yet scanned) and labels (uint8) on an open mesh (mm), both (nx, ny, nz)."""
+        shape = np.broadcast_shapes(*(axis.shape for axis in mesh))
+        hu, labels = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.uint8)
+        thick = max(1, SLAB_VOXELS // (shape[1] * shape[2]))
+        for first in range(0, shape[0], thick):
+            slab = (slice(first, first + thick), slice(None), slice(None))
+            tissue.draw_tissues(self.patient, self.fields, mesh_part(mesh, slab), hu=hu[slab], labels=labels[slab])
+        tissue.draw_skeleton_and_mediastinum(
+            self.patient, mesh, hu, labels=labels, tree=self.tree, bronchi=self.bronchi
+        )
+        return hu, labels
+
+
 def make_phantom(seed: int, index: int, shape: tuple[int, int, int] = DEFAULT_SHAPE) -> tuple[Volume, Volume]:
     """The CT (int16, HU) and the labels (uint8, the classes of `LUNG_LABELS`) of one generated patient.
 
@@ -38,28 +72,15 @@ def make_phantom(seed: int, index: int, shape: tuple[int, int, int] = DEFAULT_SH
     permuted axes, sometimes a small rotation. The same `seed`, `index` and `shape` give the same arrays; another
     `shape` is another scan of the same patient. Raises InputError for negative numbers and for an axis below 16 voxels.
     """
-    _check_shape(shape)
-    if seed < 0 or index < 0:
-        raise InputError(f"seed and index of a phantom must be 0 or more, found {seed} and {index}")
-    rng = {name: np.random.default_rng([seed, index, stream]) for stream, name in enumerate(STREAMS)}
-    patient = Patient.random(rng["patient"])
-    fields = tissue.random_fields(rng["fields"])
-    spacing_mm, mesh = _scan_range(rng["scan"], patient, shape)
-    hu = np.empty(shape, dtype=np.float32)
-    labels = np.empty(shape, dtype=np.uint8)
-    thick = max(1, SLAB_VOXELS // (shape[1] * shape[2]))
-    for first in range(0, shape[0], thick):
-        slab = (slice(first, first + thick), slice(None), slice(None))
-        tissue.draw_tissues(patient, fields, mesh_part(mesh, slab), hu=hu[slab], labels=labels[slab])
-    inside = tissue.lung_places(patient, fields)
-    tree, bronchi = tissue.lung_trees(rng["vessels"], inside)
-    tissue.draw_skeleton_and_mediastinum(patient, mesh, hu, labels=labels, tree=tree, bronchi=bronchi)
-    for lesion in lesions.random_lesions(rng["lesions"], patient, inside):
-        lesions.draw_lesion(lesion, fields, mesh, hu=hu, labels=labels)
-    ct = _scanned(rng["noise"], hu, spacing_mm)
-    orientation, affine = _source_place(rng["scan"], spacing_mm, shape)
-    stored = [np.ascontiguousarray(nib.orientations.apply_orientation(array, orientation)) for array in (ct, labels)]
-    return Volume.from_source(stored[0], affine), Volume.from_source(stored[1], affine)
+    check_phantom(seed, index, shape)
+    rng = random_streams(seed, index)
+    body = Body.random(rng)
+    spacing_mm, mesh = scan_range(rng["scan"], body.patient, shape)
+    hu, labels = body.drawn(mesh)
+    for lesion in lesions.random_lesions(rng["lesions"], body.patient, body.inside):
+        lesions.draw_lesion(lesion, body.fields, mesh, hu=hu, labels=labels)
+    ct, mask = stored_volumes(rng["scan"], (scanned(rng["noise"], hu, spacing_mm), labels), spacing_mm)
+    return ct, mask
 
 
 def write_phantoms(
@@ -120,12 +141,24 @@ def check_request(folder: Path, cases: int, *, shape: tuple[int, int, int], seed
     return visible
 
 
+def check_phantom(seed: int, index: int, shape: tuple[int, ...]) -> None:
+    """Raises InputError for negative numbers, and as shapes need at least 16 voxels on each of three axes."""
+    _check_shape(shape)
+    if seed < 0 or index < 0:
+        raise InputError(f"seed and index of a phantom must be 0 or more, found {seed} and {index}")
+
+
 def _check_shape(shape: tuple[int, ...]) -> None:
     if len(shape) != 3 or min(shape) < SMALLEST_AXIS:
         raise InputError(f"shape: a phantom has three axes of at least {SMALLEST_AXIS} voxels, found {tuple(shape)}")
 
 
-def _scan_range(rng: np.random.Generator, patient: Patient, shape: tuple[int, int, int]) -> tuple[np.ndarray, Mesh]:
+def random_streams(seed: int, index: int) -> dict[str, np.random.Generator]:
+    """The STREAMS of one patient, each by its name."""
+    return {name: np.random.default_rng([seed, index, stream]) for stream, name in enumerate(STREAMS)}
+
+
+def scan_range(rng: np.random.Generator, patient: Patient, shape: tuple[int, int, int]) -> tuple[np.ndarray, Mesh]:
     """Spacing (mm) and coordinates of the voxels: the body fills the field of view, the z extent covers the lungs."""
     field_mm = float(np.clip(2 * patient.body_width_mm + rng.uniform(8, 30), 330, 400))
     extent_mm = np.array([field_mm, field_mm, rng.uniform(280, 320)])
@@ -138,7 +171,7 @@ def _scan_range(rng: np.random.Generator, patient: Patient, shape: tuple[int, in
     return spacing_mm, (x[:, None, None], y[None, :, None], z[None, None, :])
 
 
-def _scanned(rng: np.random.Generator, hu: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+def scanned(rng: np.random.Generator, hu: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
     """The scanned image of `hu` (overwritten): blurred by the point spread, with correlated noise, int16.
 
     In the plane the point spread is that of the reconstruction kernel, along z that of the slice profile: slices are
@@ -155,6 +188,15 @@ def _scanned(rng: np.random.Generator, hu: np.ndarray, spacing_mm: np.ndarray) -
     noise *= np.float32(rng.uniform(16, 36) / float(noise[::4, ::4].std()))
     hu += noise
     return np.clip(np.rint(hu, out=hu), -1024, 3071, out=hu).astype(np.int16)
+
+
+def stored_volumes(rng: np.random.Generator, arrays: Sequence[np.ndarray], spacing_mm: np.ndarray) -> list[Volume]:
+    """Arrays (x, y, z) in RAS+ as volumes on one stored grid, whose orientation and place are drawn from `rng`."""
+    orientation, affine = _source_place(rng, spacing_mm, arrays[0].shape)
+    return [
+        Volume.from_source(np.ascontiguousarray(nib.orientations.apply_orientation(array, orientation)), affine)
+        for array in arrays
+    ]
 
 
 def _source_place(

@@ -131,3 +131,9 @@ LUNG_LABELS = LabelTable(
     within=((3, 1), (3, 2)),
 )
 """The classes of the COVID-19-CT-Seg dataset (Ma et al. 2020), in its numbering."""
+
+CHANGE_LABELS = LabelTable(
+    names=("background", "unchanged", "new", "resolved"),
+    colours=((0, 0, 0), (230, 159, 0), (213, 62, 79), (0, 158, 115)),
+)
+"""The classes of a map of change between two CTs of one patient: what became of infection."""

@@ -78,22 +78,27 @@ class LungSlices:
         """Infected share in percent; None where there is no lung."""
         return _percent(self.infected.sum(), self.whole.sum())
 
-    def thirds(self) -> tuple[float | None, ...]:
-        """Infected percent of the lower, middle and upper third of the height between lowest and highest slice.
+    def parts(self) -> tuple["LungSlices", "LungSlices", "LungSlices"]:
+        """The lower, middle and upper third of the height between lowest and highest slice; of nothing where there is
+        no lung. A slice belongs to the third that contains its centre.
+        """
+        filled = np.flatnonzero(self.whole)
+        if not filled.size:
+            return self, self, self
+        first, height = filled[0], filled[-1] + 1 - filled[0]
+        third = (2 * (filled - first) + 1) * 3 // (2 * height)  # in whole numbers: floor(3 * (index + 0.5) / height)
+        lower, middle, upper = (
+            LungSlices(self.whole[filled[third == n]], self.infected[filled[third == n]]) for n in range(3)
+        )
+        return lower, middle, upper
 
-        A slice belongs to the third that contains its centre. None for a third without lung.
+    def thirds(self) -> tuple[float | None, ...]:
+        """Infected percent of each of the `parts`; None for a third without lung.
 
         >>> LungSlices(whole=np.array([2, 2, 2]), infected=np.array([2, 1, 0])).thirds()
         (100.0, 50.0, 0.0)
         """
-        filled = np.flatnonzero(self.whole)
-        if not filled.size:
-            return (None, None, None)
-        first, height = filled[0], filled[-1] + 1 - filled[0]
-        third = (2 * (filled - first) + 1) * 3 // (2 * height)  # in whole numbers: floor(3 * (index + 0.5) / height)
-        return tuple(
-            _percent(self.infected[filled[third == n]].sum(), self.whole[filled[third == n]].sum()) for n in range(3)
-        )
+        return tuple(part.percent for part in self.parts())
 
 
 def severity(

@@ -28,7 +28,7 @@ TAGS = [
     *("ImageType", "Modality", "ModalityLUTSequence", "NumberOfFrames", "PatientID", "PhotometricInterpretation"),
     *("PixelPaddingValue", "PixelRepresentation", "PixelSpacing", "RescaleIntercept", "RescaleSlope", "Rows"),
     *("SamplesPerPixel", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber", "SliceThickness"),
-    "SpacingBetweenSlices",
+    *("SpacingBetweenSlices", "StudyDate"),
 ]
 
 
@@ -84,6 +84,7 @@ def _read(file: Path, stream: BinaryIO, head: bytes) -> Slice:
         or ("MONOCHROME2" if (_number(header, "SamplesPerPixel") or 1) == 1 else "colour"),
         pixels=pixels,
         patient=hashlib.sha256(patient.encode()).hexdigest()[:16] if patient else "",
+        study_date=date if len(date := _text(header, "StudyDate")) == 8 and date.isdecimal() else "",
     )
 
 

@@ -38,7 +38,8 @@ class Slice:
     between columns. `thickness_mm`: SpacingBetweenSlices, else SliceThickness. `slope`, `intercept`: from stored
     value to HU; `has_table`: a lookup table takes their place. `padding_hu`: PixelPaddingValue in HU. `frames`: images
     in the file. `photometric`: MONOCHROME2 in a CT. `rows` and `columns` are 0 where the file holds no image (a
-    report, a structure set). `patient`: PatientID as a hash, "" where it is empty.
+    report, a structure set). `patient`: PatientID as a hash, "" where it is empty. `study_date`: StudyDate, YYYYMMDD,
+    "" where it is missing or no date.
     """
 
     file: Path
@@ -61,6 +62,7 @@ class Slice:
     photometric: str
     pixels: Pixels | None
     patient: str = field(repr=False)
+    study_date: str = field(repr=False)
 
     @property
     def has_geometry(self) -> bool:

@@ -83,3 +83,16 @@ def test_a_value_of_wrong_length_is_missing_or_the_file_damaged(tmp_path):
     (tmp_path / "c.dcm").write_bytes(content[:136] + b"UL\x06\x00" + content[140:])
     with pytest.raises(InputError, match=r"c\.dcm: the DICOM header is damaged \(Expected total bytes"):
         read_slice(tmp_path / "c.dcm")
+
+
+@pytest.mark.parametrize(("stored", "read"), [("20200401", "20200401"), ("", ""), (None, "")])
+def test_the_day_of_the_study_is_read_and_not_shown(tmp_path, stored, read):
+    one = read_slice(save(header((0, 0, 0), StudyDate=stored), tmp_path / "a.dcm", STORED[0]))
+    assert one.study_date == read
+    assert "20200401" not in repr(one)
+
+
+def test_a_day_that_is_none_is_missing(tmp_path):
+    content = save(header((0, 0, 0), StudyDate="20200401"), tmp_path / "a.dcm", STORED[0]).read_bytes()
+    (tmp_path / "b.dcm").write_bytes(content.replace(b"20200401", b"withheld"))
+    assert read_slice(tmp_path / "b.dcm").study_date == ""

@@ -1,0 +1,1 @@
+"""One patient at two dates: lungs registered, infection compared."""
