@@ -26,6 +26,14 @@ def bundle(
             help="Dataset with masks that 8 bit is calibrated on, instead of the tiles beside each model.",
         ),
     ] = None,
+    trust: Annotated[
+        Path | None,
+        typer.Option(
+            "--trust",
+            metavar="RUN",
+            help="Run of kfold or vote, whose calibration (trust.json) gives the masks of the bundle a verdict.",
+        ),
+    ] = None,
     changes: Set = None,
     trust_plugins: TrustPlugins = False,
     overwrite: Overwrite = False,
@@ -48,6 +56,8 @@ def bundle(
     from dataclasses import replace
 
     from pneumoseg.data_io.storage.cache import cache_folder
+    from pneumoseg.evaluation.measures.trust_file import read_calibration
+    from pneumoseg.pipeline.models.bundle_card import TRUST
     from pneumoseg.pipeline.models.model_file import load_model
     from pneumoseg.pipeline.prediction.bundle import check_bundle_output, write_bundle
     from pneumoseg.pipeline.prediction.predictor import change_trained, check_same_labels
@@ -55,6 +65,8 @@ def bundle(
 
     if calibrate_on is not None and not int8:
         raise InputError("--calibrate-on is for --int8; give both")
+    if trust is not None:
+        read_calibration(trust / TRUST)
     check_bundle_output(output, overwrite)
     trained = [load_model(path, trust_plugins) for path in models]
     check_same_labels({path: model.settings.labels for path, model in zip(models, trained, strict=True)})
@@ -70,7 +82,14 @@ def bundle(
     else:
         beside = zip(models, members, strict=True) if int8 else ()
         tiles = [calibration.tiles_beside(path, member.settings) for path, member in beside]
-    megabytes = write_bundle(members, output, tiles=tiles, overwrite=overwrite, trust_plugins=trust_plugins)
+    megabytes = write_bundle(
+        members,
+        output,
+        tiles=tiles,
+        trust=trust / TRUST if trust else None,
+        overwrite=overwrite,
+        trust_plugins=trust_plugins,
+    )
     if json:
         print_json({"folder": str(output), "models": len(models), "megabytes": round(megabytes, 1)})
     elif not quiet:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.models.bundled import DEFAULT_MODEL, PICTURE_MODEL, bundled_model, default_model
 from pneumoseg.scripts.shared.command import command, run, value_of
@@ -71,6 +72,9 @@ def predict(
         ),
     ] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="A map of 0..1 per class, too.")] = False,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="A map of the probabilities' entropy, 0..1, too.")
+    ] = False,
     statistics: Annotated[
         bool, typer.Option("--statistics", help="Volumes, share infected and mean HU to statistics.csv, too.")
     ] = False,
@@ -103,7 +107,8 @@ def predict(
     from pneumoseg.data_io.datasets.inputs import find_inputs, one_part
     from pneumoseg.data_io.formats.pictures import is_picture
     from pneumoseg.evaluation.inference.batch import PredictionOptions, predict_files
-    from pneumoseg.evaluation.inference.outputs import place_outputs, write_volumetry
+    from pneumoseg.evaluation.inference.calibration import calibration_of
+    from pneumoseg.evaluation.inference.outputs import facts_of, place_outputs, write_volumetry
     from pneumoseg.pipeline.prediction.predictor import open_predictor
 
     files = find_inputs(inputs)
@@ -134,8 +139,13 @@ def predict(
         precision=precision,
         threads=threads,
     )
+    calibration = calibration_of(model or [default_model(files.values())])
+    if isinstance(calibration, str):
+        log.info("%s", calibration)
     options = PredictionOptions(
         probabilities=probabilities,
+        uncertainty=uncertainty,
+        calibration=calibration,
         statistics=statistics,
         preview=preview,
         side_by_side=side_by_side,
@@ -149,7 +159,7 @@ def predict(
     failed = [result for result in results if result.error is not None]
     if statistics and output.is_dir():
         share = f"_{part.replace('/', '_of_')}" if part else ""
-        facts = {result.output.name: result.manifest and result.manifest["statistics"] for result in results}
+        facts = {result.output.name: result.manifest and facts_of(result.manifest) for result in results}
         write_volumetry(output / f"statistics{share}.csv", facts)
     if json:
         print_json(

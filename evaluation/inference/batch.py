@@ -24,12 +24,14 @@ from pneumoseg.data_io.storage.atomic import write_aside, write_json
 from pneumoseg.data_io.storage.file_names import name_as_text
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.inference.calibration import verdict_of
 from pneumoseg.evaluation.inference.outputs import Output
 from pneumoseg.evaluation.inference.recipe import PredictionOptions, input_sha256, recipe
 from pneumoseg.evaluation.measures.plausibility import implausible
 from pneumoseg.evaluation.measures.volumetry import volumetry
 from pneumoseg.pipeline.prediction.predictor import Predictor, PreparedScan, require_same_kind
 from pneumoseg.pipeline.prediction.sliding_window import Segmentation
+from pneumoseg.pipeline.prediction.watching import entropy
 from pneumoseg.pipeline.preprocessing.intensity import warnings_of_unusual_ct
 from pneumoseg.pipeline.runtime.executors import background_threads
 from pneumoseg.pipeline.runtime.prefetch import results_ahead
@@ -106,9 +108,10 @@ def _is_complete(
 ) -> bool:
     maps = output.probabilities(predictor.settings.labels.names) if options.probabilities else []
     pictures = [output.preview] * options.preview + [output.side_by_side] * options.side_by_side
-    return all(path.is_file() for path in (*maps, *pictures)) and not (
-        options.statistics and in_mm and manifest.get("statistics") is None
-    )
+    pictures += [output.uncertainty] * options.uncertainty
+    judged = isinstance(options.calibration, str) or ((manifest.get("trust") or {}).get("verdict") is not None)
+    measured = not (options.statistics and in_mm) or manifest.get("statistics") is not None
+    return judged and measured and all(path.is_file() for path in (*maps, *pictures))
 
 
 def _predict(
@@ -157,9 +160,21 @@ def _read(source: Path, *, predictor: Predictor, options: PredictionOptions) -> 
 def _segment(read: _Read, output: Output, predictor: Predictor, options: PredictionOptions) -> _Segmented | Exception:
     case, prepared = read
     maps = probability_maps(output.probabilities(predictor.settings.labels.names), case.scan)
+    uncertainty = probability_maps([output.uncertainty], case.scan)
     try:
-        with maps if options.probabilities else nullcontext() as sink:
-            return _Segmented(case, *timed(predictor.segment, prepared, sink=sink))
+        with (
+            maps if options.probabilities else nullcontext() as to_maps,
+            uncertainty if options.uncertainty else nullcontext() as to_uncertainty,
+        ):
+
+            def sink(start: int, planes: np.ndarray) -> None:
+                if to_maps is not None:
+                    to_maps(start, planes)
+                if to_uncertainty is not None:
+                    to_uncertainty(start, entropy(planes)[None])
+
+            wanted = options.probabilities or options.uncertainty
+            return _Segmented(case, *timed(predictor.segment, prepared, sink=sink if wanted else None))
     except FAILURES as error:
         return error
 
@@ -201,15 +216,18 @@ def _write_files(
         statistics, seconds["statistics"] = timed(
             volumetry, case.scan, mask, table, lungs=lungs, infection=infection, in_hu=case.in_hu
         )
+    findings = list(implausible(statistics or {}, table, lungs, infection=infection))
+    trust = verdict_of(options.calibration, segmented.segmentation.signals, findings)
     if options.preview:
-        _, seconds["preview"] = timed(_draw, case.scan, mask, predictor, output)
+        title = output.name if trust["verdict"] is None else f"{output.name}: {trust['verdict']}"
+        _, seconds["preview"] = timed(_draw, case.scan, mask, predictor, output, title=title)
     if options.side_by_side:
         _, seconds["side_by_side"] = timed(_draw_side_by_side, source, case.scan, mask, predictor, output=output)
     with write_aside(output.mask) as aside:  # takes its name last, as that says that all is there
         with warnings_of_this_thread() as warnings:
             _, seconds["write"] = timed(write_labels, aside, mask, table)
-            for sentence in implausible(statistics or {}, table, lungs, infection=infection):
-                log.warning("%s: %s", source.name, sentence)
+            for finding in findings:
+                log.warning("%s: %s", source.name, finding.sentence)
         manifest = {
             "pneumoseg": importlib.metadata.version("pneumoseg"),
             "source": name_as_text(source.name),
@@ -229,10 +247,13 @@ def _write_files(
             },
             "in_hu": case.in_hu,
             "statistics": statistics,
+            "trust": trust,
             "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
             "warnings": [*case.warnings, *warnings],
         }
         write_json(output.manifest, manifest)
+    if trust["verdict"] not in (None, "use"):
+        log.warning("%s: %s: %s", source.name, trust["verdict"], "; ".join(trust["reasons"]))
     return manifest
 
 
@@ -241,12 +262,12 @@ def _all_or_one(facts: list[str]) -> list[str] | str:
     return facts if len(set(facts)) > 1 else facts[0]
 
 
-def _draw(scan: Scan, labels: Volume, predictor: Predictor, output: Output) -> None:
+def _draw(scan: Scan, labels: Volume, predictor: Predictor, output: Output, *, title: str) -> None:
     from pneumoseg.evaluation.figures.overlays import overlay_sheet
     from pneumoseg.evaluation.figures.saving import save_figure
 
     table = predictor.settings.labels.table
-    save_figure(overlay_sheet(scan.read(), labels, table, title=output.name), output.preview)
+    save_figure(overlay_sheet(scan.read(), labels, table, title=title), output.preview)
 
 
 def _draw_side_by_side(source: Path, scan: Scan, mask: Volume, predictor: Predictor, *, output: Output) -> None:

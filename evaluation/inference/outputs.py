@@ -58,9 +58,15 @@ class Output:
         """A map per class."""
         return [self.mask.parent / "probabilities" / f"{self.name}.{one}.nii.gz" for one in classes]
 
+    @property
+    def uncertainty(self) -> Path:
+        """A map of the entropy of the probabilities."""
+        return self.mask.parent / "uncertainty" / f"{self.name}.uncertainty.nii.gz"
+
     def clear(self, classes: Sequence[str]) -> None:
         """Removes all of them, the mask first, and what a killed process left half-written."""
-        for path in (self.mask, self.manifest, self.preview, self.side_by_side, *self.probabilities(classes)):
+        pictures = (self.preview, self.side_by_side)
+        for path in (self.mask, self.manifest, *pictures, self.uncertainty, *self.probabilities(classes)):
             path.unlink(missing_ok=True)
             remove_leftovers(path)
 
@@ -145,6 +151,19 @@ def place_outputs(
             message = f"{mask}: exists already; resume to keep it, or overwrite it"
             raise InputError(message, options=("resume", "overwrite"))
     return {source: Output(mask) for source, mask in zip(files.values(), masks, strict=True)}
+
+
+def facts_of(manifest: Mapping) -> dict | None:
+    """The row of a mask in statistics.csv: its volumes, then the verdict and the predicted Dice of each class, where
+    there is a verdict. None for a picture, which has no volumes."""
+    if manifest["statistics"] is None:
+        return None
+    facts, trust = dict(manifest["statistics"]), manifest.get("trust") or {}
+    if trust.get("verdict") is not None:
+        facts["verdict"] = trust["verdict"]
+        for name, one in trust["classes"].items():
+            facts[f"{name}_predicted_dice"] = None if one is None else one["predicted_dice"]
+    return facts
 
 
 def write_volumetry(path: str | Path, facts: Mapping[str, dict | None]) -> None:

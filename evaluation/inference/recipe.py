@@ -7,6 +7,7 @@ from pathlib import Path
 from pneumoseg.data_io.datasets.inputs import input_files
 from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.nifti_placement import GridForm
+from pneumoseg.evaluation.measures.trust import Calibration
 from pneumoseg.pipeline.prediction.predictor import Predictor
 from pneumoseg.pipeline.settings import plugins
 
@@ -15,14 +16,15 @@ from pneumoseg.pipeline.settings import plugins
 class PredictionOptions:
     """What is written for each CT besides its mask and manifest, and how CTs are read.
 
-    `probabilities`: a map per class, before postprocessing; `statistics`: volumes and mean HU in the manifest, where
-    those of lungs are in any case; `preview`: a picture; `side_by_side`: image, truth (in a dataset of pictures) and
-    mask in one picture, for pictures alone. `series`, `allow_gaps`: see `dicom.ct.open_dicom`.
-    `keep_going`: a bad CT does not end the batch. `grid`: which form of NIfTI headers counts, see
-    `formats.nifti_placement`.
+    `probabilities`: a map per class, before postprocessing; `uncertainty`: a map of the entropy of the probabilities;
+    `statistics`: volumes and mean HU in the manifest, where those of lungs are in any case; `preview`: a picture;
+    `side_by_side`: image, truth (in a dataset of pictures) and mask in one picture, for pictures alone. `series`,
+    `allow_gaps`: see `dicom.ct.open_dicom`. `keep_going`: a bad CT does not end the batch. `grid`: which form of NIfTI
+    headers counts, see `formats.nifti_placement`. `calibration`: of the verdicts, or why there is none, in words.
     """
 
     probabilities: bool = False
+    uncertainty: bool = False
     statistics: bool = False
     preview: bool = False
     side_by_side: bool = False
@@ -30,6 +32,7 @@ class PredictionOptions:
     allow_gaps: bool = False
     keep_going: bool = False
     grid: GridForm = "sform"
+    calibration: Calibration | str = "no calibration was given"
 
 
 def recipe(predictor: Predictor, options: PredictionOptions) -> dict:

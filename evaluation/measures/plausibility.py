@@ -36,7 +36,7 @@ class Limit:
     """Limits of a fact about the lungs: `lowest` to `highest` in `unit`, from the publication `source`.
 
     `message`: a likely cause of values outside. `whole_lungs_only`: the limit is not applied where the lungs reach an
-    end of the scan, as in series of central slices.
+    end of the scan, as in series of central slices. `grave`: values outside are no lungs at all.
     """
 
     fact: str
@@ -46,6 +46,15 @@ class Limit:
     source: str
     message: str
     whole_lungs_only: bool = False
+    grave: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence on what is not plausible; `grave` where the mask then is hardly one of lungs."""
+
+    sentence: str
+    grave: bool
 
 
 LIMITS = (
@@ -57,6 +66,7 @@ LIMITS = (
         source=STATIC_VOLUMES,
         message=OTHER_REGION,
         whole_lungs_only=True,
+        grave=True,
     ),
     Limit(
         fact="lungs_ml",
@@ -65,6 +75,7 @@ LIMITS = (
         unit="ml",
         source=STATIC_VOLUMES,
         message="are spacings right, and is air around the patient left out?",
+        grave=True,
     ),
     Limit(
         fact="smaller_lung_percent",
@@ -83,8 +94,9 @@ LIMITS = (
         unit="HU",
         source=EMPHYSEMA,
         message="is air outside the lungs, as in the bowel, taken for lung?",
+        grave=True,
     ),
-    Limit(fact="lung_mean_hu", lowest=-inf, highest=-200, unit="HU", source=AERATION, message=OTHER_REGION),
+    Limit(fact="lung_mean_hu", lowest=-inf, highest=-200, unit="HU", source=AERATION, message=OTHER_REGION, grave=True),
     Limit(
         fact="infection_mean_hu",
         lowest=-900,
@@ -106,22 +118,22 @@ LIMITS = (
 the mean density of air or of airless tissue, and infections with that of air or above that of tissue."""
 
 
-def implausible(facts: Mapping, table: LabelTable, lungs: Sequence[int], *, infection: int) -> Iterator[str]:
-    """Yields a sentence for each of the `facts` of `volumetry` outside its limits.
+def implausible(facts: Mapping, table: LabelTable, lungs: Sequence[int], *, infection: int) -> Iterator[Finding]:
+    """Yields a finding for each of the `facts` of `volumetry` outside its limits.
 
     Nothing is checked without `lungs`, as with a model of other organs, and no mean HU that is None, as for a CT that
     is not in HU.
 
     >>> from pneumoseg.data_io.volumes.labels import LUNG_LABELS
-    >>> for sentence in implausible({"lung_left_ml": 0, "lung_right_ml": 0}, LUNG_LABELS, (1, 2), infection=3):
-    ...     print(sentence)
+    >>> for finding in implausible({"lung_left_ml": 0, "lung_right_ml": 0}, LUNG_LABELS, (1, 2), infection=3):
+    ...     print(finding.sentence)
     no lung was found; is this a CT of the chest?
     """
     lungs = [label for label in lungs if label < len(table)]
     if not lungs:
         return
     if not sum(facts[f"{table.names[label]}_ml"] for label in lungs):
-        yield f"no lung was found; {OTHER_REGION}"
+        yield Finding(f"no lung was found; {OTHER_REGION}", grave=True)
         return
     cut = any(facts[f"lungs_touch_{end}"] for end in ("lowest_slice", "highest_slice", "sides"))
     measured = _measured(facts, table, lungs, infection)
@@ -132,7 +144,8 @@ def implausible(facts: Mapping, table: LabelTable, lungs: Sequence[int], *, infe
         for words, value in measured[limit.fact]:
             if value is not None and not limit.lowest <= value <= limit.highest and words not in warned:
                 warned.add(words)
-                yield f"{words} is {value:g} {limit.unit}, {_expected(limit)}; {limit.message}"
+                sentence = f"{words} is {value:g} {limit.unit}, {_expected(limit)}; {limit.message}"
+                yield Finding(sentence, limit.grave)
 
 
 def _measured(

@@ -34,12 +34,14 @@ def check_tolerances(tolerances_mm: Mapping[str, float] | None, labels: LabelTab
 class CaseScores:
     """`rows`: of the score table, keys COLUMNS; `lesions`: one row per piece, keys `lesions.COLUMNS`; `confusion`:
     voxels by reference and predicted class, int64 (classes, classes); `histograms`: of the levels of the probabilities,
-    uint32 (classes, 2, LEVELS) as of `ranking.level_histograms`, where these were given."""
+    uint32 (classes, 2, LEVELS) as of `ranking.level_histograms`, where these were given; `trust`: rows of
+    `trust_table.trust_rows`, of a prediction with signals."""
 
     rows: list[dict]
     lesions: list[dict]
     confusion: np.ndarray
     histograms: np.ndarray | None = None
+    trust: tuple[dict, ...] = ()
 
 
 def score_case(

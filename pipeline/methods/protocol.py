@@ -11,16 +11,19 @@ from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.models.model_file import TrainedModel
+from pneumoseg.pipeline.prediction.signals import Signals
 from pneumoseg.pipeline.settings.schema import Settings
 
 
 @dataclass(frozen=True, eq=False)
 class RankedMask:
-    """A mask with what its AUC needs: `levels` of the probabilities of each class, uint16 (x, y, z, classes), on the
-    mask's grid; see `formats.probability_levels`. A method that predicts masks may give these or the masks alone."""
+    """A mask with what is known beside it. `levels`, for its AUC: of the probabilities of each class, uint16 (x, y, z,
+    classes), on the mask's grid; see `formats.probability_levels`. `signals`: of how far it may be trusted. A method
+    that predicts masks may give these or the masks alone."""
 
     mask: Volume
-    levels: np.ndarray
+    levels: np.ndarray | None = None
+    signals: Signals | None = None
 
 
 class Method(Protocol):

@@ -21,6 +21,7 @@ from pneumoseg.pipeline.models.model_file import TrainedModel, load_model, save_
 from pneumoseg.pipeline.networks.registry import NETWORKS
 from pneumoseg.pipeline.networks.summary import readable_summary, summarise
 from pneumoseg.pipeline.prediction import sliding_window
+from pneumoseg.pipeline.prediction.bottleneck import training_features
 from pneumoseg.pipeline.prediction.engines import keras_network
 from pneumoseg.pipeline.prediction.forward_memory import with_fitting_batch
 from pneumoseg.pipeline.preprocessing.case_store import CaseStore, StoredCase
@@ -90,12 +91,14 @@ class Segmenter(ConfiguredSegmentation):
         )
         calibration.save_tiles(folder / calibration.FILE_NAME, calibration.draw_tiles(stored, settings))
         write_text(folder / NETWORK_FILE, readable_summary(summarise(trained.network, settings)))
+        trained = replace(trained, features=training_features(trained.network, training, settings))
         save_model(path, trained)
         shutil.rmtree(folder / loop.STATE_FOLDER, ignore_errors=True)
         return trained
 
-    def predict(self, model: TrainedModel, case: LoadedCase) -> Volume | RankedMask:
-        """Class numbers on the grid of the case's image; with `evaluation.auc` also the levels of the probabilities."""
+    def predict(self, model: TrainedModel, case: LoadedCase) -> RankedMask:
+        """Class numbers on the grid of the case's image, with the signals of how far they may be trusted; with
+        `evaluation.auc` also the levels of the probabilities."""
         return (predict_ranked if self.settings.evaluation.auc else predict)(model, case.image)
 
     def prepare(self, cases: Sequence[Case] | Dataset) -> list[StoredCase]:
@@ -162,9 +165,11 @@ def check_names(settings: Settings) -> None:
         make_transform(name)
 
 
-def predict(model: TrainedModel, image: Volume) -> Volume:
-    """Segments one CT volume (HU) on its own grid with a trained model."""
-    return sliding_window.predict_volume(image, keras_network(model.network), with_fitting_batch(model.settings))
+def predict(model: TrainedModel, image: Volume) -> RankedMask:
+    """Segments one CT volume (HU) on its own grid with a trained model, with the signals of how far its mask may be
+    trusted."""
+    segmentation = _segmentation(model, image)
+    return RankedMask(segmentation.mask, signals=segmentation.signals)
 
 
 def predict_ranked(model: TrainedModel, image: Volume) -> RankedMask:
@@ -175,5 +180,12 @@ def predict_ranked(model: TrainedModel, image: Volume) -> RankedMask:
     def keep(start: int, planes: np.ndarray) -> None:
         levels[:, :, start : start + planes.shape[1]] = probability_levels(planes).transpose(3, 2, 1, 0)
 
+    segmentation = _segmentation(model, image, sink=keep)
+    return RankedMask(segmentation.mask, levels, segmentation.signals)
+
+
+def _segmentation(
+    model: TrainedModel, image: Volume, *, sink: sliding_window.Sink | None = None
+) -> sliding_window.Segmentation:
     network, settings = keras_network(model.network), with_fitting_batch(model.settings)
-    return RankedMask(sliding_window.predict_volume(image, network, settings, sink=keep), levels)
+    return sliding_window.segment_volume(image, network, settings, features=model.features, sink=sink)

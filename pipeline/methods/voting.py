@@ -14,8 +14,8 @@ from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.folders import visible_name
 from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.data_io.storage.text_files import read_text
-from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.pipeline.methods.protocol import ConfiguredSegmentation
+from pneumoseg.data_io.volumes.lazy_volume import Scan
+from pneumoseg.pipeline.methods.protocol import ConfiguredSegmentation, RankedMask
 from pneumoseg.pipeline.models.model_file import TrainedModel, read_settings
 from pneumoseg.pipeline.prediction.predictor import Predictor, change_trained, open_predictor
 from pneumoseg.pipeline.settings.loading import recorded, settings_yaml
@@ -125,9 +125,10 @@ class Voting(ConfiguredSegmentation):
                 )
         return files
 
-    def predict(self, model: Predictor, case: LoadedCase) -> Volume:
-        """Class numbers on the grid of the case's image."""
-        return model(case.image)
+    def predict(self, model: Predictor, case: LoadedCase) -> RankedMask:
+        """Class numbers on the grid of the case's image, with the signals of how far they may be trusted."""
+        segmentation = model.segment(model.prepare(Scan.from_volume(case.image)))
+        return RankedMask(segmentation.mask, signals=segmentation.signals)
 
 
 def _fold_of(folder: Path) -> int:

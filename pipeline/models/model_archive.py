@@ -17,7 +17,13 @@ from pneumoseg.data_io.storage.json_files import parse_json
 SETTINGS_ENTRY = "pneumoseg.json"
 NETWORK_ENTRY = "config.json"
 WEIGHTS_ENTRY = "model.weights.h5"
-LARGEST_BYTES = {SETTINGS_ENTRY: 1_000_000, NETWORK_ENTRY: 16_000_000, "metadata.json": 1_000_000}
+FEATURES_ENTRY = "training_features.bin"
+LARGEST_BYTES = {
+    SETTINGS_ENTRY: 1_000_000,
+    NETWORK_ENTRY: 16_000_000,
+    "metadata.json": 1_000_000,
+    FEATURES_ENTRY: 16_100_000,
+}
 LAYERS = re.compile(
     r"InputLayer|(Separable|Depthwise)?Conv[123]D(Transpose)?|(Max|Average)Pooling[123]D|Global(Max|Average)Pooling[123]D|"
     r"UpSampling[123]D|ZeroPadding[123]D|Cropping[123]D|(Batch|Group|Layer|Unit|Spectral)Normalization|Rescaling|"

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.storage.atomic import write_aside
-from pneumoseg.pipeline.models.model_archive import SETTINGS_ENTRY, read_checked
+from pneumoseg.pipeline.models import training_features
+from pneumoseg.pipeline.models.model_archive import FEATURES_ENTRY, SETTINGS_ENTRY, UNREADABLE, read_checked
+from pneumoseg.pipeline.models.training_features import TrainingFeatures
 from pneumoseg.pipeline.settings import plugins
 from pneumoseg.pipeline.settings.loading import recorded, settings_from
 from pneumoseg.pipeline.settings.schema import Settings
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A network with its weights, and the settings it was trained with. `sha256`: of the file it was read from."""
+    """A network with its weights, and the settings it was trained with. `sha256`: of the file it was read from.
+    `features`: of its training cases; None in older files, and for networks that have none."""
 
     network: "keras.Model"
     settings: Settings
     sha256: str | None = None
+    features: TrainingFeatures | None = None
 
 
 def save_model(path: str | Path, model: TrainedModel) -> None:
@@ -36,6 +40,8 @@ def save_model(path: str | Path, model: TrainedModel) -> None:
         model.network.save(aside)
         with zipfile.ZipFile(aside, "a") as archive:
             archive.writestr(SETTINGS_ENTRY, recorded(model.settings).model_dump_json(indent=2))
+            if model.features is not None:
+                archive.writestr(FEATURES_ENTRY, training_features.to_bytes(model.features))
 
 
 def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
@@ -57,7 +63,21 @@ def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
         reason = " ".join(str(error).rpartition("Exception encountered: ")[2].split())[:300]
         raise InputError(f"{path}: the network cannot be loaded ({reason}){hint}", options=options) from error
     _check_network(path, network, settings)
-    return TrainedModel(network, settings, sha256_of(path))
+    return TrainedModel(network, settings, sha256_of(path), read_training_features(path))
+
+
+def read_training_features(path: str | Path) -> TrainingFeatures | None:
+    """The features of the training cases in a model file that `read_settings` has read; None where it holds none.
+    Raises InputError where they are damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if FEATURES_ENTRY not in archive.namelist():
+                return None
+            content = archive.read(FEATURES_ENTRY)
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: {FEATURES_ENTRY} is not readable ({reason}); the file is damaged") from error
+    return training_features.from_bytes(content, str(path))
 
 
 def _check_network(path: Path, network: "keras.Model", settings: Settings) -> None:

@@ -2,12 +2,13 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import folder_aside, replace_folder, restore_replaced
-from pneumoseg.pipeline.models.bundle_card import CARD, write_card
+from pneumoseg.pipeline.models.bundle_card import CARD, TRUST, write_card
 from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
 from pneumoseg.pipeline.networks.rebuilding import rebuild
 from pneumoseg.pipeline.prediction.converted_files import LOCK
@@ -32,6 +33,7 @@ def write_bundle(
     folder: Path,
     *,
     tiles: Sequence[CalibrationTiles] = (),
+    trust: Path | None = None,
     overwrite: bool = False,
     trust_plugins: bool = False,
 ) -> float:
@@ -39,6 +41,7 @@ def write_bundle(
 
     `tiles`: of each model; with them, the converted network and the 8-bit one lie beside each model, so that nothing is
     converted where the bundle is used. Where one cannot be made there is a warning, and the bundle is without it.
+    `trust`: the file with the calibration of the verdicts on their masks, which becomes the bundle's trust.json.
     The models of an earlier bundle are replaced at once, and what else lies in its folder stays. Raises InputError as
     `check_bundle_output`.
     """
@@ -49,13 +52,15 @@ def write_bundle(
         bundle = aside / folder.name
         bundle.mkdir()
         for number, model in enumerate(models):
-            half = TrainedModel(rebuild(model.network, "float16"), model.settings)
+            half = replace(model, network=rebuild(model.network, "float16"))
             save_model(bundle / f"fold_{number}" / "model.keras", half)
         if tiles:
             _add_networks([bundle / f"fold_{number}" for number in range(len(models))], tiles, trust_plugins)
+        if trust is not None:
+            shutil.copyfile(trust, bundle / TRUST)
         write_card(bundle)
         megabytes = sum(path.stat().st_size for path in bundle.glob("fold_*/**/*") if path.is_file()) / 1e6
-        beside = [path for path in _content(folder) if path not in earlier and path.name != CARD]
+        beside = [path for path in _content(folder) if path not in earlier and path.name not in (CARD, TRUST)]
         if earlier or not beside:
             for path in beside:  # what describes the bundle, such as a README
                 _copy(path, bundle / path.name)

@@ -15,6 +15,7 @@ from pneumoseg.data_io.public_text import AboutFiles
 from pneumoseg.pipeline.models.model_file import load_model
 from pneumoseg.pipeline.prediction import precision_choice, sliding_window
 from pneumoseg.pipeline.prediction.forward_memory import require_prediction_memory
+from pneumoseg.pipeline.prediction.tile_outputs import TileOutputs, WatchedNetwork
 from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.runtime.measured_choice import MeasuredChoice
 from pneumoseg.pipeline.runtime.processes import begin_to_compute
@@ -181,13 +182,20 @@ def _keras(files: Sequence[Path], settings: Settings, precision: Precision, trus
     return Engine("keras", choice.name, in_policy(POLICIES[choice.name]), choice.seconds)
 
 
-def keras_network(network: "keras.Model") -> sliding_window.Network:
-    """Keras's own prediction. Raises InputError where the GPU's memory is insufficient."""
+def keras_network(network: "keras.Model") -> WatchedNetwork:
+    """Keras's own prediction, with the deepest features. Raises InputError where the GPU's memory is insufficient."""
 
-    def predict(tiles: np.ndarray) -> np.ndarray:
+    from pneumoseg.pipeline.prediction.bottleneck import with_features
+
+    watched = with_features(network)
+
+    def predict(tiles: np.ndarray) -> TileOutputs:
         begin_to_compute()
         try:
-            return network.predict_on_batch(tiles)
+            if watched is None:
+                return TileOutputs(np.asarray(network.predict_on_batch(tiles), np.float32))
+            probabilities, features = watched.predict_on_batch(tiles)
+            return TileOutputs(np.asarray(probabilities, np.float32), (np.asarray(features, np.float32),))
         except hardware.out_of_memory() as error:
             raise InputError(
                 f"the GPU has not enough memory for {len(tiles)} tiles of {list(tiles.shape[1:-1])} at once: lower "
@@ -195,4 +203,4 @@ def keras_network(network: "keras.Model") -> sliding_window.Network:
                 options=("device",),
             ) from error
 
-    return predict
+    return WatchedNetwork(predict)

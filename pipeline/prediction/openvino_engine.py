@@ -4,12 +4,13 @@ import functools
 import math
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pneumoseg.pipeline.prediction.converted_files import NETWORK
+from pneumoseg.pipeline.prediction.tile_outputs import TileOutputs, WatchedNetwork
 from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.runtime.processes import begin_to_compute
 
@@ -30,8 +31,9 @@ def compiled(
     batch: int = 1,
     precision: str = "float32",
     threads: int | None = None,
-) -> Callable[[np.ndarray], np.ndarray]:
-    """The mean of the converted networks: from up to `batch` tiles (n, x, y[, z], channels), float32, to probabilities.
+) -> WatchedNetwork:
+    """The mean of the converted networks: from up to `batch` tiles (n, x, y[, z], channels), float32, to probabilities,
+    with the deepest features and, of several networks, their votes.
 
     Several networks become one graph that shares its working memory. It is compiled for tiles of `shape`, (x, y[, z],
     channels), at once unless that is None, and again whenever another size comes, or fewer tiles; InputError where the
@@ -52,25 +54,34 @@ def compiled(
         _require_memory(joined)
         return core.compile_model(joined, "CPU", properties)
 
-    def probabilities(tiles: np.ndarray) -> np.ndarray:
+    def outputs(tiles: np.ndarray) -> TileOutputs:
         begin_to_compute()
         step = batch if len(tiles) == batch else 1  # a rest, such as the one tile of a picture, is computed one by one
         parts = [tiles[start : start + step] for start in range(0, len(tiles), step)]
         with COMPUTING:
-            outputs = [for_shape(part.shape)(np.ascontiguousarray(part, dtype=np.float32))[0] for part in parts]
-        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+            found = [
+                list(for_shape(part.shape)(np.ascontiguousarray(part, dtype=np.float32)).values()) for part in parts
+            ]
+        probabilities, *others = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
+        votes = others.pop() if len(folders) > 1 else None
+        return TileOutputs(probabilities, tuple(others), votes, voters=len(folders))
 
     if shape is not None:
         for_shape((batch, *shape))
-    return probabilities
+    return WatchedNetwork(outputs)
 
 
 def _joined(models: Sequence[openvino.Model], shape: tuple[int, ...]) -> openvino.Model:
+    """One model whose outputs are the mean probabilities, the deepest features of each network where all have them, and
+    of several networks their votes, as `TileOutputs` has them."""
     from openvino import opset8 as ops
 
     for model in models:
         model.reshape(openvino.PartialShape(list(shape)))
+    pooled = [_pooled_features(model) for model in models]
+    features = [ops.result(one) for one in pooled if one is not None] if None not in pooled else []
     if len(models) == 1:
+        models[0].add_results(features)
         return models[0]
     tiles = ops.parameter(list(shape), np.float32, name="tiles")
     outputs = []
@@ -81,7 +92,44 @@ def _joined(models: Sequence[openvino.Model], shape: tuple[int, ...]) -> openvin
     for output in outputs[1:]:
         total = ops.add(total, output).output(0)
     mean = ops.multiply(total, ops.constant(np.float32(1.0 / len(models))))
-    return openvino.Model([ops.result(mean)], [tiles], "ensemble")
+    votes = _largest(_every_second(outputs[0]))
+    for output in outputs[1:]:
+        votes = ops.add(votes, _largest(_every_second(output)))
+    return openvino.Model([ops.result(mean), *features, ops.result(votes)], [tiles], "ensemble")
+
+
+def _pooled_features(model: openvino.Model) -> openvino.Node | None:
+    """What goes into the first transposed convolution, (n, channels, ...), averaged over the tile, as
+    `bottleneck.with_features` has it; None where the network has none."""
+    from openvino import opset8 as ops
+
+    for operation in model.get_ordered_ops():
+        if operation.get_type_name() == "ConvolutionBackpropData":
+            deepest = operation.input_value(0)
+            axes = list(range(2, len(deepest.get_partial_shape())))
+            return ops.reduce_mean(deepest, ops.constant(np.array(axes, np.int64)), keep_dims=False)
+    return None
+
+
+def _every_second(probabilities: openvino.Output) -> openvino.Node:
+    """As `tile_outputs.every_second`."""
+    from openvino import opset8 as ops
+
+    count = len(probabilities.get_partial_shape())
+    ends = np.zeros(count, np.int64)
+    steps = np.array([1, *[2] * (count - 2), 1], np.int64)
+    whole = [1] * count  # bounds do not count
+    return ops.strided_slice(
+        probabilities, ops.constant(ends), ops.constant(ends), ops.constant(steps), begin_mask=whole, end_mask=whole
+    )
+
+
+def _largest(probabilities: openvino.Node) -> openvino.Node:
+    """As `tile_outputs.is_largest`."""
+    from openvino import opset8 as ops
+
+    largest = ops.reduce_max(probabilities, ops.constant(np.array([-1], np.int64)), keep_dims=True)
+    return ops.convert(ops.greater_equal(probabilities, largest), np.float32)
 
 
 def _require_memory(model: openvino.Model) -> None:

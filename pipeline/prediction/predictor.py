@@ -15,7 +15,8 @@ from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.models.bundle_card import CARD, check_members
 from pneumoseg.pipeline.models.bundled import PICTURE_MODEL, model_path
-from pneumoseg.pipeline.models.model_file import read_settings
+from pneumoseg.pipeline.models.model_file import read_settings, read_training_features
+from pneumoseg.pipeline.models.training_features import TrainingFeatures
 from pneumoseg.pipeline.prediction import sliding_window
 from pneumoseg.pipeline.prediction.engines import Engine, EngineName, Precision, convert_ahead, open_engine
 from pneumoseg.pipeline.prediction.forward_memory import fitting_batch, require_tile_memory, with_batch
@@ -36,12 +37,13 @@ BYTES_PER_VOXEL = 4
 @dataclass(frozen=True, eq=False)
 class Member:
     """Networks of an ensemble that see a CT alike: same preprocessing, same patches. `count`: how many they are;
-    `batch`: tiles that they compute at a time."""
+    `batch`: tiles that they compute at a time; `training_features`: of each, where it has them."""
 
     engine: Engine
     settings: Settings
     count: int = 1
     batch: int = 1
+    training_features: tuple[TrainingFeatures | None, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,11 @@ class Predictor:
             require_tile_memory(member.settings, patches.patch_shape(member.settings, volume.shape), "the CT")
         members = [
             sliding_window.PreparedMember(
-                volume, member.engine.network, with_batch(member.settings, member.batch), member.count
+                volume,
+                member.engine.network,
+                with_batch(member.settings, member.batch),
+                member.count,
+                member.training_features,
             )
             for volume, member in pairs
         ]
@@ -155,7 +161,8 @@ def open_predictor(
             threads=threads,
             trust_plugins=trust_plugins,
         )
-        members.append(Member(opened, settings, len(alike), batch))
+        features = tuple(read_training_features(file) for file in alike)
+        members.append(Member(opened, settings, len(alike), batch, features))
     return Predictor(tuple(members), {name: sha256_of(file) for name, file in files.items()})
 
 

@@ -4,10 +4,9 @@ Nothing of the size classes x volume is ever in memory: tiles are taken from the
 reaches are closed at once, interpolated to the scanner's grid and turned to class numbers.
 """
 
-import functools
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +14,11 @@ from pneumoseg.data_io.console import track
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.pipeline.models.training_features import TrainingFeatures
 from pneumoseg.pipeline.prediction.postprocessing import postprocess
+from pneumoseg.pipeline.prediction.signals import Signals
+from pneumoseg.pipeline.prediction.tile_outputs import Network, TileOutputs, WatchedNetwork, joined, mean_of, outputs_of
+from pneumoseg.pipeline.prediction.watching import Watch, signals_of
 from pneumoseg.pipeline.preprocessing import resampling
 from pneumoseg.pipeline.preprocessing.body_mask import body_mask
 from pneumoseg.pipeline.preprocessing.intensity import normalised, to_unit
@@ -25,10 +28,6 @@ from pneumoseg.pipeline.runtime.prefetch import one_ahead
 from pneumoseg.pipeline.runtime.timing import timed, timed_calls
 from pneumoseg.pipeline.sampling import patches
 from pneumoseg.pipeline.settings.schema import Settings
-
-Network = Callable[[np.ndarray], np.ndarray]
-"""From normalised tiles, float32 (n, x, y[, z], channels), to class probabilities (n, x, y[, z], classes) whose sum is
-1."""
 
 Sink = Callable[[int, np.ndarray], None]
 """Takes probabilities on the scan's RAS+ grid: first plane and float32 (classes, n, y, x), from z = 0 up."""
@@ -40,21 +39,16 @@ def ensemble(networks: Sequence[Network]) -> Network:
     """One network whose probabilities are the mean of several."""
     if len(networks) == 1:
         return networks[0]
-
-    def mean(tiles: np.ndarray) -> np.ndarray:
-        total = np.asarray(networks[0](tiles), np.float32).copy()
-        for network in networks[1:]:
-            total += network(tiles)
-        return total / np.float32(len(networks))
-
-    return mean
+    each = [outputs_of(network) for network in networks]
+    return WatchedNetwork(lambda tiles: joined([outputs(tiles) for outputs in each]))
 
 
 def mirrored(network: Network, axes: Sequence[int], labels: LabelTable, *, seen: Sequence[int] = (0, 1, 2)) -> Network:
     """Test-time mirroring: the mean over the tile and its mirror images along every combination of `axes`, which are
     among the volume's axes that the network has `seen`.
 
-    Axis 0 is left-right: there the classes that are each other's mirror image change places.
+    Axis 0 is left-right: there the classes that are each other's mirror image change places. Features and votes are
+    those of the tile itself.
     """
     swapped = list(labels.mirrored())
 
@@ -66,34 +60,52 @@ def mirrored(network: Network, axes: Sequence[int], labels: LabelTable, *, seen:
     combinations: list[tuple[int, ...]] = [()]
     for axis in axes:
         combinations += [(*flips, axis) for flips in combinations]
-    return ensemble([functools.partial(once, flips) for flips in combinations]) if axes else network
+
+    def mean(tiles: np.ndarray) -> TileOutputs:
+        itself = outputs_of(network)(tiles)
+        images = [once(flips, tiles) for flips in combinations[1:]]
+        return replace(itself, probabilities=mean_of([itself.probabilities, *images]))
+
+    return WatchedNetwork(mean) if axes else network
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedMember:
-    """A CT as one network of an ensemble sees it. `weight`: of its probabilities in the mean over the ensemble."""
+    """A CT as one network of an ensemble sees it. `weight`: of its probabilities in the mean over the ensemble.
+    `training_features`: of each network that computes as this one, where it has them."""
 
     prepared: PreparedVolume
     network: Network
     settings: Settings
     weight: float = 1.0
+    training_features: tuple[TrainingFeatures | None, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """`mask`: uint8 class numbers on the grid of the CT. `network_s`: wall-clock seconds of the networks, which compute
-    in threads beside the rest; `postprocess_s`: of the postprocessing."""
+    in threads beside the rest; `postprocess_s`: of the postprocessing. `signals`: of how far the mask may be trusted,
+    before postprocessing."""
 
     mask: Volume
+    signals: Signals
     network_s: float
     postprocess_s: float
 
 
-def predict_volume(image: Volume | Scan, network: Network, settings: Settings, *, sink: Sink | None = None) -> Volume:
-    """Segments a CT (HU): uint8 class numbers on its own grid. `sink`: as of `segment`."""
+def segment_volume(
+    image: Volume | Scan,
+    network: Network,
+    settings: Settings,
+    *,
+    features: TrainingFeatures | None = None,
+    sink: Sink | None = None,
+) -> Segmentation:
+    """Segments a CT (HU) by one network on its own grid. `features`: of the network's training cases; `sink`: as of
+    `segment`."""
     scan = image if isinstance(image, Scan) else Scan.from_volume(image)
     prepared = Preprocessor(settings.preprocessing).apply(scan)
-    return segment([PreparedMember(prepared, network, settings)], scan, sink=sink).mask
+    return segment([PreparedMember(prepared, network, settings, training_features=(features,))], scan, sink=sink)
 
 
 def segment(members: Sequence[PreparedMember], scan: Scan, *, sink: Sink | None = None) -> Segmentation:
@@ -104,12 +116,13 @@ def segment(members: Sequence[PreparedMember], scan: Scan, *, sink: Sink | None 
     are before that.
     """
     grid, threshold = scan.grid, members[0].settings.prediction.threshold
-    timed_networks = [timed_calls(member.network) for member in members]
+    timed_networks = [timed_calls(outputs_of(_mirrored_as_set(member))) for member in members]
+    watches = [_watch(member) for member in members]
     labels = np.zeros(grid.shape, np.uint8, order="F")  # planes lie one after another, as files want them
     with ExitStack() as stack:
         planes = [
-            stack.enter_context(closing(probability_planes(member.prepared, network, member.settings)))
-            for member, (network, _) in zip(members, timed_networks, strict=True)
+            stack.enter_context(closing(probability_planes(member.prepared, network, member.settings, watch=watch)))
+            for member, (network, _), watch in zip(members, timed_networks, watches, strict=True)
         ]
         sizes = [member.prepared.shape for member in members]
         weights = [member.weight / sum(member.weight for member in members) for member in members]
@@ -124,7 +137,23 @@ def segment(members: Sequence[PreparedMember], scan: Scan, *, sink: Sink | None 
                 sink(start, probabilities)
     labels, postprocess_s = timed(postprocess, labels, grid.voxel_volume_ml, members[0].settings.postprocessing)
     network_s = sum(seconds() for _, seconds in timed_networks)
-    return Segmentation(Volume(labels, grid, scan.stored_grid), network_s, postprocess_s)
+    signals = signals_of(watches, members[0].settings.labels.names, weights)
+    return Segmentation(Volume(labels, grid, scan.stored_grid), signals, network_s, postprocess_s)
+
+
+def _mirrored_as_set(member: PreparedMember) -> Network:
+    settings = member.settings
+    return mirrored(member.network, settings.prediction.mirror_axes, settings.labels.table, seen=settings.axes)
+
+
+def _watch(member: PreparedMember) -> Watch:
+    return Watch(
+        member.prepared.shape,
+        len(member.settings.labels.names),
+        member.prepared.grid.voxel_volume_ml,
+        threshold=member.settings.prediction.threshold,
+        training_features=member.training_features,
+    )
 
 
 def _mean_planes(
@@ -143,11 +172,10 @@ def _mean_planes(
 
 
 def probability_planes(
-    prepared: PreparedVolume, network: Network, settings: Settings
+    prepared: PreparedVolume, network: Callable[[np.ndarray], TileOutputs], settings: Settings, *, watch: Watch
 ) -> Generator[np.ndarray, None, None]:
     """Class probabilities on the network's grid, the weighted mean over the tiles: float32 (classes, n, y, x), from
-    z = 0 up, as soon as they are final."""
-    network = mirrored(network, settings.prediction.mirror_axes, settings.labels.table, seen=settings.axes)
+    z = 0 up, as soon as they are final. `watch` is shown tiles and planes."""
     outside = ~body_mask(prepared.image[..., 0]).T if settings.prediction.inside_body else None
     volume_shape = prepared.shape
     shape = patches.patch_shape(settings, volume_shape)
@@ -156,12 +184,14 @@ def probability_planes(
     total = np.zeros((len(settings.labels.names), depth, volume_shape[1], volume_shape[0]), np.float32)
     seen = np.zeros(total.shape[1:], np.float32)
     first = 0
-    tiles = _tile_outputs(prepared, network, settings, shape)
+    tiles = _tile_outputs(prepared, network, settings, shape, watch=watch)
     with background_threads() as thread:
         for corner, output in one_ahead(tiles, thread):
             closed = max(corner[2], 0) - first
             if closed:
-                yield _probabilities(total[:, :closed], seen[:closed], outside, first)
+                mean = _probabilities(total[:, :closed], seen[:closed], outside, first)
+                watch.add_planes(mean)
+                yield mean
                 first += closed
                 for array in (*total, seen):
                     array[: depth - closed] = array[closed:]
@@ -169,7 +199,9 @@ def probability_planes(
             inside, part = _overlap(corner, shape, volume_shape, first)
             total[(slice(None), *inside)] += output.T[(slice(None), *part)] * weights[part]
             seen[inside] += weights[part]
-    yield _probabilities(total, seen, outside, first)
+    mean = _probabilities(total, seen, outside, first)
+    watch.add_planes(mean)
+    yield mean
 
 
 def _probabilities(total: np.ndarray, seen: np.ndarray, outside: np.ndarray | None, first: int) -> np.ndarray:
@@ -181,7 +213,12 @@ def _probabilities(total: np.ndarray, seen: np.ndarray, outside: np.ndarray | No
 
 
 def _tile_outputs(
-    prepared: PreparedVolume, network: Network, settings: Settings, shape: tuple[int, ...]
+    prepared: PreparedVolume,
+    network: Callable[[np.ndarray], TileOutputs],
+    settings: Settings,
+    shape: tuple[int, ...],
+    *,
+    watch: Watch,
 ) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
     """Corners and probabilities (x, y, z, classes) of all tiles, from the feet up; the network sees no empty air."""
     corners = patches.grid_corners(prepared.shape, shape, settings.prediction.overlap)
@@ -201,8 +238,9 @@ def _tile_outputs(
         outputs = iter(())
         if busy:
             batch = normalised(np.stack(busy), prepared.mean, prepared.sd)
-            probabilities = np.asarray(network(patches.as_network_sees(batch, settings)), np.float32)
-            outputs = iter(probabilities.reshape(len(busy), *shape, -1))
+            found = network(patches.as_network_sees(batch, settings))
+            watch.add_tiles(found)
+            outputs = iter(found.probabilities.reshape(len(busy), *shape, -1))
         for place, kept in waiting.items():
             yield place, background if kept is None else next(outputs)
         waiting = {}

@@ -10,7 +10,8 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import nifti
 from pneumoseg.data_io.formats.reading import read_volume
 from pneumoseg.evaluation.inference.batch import PredictionOptions, predict_files
-from pneumoseg.evaluation.inference.outputs import place_outputs
+from pneumoseg.evaluation.inference.outputs import facts_of, place_outputs
+from pneumoseg.evaluation.measures.trust import Calibration, DiceCalibration
 from pneumoseg.pipeline.prediction import predictor as predictor_module
 from pneumoseg.pipeline.prediction.engines import Engine
 from pneumoseg.pipeline.prediction.predictor import Member, Predictor
@@ -288,3 +289,58 @@ def test_odd_volumes_are_warned_of_and_have_no_mean_hu(predictor, tmp_path):
             assert any(message in line for line in result.manifest["warnings"])
         assert result.manifest["statistics"]["infection_mean_hu"] is None
         assert not result.manifest["in_hu"]
+
+
+@pytest.fixture
+def calibration() -> Calibration:
+    """Of ten patients whose Dice is 1 - the doubt."""
+    doubt = np.linspace(0.0, 0.9, 10)
+    known = DiceCalibration(("doubt",), doubt[:, None], 1 - doubt, np.arange(10))
+    return Calibration({"infection": known}, np.full(10, np.nan), np.arange(10), {"infection": 0.8})
+
+
+def test_a_verdict_stands_in_manifest_statistics_and_log(cts, predictor, tmp_path, calibration, caplog):
+    options = PredictionOptions(calibration=calibration)
+    (result, _) = predict([cts], tmp_path / "out", predictor, options)
+    trust = result.manifest["trust"]
+    assert trust["verdict"] == "review"
+    assert trust["signals"]["classes"]["infection"]["doubt"] == 0.0
+    assert trust["calibration"] == {"infection": {"cases": 10, "coverage": 0.8}}
+    assert trust["classes"]["infection"] is None  # 0.6 ml
+    assert sum("a.nii.gz: review: no Dice can be predicted" in record.message for record in caplog.records) == 1
+    facts = facts_of(result.manifest)
+    assert (facts["verdict"], facts["infection_predicted_dice"]) == ("review", None)
+
+
+def test_without_calibration_there_is_no_verdict_and_a_reason(cts, predictor, tmp_path):
+    trust = predict([cts], tmp_path / "out", predictor)[0].manifest["trust"]
+    assert (trust["verdict"], trust["reasons"]) == (None, ["no calibration was given"])
+    assert "verdict" not in facts_of({"statistics": {"lung_ml": 1.0}, "trust": trust})
+    assert facts_of({"statistics": None}) is None
+
+
+def test_resume_makes_masks_again_that_had_no_verdict(cts, predictor, tmp_path, calibration):
+    predict([cts], tmp_path / "out", predictor)
+    options = PredictionOptions(calibration=calibration)
+    again = predict([cts], tmp_path / "out", predictor, options, resume=True)
+    assert all(result.manifest["trust"]["verdict"] for result in again)
+    time = again[0].output.mask.stat().st_mtime_ns
+    predict([cts], tmp_path / "out", predictor, options, resume=True)
+    assert again[0].output.mask.stat().st_mtime_ns == time
+
+
+def test_the_uncertainty_is_a_map_of_the_entropy_on_the_grid_of_the_ct(cts, predictor, tmp_path):
+    def unsure(tiles: np.ndarray) -> np.ndarray:
+        return np.where(tiles[..., :1] > 750 / 1500, np.float32(0.25), np.eye(4, dtype=np.float32)[0])
+
+    member = replace(predictor.members[0], engine=Engine("test", "float32", unsure))
+    options = PredictionOptions(uncertainty=True, probabilities=True)
+    results = predict([cts], tmp_path / "out", Predictor((member,), {"model": "hash"}), options)
+    path = tmp_path / "out" / "uncertainty" / "a.uncertainty.nii.gz"
+    found, ct = nib.load(path), nib.load(cts / "a.nii.gz")
+    np.testing.assert_array_equal(found.affine, ct.affine)
+    np.testing.assert_allclose(found.get_fdata()[:, 0, 0], [0, 0, 0, 0, 0, 1], atol=0.01)
+    assert results[0].output.probabilities(["infection"])[0].is_file()
+    path.unlink()
+    predict([cts], tmp_path / "out", Predictor((member,), {"model": "hash"}), options, resume=True)
+    assert path.is_file()

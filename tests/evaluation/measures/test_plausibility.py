@@ -31,7 +31,7 @@ SMALL = {"lung_left_ml": 130.0, "lung_right_ml": 150.0, "lungs_ml": 280.0} | NO_
 
 
 def sentences(facts, table=LUNG_LABELS, lungs=(1, 2), infection=3) -> list[str]:
-    return list(implausible(facts, table, lungs, infection=infection))
+    return [finding.sentence for finding in implausible(facts, table, lungs, infection=infection)]
 
 
 @pytest.mark.parametrize(
@@ -139,3 +139,12 @@ def test_real_lungs_as_experts_drew_them_are_plausible(real_data, folder):
             scan, read_labels(mask, 4), LUNG_LABELS, lungs=(1, 2), infection=3, in_hu=folder == "covid_ct_hu"
         )
         assert sentences(facts) == [], mask
+
+
+def test_what_can_be_no_lungs_is_grave_and_what_is_odd_in_lungs_is_not():
+    found = {
+        finding.sentence.split(" is ")[0]: finding.grave
+        for change in ({"lungs_ml": 200.0}, {"lung_left_mean_hu": -100.0}, {"lung_left_ml": 5.0, "infection_ml": 0.0})
+        for finding in implausible(WHOLE | change, LUNG_LABELS, (1, 2), infection=3)
+    }
+    assert list(found.values()) == [True, True, False]

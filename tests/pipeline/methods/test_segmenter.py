@@ -138,8 +138,9 @@ def test_with_the_auc_wanted_the_mask_comes_with_levels_of_the_probabilities(tmp
     model, case = TrainedModel(build_network(plain), plain), LoadedCase(open_dataset(data).cases[0], plain.labels.table)
     mask = Segmenter(plain, tmp_path).predict(model, case)
     ranked = Segmenter(wanted, tmp_path).predict(model, case)
-    np.testing.assert_array_equal(ranked.mask.array, mask.array)
-    assert (ranked.levels.shape, ranked.levels.dtype) == ((*mask.array.shape, 4), np.uint16)
+    np.testing.assert_array_equal(ranked.mask.array, mask.mask.array)
+    assert (ranked.levels.shape, ranked.levels.dtype) == ((*mask.mask.array.shape, 4), np.uint16)
+    assert mask.levels is None and mask.signals == ranked.signals
     assert ranked.levels.max() < LEVELS
     scan, planes = Scan.from_volume(case.image), []
     prepared = Preprocessor(plain.preprocessing).apply(scan)

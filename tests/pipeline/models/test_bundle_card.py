@@ -28,6 +28,15 @@ def test_the_card_has_each_model_by_its_content(bundle):
     check_members(bundle)
 
 
+def test_the_card_has_the_calibration_where_there_is_one(bundle):
+    exchange_calibration(bundle)
+    write_card(bundle)
+    check_members(bundle)
+    (bundle / "trust.json").unlink()
+    with pytest.raises(InputError, match=r"trust\.json: not the calibration"):
+        check_members(bundle)
+
+
 def lose(bundle):
     (bundle / "fold_1" / "model.keras").unlink()
 
@@ -41,6 +50,10 @@ def change(bundle):
     (bundle / "fold_2" / "model.keras").write_bytes(b"another")
 
 
+def exchange_calibration(bundle):
+    (bundle / "trust.json").write_text("of another bundle", encoding="utf-8")
+
+
 def damage(text):
     return lambda bundle: (bundle / CARD).write_text(text, encoding="utf-8")
 
@@ -51,6 +64,7 @@ def damage(text):
         (lose, r"a bundle of 3 models, without fold_1/model\.keras"),
         (add, r"a bundle of 3 models, found also fold_3/model\.keras"),
         (change, r"fold_2/model\.keras: not the model that the bundle was made with"),
+        (exchange_calibration, r"trust\.json: not the calibration that the bundle was made with"),
         (damage("{"), "not readable as JSON"),
         (damage("[]"), "is an object, found a list"),
         (damage("{}"), '"members" holds the SHA-256'),

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -10,7 +11,14 @@ import pytest
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.content_hash import sha256_of
-from pneumoseg.pipeline.models.model_file import TrainedModel, load_model, read_settings, save_model
+from pneumoseg.pipeline.models.model_file import (
+    TrainedModel,
+    load_model,
+    read_settings,
+    read_training_features,
+    save_model,
+)
+from pneumoseg.pipeline.models.training_features import fitted
 from pneumoseg.pipeline.networks.registry import build_network
 from pneumoseg.pipeline.settings import plugins
 from pneumoseg.pipeline.settings.loading import load_settings
@@ -46,6 +54,34 @@ def test_network_and_settings_are_read_back(model, tmp_path):
     assert model.sha256 is None
     tiles = np.random.default_rng(0).normal(size=(1, 16, 16, 8, 1)).astype(np.float32)
     np.testing.assert_array_equal(read.network.predict_on_batch(tiles), model.network.predict_on_batch(tiles))
+
+
+def test_features_of_the_training_cases_are_read_back_with_and_without_the_network(model, tmp_path):
+    features = fitted(np.random.default_rng(0).normal(size=(20, 8)))
+    save_model(tmp_path / "model.keras", replace(model, features=features))
+    for found in (load_model(tmp_path / "model.keras").features, read_training_features(tmp_path / "model.keras")):
+        np.testing.assert_array_equal(found.mean, features.mean)
+        np.testing.assert_array_equal(found.precision, features.precision)
+    save_model(tmp_path / "older.keras", model)
+    assert load_model(tmp_path / "older.keras").features is None
+
+
+def test_damaged_features_are_refused(model, tmp_path):
+    path = tmp_path / "model.keras"
+    save_model(path, model)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("training_features.bin", b"123456789")
+    with pytest.raises(InputError, match=r"model.keras: the features of the training cases .*found 9 bytes"):
+        load_model(path)
+
+
+def test_features_that_unpack_to_gigabytes_are_refused(model, tmp_path):
+    path = tmp_path / "model.keras"
+    save_model(path, model)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("training_features.bin", bytes(20_000_000))
+    with pytest.raises(InputError, match=r"training_features.bin has at most 16.1 MB, found 20 MB"):
+        read_settings(path)
 
 
 def test_a_file_that_cannot_be_written_leaves_that_of_before(model, tmp_path):

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.models.bundle_card import check_members
 from pneumoseg.pipeline.models.bundled import bundled_model
 from pneumoseg.pipeline.models.model_file import TrainedModel, load_model
+from pneumoseg.pipeline.models.training_features import fitted
 from pneumoseg.pipeline.networks.registry import build_network
 from pneumoseg.pipeline.prediction import conversion, quantization
 from pneumoseg.pipeline.prediction.bundle import check_bundle_output, models_of_bundle, write_bundle
@@ -48,6 +50,19 @@ def test_a_bundle_is_replaced_only_when_asked_and_what_else_lies_there_stays(mod
     assert error.value.options == ("overwrite",)
     write_bundle([model], tmp_path, overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "bundle.json", "fold_0"]
+
+
+def test_features_and_calibration_go_along_and_a_bundle_made_again_has_no_calibration_of_before(model, tmp_path):
+    features = fitted(np.random.default_rng(0).normal(size=(20, 8)))
+    (tmp_path / "trust.json").write_text("a calibration")
+    write_bundle([replace(model, features=features)], tmp_path / "bundle", trust=tmp_path / "trust.json")
+    check_members(tmp_path / "bundle")
+    assert (tmp_path / "bundle" / "trust.json").read_text() == "a calibration"
+    read = load_model(tmp_path / "bundle" / "fold_0" / "model.keras")
+    np.testing.assert_array_equal(read.features.precision, features.precision)
+    write_bundle([model], tmp_path / "bundle", overwrite=True)
+    assert not (tmp_path / "bundle" / "trust.json").exists()
+    check_members(tmp_path / "bundle")
 
 
 @pytest.mark.parametrize("name", ["splits.json", "settings.yaml", "model.keras"])

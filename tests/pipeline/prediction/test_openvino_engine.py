@@ -34,6 +34,14 @@ def test_several_networks_give_their_mean_for_any_number_and_size_of_tiles(make_
         np.testing.assert_allclose(network(np.ones(shape, np.float32)), expected)
 
 
+def test_several_networks_vote_and_have_no_features_without_a_transposed_convolution(make_folder):
+    network = compiled([make_folder(2.0), make_folder(-1.0), make_folder(-2.0)], (2, 2))
+    found = network.outputs(np.ones((1, 2, 2, 1), np.float32))
+    np.testing.assert_array_equal(found.votes, np.float32([[[[1, 2]]]]))  # of every second pixel
+    assert (found.voters, found.features) == (3, ())
+    assert compiled([make_folder(3.0)], (2, 2)).outputs(np.ones((1, 2, 2, 1), np.float32)).votes is None
+
+
 @pytest.mark.parametrize(("has_bfloat16", "beside_8_bit"), [(True, "bf16"), (False, "f32")])
 def test_threads_and_precisions_reach_openvino(make_folder, monkeypatch, has_bfloat16, beside_8_bit):
     monkeypatch.setattr(hardware, "has_bfloat16", lambda: has_bfloat16)

@@ -18,8 +18,8 @@ from pneumoseg.pipeline.prediction.sliding_window import (
     _highest_air,
     ensemble,
     mirrored,
-    predict_volume,
     segment,
+    segment_volume,
 )
 from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
 from pneumoseg.pipeline.sampling import patches
@@ -34,6 +34,10 @@ def plain(*changes: str):
         "demo",
         ["preprocessing.spacing_mm=null", "preprocessing.normalisation=none", "patches.shape=[8, 8, 8]", *changes],
     )
+
+
+def predict_volume(image: Volume, network, settings) -> Volume:
+    return segment_volume(image, network, settings).mask
 
 
 def hu_of(labels: np.ndarray) -> np.ndarray:
