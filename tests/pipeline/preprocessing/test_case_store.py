@@ -169,6 +169,13 @@ def test_the_classes_that_may_hide_are_stored(tmp_path):
     assert store(tmp_path / "store").get(case).facts["hidden"] == [[], [3], [3], []]
 
 
+def test_other_hosts_of_a_hidden_class_are_another_entry(tmp_path):
+    case = replace(write_case(tmp_path / "one", value=2), labelled=("lung_left", "lung_right"))
+    plain = CaseStore(tmp_path / "store", store(tmp_path).preprocessor, replace(LUNG_LABELS, within=()))
+    assert store(tmp_path / "store").get(case).facts["hidden"] == [[], [3], [3], []]
+    assert plain.get(case).facts["hidden"] == [[3], [], [], []]
+
+
 def test_a_copy_in_another_process_keeps_weight_and_variant(tmp_path):
     stored = store(tmp_path / "store").get(write_case(tmp_path / "one"))
     whole = replace(stored, weight=3.0, equalised=stored)
