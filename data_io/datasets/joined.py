@@ -77,13 +77,8 @@ def source_names(folders: Sequence[Path]) -> list[str]:
 def _joined_patients(cases: Sequence[Case]) -> list[str]:
     """The patient of each case, the first of those that are linked by a patient or by what the name of a case tells."""
     number: dict[tuple[str, str], int] = {}
-    ends = [
-        [number.setdefault((kind, name), len(number)) for name in names]
-        for kind, names in (
-            ("patient", [case.patient for case in cases]),
-            ("name", [patient_of(case.name) for case in cases]),
-        )
-    ]
+    told = {"table": [case.patient for case in cases], "name": [patient_of(case.name) for case in cases]}
+    ends = [[number.setdefault((kind, name), len(number)) for name in names] for kind, names in told.items()]
     links = coo_array((np.ones(len(cases), bool), tuple(ends)), shape=(len(number), len(number)))
     _, group = connected_components(links, directed=False)
     first: dict[int, str] = {}

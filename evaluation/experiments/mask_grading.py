@@ -48,7 +48,8 @@ def grade_masks(
     `images`: a CT or a folder of CTs with the names of the masks, for facts in HU; of a dataset, its CTs are taken.
     `lobes`: a lobe mask (labels 1..5) or a folder of them, for the CTSI by lobes. A file that a mask lacks there is a
     remark. `grid`: which form of NIfTI headers counts. Cases of a dataset whose masks do not label lungs and infection
-    are left out, with a warning; of those with voxels that do not count, the others are graded, as a remark says. Raises InputError as `find_masks`, `files_of` and `severity`, and where none is left.
+    are left out, with a warning; voxels that do not count are not graded, as a remark says. Raises InputError as
+    `find_masks`, `files_of`, `Case.read_valid` and `severity`, and where none is left.
     """
     mask_of = _fully_labelled(find_masks(masks), masks)
     image_of = {case: mask.image for case, mask in mask_of.items() if mask.image is not None}

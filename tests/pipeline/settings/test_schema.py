@@ -161,7 +161,7 @@ def test_source_weights_are_for_random_patches():
 
 
 def test_slices_are_equalised_always_or_at_random():
-    with pytest.raises(ValueError, match="found preprocessing.equalise hu; set one of both"):
+    with pytest.raises(ValueError, match=r"found preprocessing\.equalise hu; set one of both"):
         Settings(augmentation={"equalise": 0.5}, preprocessing={"equalise": "hu"})
 
 
