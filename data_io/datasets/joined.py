@@ -75,14 +75,15 @@ def source_names(folders: Sequence[Path]) -> list[str]:
 
 
 def _joined_patients(cases: Sequence[Case]) -> list[str]:
-    """The patient of each case, the first of those that are linked by a patient or by what the name of a case tells."""
+    """The patient of each case, the first by name of those that are linked by a table or by the names of cases."""
     number: dict[tuple[str, str], int] = {}
     told = {"table": [case.patient for case in cases], "name": [patient_of(case.name) for case in cases]}
     ends = [[number.setdefault((kind, name), len(number)) for name in names] for kind, names in told.items()]
     links = coo_array((np.ones(len(cases), bool), tuple(ends)), shape=(len(number), len(number)))
     _, group = connected_components(links, directed=False)
-    first: dict[int, str] = {}
-    return [first.setdefault(int(group[end]), case.patient) for end, case in zip(ends[0], cases, strict=True)]
+    of_cases = [int(group[end]) for end in ends[0]]
+    first = {one: patient for patient, one in sorted(zip(told["table"], of_cases, strict=True), reverse=True)}
+    return [first[one] for one in of_cases]
 
 
 def _with_several_sources(pairs: Iterable[tuple[str, str]]) -> set[str]:
