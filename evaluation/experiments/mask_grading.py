@@ -97,6 +97,7 @@ def grading_content(rows: list[dict]) -> dict:
 def write_grading(rows: list[dict], output: Path, *, overwrite: bool = False) -> None:
     """Writes the rows of `grade_masks` to the folder `output`, with a figure. Raises InputError as `check_output`."""
     check_output(output, overwrite)
+    (output / TABLE).unlink(missing_ok=True)  # of an earlier grading
     table = pd.DataFrame(rows)
     write_json(output / "severity.json", grading_content(rows))
     save_figure(severity_figure(table), output / "figures" / "severity.png")
