@@ -132,6 +132,12 @@ class CaseStore:
                 prepared = Preprocessor(own).apply(image, mask)
         if prepared.labels is None:
             raise InputError(f"case {case.name}: training needs a mask")
+        ignored = int(np.count_nonzero(prepared.labels == IGNORED))
+        if ignored == prepared.labels.size:
+            raise InputError(
+                f"case {case.name}: {case.valid}: on the network's grid no voxel counts; leave the case out, or lower "
+                "preprocessing.spacing_mm"
+            )
         entry.parent.mkdir(parents=True, exist_ok=True)
         with folder_aside(entry) as place:
             aside = place / entry.name
@@ -144,7 +150,6 @@ class CaseStore:
                 counts.append(len(voxels))
                 step = max(1, -(-len(voxels) // FOREGROUND_VOXELS))
                 np.save(aside / f"foreground_{label}.npy", voxels[::step].astype(np.int16))
-            ignored = int(np.count_nonzero(prepared.labels == IGNORED))
             facts = {
                 "mean": prepared.mean,
                 "sd": prepared.sd,
