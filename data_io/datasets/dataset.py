@@ -179,6 +179,12 @@ def scan_of(case: Case) -> str:
     return case.name if case.slice is None else case.slice.volume
 
 
+def names_its_patient(case: Case) -> bool:
+    """Whether the case stands for a patient of its own, as where no one says whose it is: the patient has its name, or
+    that before its source was put before it."""
+    return case.patient in (case.name, case.name.removeprefix(f"{case.source}-"))
+
+
 @contextmanager
 def named(case: str) -> Iterator[None]:
     """Puts "case NAME: " before the InputError of what is done within."""

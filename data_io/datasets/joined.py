@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from pneumoseg.data_io.console import listed, log
 from pneumoseg.data_io.datasets.dataset import Case, Dataset, scan_of
+from pneumoseg.data_io.datasets.patients import patient_of
 from pneumoseg.data_io.errors import InputError
 
 
@@ -19,9 +20,9 @@ def join_datasets(datasets: Sequence[Dataset]) -> Dataset:
     """The cases of all datasets, ordered by name; one dataset alone as it is.
 
     The source of each case is the name of its dataset's folder (`source_names`). Cases of a name that is in several
-    datasets are called SOURCE-NAME. Cases of one patient or of one name in different datasets are of one patient, and
-    so are all cases of these patients: copies of a CT are never on both sides of a split. The log says of how many
-    patients several datasets have cases.
+    datasets are called SOURCE-NAME. Cases of one patient in different datasets, by their tables or by their names
+    (`patient_of`), are of one patient, and so are all cases of these patients: copies of a CT are never on both sides
+    of a split. The log says of how many patients several datasets have cases.
 
     Raises InputError where a folder is given twice, and where two cases have one name after all.
     """
@@ -74,16 +75,15 @@ def source_names(folders: Sequence[Path]) -> list[str]:
 
 
 def _joined_patients(cases: Sequence[Case]) -> list[str]:
-    """The patient of each case, the first of those that are linked by a patient or by the name of a case."""
+    """The patient of each case, the first by name of those that are linked by a table or by the names of cases."""
     number: dict[tuple[str, str], int] = {}
-    ends = [
-        [number.setdefault((kind, name), len(number)) for name in names]
-        for kind, names in (("patient", [case.patient for case in cases]), ("case", [case.name for case in cases]))
-    ]
+    told = {"table": [case.patient for case in cases], "name": [patient_of(case.name) for case in cases]}
+    ends = [[number.setdefault((kind, name), len(number)) for name in names] for kind, names in told.items()]
     links = coo_array((np.ones(len(cases), bool), tuple(ends)), shape=(len(number), len(number)))
     _, group = connected_components(links, directed=False)
-    first: dict[int, str] = {}
-    return [first.setdefault(int(group[end]), case.patient) for end, case in zip(ends[0], cases, strict=True)]
+    of_cases = [int(group[end]) for end in ends[0]]
+    first = {one: patient for patient, one in sorted(zip(told["table"], of_cases, strict=True), reverse=True)}
+    return [first[one] for one in of_cases]
 
 
 def _with_several_sources(pairs: Iterable[tuple[str, str]]) -> set[str]:

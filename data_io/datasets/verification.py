@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from pneumoseg.data_io.console import track, warnings_of_this_thread
-from pneumoseg.data_io.datasets.dataset import Case, Dataset, scan_of
+from pneumoseg.data_io.datasets.dataset import Case, Dataset, names_its_patient, scan_of
 from pneumoseg.data_io.datasets.near_duplicates import with_content_groups
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import nifti
@@ -131,7 +131,7 @@ def _each_file_once(dataset: Dataset, findings: list[Finding]) -> list[Finding]:
 
 def _alike_findings(dataset: Dataset) -> list[Finding]:
     """Warnings of pictures and slices that look alike, of those whose patient no one names."""
-    unknown = tuple(case for case in dataset if case.is_flat and case.patient == case.name)
+    unknown = tuple(case for case in dataset if case.is_flat and names_its_patient(case))
     if not unknown:
         return []
     groups: dict[str, list[str]] = {}

@@ -36,7 +36,8 @@ def hidden_classes(table: LabelTable, labelled: Collection[str]) -> Hidden:
     ((1, 2), (), (), ())
     """
     if unknown := sorted(set(labelled) - set(table.names)):
-        raise InputError(f"labels_present: classes are {', '.join(table.names)}, found {', '.join(unknown)}")
+        known = ", ".join(table.names)
+        raise InputError(f"labels_present: classes are {known}, found {', '.join(unknown)}; correct patients.csv")
     present = {table.names.index(name) for name in labelled} - {0}
     if not labelled:
         return ((),) * len(table)

@@ -1,7 +1,7 @@
 """Scores of masks of any program: tables, figures and a report, without a run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -148,8 +148,7 @@ class _PairedCase:
 
     @cached_property
     def valid(self) -> Volume | None:
-        case = self.pair.reference.of
-        return replace(case, grid=self.mapping.grid).read_valid() if case else None
+        return self.pair.reference.read_valid(self.mapping.grid)
 
     @property
     def labelled(self) -> tuple[str, ...]:

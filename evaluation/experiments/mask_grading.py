@@ -20,6 +20,7 @@ from pneumoseg.evaluation.figures.saving import save_figure
 from pneumoseg.evaluation.figures.severity import severity_figure
 from pneumoseg.evaluation.measures.severity import DEFINITIONS, LOBES, RESEARCH_ONLY, severity
 from pneumoseg.evaluation.runs.output_guard import check_output_free
+from pneumoseg.evaluation.scoring.counted_masks import counted_masks
 from pneumoseg.evaluation.scoring.pairing import Mask, files_of, find_masks, masks_given
 from pneumoseg.evaluation.scoring.tables import aligned, decimals
 
@@ -30,6 +31,8 @@ SHOWN = {
     "ctsi_thirds": "thirds", "ctsi": "ctsi",
 }  # fmt: skip
 """The columns that the terminal shows, and their headings there."""
+
+VALID_ALONE = "graded by the voxels that count, of valid, alone"
 
 
 def check_output(output: Path, overwrite: bool = False) -> None:
@@ -45,7 +48,8 @@ def grade_masks(
     `images`: a CT or a folder of CTs with the names of the masks, for facts in HU; of a dataset, its CTs are taken.
     `lobes`: a lobe mask (labels 1..5) or a folder of them, for the CTSI by lobes. A file that a mask lacks there is a
     remark. `grid`: which form of NIfTI headers counts. Cases of a dataset whose masks do not label lungs and infection
-    are left out, with a warning. Raises InputError as `find_masks`, `files_of` and `severity`, and where none is left.
+    are left out, with a warning; voxels that do not count are not graded, as a remark says. Raises InputError as
+    `find_masks`, `files_of`, `Case.read_valid` and `severity`, and where none is left.
     """
     mask_of = _fully_labelled(find_masks(masks), masks)
     image_of = {case: mask.image for case, mask in mask_of.items() if mask.image is not None}
@@ -63,10 +67,14 @@ def grade_masks(
         mask = read_labels(given.path, LUNG_LABELS, label_names=given.label_names, grid=grid)
         image = read_volume(image_of[case], grid=grid) if case in image_of else None
         lobe_mask = read_labels(lobes_of[case], LOBES + 1, grid=grid) if case in lobes_of else None
+        valid = given.read_valid(grid)
         with named(case):
+            if valid is not None:
+                mask = counted_masks(mask, mask, (), valid=valid).reference
             row = severity(mask, image, LUNG_LABELS, lobes=lobe_mask)
-        missing = [f"no {what} of this name" for what, files in expected if case not in files]
-        rows.append({"case": case, **row, "remarks": "; ".join(filter(None, [str(row["remarks"]), *missing]))})
+        further = [] if valid is None else [VALID_ALONE]
+        further += [f"no {what} of this name" for what, files in expected if case not in files]
+        rows.append({"case": case, **row, "remarks": "; ".join(filter(None, [str(row["remarks"]), *further]))})
     return rows
 
 
@@ -89,6 +97,7 @@ def grading_content(rows: list[dict]) -> dict:
 def write_grading(rows: list[dict], output: Path, *, overwrite: bool = False) -> None:
     """Writes the rows of `grade_masks` to the folder `output`, with a figure. Raises InputError as `check_output`."""
     check_output(output, overwrite)
+    (output / TABLE).unlink(missing_ok=True)  # of an earlier grading
     table = pd.DataFrame(rows)
     write_json(output / "severity.json", grading_content(rows))
     save_figure(severity_figure(table), output / "figures" / "severity.png")

@@ -82,6 +82,7 @@ def write_follow_up(comparison: Comparison, content: Mapping, output: Path, *, o
     """Writes the folder, the table last, as its presence says that all the rest is there. `content`: as of
     `follow_up_content`. Raises InputError as `check_output`."""
     check_output(output, overwrite)
+    (output / TABLE).unlink(missing_ok=True)  # of an earlier comparison
     write_label_nifti(output / MAP, comparison.change, CHANGE_LABELS)
     save_figure(follow_up_figure(comparison), output / FIGURE)
     write_json(output / CONTENT, content)

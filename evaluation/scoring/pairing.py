@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pneumoseg.data_io.console import log
@@ -13,8 +13,10 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.declared_labels import names_beside
 from pneumoseg.data_io.formats.dicom.series import is_dicom
 from pneumoseg.data_io.formats.label_names import Names
+from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.formats.reading import is_readable
 from pneumoseg.data_io.formats.writing import case_name, is_label_file
+from pneumoseg.data_io.volumes.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class Mask:
     def labelled(self) -> tuple[str, ...]:
         """The names of the classes that it labels, none for all."""
         return self.of.labelled if self.of else ()
+
+    def read_valid(self, grid: GridForm) -> Volume | None:
+        """Which voxels count, 1 or 0, where it is of a dataset that says so; None for all. Raises InputError as
+        `Case.read_valid`."""
+        return replace(self.of, grid=grid).read_valid() if self.of else None
 
     @property
     def source(self) -> str:

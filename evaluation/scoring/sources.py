@@ -24,14 +24,16 @@ def source_table(detailed: pd.DataFrame, *, positive_ml: float = POSITIVE_ML) ->
 
     Of the LESIONS, the positive cases have at least `positive_ml` in the reference; of another class those that have
     it. `dice_mean` with its 95 % bootstrap interval and `nsd_mean` are over the positive cases, `false_positive_ml_` is
-    the volume predicted in the others. A case that several folds tested counts once, one whose class is not labelled
-    not at all.
+    the volume predicted beside the reference in the others. A case that several folds tested counts once, one whose
+    class is not labelled not at all.
 
     None where that says nothing: no case without lesions, and no sources, or so many that they have fewer than two
     cases on average.
     """
     measured = detailed[~detailed["class"].isin(MASK_COLUMNS.left_out)]
-    values = per_case(measured, ["dice", "nsd", "volume_reference_ml", "volume_prediction_ml"]).reset_index()
+    false_ml = measured["volume_prediction_ml"] * (1.0 - measured["precision"].fillna(0.0))
+    columns = ["dice", "nsd", "volume_reference_ml", "false_ml"]
+    values = per_case(measured.assign(false_ml=false_ml), columns).reset_index()
     values["source"] = values["case"].map(detailed.groupby("case")["source"].first())
     count = values["source"].nunique()
     by_source = values.groupby("source") if 2 <= count <= values["case"].nunique() / 2 else ()
@@ -47,7 +49,7 @@ def _rows(source: str, values: pd.DataFrame, positive_ml: float) -> Iterator[dic
         labelled = of_class.dropna(subset=["volume_reference_ml"])
         reference_ml, limit_ml = labelled["volume_reference_ml"], positive_ml if name in LESIONS else 0.0
         is_positive = (reference_ml > 0) & (reference_ml >= limit_ml)
-        positives, false_ml = labelled[is_positive], labelled.loc[~is_positive, "volume_prediction_ml"]
+        positives, false_ml = labelled[is_positive], labelled.loc[~is_positive, "false_ml"]
         low, high = bootstrap_interval(positives["dice"].to_numpy(float))
         numbers = (len(labelled), limit_ml, len(positives), positives["dice"].mean(), low, high)
         further = (positives["nsd"].mean(), len(false_ml), false_ml.mean(), false_ml.max())
@@ -72,5 +74,5 @@ def meanings(table: pd.DataFrame) -> list[str]:
     lesions = [f"{name}: at least {limit:g} ml" for name, limit in limits.itertuples(index=False)]
     return [
         "Positive: cases that have the class in the reference" + (f" ({', '.join(lesions)})" if lesions else "") + "; "
-        "false ml: the volume predicted in the others."
+        "false ml: the volume predicted beside the reference in the others."
     ]

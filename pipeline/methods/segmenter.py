@@ -129,11 +129,11 @@ class Segmenter(ConfiguredSegmentation):
 
     def _stored_case(self, case: Case) -> StoredCase:
         """The prepared case with the weight of its source, and its equalised slices where patches are drawn of them."""
-        how, table = self.settings.preprocessing, self.settings.labels.table
+        how, table, augmentation = self.settings.preprocessing, self.settings.labels.table, self.settings.augmentation
         stored = CaseStore(self.store, Preprocessor(how), table).get(case)
         weight = dict(self.settings.data.source_weights).get(case.source, 1.0)
         equalised = None
-        if self.settings.augmentation.equalise and how.equalise == "never" and not stored.facts["windowed"]:
+        if augmentation.enabled and augmentation.equalise and not stored.facts["windowed"]:
             variant = Preprocessor(how.model_copy(update={"equalise": "hu"}))
             equalised = CaseStore(self.store, variant, table).get(case)
         return replace(stored, weight=weight, equalised=equalised)

@@ -19,7 +19,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import folder_aside, remove_folder
 from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.data_io.volumes.labels import LabelTable
-from pneumoseg.data_io.volumes.partial_labels import IGNORED, hidden_classes
+from pneumoseg.data_io.volumes.partial_labels import IGNORED, Hidden, hidden_classes
 from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
 from pneumoseg.pipeline.settings import plugins
 
@@ -113,7 +113,12 @@ class CaseStore:
         settings = self.preprocessor.settings.model_dump_json(exclude={"statistics"})
         steps = [plugins.source_hash(name) for name in self.preprocessor.settings.steps]
         content = f"{FORMAT} {self.labels.names} {settings} {steps} {case.fingerprint()}"
+        content += f" {self._hidden(case)}" if case.labelled else ""
         return f"{case.name}-{hashlib.sha256(content.encode()).hexdigest()[:24]}"
+
+    def _hidden(self, case: Case) -> Hidden:
+        with named(case.name):
+            return hidden_classes(self.labels, case.labelled)
 
     def _make(self, case: Case, entry: Path) -> None:
         with warnings_of_this_thread(hold_back=True) as warnings:  # kept, as the files are not read the next time
@@ -125,9 +130,14 @@ class CaseStore:
                 if valid is not None:
                     mask = mask.with_array(np.where(valid.array > 0, mask.array, np.uint8(IGNORED)))
                 prepared = Preprocessor(own).apply(image, mask)
-                hidden = hidden_classes(self.labels, case.labelled)
         if prepared.labels is None:
             raise InputError(f"case {case.name}: training needs a mask")
+        ignored = int(np.count_nonzero(prepared.labels == IGNORED))
+        if ignored == prepared.labels.size:
+            raise InputError(
+                f"case {case.name}: {case.valid}: on the network's grid no voxel counts; leave the case out, or lower "
+                "preprocessing.spacing_mm"
+            )
         entry.parent.mkdir(parents=True, exist_ok=True)
         with folder_aside(entry) as place:
             aside = place / entry.name
@@ -140,7 +150,6 @@ class CaseStore:
                 counts.append(len(voxels))
                 step = max(1, -(-len(voxels) // FOREGROUND_VOXELS))
                 np.save(aside / f"foreground_{label}.npy", voxels[::step].astype(np.int16))
-            ignored = int(np.count_nonzero(prepared.labels == IGNORED))
             facts = {
                 "mean": prepared.mean,
                 "sd": prepared.sd,
@@ -152,7 +161,7 @@ class CaseStore:
                 "warnings": warnings,
                 "voxels": [prepared.labels.size - sum(counts) - ignored, *counts],
                 "ignored": ignored,
-                "hidden": hidden,
+                "hidden": self._hidden(case),
             }
             (aside / "case.json").write_text(json.dumps(facts), encoding="utf-8")
             try:

@@ -123,6 +123,11 @@ class Settings(Group):
             )
         if self.augmentation.equalise and self.preprocessing.values == "picture":
             raise ValueError("augmentation.equalise is for CTs in HU, found preprocessing.values picture")
+        if self.augmentation.equalise and self.preprocessing.equalise != "never":
+            raise ValueError(
+                "augmentation.equalise is a share of slices that are not equalised otherwise, found "
+                f"preprocessing.equalise {self.preprocessing.equalise}; set one of both"
+            )
         axes = self.prediction.mirror_axes
         if len(set(axes)) != len(axes) or not set(axes) <= set(self.axes):
             raise ValueError(

@@ -8,7 +8,7 @@ Labels are (batch, ..., 1) class numbers; IGNORED marks voxels that do not count
 import functools
 from collections.abc import Callable
 
-from pneumoseg.data_io.volumes.partial_labels import IGNORED, LABEL_BITS
+from pneumoseg.data_io.volumes.partial_labels import IGNORED, LABEL_BITS, MOST_HIDING
 from pneumoseg.pipeline.runtime.keras_backend import keras
 
 ops = keras.ops
@@ -49,7 +49,9 @@ def as_far_as_labelled(function: Callable) -> Callable:
             return function(labels, probabilities)
         numbers, bits = labels % 2**LABEL_BITS, labels // 2**LABEL_BITS
         probabilities = ops.cast(probabilities, "float32")
-        may_hide = bits // ops.convert_to_tensor([2**label for label in range(probabilities.shape[-1])]) % 2
+        # Bits from MOST_HIDING on are never set; their numbers would not fit.
+        places = [2 ** min(label, MOST_HIDING) for label in range(probabilities.shape[-1])]
+        may_hide = bits // ops.convert_to_tensor(places, dtype="int32") % 2
         hidden = probabilities * ops.cast(may_hide, "float32")
         moved = one_hot(numbers, probabilities) * ops.sum(hidden, axis=-1, keepdims=True)
         return function(numbers, probabilities - hidden + moved)

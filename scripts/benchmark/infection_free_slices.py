@@ -4,6 +4,7 @@
 
 DATA: the data set (several by --further). RUN: a run folder of `pneumoseg kfold` or `vote` on it, with its predictions.
 One row per run and test case: slices without infection in the reference, millilitres predicted in them, and in all.
+Only voxels that count are looked at, and cases whose infection is labelled.
 """
 
 from pathlib import Path
@@ -19,7 +20,9 @@ from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.formats.reading import read_labels
 from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
-from pneumoseg.data_io.volumes.volume import on_grid_of
+from pneumoseg.data_io.volumes.partial_labels import IGNORED, hidden_classes
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.scoring.counted_masks import counted_masks
 
 INFECTION = LUNG_LABELS.names.index("infection")
 
@@ -36,13 +39,21 @@ def infection_free_slices(
     for folder in run:
         for path in sorted(folder.glob("fold_*/predictions/*.nii.gz")):
             case = LoadedCase(dataset.case(path.name.removesuffix(".nii.gz")), LUNG_LABELS)
-            mask = on_grid_of(case.reference, read_labels(path, LUNG_LABELS), "reference and prediction")
-            voxel_ml = case.reference.grid.voxel_volume_ml
-            found = false_infection(case.reference.array == INFECTION, mask.array == INFECTION, voxel_ml)
+            if case.labelled and "infection" not in case.labelled:
+                continue
+            found = false_infection_of(case, read_labels(path, LUNG_LABELS))
             rows.append({"run": folder.name, "fold": path.parts[-3], "case": case.name, **found})
     table = pd.DataFrame(rows)
     write_table(table, csv)
     print(table.to_string(index=False))
+
+
+def false_infection_of(case: LoadedCase, prediction: Volume) -> dict[str, float]:
+    """As `false_infection`, of the slices in which a voxel counts and of the voxels that do."""
+    masks = counted_masks(case.reference, prediction, hidden_classes(LUNG_LABELS, case.labelled), valid=case.valid)
+    count = (masks.truth != IGNORED).any(axis=(0, 1))
+    reference, predicted = (mask.array[:, :, count] == INFECTION for mask in (masks.reference, masks.prediction))
+    return false_infection(reference, predicted, case.reference.grid.voxel_volume_ml)
 
 
 def false_infection(reference: np.ndarray, predicted: np.ndarray, voxel_ml: float) -> dict[str, float]:

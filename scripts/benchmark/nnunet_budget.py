@@ -18,8 +18,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from pneumoseg.data_io.console import listed
 from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.data_io.datasets.layouts import open_dataset
+from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import write_ct_nifti, write_label_nifti
 from pneumoseg.data_io.storage.csv_files import read_table
 from pneumoseg.data_io.storage.json_files import read_json
@@ -73,10 +75,15 @@ def size_of(run: Path) -> dict:
 
 
 def write_raw(folder: Path, training: Dataset, testing: Dataset) -> None:
-    """Writes the cases as nnU-Net wants them, and those of the test as a data set to WORK/references."""
+    """Writes the cases as nnU-Net wants them, and those of the test as a data set to WORK/references. Raises
+    InputError for cases without some classes, which it would take for background."""
     for part in ("imagesTr", "labelsTr", "imagesTs"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     references = folder.parents[1] / "references"
+    if partly := [case.name for case in (*training, *testing) if case.labelled]:
+        raise InputError(
+            f"nnU-Net needs masks of all classes, found labels_present of {listed(partly)}; leave them out"
+        )
     for case in training:
         image, mask = case.read_pair(LUNG_LABELS)
         valid = case.read_valid()

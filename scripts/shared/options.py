@@ -152,6 +152,7 @@ def dataset_and_splits(settings, data: Sequence[Path]):
     random slices get a warning of those on both sides, as do pictures and slices whose patients are not known. Raises
     InputError as `check_source_weights`."""
     from pneumoseg.data_io.console import log
+    from pneumoseg.data_io.datasets.dataset import names_its_patient
     from pneumoseg.evaluation.runs.splits import make_splits, without_patients
     from pneumoseg.pipeline.settings.prediction import is_random_slices
 
@@ -162,7 +163,7 @@ def dataset_and_splits(settings, data: Sequence[Path]):
     )
     if is_random_slices(rule.splits):
         return without_patients(dataset), splits
-    if rule.groups == "patient" and all(case.is_flat and case.patient == case.name for case in dataset):
+    if rule.groups == "patient" and all(case.is_flat and names_its_patient(case) for case in dataset):
         log.warning(
             "%s: the patients of its pictures or slices are not known, and each counts as a patient of its own: some "
             "of one patient may be in training and in test; add patients.csv, or set evaluation.groups to content",

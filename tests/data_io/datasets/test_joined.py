@@ -55,6 +55,13 @@ def test_names_that_collide_are_prefixed(tmp_path, write_dataset):
     assert (dataset.root, dataset.layout) == (tmp_path, "folder per case")
 
 
+def test_scans_whose_names_tell_one_patient_stay_together(tmp_path, write_dataset):
+    one = write_dataset(tmp_path / "one", {"radiopaedia_10_85902_1": ""})
+    two = write_dataset(tmp_path / "two", {"radiopaedia_10_85902_3": "P7", "radiopaedia_11_1_1": "P8"})
+    assert list(patients(joined(one, two)).values()) == ["P7", "P7", "P8"]
+    assert joined(one, two) == joined(two, one)  # of which an inner validation is drawn
+
+
 def test_slices_of_prefixed_volumes(tmp_path, write_dataset):
     dataset = joined(*(write_dataset(tmp_path / name, {"a": ""}) for name in ("one", "two")))
     slices = slice_cases(dataset, 2, foreground=None, labels=4)

@@ -68,3 +68,17 @@ def test_masks_that_do_not_label_all_are_left_out(masks, tmp_path, caplog, monke
     table.write_text("case,patient,labels_present\none,one,infection\ntwo,two,lung_left lung_right\n")
     with pytest.raises(InputError, match="not all labelled in one, two; correct labels_present"):
         grade_masks(tmp_path / "data")
+
+
+def test_voxels_that_do_not_count_are_not_graded(masks, tmp_path):
+    """Half of the 10 slices count: of the 4 infected ones, those above the lowest two."""
+    folder = tmp_path / "data" / "one"
+    folder.mkdir(parents=True)
+    for file in ("imaging", "segmentation"):
+        (folder / f"{file}.nii.gz").write_bytes((masks / "one.nii.gz").read_bytes())
+    valid = np.zeros((10, 3, 10), np.uint8)
+    valid[:, :, 2:7] = 1
+    nib.save(nib.Nifti1Image(valid, np.diag([10.0, 10, 10, 1])), folder / "valid.nii.gz")
+    (row,) = grade_masks(tmp_path / "data")
+    assert (row["infection_ml"], row["infected_percent"]) == pytest.approx((2, 20))
+    assert row["remarks"].endswith("graded by the voxels that count, of valid, alone")

@@ -9,6 +9,7 @@ import pytest
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.declared_labels import names_in
+from pneumoseg.evaluation.followup import output_folder
 from pneumoseg.evaluation.followup.comparison import DEFINITIONS
 from pneumoseg.evaluation.followup.output_folder import (
     check_output,
@@ -60,6 +61,15 @@ def test_results_are_replaced_only_when_asked(folder):
         check_output(folder)
     assert refused.value.options == ("overwrite",)
     check_output(folder, overwrite=True)
+
+
+def test_a_table_of_before_does_not_stand_beside_other_results(patient, tmp_path, monkeypatch):
+    content = follow_up_content(patient.found, models={})
+    write_follow_up(patient.found, content, tmp_path)
+    monkeypatch.setattr(output_folder, "save_figure", lambda *arguments: {}["interrupted"])
+    with pytest.raises(KeyError):
+        write_follow_up(patient.found, content, tmp_path, overwrite=True)
+    assert not (tmp_path / "followup.csv").exists()
 
 
 def test_what_the_terminal_shows(patient):

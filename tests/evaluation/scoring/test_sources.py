@@ -39,6 +39,12 @@ def two_sources() -> list[dict]:
     ]
 
 
+def test_what_is_right_in_a_case_with_little_is_not_false():
+    little = row("a", "infection", 0.5, 2.0) | {"precision": 0.25}
+    (one,) = source_table(detailed_table([little])).to_dict("records")
+    assert one["false_positive_ml_mean"] == 1.5
+
+
 def test_positive_and_negative_cases_are_apart():
     table = source_table(detailed_table(two_sources()))
     assert tuple(table.columns) == COLUMNS

@@ -161,6 +161,8 @@ def test_cases_in_hu_have_an_equalised_variant_and_the_weight_of_their_source(tm
     assert stored.equalised.image.shape == stored.image.shape
     (plain,) = Segmenter(load_settings("demo"), tmp_path / "store").prepare(open_dataset(data))
     assert plain.equalised is None and plain.weight == 1.0 and plain.folder == stored.folder
+    without = load_settings("demo", ["augmentation.equalise=0.5", "augmentation.enabled=false"])
+    assert Segmenter(without, tmp_path / "store").prepare(open_dataset(data))[0].equalised is None
 
 
 def test_a_training_takes_voxels_that_do_not_count_and_classes_that_are_not_labelled(tmp_path):

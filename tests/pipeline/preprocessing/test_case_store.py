@@ -158,6 +158,13 @@ def test_voxels_that_are_not_valid_are_stored_as_ignored(tmp_path):
     assert sorted(map(tuple, stored.foreground(3))) == [(2, 2, 1)]
 
 
+def test_a_case_without_a_voxel_that_counts_on_the_networks_grid_is_refused(tmp_path):
+    case = write_valid(write_case(tmp_path / "one"), np.s_[0, 0, 0])
+    coarse = Preprocessor(PreprocessingSettings(spacing_mm=(3, 3, 2)))
+    with pytest.raises(InputError, match=r"valid\.nii\.gz: on the network's grid no voxel counts; leave"):
+        CaseStore(tmp_path / "store", coarse, LUNG_LABELS).get(case)
+
+
 def test_another_valid_is_another_entry(tmp_path):
     case = write_case(tmp_path / "one")
     entries = {store(tmp_path / "store").get(one).folder for one in (case, write_valid(case, np.s_[2:]))}
@@ -167,6 +174,13 @@ def test_another_valid_is_another_entry(tmp_path):
 def test_the_classes_that_may_hide_are_stored(tmp_path):
     case = replace(write_case(tmp_path / "one", value=2), labelled=("lung_left", "lung_right"))
     assert store(tmp_path / "store").get(case).facts["hidden"] == [[], [3], [3], []]
+
+
+def test_other_hosts_of_a_hidden_class_are_another_entry(tmp_path):
+    case = replace(write_case(tmp_path / "one", value=2), labelled=("lung_left", "lung_right"))
+    plain = CaseStore(tmp_path / "store", store(tmp_path).preprocessor, replace(LUNG_LABELS, within=()))
+    assert store(tmp_path / "store").get(case).facts["hidden"] == [[], [3], [3], []]
+    assert plain.get(case).facts["hidden"] == [[3], [], [], []]
 
 
 def test_a_copy_in_another_process_keeps_weight_and_variant(tmp_path):

@@ -160,6 +160,11 @@ def test_source_weights_are_for_random_patches():
         Settings(data={"source_weights": {"clinic": 2}}, patches={"sampling": "grid"})
 
 
+def test_slices_are_equalised_always_or_at_random():
+    with pytest.raises(ValueError, match=r"found preprocessing\.equalise hu; set one of both"):
+        Settings(augmentation={"equalise": 0.5}, preprocessing={"equalise": "hu"})
+
+
 def test_pictures_are_not_equalised_at_random():
     with pytest.raises(ValueError, match="equalise is for CTs in HU"):
         Settings(augmentation={"equalise": 0.5}, preprocessing={"values": "picture"})

@@ -81,3 +81,11 @@ def test_labels_without_hidden_classes_are_passed_on():
     labels, probabilities = batch(3)
     labelled_voxels.as_far_as_labelled(lambda *given: seen.append(given))(labels, probabilities)
     assert seen[0][0] is labels and seen[0][1] is probabilities
+
+
+def test_a_class_hides_also_where_there_are_more_classes_than_bits():
+    """Probabilities of 1/40 each: 2/40 of class 1 with the one that hides under it, 1/40 of class 2."""
+    hidden = ((), (22,), *[()] * 38)
+    labels = with_hidden(np.uint8([[1, 2, IGNORED]]), hidden)[..., None]
+    loss = losses.make_loss(LossSettings(name="crossentropy"), 40)(labels, np.full((1, 3, 40), 1 / 40, np.float32))
+    assert float(loss) == pytest.approx(-(np.log(2 / 40) + np.log(1 / 40)) / 2)

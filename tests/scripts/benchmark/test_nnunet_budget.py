@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pneumoseg.data_io.datasets.layouts import open_dataset
+from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.phantoms.generate import write_phantoms
 from pneumoseg.scripts.benchmark.nnunet_budget import IGNORE, size_of, write_raw
 from pneumoseg.scripts.benchmark.nnunet_train import shrink
@@ -30,6 +31,14 @@ def test_cases_are_written_as_nnunet_wants_them(tmp_path):
     assert [case.name for case in open_dataset(tmp_path / "work" / "references")] == [second.name]
     described = json.loads((folder / "dataset.json").read_text())
     assert described["labels"] == {"background": 0, "lung_left": 1, "lung_right": 2, "infection": 3, "ignore": 4}
+
+
+def test_a_case_without_some_classes_is_refused(tmp_path):
+    for case in write_phantoms(tmp_path / "data", 1, shape=(32, 32, 24), seed=1):
+        (tmp_path / "data" / "patients.csv").write_text(f"case,patient,labels_present\n{case.name},p,infection\n")
+    dataset = open_dataset(tmp_path / "data")
+    with pytest.raises(InputError, match="masks of all classes, found labels_present of phantom_001"):
+        write_raw(tmp_path / "work" / "raw" / "Dataset001_ct", dataset, dataset.select([]))
 
 
 def test_the_size_of_a_run_is_given_along_z_y_x(tmp_path):

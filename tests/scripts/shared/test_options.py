@@ -155,6 +155,11 @@ def test_unknown_patients_and_validation_that_is_trained_on_are_warned_of(tmp_pa
     (tmp_path / "patients.csv").unlink()
     dataset_and_splits(settings_of("demo", changes), [tmp_path])
     assert "the patients of its pictures or slices are not known" in caplog.text
+    caplog.clear()
+    write_pictures(tmp_path.with_name("other"), 2, shape=(32, 32, 16))
+    (tmp_path.with_name("other") / "patients.csv").unlink()
+    dataset_and_splits(settings_of("demo", changes), [tmp_path, tmp_path.with_name("other")])
+    assert "the patients of its pictures or slices are not known" in caplog.text
     settings_of("demo", ["training.monitor=training"], splits="slices:0.6,0.2,0.2")
     assert "the slices for validation are trained on too" in caplog.text
 
