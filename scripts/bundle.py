@@ -56,7 +56,7 @@ def bundle(
     from dataclasses import replace
 
     from pneumoseg.data_io.storage.cache import cache_folder
-    from pneumoseg.evaluation.measures.trust_file import read_calibration
+    from pneumoseg.evaluation.scoring.trust_file import read_calibration
     from pneumoseg.pipeline.models.bundle_card import TRUST
     from pneumoseg.pipeline.models.model_file import load_model
     from pneumoseg.pipeline.prediction.bundle import check_bundle_output, write_bundle

@@ -66,5 +66,11 @@ def parse_labels(texts: Sequence[str]) -> LabelMapping:
         raise InputError(f"there are from 1 to 254 classes beside the background, found {len(names) - 1}")
     lung_colours = dict(zip(LUNG_LABELS.names, LUNG_LABELS.colours, strict=True))
     colours = tuple(lung_colours.get(name, COLOURS[index % len(COLOURS)]) for index, name in enumerate(names))
-    pairs_of = tuple((names.index(a), names.index(b)) for a, b in [("lung_left", "lung_right")] if {a, b} <= set(names))
-    return LabelMapping(tuple(numbers[name] for name in names), LabelTable(names, colours, pairs_of))
+    mirror_pairs, within = (_pairs_in(names, pairs) for pairs in (LUNG_LABELS.mirror_pairs, LUNG_LABELS.within))
+    return LabelMapping(tuple(numbers[name] for name in names), LabelTable(names, colours, mirror_pairs, within))
+
+
+def _pairs_in(names: Sequence[str], pairs: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """The pairs of LUNG_LABELS by the numbers that their classes have among `names`, of those that are both there."""
+    named = ([LUNG_LABELS.names[label] for label in pair] for pair in pairs)
+    return tuple((names.index(one), names.index(other)) for one, other in named if {one, other} <= set(names))

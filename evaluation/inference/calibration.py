@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pneumoseg.evaluation.measures.plausibility import Finding
 from pneumoseg.evaluation.measures.trust import Calibration
-from pneumoseg.evaluation.measures.trust_file import read_calibration
 from pneumoseg.evaluation.measures.verdict import judged
+from pneumoseg.evaluation.scoring.trust_file import read_calibration
 from pneumoseg.pipeline.models.bundle_card import TRUST
 from pneumoseg.pipeline.models.bundled import model_path
 from pneumoseg.pipeline.prediction.signals import Signals, in_json

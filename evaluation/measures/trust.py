@@ -190,12 +190,21 @@ class Calibration:
 
 
 def of_class(signals: Signals, name: str) -> ClassSignals | None:
-    """The signals of a class; `LUNGS`, where there is no such class, are all but the background."""
+    """The signals of a class; `LUNGS`, where there is no such class, are all but the background.
+
+    >>> signals = Signals({"foreground": ClassSignals(predicted_ml=4000.0, expected_ml=4010.0)})
+    >>> of_class(signals, "lungs").predicted_ml, of_class(signals, "infection")
+    (4000.0, None)
+    """
     return signals.classes.get(name) or (signals.classes.get(FOREGROUND) if name == LUNGS else None)
 
 
 def signal_values(one: ClassSignals, distance: float | None) -> dict[str, float | None]:
-    """The signals of a class that a calibration takes, by name."""
+    """The signals of a class that a calibration takes, by name.
+
+    >>> signal_values(ClassSignals(predicted_ml=20.0, expected_ml=22.0, entropy=0.25, doubt=0.125), distance=1.5)
+    {'entropy': 0.25, 'doubt': 0.125, 'disagreement': None, 'distance': 1.5}
+    """
     return {
         "entropy": one.entropy,
         "doubt": one.doubt,

@@ -45,7 +45,13 @@ class Trust:
 
 
 def judged(calibration: Calibration, signals: Signals, findings: Sequence[Finding] = ()) -> Trust:
-    """The verdict on a mask with such `signals`, whose volumes and densities gave such `findings`."""
+    """The verdict on a mask with such `signals`, whose volumes and densities gave such `findings`.
+
+    >>> import numpy as np
+    >>> tested = Calibration({}, distances=np.array([1.0, 2.0]), patients=np.array([0, 1]), coverage={})
+    >>> judged(tested, Signals({}, distance=3.5)).verdict  # more than 1.5 x 2.0
+    'do not trust'
+    """
     classes: dict[str, PredictedDice | None] = {}
     unlike: list[tuple[Verdict, str]] = []
     for name, known in calibration.classes.items():

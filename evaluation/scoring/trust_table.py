@@ -28,10 +28,10 @@ from pneumoseg.evaluation.measures.trust import (
     of_class,
     signal_values,
 )
-from pneumoseg.evaluation.measures.trust_file import write_calibration
 from pneumoseg.evaluation.measures.verdict import judged
 from pneumoseg.evaluation.measures.volumetry import volumetry
 from pneumoseg.evaluation.scoring.mask_columns import LUNG_GROUPS, default_groups
+from pneumoseg.evaluation.scoring.trust_file import write_calibration
 from pneumoseg.pipeline.models.bundle_card import TRUST
 from pneumoseg.pipeline.prediction.signals import FOREGROUND, ClassSignals, Signals
 

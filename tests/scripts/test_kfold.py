@@ -153,11 +153,11 @@ def test_a_fold_that_is_trained_again_keeps_no_mask_of_its_earlier_model(phantom
     fold = tmp_path / "run" / "fold_0"
     for file in (fold / "model.keras", fold / "metrics.csv"):
         file.unlink()
-    for mask in (fold / "predictions").iterdir():
+    for mask in (fold / "predictions").glob("*.nii.gz"):
         mask.write_text("an earlier model's")
     code, output = invoke(*command, "--resume")
     assert code == 0, output
-    assert all(nib.load(mask).shape for mask in (fold / "predictions").iterdir())
+    assert all(nib.load(mask).shape for mask in (fold / "predictions").glob("*.nii.gz"))
 
 
 def test_a_killed_run_resumes_and_leaves_nothing_half(phantoms, tiny, tmp_path, pneumoseg):

@@ -4,7 +4,7 @@ import pytest
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.inference.calibration import ABSENT, SEVERAL, calibration_of, verdict_of
 from pneumoseg.evaluation.measures.trust import Calibration, DiceCalibration
-from pneumoseg.evaluation.measures.trust_file import write_calibration
+from pneumoseg.evaluation.scoring.trust_file import write_calibration
 from pneumoseg.pipeline.prediction.signals import ClassSignals, Signals
 
 

@@ -6,7 +6,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.measures.plausibility import Finding
-from pneumoseg.evaluation.measures.trust_file import read_calibration
+from pneumoseg.evaluation.scoring.trust_file import read_calibration
 from pneumoseg.evaluation.scoring.trust_table import (
     calibration_of,
     merge_trust,

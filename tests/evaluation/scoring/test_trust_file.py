@@ -5,7 +5,7 @@ import pytest
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.measures.trust import Calibration, DiceCalibration
-from pneumoseg.evaluation.measures.trust_file import read_calibration, write_calibration
+from pneumoseg.evaluation.scoring.trust_file import read_calibration, write_calibration
 
 
 @pytest.fixture
