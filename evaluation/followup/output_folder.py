@@ -23,9 +23,7 @@ from pneumoseg.evaluation.scoring.tables import aligned, decimals
 TABLE, CONTENT, MAP, FIGURE = "followup.csv", "followup.json", "change.nii.gz", "followup.png"
 DIGITS = 6
 DIRECTION = "the follow-up is the fixed image; the baseline is moved onto its grid, on which the label map lies"
-NO_VERDICT = (
-    "not known: a single network or masks alone have no spread; give their noise in ml, or CTs and several networks"
-)
+NO_VERDICT = "not known: one network, or masks alone, have no spread; give the noise in ml, or CTs and several networks"
 SHOWN = {
     "infection_baseline_ml": "baseline ml", "infection_follow_up_ml": "follow-up ml", "change_ml": "change ml",
     "noise_ml": "noise ml", "infected_percent_baseline": "baseline %", "infected_percent_follow_up": "follow-up %",
