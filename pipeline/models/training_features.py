@@ -14,6 +14,9 @@ from pneumoseg.data_io.errors import InputError
 
 MOST_CHANNELS = 2000
 NUMBER = np.dtype("<f4")
+SMALLEST_SHARE = 0.01
+"""Of a tile's voxels that are no background: the features of other tiles say nothing about the organ, in training and
+prediction alike."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pneumoseg.pipeline.models.training_features import TrainingFeatures, fitted
+from pneumoseg.pipeline.models.training_features import SMALLEST_SHARE, TrainingFeatures, fitted
 from pneumoseg.pipeline.preprocessing.case_store import StoredCase
 from pneumoseg.pipeline.preprocessing.intensity import normalised
 from pneumoseg.pipeline.runtime.keras_backend import keras
@@ -17,8 +17,6 @@ from pneumoseg.pipeline.sampling import patches
 from pneumoseg.pipeline.settings.schema import Settings
 
 TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
-SMALLEST_SHARE = 0.01
-"""Of a tile's voxels that are no background: other tiles say nothing about lungs."""
 TILES_PER_CASE = 24
 
 

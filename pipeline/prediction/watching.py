@@ -10,7 +10,7 @@ import cc3d
 import numpy as np
 
 from pneumoseg.data_io.volumes.bounding_box import bounding_box, widened
-from pneumoseg.pipeline.models.training_features import TrainingFeatures
+from pneumoseg.pipeline.models.training_features import SMALLEST_SHARE, TrainingFeatures
 from pneumoseg.pipeline.prediction.signals import FOREGROUND, ClassSignals, Signals
 from pneumoseg.pipeline.prediction.tile_outputs import TileOutputs
 from pneumoseg.pipeline.preprocessing.resampling import most_probable
@@ -18,8 +18,6 @@ from pneumoseg.pipeline.sampling.patches import tile_weights
 
 SURE = 1.0 - 1e-4
 """Background of more than this probability has no entropy worth computing."""
-SMALLEST_SHARE = 0.01
-"""Of a tile's voxels that are no background: the features of others say nothing about the organ."""
 
 
 @dataclass(eq=False)
