@@ -11,9 +11,9 @@ import numpy as np
 
 from pneumoseg.pipeline.models.training_features import SMALLEST_SHARE, TrainingFeatures, fitted
 from pneumoseg.pipeline.preprocessing.case_store import StoredCase
-from pneumoseg.pipeline.preprocessing.intensity import normalised
 from pneumoseg.pipeline.runtime.keras_backend import keras
 from pneumoseg.pipeline.sampling import patches
+from pneumoseg.pipeline.sampling.batches import normalise
 from pneumoseg.pipeline.settings.schema import Settings
 
 TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
@@ -68,8 +68,6 @@ def _tiles(case: StoredCase, settings: Settings):
         labels = patches.crop(case.labels, corner, shape)
         if np.count_nonzero((labels > 0) & (labels < classes)) >= SMALLEST_SHARE * labels.size:
             corners.append(corner)
-    pairs = settings.preprocessing.statistics
-    mean, sd = zip(*pairs, strict=True) if pairs else (case.facts["mean"], case.facts["sd"])
     for corner in corners[:: -(-len(corners) // TILES_PER_CASE) or 1]:
         tile = patches.crop_slices(case.image, corner, shape, fill=case.air, settings=settings)
-        yield normalised(tile, mean, sd)
+        yield normalise(tile, case, settings)
