@@ -64,10 +64,11 @@ def predict(
         typer.Option("--precision", help="Precision of the computation; auto takes the one measured to be fastest."),
     ] = "auto",
     mask_format: Annotated[
-        Literal["nii.gz", "nii", "seg.nrrd", "png", "npy"] | None,
+        Literal["nii.gz", "nii", "seg.nrrd", "dicom-seg", "dicom-labelmap", "png", "npy"] | None,
         typer.Option(
             "--format",
-            help="Format of the masks; seg.nrrd is for 3D Slicer, png for pictures.",
+            help="Format of the masks; seg.nrrd is for 3D Slicer, dicom-seg (or the smaller dicom-labelmap, for few "
+            "viewers) for a PACS, png for pictures.",
             show_default="nii.gz, of pictures png",
         ),
     ] = None,
@@ -79,6 +80,15 @@ def predict(
         bool, typer.Option("--statistics", help="Volumes, share infected and mean HU to statistics.csv, too.")
     ] = False,
     preview: Annotated[bool, typer.Option("--preview", help="A picture of each mask, too.")] = False,
+    report: Annotated[
+        bool, typer.Option("--sr", help="Measurements as DICOM structured report, too; with --format dicom-seg.")
+    ] = False,
+    captures: Annotated[
+        bool, typer.Option("--secondary-capture", help="Pictures as a DICOM series of secondary captures, too.")
+    ] = False,
+    assign_uids: Annotated[
+        bool, typer.Option("--assign-uids", help="DICOM results of slices without valid UIDs: make UIDs from content.")
+    ] = False,
     side_by_side: Annotated[
         bool, typer.Option("--side-by-side", help="Picture, truth where there is one, and mask in one picture, too.")
     ] = False,
@@ -106,6 +116,7 @@ def predict(
     use_device(device, threads)
     from pneumoseg.data_io.datasets.inputs import find_inputs, one_part
     from pneumoseg.data_io.formats.pictures import is_picture
+    from pneumoseg.data_io.formats.writing import is_dicom_segmentation
     from pneumoseg.evaluation.inference.batch import PredictionOptions, predict_files
     from pneumoseg.evaluation.inference.calibration import calibration_of
     from pneumoseg.evaluation.inference.outputs import facts_of, place_outputs, write_volumetry
@@ -120,6 +131,9 @@ def predict(
         raise InputError(f"{volumes[0]}: no picture, only pictures are shown side by side", options=("side_by_side",))
     if statistics and all(map(is_picture, files.values())):
         raise InputError("pictures have no millimetres and so no volumes; omit the statistics", options=("statistics",))
+    if report and not all(is_dicom_segmentation(one.mask) for one in outputs.values()):
+        message = "a structured report refers to a DICOM segmentation; write the masks as dicom-seg"
+        raise InputError(message, options=("mask_format",))
     for name, value in (
         ("overlap", overlap),
         ("batch", batch),
@@ -149,6 +163,10 @@ def predict(
         statistics=statistics,
         preview=preview,
         side_by_side=side_by_side,
+        report=report,
+        captures=captures,
+        assign_uids=assign_uids,
+        dicom_encoding="labelmap" if mask_format == "dicom-labelmap" else "binary",
         series=series,
         allow_gaps=allow_gaps,
         keep_going=keep_going,

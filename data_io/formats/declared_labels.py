@@ -1,4 +1,5 @@
-"""Names that files give the labels of masks: 3D Slicer's segmentations, NIfTI label tables, nnU-Net's dataset.json."""
+"""Names that files give the labels of masks: segmentations of 3D Slicer and DICOM, NIfTI label tables, nnU-Net's
+dataset.json."""
 
 import os
 import re
@@ -13,6 +14,7 @@ from nibabel.spatialimages import HeaderDataError
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import nrrd_header
+from pneumoseg.data_io.formats.dicom.recognition import is_segmentation
 from pneumoseg.data_io.formats.label_names import Names
 from pneumoseg.data_io.formats.nifti import EXTENSION_CARET, is_nifti
 from pneumoseg.data_io.formats.nrrd_metaimage import NRRD_SUFFIXES
@@ -36,6 +38,10 @@ def names_in(path: Path) -> Names:
         return _names_in_nifti(path)
     if path.suffix.lower() in NRRD_SUFFIXES and path.is_file():
         return _names_of_segments(nrrd_header.read_text(path).pairs)
+    if is_segmentation(path):
+        from pneumoseg.data_io.formats.dicom.segmentation import names_of_segmentation  # imports pydicom
+
+        return names_of_segmentation(path)
     return ()
 
 

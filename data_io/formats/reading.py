@@ -22,6 +22,7 @@ from pneumoseg.data_io.errors import InputError, options_of
 from pneumoseg.data_io.formats import nifti, nrrd_metaimage
 from pneumoseg.data_io.formats.declared_labels import names_in
 from pneumoseg.data_io.formats.dicom import ct, series
+from pneumoseg.data_io.formats.dicom.recognition import is_segmentation
 from pneumoseg.data_io.formats.label_names import Names, unlike, values_by_name
 from pneumoseg.data_io.formats.label_pictures import read_label_picture, two_classes
 from pneumoseg.data_io.formats.nifti_placement import GridForm
@@ -172,6 +173,12 @@ def _read_whole(path: Path, choices: _Choices) -> Volume:
         return image.read()
 
 
+def _read_segmentation(path: Path) -> Volume:
+    from pneumoseg.data_io.formats.dicom.segmentation import read_segmentation  # imports pydicom
+
+    return read_segmentation(path)
+
+
 def _named_scan(scan: Scan, path: Path) -> Scan:
     def slabs() -> Iterator[np.ndarray]:
         with _named(path):
@@ -236,3 +243,4 @@ _READERS["dicom"] = (
     series.is_dicom,
     lambda path, choices: ct.open_dicom(path, choices.series, choices.allow_gaps),
 )
+_READERS["dicom segmentation"] = (is_segmentation, lambda path, choices: _read_segmentation(path))

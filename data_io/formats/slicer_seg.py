@@ -6,16 +6,16 @@ import numpy as np
 import SimpleITK as sitk
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.segment_codes import SegmentCode, code_of
 from pneumoseg.data_io.storage.atomic import write_aside
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import LPS_TO_RAS, Grid, Volume
 
 SUFFIX = ".seg.nrrd"
 
-_TERMS = "Segmentation category and type - 3D Slicer General Anatomy list~{}~Anatomic codes - DICOM master list~^^~^^"
-_LUNG = "SCT^123037004^Anatomical Structure~SCT^39607008^Lung~"
-_TISSUE = "SCT^85756007^Tissue~SCT^85756007^Tissue~^^"
-_MEANINGS = {"lung_left": f"{_LUNG}SCT^7771000^Left", "lung_right": f"{_LUNG}SCT^24028007^Right"}
+_TERMS = (
+    "Segmentation category and type - 3D Slicer General Anatomy list~{}~{}~{}~Anatomic codes - DICOM master list~^^~^^"
+)
 
 
 def is_seg_nrrd(path: str | Path) -> bool:
@@ -28,7 +28,7 @@ def write_seg_nrrd(path: str | Path, labels: Volume, table: LabelTable) -> None:
 
     uint8, gzip, LPS; one labelmap that all segments share, one segment for each class of `table` but the background.
     Keys and values are those of the format's description in Slicer's developer guide ("Segmentation labelmap file
-    format"); lungs carry their SNOMED CT codes, other classes Slicer's own default, tissue. The file appears whole or
+    format"); classes carry the SNOMED CT codes of `segment_codes`. The file appears whole or
     not at all. Raises InputError where the name does not end in .seg.nrrd.
     """
     if not is_seg_nrrd(path):
@@ -73,7 +73,13 @@ def _header(table: LabelTable, shape: tuple[int, ...]) -> dict[str, str]:
             "LabelValue": str(number + 1),
             "Layer": "0",
             "Extent": extent,
-            "Tags": f"TerminologyEntry:{_TERMS.format(_MEANINGS.get(name, _TISSUE))}|",
+            "Tags": f"TerminologyEntry:{_terms(code_of(name))}|",
         }
         header.update({f"Segment{number}_{key}": value for key, value in segment.items()})
     return header
+
+
+def _terms(code: SegmentCode) -> str:
+    """Category, type and modifier as Slicer writes them; an absent one is ^^."""
+    concepts = (code.category, code.type, code.modifier)
+    return _TERMS.format(*(f"{one.scheme}^{one.value}^{one.meaning}" if one else "^^" for one in concepts))

@@ -14,6 +14,7 @@ from pneumoseg.data_io.formats.slicer_seg import write_seg_nrrd
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 
+DICOM_SUFFIX = ".seg.dcm"
 _WRITERS = {
     SLICER_SUFFIX: write_seg_nrrd,
     PICTURE_SUFFIX: write_label_picture,
@@ -24,6 +25,11 @@ _WRITERS = {
 def is_label_file(path: str | Path) -> bool:
     """Whether a mask can be written to a file of this name."""
     return _suffix(path) is not None
+
+
+def is_dicom_segmentation(path: str | Path) -> bool:
+    """Whether the name is that of a DICOM segmentation, which is written by `dicom.results`, as it refers to a CT."""
+    return Path(path).name.lower().endswith(DICOM_SUFFIX)
 
 
 def case_name(path: str | Path) -> str:
@@ -39,10 +45,10 @@ def write_labels(path: str | Path, labels: Volume, table: LabelTable) -> None:
     Raises InputError for another name, and for more slices than the format holds.
     """
     suffix = _suffix(path)
-    if suffix is None:
+    if suffix not in _WRITERS:
         raise InputError(f"{path}: a mask is written as {', '.join(sorted(_WRITERS))}; change the name")
     _WRITERS[suffix](path, labels, table)
 
 
 def _suffix(path: str | Path) -> str | None:
-    return next((suffix for suffix in _WRITERS if Path(path).name.lower().endswith(suffix)), None)
+    return next((suffix for suffix in (*_WRITERS, DICOM_SUFFIX) if Path(path).name.lower().endswith(suffix)), None)

@@ -7,6 +7,7 @@ from concurrent.futures import Executor, Future, wait
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.pictures import is_picture
 from pneumoseg.data_io.formats.probability_maps import probability_maps
 from pneumoseg.data_io.formats.reading import read_labels
-from pneumoseg.data_io.formats.writing import write_labels
+from pneumoseg.data_io.formats.writing import is_dicom_segmentation, write_labels
 from pneumoseg.data_io.public_text import AboutFiles, visible
 from pneumoseg.data_io.storage.atomic import write_aside, write_json
 from pneumoseg.data_io.storage.file_names import name_as_text
@@ -37,6 +38,9 @@ from pneumoseg.pipeline.runtime.executors import background_threads
 from pneumoseg.pipeline.runtime.prefetch import results_ahead
 from pneumoseg.pipeline.runtime.timing import timed
 
+if TYPE_CHECKING:
+    from pneumoseg.data_io.formats.dicom.results.source import Source
+
 # What a bad CT, a full disk or a failing network may raise; InputError is a ValueError.
 FAILURES = (ValueError, OSError, RuntimeError, MemoryError)
 
@@ -53,9 +57,10 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """A CT that was read. `warnings`: of reading it."""
+    """A CT that was read. `source`: its DICOM series, where results are to refer to it; `warnings`: of reading it."""
 
     scan: Scan
+    source: "Source | None"
     in_hu: bool
     sha256: str
     prepare_s: float
@@ -108,10 +113,11 @@ def _is_complete(
 ) -> bool:
     maps = output.probabilities(predictor.settings.labels.names) if options.probabilities else []
     pictures = [output.preview] * options.preview + [output.side_by_side] * options.side_by_side
-    pictures += [output.uncertainty] * options.uncertainty
+    pictures += [output.uncertainty] * options.uncertainty + [output.report] * options.report
+    captured = not options.captures or output.captures.is_dir()
     judged = isinstance(options.calibration, str) or ((manifest.get("trust") or {}).get("verdict") is not None)
     measured = not (options.statistics and in_mm) or manifest.get("statistics") is not None
-    return judged and measured and all(path.is_file() for path in (*maps, *pictures))
+    return judged and measured and all(path.is_file() for path in (*maps, *pictures)) and captured
 
 
 def _predict(
@@ -119,7 +125,7 @@ def _predict(
 ) -> Iterator[Result]:
     read = functools.partial(_read, predictor=predictor, options=options)
     pending: Future[Result] | None = None
-    with closing(results_ahead(executor, read, [source for source, _ in todo])) as reading:
+    with closing(results_ahead(executor, read, todo)) as reading:
         try:
             for (source, output), opened in track(zip(todo, reading, strict=True), "Volumes", len(todo)):
                 output.clear(predictor.settings.labels.names)
@@ -139,12 +145,14 @@ def _predict(
                 wait([pending])
 
 
-def _read(source: Path, *, predictor: Predictor, options: PredictionOptions) -> _Read | Exception:
+def _read(one: tuple[Path, Output], *, predictor: Predictor, options: PredictionOptions) -> _Read | Exception:
+    source, output = one
     with warnings_of_this_thread() as warnings:
         try:
             require_same_kind(source, predictor.settings)
             channels = predictor.settings.preprocessing.channels
             scan = open_input(source, options.series, options.allow_gaps, grid=options.grid, channels=channels)
+            series = _series(scan, output, options)
             prepared, prepare_s = timed(predictor.prepare, scan)
             fingerprint = input_sha256(source, predictor)
         except FAILURES as error:
@@ -154,7 +162,16 @@ def _read(source: Path, *, predictor: Predictor, options: PredictionOptions) -> 
             first.windowed, first.extremes, slices=scan.grid.shape[2], settings=predictor.settings
         ):
             log.warning("%s: %s", source.name, warning)
-    return _Case(prepared.scan, first.in_hu, fingerprint, prepare_s, warnings), prepared
+    return _Case(prepared.scan, series, first.in_hu, fingerprint, prepare_s, warnings), prepared
+
+
+def _series(scan: Scan, output: Output, options: PredictionOptions) -> "Source | None":
+    """The DICOM series that results are to refer to; None where all are of other formats."""
+    if not (is_dicom_segmentation(output.mask) or options.report or options.captures):
+        return None
+    from pneumoseg.data_io.formats.dicom.results.source import source_of
+
+    return source_of(scan.stored_grid, assign_uids=options.assign_uids)
 
 
 def _segment(read: _Read, output: Output, predictor: Predictor, options: PredictionOptions) -> _Segmented | Exception:
@@ -211,8 +228,8 @@ def _write_files(
         "postprocess": segmented.segmentation.postprocess_s,
         "segment": segmented.segment_s,
     }
-    statistics, in_mm = None, not is_picture(source)
-    if in_mm and (options.statistics or lungs):
+    statistics, in_mm, how = None, not is_picture(source), recipe(predictor, options)
+    if in_mm and (options.statistics or lungs or case.source is not None):
         statistics, seconds["statistics"] = timed(
             volumetry, case.scan, mask, table, lungs=lungs, infection=infection, in_hu=case.in_hu
         )
@@ -225,7 +242,17 @@ def _write_files(
         _, seconds["side_by_side"] = timed(_draw_side_by_side, source, case.scan, mask, predictor, output=output)
     with write_aside(output.mask) as aside:  # takes its name last, as that says that all is there
         with warnings_of_this_thread() as warnings:
-            _, seconds["write"] = timed(write_labels, aside, mask, table)
+            if not is_dicom_segmentation(aside):
+                _, seconds["write"] = timed(write_labels, aside, mask, table)
+            if case.source is not None:
+                if input_sha256(source, predictor) != case.sha256:
+                    raise InputError(f"{source}: the series changed while it was segmented; segment it again")
+                from pneumoseg.evaluation.inference.dicom_results import measured, write_dicom
+
+                series = measured(case.scan, mask, predictor.settings, statistics or {}, trust)
+                _, seconds["dicom"] = timed(
+                    write_dicom, aside, output, series, case.source, recipe=how, options=options
+                )
             for finding in findings:
                 log.warning("%s: %s", source.name, finding.sentence)
         manifest = {
@@ -234,7 +261,7 @@ def _write_files(
             "source_sha256": case.sha256,
             "mask": name_as_text(output.mask.name),
             "mask_sha256": sha256_of(aside),
-            **recipe(predictor, options),
+            **how,
             "engine": _all_or_one([member.engine.name for member in predictor.members]),
             "precision": _all_or_one([member.engine.precision for member in predictor.members]),
             "tile_seconds": [dict(member.engine.seconds) for member in predictor.members],

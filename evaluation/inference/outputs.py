@@ -13,7 +13,7 @@ from pneumoseg.data_io.formats.label_pictures import SUFFIX as PICTURE_SUFFIX
 from pneumoseg.data_io.formats.pictures import is_picture
 from pneumoseg.data_io.formats.slicer_seg import is_seg_nrrd
 from pneumoseg.data_io.formats.writing import case_name, is_label_file
-from pneumoseg.data_io.storage.atomic import remove_leftovers
+from pneumoseg.data_io.storage.atomic import remove_folder, remove_leftovers
 from pneumoseg.data_io.storage.csv_files import read_table, write_table
 from pneumoseg.data_io.storage.file_names import is_utf8, name_as_text
 from pneumoseg.data_io.storage.json_files import read_json
@@ -25,7 +25,8 @@ IMAGE_SUFFIXES = (
     *(".gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".img", ".hdr"),
     *(".jpg", ".jpeg", ".tif", ".tiff", ".bmp"),
 )
-FORMATS = "nii.gz, nii, seg.nrrd, png (pictures) or npy"
+DICOM_ENDINGS = {"dicom-seg": "seg.dcm", "dicom-labelmap": "seg.dcm"}
+FORMATS = "nii.gz, nii, seg.nrrd, seg.dcm (DICOM), png (pictures) or npy"
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,25 @@ class Output:
         """A map of the entropy of the probabilities."""
         return self.mask.parent / "uncertainty" / f"{self.name}.uncertainty.nii.gz"
 
+    @property
+    def report(self) -> Path:
+        """The measurements as a DICOM structured report."""
+        return self.mask.with_name(f"{self.name}.sr.dcm")
+
+    @property
+    def captures(self) -> Path:
+        """A folder of pictures of the mask as a DICOM series."""
+        return self.mask.parent / "secondary_captures" / self.name
+
     def clear(self, classes: Sequence[str]) -> None:
         """Removes all of them, the mask first, and what a killed process left half-written."""
-        pictures = (self.preview, self.side_by_side)
-        for path in (self.mask, self.manifest, *pictures, self.uncertainty, *self.probabilities(classes)):
+        beside = (self.manifest, self.report, self.preview, self.side_by_side, self.uncertainty)
+        for path in (self.mask, *beside, *self.probabilities(classes)):
             path.unlink(missing_ok=True)
             remove_leftovers(path)
+        if self.captures.is_dir():
+            remove_folder(self.captures)
+        remove_leftovers(self.captures)
 
     def made_with(self, source_sha256: str, recipe: Mapping) -> dict:
         """The manifest of the existing mask. Raises InputError unless it says that an image of that content and
@@ -119,7 +133,7 @@ def place_outputs(
     """
     check_flags(resume, overwrite)
     output = Path(output)
-    ending = f".{(mask_format or 'nii.gz').lstrip('.')}"
+    ending = f".{DICOM_ENDINGS.get(mask_format or '', mask_format or 'nii.gz').lstrip('.')}"
     if not is_label_file(f"mask{ending}"):
         raise InputError(f"format {mask_format}: a mask is written as {FORMATS}", options=("mask_format",))
     if is_label_file(output):

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pneumoseg.data_io.datasets.inputs import input_files
 from pneumoseg.data_io.formats.content_hash import sha256_of
@@ -21,6 +22,10 @@ class PredictionOptions:
     `side_by_side`: image, truth (in a dataset of pictures) and mask in one picture, for pictures alone. `series`,
     `allow_gaps`: see `dicom.ct.open_dicom`. `keep_going`: a bad CT does not end the batch. `grid`: which form of NIfTI
     headers counts, see `formats.nifti_placement`. `calibration`: of the verdicts, or why there is none, in words.
+
+    Of DICOM series alone: `report`: measurements as structured report, of a mask as segmentation; `captures`: pictures
+    as secondary captures; `assign_uids`: see `results.source.source_of`; `dicom_encoding`: see
+    `results.segmentation.write_segmentation`.
     """
 
     probabilities: bool = False
@@ -32,6 +37,10 @@ class PredictionOptions:
     allow_gaps: bool = False
     keep_going: bool = False
     grid: GridForm = "sform"
+    report: bool = False
+    captures: bool = False
+    assign_uids: bool = False
+    dicom_encoding: Literal["binary", "labelmap"] = "binary"
     calibration: Calibration | str = "no calibration was given"
 
 

@@ -102,7 +102,8 @@ def series_grid(path: str | Path, series: Series, allow_gaps: bool = False) -> G
     """Where the slices lie: shape (columns, rows, slices); the step between slices is (last - first) / (slices - 1).
 
     So a tilted gantry gives a sheared affine, with a warning. The affine follows DICOM PS3.3 C.7.6.2.1.1, turned from
-    LPS to RAS+. `path` is for messages. Raises InputError as `open_dicom` does for geometry.
+    LPS to RAS+. Its placement is the series. `path` is for messages. Raises InputError as `open_dicom` does for
+    geometry.
     """
     first = series.slices[0]
     _check_geometry(path, series)
@@ -125,7 +126,7 @@ def series_grid(path: str | Path, series: Series, allow_gaps: bool = False) -> G
     affine[:3, 1] = LPS_TO_RAS @ cosines[1] * between_rows
     affine[:3, 2] = LPS_TO_RAS @ step
     affine[:3, 3] = LPS_TO_RAS @ positions[0]
-    return Grid((first.columns, first.rows, len(positions)), affine)
+    return Grid((first.columns, first.rows, len(positions)), affine, series)
 
 
 def _matching(every: list[Series], text: str) -> list[Series]:

@@ -38,7 +38,7 @@ def read_slice(file: Path) -> Slice | None:
     Raises InputError where it is damaged or cannot be read.
     """
     try:
-        with open(file, "rb") as stream, _lenient():
+        with open(file, "rb") as stream, lenient():
             head = stream.read(HEAD_BYTES)
             return _read(file, stream, head) if is_head(head) else None
     except RecursionError as error:
@@ -132,7 +132,7 @@ def _damage() -> tuple[type[Exception], ...]:
 
 
 @contextmanager
-def _lenient() -> Iterator[None]:
+def lenient() -> Iterator[None]:
     """pydicom without its checks of values, which many headers fail; the values that are used are checked here."""
     from pydicom import config
 

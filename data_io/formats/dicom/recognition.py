@@ -7,6 +7,8 @@ SUFFIXES = (".dcm", ".dicom", ".ima")
 INDEX_NAME = "DICOMDIR"  # lists the files of a medium, holds no image
 INDEX_CLASS = b"\x02\x00\x02\x00UI\x14\x001.2.840.10008.1.3.10"  # MediaStorageSOPClassUID of such a list
 UID_ROOT = b"1.2.840.10008."  # begins every UID of the standard itself, such as that of the class "CT Image Storage"
+SEGMENTATION_CLASSES = (b"1.2.840.10008.5.1.4.1.1.66.4", b"1.2.840.10008.5.1.4.1.1.66.7")
+"""UIDs of Segmentation Storage and Label Map Segmentation Storage (PS3.4 B.5)."""
 HEAD_BYTES = 1024
 VALUE_TYPES = b"AE AS AT CS DA DS DT IS LO LT OB OW PN SH SQ ST TM UI UL UN US UT".split()
 LONG_LENGTHS = (b"OB", b"OW", b"SQ", b"UN", b"UT")  # two bytes are skipped, then the length takes four
@@ -24,6 +26,16 @@ def starts_like_dicom(path: Path) -> bool:
     """
     with open(path, "rb") as file:
         return is_head(file.read(HEAD_BYTES))
+
+
+def is_segmentation(path: str | Path) -> bool:
+    """Whether a file is a DICOM segmentation, by the class in its first bytes."""
+    path = Path(path)
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        head = file.read(HEAD_BYTES)
+    return head[128:132] == b"DICM" and any(uid + b"\x02\x00" in head for uid in SEGMENTATION_CLASSES)
 
 
 def is_head(head: bytes) -> bool:

@@ -1,0 +1,116 @@
+"""The CT series that results in DICOM belong to: its headers, in the order of the slices of a mask."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.content_hash import sha256_of
+from pneumoseg.data_io.formats.dicom.header import lenient
+from pneumoseg.data_io.formats.dicom.series import Series
+from pneumoseg.data_io.formats.dicom.uids import is_valid_uid, uid_from
+from pneumoseg.data_io.volumes.volume import Grid
+
+CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+UIDS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
+PATIENT_AND_STUDY = (
+    *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "OtherPatientIDs"),
+    *("PatientAge", "PatientSize", "PatientWeight", "PatientIdentityRemoved", "DeidentificationMethod"),
+    *("DeidentificationMethodCodeSequence", "LongitudinalTemporalInformationModified", "StudyDate", "StudyTime"),
+    *("StudyID", "StudyDescription", "AccessionNumber", "ReferringPhysicianName", "PatientPosition"),
+    *("SpecificCharacterSet", "TimezoneOffsetFromUTC", "PositionReferenceIndicator", "Laterality", "BodyPartExamined"),
+)
+"""What results take over from the CT (PS3.3 C.7.1, C.7.2), of the first slice."""
+EMPTY_IF_UNKNOWN = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
+    *("AccessionNumber", "ReferringPhysicianName"),
+)
+"""Attributes that each DICOM file has, be they empty (type 2)."""
+GEOMETRY = ("Rows", "Columns", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
+NAMES = ("SOPClassUID", "SeriesNumber", "InstanceNumber", "Modality", "ImageType")
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A CT series as the ground of results.
+
+    `headers`: of its slices, without pixels, in the order of the grid's slices; `positions_mm`: of their first pixels
+    (LPS); `assigned`: the names of the UIDs that are not those of the files, as these have no valid ones; `digest`:
+    SHA-256 of the files' content.
+    """
+
+    headers: tuple[Dataset, ...]
+    positions_mm: tuple[tuple[float, ...], ...]
+    assigned: tuple[str, ...]
+    digest: str
+
+
+def source_of(grid: Grid, *, assign_uids: bool = False) -> Source:
+    """The series that the stored grid of a CT was read from.
+
+    UIDs that are missing or invalid are refused, or with `assign_uids` made from the content of the slices: always the
+    same for the same files. Raises InputError where the CT was no DICOM series, a slice is gone, UIDs are refused, or
+    the slices say different patients or studies.
+    """
+    series = grid.placement
+    if not isinstance(series, Series):
+        raise InputError(
+            "results in DICOM refer to the slices of a DICOM series, found a CT of another format; write the mask as "
+            "nii.gz or seg.nrrd",
+            options=("mask_format",),
+        )
+    with lenient():
+        return _checked(series, tuple(map(_header, series.files)), assign_uids)
+
+
+def _checked(series: Series, headers: tuple[Dataset, ...], assign_uids: bool) -> Source:
+    folder = series.files[0].parent
+    for name in ("PatientID", "StudyInstanceUID"):
+        if len(values := {str(one.get(name, "")) for one in headers}) > 1:
+            raise InputError(f"{folder}: the slices of a series have one {name}, found {len(values)}; sort them")
+    wrong = [name for name in UIDS if any(not is_valid_uid(str(one.get(name) or "")) for one in headers)]
+    if "SOPInstanceUID" not in wrong and len({one.SOPInstanceUID for one in headers}) < len(headers):
+        wrong.append("SOPInstanceUID")
+    if wrong and not assign_uids:
+        raise InputError(
+            f"{folder}: results refer to the slices by their UIDs, but {', '.join(wrong)} is missing, invalid or not "
+            "unique; de-identify the series first, which gives it valid ones, or have UIDs assigned",
+            options=("assign_uids",),
+        )
+    contents = [sha256_of(file) for file in series.files]
+    digest = hashlib.sha256("".join(contents).encode()).hexdigest()
+    completed = tuple(
+        _completed(header, wrong, series=digest, instance=content)
+        for header, content in zip(headers, contents, strict=True)
+    )
+    return Source(completed, tuple(one.position_mm or () for one in series.slices), tuple(wrong), digest)
+
+
+def _header(file: Path) -> Dataset:
+    tags = [*UIDS, *PATIENT_AND_STUDY, *GEOMETRY, *NAMES]
+    try:
+        return dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(tags))
+    except OSError as error:
+        raise InputError(
+            f"{file}: the slice cannot be read any more ({error.strerror}); copy the series again"
+        ) from error
+
+
+def _completed(header: Dataset, wrong: Iterable[str], *, series: str, instance: str) -> Dataset:
+    """A slice's header with the UIDs that it lacks, and with the attributes that any CT image has, empty."""
+    whole = Dataset()
+    for name in (*EMPTY_IF_UNKNOWN, *UIDS):
+        setattr(whole, name, "")
+    whole.SOPClassUID, whole.Modality = CT_IMAGE, "CT"
+    whole.update({one.tag: one for one in header if not one.is_empty})
+    for name in wrong:
+        given = str(header.get(name) or "")
+        if name == "SOPInstanceUID":
+            setattr(whole, name, uid_from(name, series, instance))
+        elif not is_valid_uid(given):  # text that is no UID still says which slices belong together
+            setattr(whole, name, uid_from(name, given or series))
+    return whole

@@ -1,0 +1,79 @@
+"""The series that results refer to: its headers and UIDs."""
+
+import numpy as np
+import pytest
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.dicom.results.source import source_of
+from pneumoseg.data_io.formats.dicom.uids import is_valid_uid
+from pneumoseg.data_io.volumes.volume import Grid
+from pneumoseg.tests.data_io.formats.dicom.results.series_with_mask import INSTANCES, series
+
+
+def test_headers_come_in_the_order_of_the_slices(tmp_path):
+    source = source_of(series(tmp_path / "ct").stored_grid)
+    assert [header.SOPInstanceUID for header in source.headers] == list(INSTANCES)
+    assert [position[2] for position in source.positions_mm] == [30, 32.5, 35, 37.5, 40]
+    assert source.assigned == ()
+    assert source.headers[0].PatientName == "Doe^Jane"
+
+
+def test_another_format_has_no_series():
+    with pytest.raises(InputError, match=r"DICOM series, found a CT of another format; write the mask as nii\.gz"):
+        source_of(Grid((2, 2, 2), np.eye(4)))
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"SOPInstanceUID": None}, "SOPInstanceUID is missing"),
+        ({"SOPInstanceUID": "1.2.3"}, "SOPInstanceUID is missing, invalid or not unique"),
+        ({"StudyInstanceUID": "09bc8aea-ff9c-4106-8514-294cbcf9a082"}, "StudyInstanceUID is missing, invalid"),
+        ({"FrameOfReferenceUID": None, "StudyInstanceUID": ""}, "StudyInstanceUID, FrameOfReferenceUID is missing"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_uids_that_are_missing_are_refused_or_assigned(tmp_path, values, named):
+    grid = series(tmp_path / "ct", **values).stored_grid
+    with pytest.raises(InputError, match=named) as error:
+        source_of(grid)
+    assert error.value.options == ("assign_uids",)
+    first, second = (source_of(grid, assign_uids=True) for _ in range(2))
+    assert first.assigned
+    for one, other in zip(first.headers, second.headers, strict=True):
+        for name in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID"):
+            assert is_valid_uid(one[name].value)
+            assert one[name].value == other[name].value
+    assert len({one.SOPInstanceUID for one in first.headers}) == 5
+    assert len({(one.StudyInstanceUID, one.FrameOfReferenceUID) for one in first.headers}) == 1
+
+
+def test_assigned_uids_depend_on_the_pixels(tmp_path):
+    from pneumoseg.tests.data_io.formats.dicom.dicom_files import STORED, header, save
+
+    one = source_of(series(tmp_path / "one", SOPInstanceUID=None).stored_grid, assign_uids=True)
+    series(tmp_path / "two", SOPInstanceUID=None)
+    changed = header(
+        (-100, -80, 30), SOPInstanceUID=None, StudyInstanceUID="1.2.4", PatientID="p", PatientName="Doe^Jane"
+    )
+    changed.FrameOfReferenceUID = "1.2.5"
+    save(changed, tmp_path / "two" / "c.dcm", STORED[0] + 1)
+    from pneumoseg.data_io.formats.dicom.ct import open_dicom
+
+    two = source_of(open_dicom(tmp_path / "two").stored_grid, assign_uids=True)
+    assert one.digest != two.digest
+    assert one.headers[0].SOPInstanceUID != two.headers[0].SOPInstanceUID
+
+
+def test_slices_of_two_patients_are_refused(tmp_path):
+    grid = series(tmp_path / "ct", PatientID=("p", "p", "q", "p", "p")).stored_grid
+    with pytest.raises(InputError, match="have one PatientID, found 2; sort them") as error:
+        source_of(grid)
+    assert "q" not in str(error.value).split("PatientID")[1].split(",")[0]
+
+
+def test_a_slice_that_is_gone_is_named(tmp_path):
+    grid = series(tmp_path / "ct").stored_grid
+    (tmp_path / "ct" / "a.dcm").unlink()
+    with pytest.raises(InputError, match=r"a\.dcm: the slice cannot be read any more"):
+        source_of(grid)
