@@ -23,9 +23,9 @@ LEAST_DETERMINANT = 1e-12
 class Grid:
     """Where voxels lie: `shape` (x, y, z) and the 4x4 `affine` from voxel indices to RAS+ millimetres.
 
-    `placement`: how the file that the grid was read from says so (a `nifti_placement.NiftiPlacement`, a
-    `dicom.series.Series`), for writers of the same format; None elsewhere. Raises InputError for an affine of another
-    shape, and for one that is not finite and invertible.
+    `placement`: how the file that the grid was read from says so, for writers of the same format: a
+    `nifti_placement.NiftiPlacement`, a `dicom.series.Series` or a `dicom.references.OfSeries`; None elsewhere. Raises
+    InputError for an affine of another shape, and for one that is not finite and invertible.
     """
 
     shape: tuple[int, int, int]

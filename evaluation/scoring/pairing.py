@@ -11,6 +11,7 @@ from pneumoseg.data_io.datasets.layouts import open_dataset
 from pneumoseg.data_io.datasets.volume_layouts import IMAGE_STEM, MASK_STEM, VALID_STEM
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.declared_labels import names_beside
+from pneumoseg.data_io.formats.dicom.recognition import is_segmentation
 from pneumoseg.data_io.formats.dicom.series import is_dicom
 from pneumoseg.data_io.formats.label_names import Names
 from pneumoseg.data_io.formats.nifti_placement import GridForm
@@ -99,15 +100,15 @@ def masks_given(given: Path) -> dict[str, Mask]:
         raise InputError(f"{given}: no such file or folder")
     if not _may_be_mask(given):
         raise InputError(
-            f"{given}: a mask is a file that ends in .nii.gz, .nii, .nrrd, .nhdr, .mha or .mhd; convert it"
+            f"{given}: a mask is a DICOM segmentation or ends in .nii.gz, .nii, .nrrd, .nhdr, .mha or .mhd; convert it"
         )
     name = case_name(given)
     return {here.parent.name if name == MASK_STEM else name: Mask(given, names_beside(given.parent))}
 
 
 def masks_in(folder: str | Path) -> dict[str, Mask]:
-    """The masks directly in `folder` by case name, in any format that can be read but DICOM; hidden files do not count,
-    nor what is called `imaging` or `valid` beside `segmentation`.
+    """The masks directly in `folder` by case name, in any format that can be read (of DICOM, segmentations); hidden
+    files do not count, nor what is called `imaging` or `valid` beside `segmentation`.
 
     Of files of one name, a mask in a format that masks are written in (NIfTI, .seg.nrrd) counts, the CT beside it in
     another does not; a warning says so. Raises InputError where the folder is missing or has a case twice.
@@ -154,4 +155,4 @@ def files_of(masks: Mapping[str, Mask], given: Path, found: Mapping[str, Path], 
 
 
 def _may_be_mask(path: Path) -> bool:
-    return path.is_file() and is_readable(path) and not is_dicom(path)
+    return path.is_file() and is_readable(path) and (is_segmentation(path) or not is_dicom(path))

@@ -8,9 +8,10 @@ from pydicom.dataset import Dataset
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.header import lenient
+from pneumoseg.data_io.formats.dicom.references import OfSeries
 from pneumoseg.data_io.formats.dicom.segmentation_frames import LARGE_VALUE_BYTES, Frame, frames_of
 from pneumoseg.data_io.formats.label_names import Names
-from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.data_io.volumes.volume import Grid, Volume
 
 SAME_STEP = 0.01
 """Steps between frames may differ from a whole number of the smallest step by this share of it."""
@@ -19,7 +20,8 @@ SAME_DIRECTION = 1e-4
 
 def read_segmentation(path: str | Path) -> Volume:
     """Reads a BINARY or LABELMAP segmentation: uint8 numbers of segments, from its first frame to its last; what no
-    frame covers is 0. Its affine is that of the frames, stored axes (column, row, slice).
+    frame covers is 0. Its affine is that of the frames, stored axes (column, row, slice); its
+    placement is the series that it is of.
 
     Raises InputError for fractional segmentations, segments that overlap, and frames that differ in orientation or do
     not lie at even steps.
@@ -42,7 +44,10 @@ def read_segmentation(path: str | Path) -> Volume:
     affine[:3, :2], affine[:3, 3] = axes, frames[lowest].affine[:, 2]
     across = (frames[highest].affine[:, 2] - frames[lowest].affine[:, 2]) / max(1, places.max())
     affine[:3, 2] = across if places.max() else step_mm * normal / np.linalg.norm(normal)
-    return Volume.from_source(array, affine)
+    of = header.get("ReferencedSeriesSequence") or [Dataset()]
+    volume = Volume.from_source(array, affine)
+    placed = Grid(volume.stored_grid.shape, affine, OfSeries(str(of[0].get("SeriesInstanceUID", ""))))
+    return Volume(volume.array, volume.grid, placed)
 
 
 def names_of_segmentation(path: str | Path) -> Names:

@@ -55,6 +55,24 @@ def move(header, axis, by_mm):
         position.ImagePositionPatient = moved
 
 
+def exchange(header):
+    left, right, _ = header.SegmentSequence
+    left.SegmentLabel, right.SegmentLabel = right.SegmentLabel, left.SegmentLabel
+
+
+def recode(header):
+    kinds = [one.SegmentedPropertyTypeCodeSequence[0] for one in header.SegmentSequence[:2]]
+    sides = [one.SegmentedPropertyTypeModifierCodeSequence for one in kinds]
+    for kind, side in zip(kinds, reversed(sides), strict=True):
+        kind.SegmentedPropertyTypeModifierCodeSequence = side
+
+
+def refer(header):
+    first, second = header.PerFrameFunctionalGroupsSequence[:2]
+    one, other = (group.DerivationImageSequence[0].SourceImageSequence[0] for group in (first, second))
+    one.ReferencedSOPInstanceUID, other.ReferencedSOPInstanceUID = other.ReferencedSOPInstanceUID, "1.2.3.1"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -65,9 +83,9 @@ def move(header, axis, by_mm):
         (lambda header: turn(header, [-1, 0, 0, 0, 1, 0]), "does not cover the slice"),
         (lambda header: turn(header, [0, 1, 0, 1, 0, 0]), "beside the voxels of the CT|does not cover"),
         (lambda header: scale(header, [0.7, 0.79]), "beside the voxels of the CT"),
-        (lambda header: exchange(header), "is not lung_left|is not lung_right"),
-        (lambda header: recode(header), "is not lung_left by its number, name or code"),
-        (lambda header: refer(header), "refers to another slice"),
+        (exchange, "is not lung_left|is not lung_right"),
+        (recode, "is not lung_left by its number, name or code"),
+        (refer, "refers to another slice"),
         (lambda header: setattr(header, "PixelData", bytes(len(header.PixelData))), "voxels read back"),
         (lambda header: setattr(header, "PixelData", b"\xff" * len(header.PixelData)), "voxels of two segments"),
     ],
@@ -85,24 +103,6 @@ def turn(header, cosines):
 
 def scale(header, spacing_mm):
     header.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = spacing_mm
-
-
-def exchange(header):
-    left, right, _ = header.SegmentSequence
-    left.SegmentLabel, right.SegmentLabel = right.SegmentLabel, left.SegmentLabel
-
-
-def recode(header):
-    kinds = [one.SegmentedPropertyTypeCodeSequence[0] for one in header.SegmentSequence[:2]]
-    sides = [one.SegmentedPropertyTypeModifierCodeSequence for one in kinds]
-    for kind, side in zip(kinds, reversed(sides), strict=True):
-        kind.SegmentedPropertyTypeModifierCodeSequence = side
-
-
-def refer(header):
-    first, second = header.PerFrameFunctionalGroupsSequence[:2]
-    one, other = (group.DerivationImageSequence[0].SourceImageSequence[0] for group in (first, second))
-    one.ReferencedSOPInstanceUID, other.ReferencedSOPInstanceUID = other.ReferencedSOPInstanceUID, "1.2.3.1"
 
 
 def test_an_unfaithful_file_is_not_kept(tmp_path, monkeypatch):

@@ -1,7 +1,10 @@
 """Masks as DICOM segmentations, read back by highdicom, pydicom and SimpleITK's library of DICOM."""
 
+import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import highdicom as hd
 import numpy as np
@@ -17,6 +20,7 @@ from pneumoseg.data_io.volumes.volume import on_grid_of
 from pneumoseg.tests.data_io.formats.dicom.dicom_files import AXIAL, CORONAL, OBLIQUE, SAGITTAL
 from pneumoseg.tests.data_io.formats.dicom.results.series_with_mask import INSTANCES, ORIGIN, mask_of, series
 
+DCMQI = shutil.which("segimage2itkimage", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 PRONE = (-1, 0, 0, 0, -1, 0)
 DECUBITUS = (0, -1, 0, 1, 0, 0)
 FROM_THE_HEAD = (1, 0, 0, 0, -1, 0)
@@ -103,6 +107,17 @@ def test_a_part_of_a_series_is_a_mask_too(tmp_path):
     path = tmp_path / "mask.seg.dcm"
     write_segmentation(path, mask, LUNG_LABELS, source=source_of(ct.stored_grid), origin=ORIGIN)
     np.testing.assert_array_equal(read_labels(path, LUNG_LABELS).array, mask.array)
+
+
+@pytest.mark.skipif(DCMQI is None, reason="dcmqi is not installed")
+@pytest.mark.parametrize("orientation", [AXIAL, CORONAL, OBLIQUE, DECUBITUS])
+def test_dcmqi_reads_the_same_mask_in_the_same_place(tmp_path, orientation):
+    path, ct, mask = written(tmp_path, orientation=orientation)
+    command = [DCMQI, "--inputDICOM", path, "--outputDirectory", tmp_path, "-t", "nrrd"]
+    subprocess.run([*command, "--mergeSegments"], capture_output=True, check=True)
+    found = read_labels(tmp_path / "1.nrrd", 4)
+    np.testing.assert_array_equal(on_grid_of(ct, found, "CT and mask").array, mask.array)
+    np.testing.assert_allclose(found.grid.affine, mask.grid.affine, atol=1e-3)
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (Debian's dicom3tools) is not installed")

@@ -1,0 +1,37 @@
+"""Segmentations of other series."""
+
+import numpy as np
+import pytest
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.dicom.references import check_same_series
+from pneumoseg.data_io.formats.reading import read_labels, read_volume
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.experiments.mask_grading import grade_masks
+from pneumoseg.evaluation.followup.examination import read_examination
+from pneumoseg.tests.data_io.formats.dicom.dicom_files import write_series
+from pneumoseg.tests.data_io.formats.dicom.results.test_segmentation import written
+
+
+def test_a_segmentation_belongs_to_its_series_alone(tmp_path):
+    path, ct, _ = written(tmp_path)
+    mask = read_labels(path, LUNG_LABELS)
+    other = read_volume(write_series(tmp_path / "other", uid="1.2.99"))
+    check_same_series(mask, ct)
+    check_same_series(mask, Volume.from_source(ct.restore(), ct.stored_grid.affine))
+    with pytest.raises(InputError, match="a segmentation of another DICOM series than the CT"):
+        check_same_series(mask, other)
+    nameless = read_volume(write_series(tmp_path / "nameless", uid=""))
+    check_same_series(mask, nameless)
+    assert np.array_equal(nameless.array, ct.array)
+
+
+def test_grading_and_follow_up_refuse_it(tmp_path):
+    path, _, _ = written(tmp_path)
+    write_series(tmp_path / "other", uid="1.2.99")
+    assert grade_masks(path, images=tmp_path / "ct")[0]["case"] == "mask"
+    with pytest.raises(InputError, match="another DICOM series"):
+        grade_masks(path, images=tmp_path / "other")
+    with pytest.raises(InputError, match="another DICOM series"):
+        read_examination(tmp_path / "other", path, "baseline")
