@@ -7,7 +7,7 @@ import typer
 
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.pipeline.models.bundled import DEFAULT_MODEL, PICTURE_MODEL, bundled_model, default_model
+from pneumoseg.pipeline.models.bundled import bundled_model, default_model
 from pneumoseg.scripts.shared.command import command, run, value_of
 from pneumoseg.scripts.shared.options import (
     Device,
@@ -23,6 +23,15 @@ from pneumoseg.scripts.shared.options import (
     Verbose,
     use_device,
 )
+from pneumoseg.scripts.shared.prediction_options import (
+    AllowGaps,
+    AssignUids,
+    Captures,
+    Engine,
+    Models,
+    Precision,
+    Report,
+)
 from pneumoseg.scripts.shared.printing import print_json
 
 
@@ -35,14 +44,7 @@ def predict(
         ),
     ],
     output: Output,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            help="A model.keras, a run folder, or a bundled model's name; several models, and the folds of a run, are "
-            f"an ensemble. Default: {DEFAULT_MODEL}, for pictures {PICTURE_MODEL}.",
-        ),
-    ] = None,
+    model: Models = None,
     fold: Annotated[
         list[int] | None, typer.Option("--fold", help="Only this fold of the run; may be repeated.")
     ] = None,
@@ -56,13 +58,8 @@ def predict(
         ),
     ] = None,
     changes: Set = None,
-    engine: Annotated[
-        Literal["auto", "openvino", "keras"], typer.Option("--engine", help="What computes the networks.")
-    ] = "auto",
-    precision: Annotated[
-        Literal["auto", "float32", "bfloat16", "int8"],
-        typer.Option("--precision", help="Precision of the computation; auto takes the one measured to be fastest."),
-    ] = "auto",
+    engine: Engine = "auto",
+    precision: Precision = "auto",
     mask_format: Annotated[
         Literal["nii.gz", "nii", "seg.nrrd", "dicom-seg", "dicom-labelmap", "png", "npy"] | None,
         typer.Option(
@@ -80,21 +77,15 @@ def predict(
         bool, typer.Option("--statistics", help="Volumes, share infected and mean HU to statistics.csv, too.")
     ] = False,
     preview: Annotated[bool, typer.Option("--preview", help="A picture of each mask, too.")] = False,
-    report: Annotated[
-        bool, typer.Option("--sr", help="Measurements as DICOM structured report, too; with --format dicom-seg.")
-    ] = False,
-    captures: Annotated[
-        bool, typer.Option("--secondary-capture", help="Pictures as a DICOM series of secondary captures, too.")
-    ] = False,
-    assign_uids: Annotated[
-        bool, typer.Option("--assign-uids", help="DICOM results of slices without valid UIDs: make UIDs from content.")
-    ] = False,
+    report: Report = False,
+    captures: Captures = False,
+    assign_uids: AssignUids = False,
     side_by_side: Annotated[
         bool, typer.Option("--side-by-side", help="Picture, truth where there is one, and mask in one picture, too.")
     ] = False,
     series: Annotated[str | None, typer.Option("--series", help="Which DICOM series: UID, number or name.")] = None,
     grid: Grid = None,
-    allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Read DICOM series with missing slices.")] = False,
+    allow_gaps: AllowGaps = False,
     part: Annotated[str | None, typer.Option("--part", metavar="I/N", help="Every N-th CT from the I-th on.")] = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Skip bad CTs; exit code 1 at the end.")] = False,
     trust_plugins: TrustPlugins = False,

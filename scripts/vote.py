@@ -41,20 +41,20 @@ def vote(
 ) -> None:
     """Measures the ensemble of several runs, fold by fold, and writes the same run folder as `kfold`; trains nothing.
 
-    The runs need the same splits (`kfold --splits FIRST/splits.json`), but may differ in network, spacing and patches.
+    The folds of the runs need the same test cases (`kfold --splits FIRST/splits.json`); all else may differ, such as
+    network, spacing and training cases.
     For masks of new CTs: `pneumoseg predict --model FIRST --model SECOND`.
 
     Example: pneumoseg vote data/covid-19-ct-seg -o runs/both --model runs/first --model runs/second
     """
     use_device("auto", threads)
     from pneumoseg.evaluation.experiments.cross_validation import check_folds, cross_validate
-    from pneumoseg.evaluation.runs.splits import from_file
-    from pneumoseg.pipeline.methods.voting import Voting, check_same_splits
+    from pneumoseg.evaluation.runs.ensemble_splits import splits_of_runs
+    from pneumoseg.pipeline.methods.voting import Voting
 
-    splits = check_same_splits(model)
     method = Voting(tuple(model), tuple(changes or ()), trust_plugins, threads)
     dataset = dataset_of(method.settings, data)
-    folds = from_file(splits, dataset)
+    folds = splits_of_runs(model, dataset)
     check_folds(fold, len(folds))
     numbers = range(len(folds)) if fold is None else fold
     method.check_trained(numbers)

@@ -1,7 +1,7 @@
 """Ensembles of several runs as one method: in each fold, of the models that they trained on the same cases."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,6 @@ from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.folders import visible_name
 from pneumoseg.data_io.storage.json_files import read_json
-from pneumoseg.data_io.storage.text_files import read_text
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.pipeline.methods.protocol import ConfiguredSegmentation, RankedMask
 from pneumoseg.pipeline.models.model_file import TrainedModel, read_settings
@@ -146,19 +145,3 @@ def _differences(first: Settings, other: Settings) -> list[str]:
         elif values != ours[group]:
             lines.append(f"{group}: {values}")
     return lines
-
-
-def check_same_splits(runs: Sequence[Path]) -> Path:
-    """The splits.json of the first run. Raises InputError where a run has none, or other cases in its folds."""
-    texts = []
-    for run in runs:
-        path = run / "splits.json"
-        if not path.is_file():
-            raise InputError(f"{run}: no run folder of a cross-validation (no splits.json)")
-        texts.append(read_text(path, "a file of splits"))
-        if texts[-1] != texts[0]:
-            raise InputError(
-                f"{run} and {runs[0]}: their folds have other cases, so that an ensemble would be tested on cases "
-                "of its training; train with the splits.json of the other run"
-            )
-    return runs[0] / "splits.json"

@@ -3,9 +3,10 @@
 import json as json_format
 
 
-def print_json(content: object) -> None:
-    """Prints `content` on standard output, for other programs; undefined numbers (NaN) are refused."""
-    print(json_format.dumps(content, indent=2, allow_nan=False))
+def print_json(content: object, *, lines: bool = False) -> None:
+    """Prints `content` on standard output, for other programs, with `lines` as one of many lines; undefined numbers
+    (NaN) are refused."""
+    print(json_format.dumps(content, indent=None if lines else 2, allow_nan=False), flush=lines)
 
 
 def print_results(results, *, quiet: bool, json: bool) -> None:

@@ -96,4 +96,4 @@ def test_functions_that_models_name_run_only_where_they_are_trusted(make_run, ph
 def test_what_is_no_run_is_refused(phantoms, tmp_path):
     code, output = invoke("vote", phantoms, "-o", tmp_path / "both", "--model", tmp_path)
     assert code == 2
-    assert "no run folder of a cross-validation" in output
+    assert "no fold has a model" in output

@@ -63,7 +63,8 @@ def choose_series(path: str | Path, series: str | int | None = None) -> Series:
     """The series in `path` that `series` names: by its UID, its number or a part of its UID or description.
 
     Without `series`, or where one UID covers several, it is the plain CT with most slices; a warning names the
-    others. Raises InputError where there is no image, or where `series` fits none or several.
+    others. Raises InputError where there is no image, where `series` fits none or several, and, without
+    it, for CTs of several patients.
     """
     every = find_series(path)
     if not every:
@@ -74,6 +75,12 @@ def choose_series(path: str | Path, series: str | int | None = None) -> Series:
         raise InputError(
             f"{path}: {where}, localizers not counted, found {files.summary}; give the folder that holds "
             "the slices of a CT"
+        )
+    if series is None and (patients := len({one.slices[0].patient for one in every if one.is_plain_ct})) > 1:
+        raise InputError(
+            f"{path}: a folder of slices is of one patient, found CTs of {patients} (by PatientID); give each patient "
+            "a folder, or name the series",
+            options=("series",),
         )
     matching = every if series is None else _matching(every, str(series).strip())
     if not matching or (series is not None and len({one.uid or one.number for one in matching}) > 1):

@@ -8,7 +8,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.figures.case_pictures import film_strip
 from pneumoseg.evaluation.runs.run_folder import RunFolder, check_same_data, open_finished, open_run
 from pneumoseg.evaluation.scoring import files
-from pneumoseg.pipeline.methods.voting import Voting, check_same_splits
+from pneumoseg.pipeline.methods.voting import Voting
 from tests.evaluation.threshold import run
 
 NO_JSON = ["", "{", "[" * 100_000, '{"a": ' + "9" * 5000 + "}", '{"data": NaN}', "null", "3", '"text"']
@@ -128,9 +128,3 @@ def test_damaged_records_of_who_voted(tmp_path, text):
     shutil.copytree(tmp_path / "fold_0", tmp_path / "fold_old")  # somebody's copy, of no fold
     shutil.rmtree(tmp_path / "fold_0")
     Voting((tmp_path,)).check_unchanged(tmp_path)
-
-
-def test_binary_splits_of_runs_that_vote(tmp_path):
-    (tmp_path / "splits.json").write_bytes(b"\xff")
-    with pytest.raises(InputError, match=r"splits\.json: .*UTF-8"):
-        check_same_splits([tmp_path])
