@@ -2,6 +2,7 @@
 
 import tempfile
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,16 +10,36 @@ import typer
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.scripts.shared.command import command, run
-from pneumoseg.scripts.shared.options import Json, Output, Overwrite, Quiet, Verbose
+from pneumoseg.scripts.shared.options import Json, Overwrite, Quiet, Verbose
 from pneumoseg.scripts.shared.printing import print_json
 
 
 @command
 def studies(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Folder, or zip archive, of DICOM files.", show_default=False)
-    ],
-    output: Output,
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]",
+            help="Folder, or zip archive, of DICOM files; with --table by default the folder of the table.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The CSV to write.", show_default=False)] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--table", help="Check this CSV with the columns patient, path, covid (yes or no), score (0 to 100)."
+        ),
+    ] = None,
+    reference_tag: Annotated[
+        str | None,
+        typer.Option(
+            "--reference-tag",
+            metavar="KEYWORD",
+            help="With --table: the DICOM attribute that holds the number in the column reference, or else patient.",
+            show_default="PatientID",
+        ),
+    ] = None,
     with_ids: Annotated[
         bool, typer.Option("--with-ids", help="Add what identifies patients: IDs, UIDs, descriptions, dates.")
     ] = False,
@@ -33,43 +54,84 @@ def studies(
     spacing, kernel, orientation, gaps, tilt, units, whether the whole lungs are in it, and the reason of the choice.
     Patients and studies are numbers, paths relative to the folder.
 
+    With --table, a table of patients is compared with the headers instead: what is missing, doubled, unknown,
+    contradicting or no valid value, by row and value. Exit code 1 where there is such a finding.
+
     Example: pneumoseg studies export/ -o studies.csv
     """
     from pneumoseg.data_io.formats.dicom.studies import find_studies
     from pneumoseg.data_io.formats.dicom.study_table import study_table
-    from pneumoseg.data_io.storage.csv_files import write_table
+    from pneumoseg.data_io.formats.dicom.table_check import check_reference_tag
     from pneumoseg.data_io.storage.zip_files import unpack_zip
 
-    check_output(output, overwrite)
-    with tempfile.TemporaryDirectory() as place:
-        tree = folder
-        if folder.is_file() and zipfile.is_zipfile(folder):
-            tree = Path(place, "archive")
-            unpack_zip(folder, tree)
-        found = find_studies(tree)
-        table = study_table(found, with_ids)
-    _warn_of_skipped(folder, found)
-    write_table(table, output)
-    chosen = table[table["segment"] == "yes"]
+    if table is None and (folder is None or output is None):
+        raise InputError("a folder and the CSV to write are needed; give FOLDER and -o, or --table")
+    if reference_tag and table is None:
+        raise InputError("--reference-tag is for --table; leave it out")
+    if with_ids and table is not None:
+        raise InputError("--with-ids is for the table of series, not for --table; leave it out")
+    if output is not None:
+        check_output(output, overwrite)
+    place = folder or (table or Path()).parent
+    tag = check_reference_tag(reference_tag or "PatientID")
+    with tempfile.TemporaryDirectory() as temporary:
+        tree = place
+        if place.is_file() and zipfile.is_zipfile(place):
+            tree = Path(temporary, "archive")
+            unpack_zip(place, tree)
+        found = find_studies(tree, tag)
+        series = study_table(found, with_ids)
+    _warn_of_skipped(place, found)
+    if table is None:
+        _tell_series(series, found, output, quiet=quiet, json=json)
+    else:
+        _tell_findings(table, series, found, output, tag=tag, quiet=quiet, json=json)
+
+
+def _tell_series(series, found, output, *, quiet: bool, json: bool) -> None:
+    from pneumoseg.data_io.storage.csv_files import write_table
+
+    write_table(series, output)
+    chosen = series[series["segment"] == "yes"]
     summary = {
-        "patients": int(table["patient"].nunique()),
-        "studies": int(table["study"].nunique()),
-        "series": len(table),
+        "patients": int(series["patient"].nunique()),
+        "studies": int(series["study"].nunique()),
+        "series": len(series),
         "to_segment": len(chosen),
         "skipped": dict(found.skipped),
     }
     if json:
-        rows = table.astype(object).where(table.notna(), None).to_dict("records")
+        rows = series.astype(object).where(series.notna(), None).to_dict("records")
         print_json({"summary": summary, "series": rows})
     elif not quiet:
         for row in chosen.to_dict("records"):
-            print(
-                f"study {row['study']}: series {row['series']} in {row['path']} ({row['slices']} slices): {row['why']}"
-            )
+            place = f"series {row['series']} in {row['path']} ({row['slices']} slices)"
+            print(f"study {row['study']}: {place}: {row['why']}")
         print(
-            f"{summary['patients']} patients, {summary['studies']} studies, {len(table)} series, "
+            f"{summary['patients']} patients, {summary['studies']} studies, {len(series)} series, "
             f"{len(chosen)} to segment: {output}"
         )
+
+
+def _tell_findings(table, series, found, output, *, tag: str, quiet: bool, json: bool) -> None:
+    """Ends with exit code 1 where there is a finding."""
+    from pneumoseg.data_io.formats.dicom.table_check import check_table, findings_table
+    from pneumoseg.data_io.storage.csv_files import write_table
+
+    to_segment = set(series["study"][series["segment"] == "yes"])
+    findings = check_table(table, found, to_segment, tag)
+    if output is not None:
+        write_table(findings_table(findings), output)
+    if json:
+        print_json({"studies": int(series["study"].nunique()), "findings": [asdict(one) for one in findings]})
+    else:
+        for one in findings:
+            place = f"row {one.row}" if one.row else "no row"
+            print(f"{one.problem:<13} {place}, {one.column} {one.value!r}: {one.message}")
+        if not quiet:
+            print(f"{len(findings)} findings in {table}")
+    if findings:
+        raise typer.Exit(1)
 
 
 def check_output(output: Path, overwrite: bool) -> None:

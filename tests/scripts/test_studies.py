@@ -74,3 +74,45 @@ def test_refusals(tree, tmp_path):
         assert result.exit_code == 2
         assert message in result.stderr and result.stderr.count("\n") == 1
     assert invoke(tree, "-o", tmp_path / "there.csv", "--overwrite", "--quiet").exit_code == 0
+
+
+def test_checking_a_table(tree, tmp_path):
+    shutil.copytree(tree, tmp_path / "export")
+    table = tmp_path / "export" / "table.csv"
+    table.write_text("patient,path,covid,score\nSmith^John,one/ct,yes,40\n")
+    assert invoke("--table", table, "--quiet").stdout == ""
+    result = invoke("--table", table)
+    assert (result.exit_code, result.stdout) == (0, f"0 findings in {table}\n")
+
+    table.write_text("patient,path,covid,score\nSmith^John,one/ct,yes,140\nMiller,two,no,\n")
+    result = invoke("--table", table, "-o", tmp_path / "findings.csv")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "invalid       row 2, score '140': must be a number from 0 to 100",
+        "missing       row 3, path 'two': no folder with DICOM files is there",
+        f"2 findings in {table}",
+    ]
+    assert (tmp_path / "findings.csv").read_text().splitlines()[0] == "row,column,value,problem,message"
+    result = invoke(tree, "--table", table, "--json", "--reference-tag", "AccessionNumber")
+    content = json.loads(result.stdout)
+    assert (result.exit_code, content["studies"]) == (1, 1)
+    assert [one["problem"] for one in content["findings"]] == ["invalid", "contradicting", "missing"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("TREE",), "give FOLDER and -o, or --table"),
+        (("-o", "a.csv"), "give FOLDER and -o, or --table"),
+        (("TREE", "-o", "OUT", "--reference-tag", "PatientID"), "is for --table"),
+        (("TREE", "--table", "t.csv", "--with-ids"), "not for --table"),
+        (("TREE", "--table", "t.csv", "--reference-tag", "Patient"), "found 'Patient'"),
+        (("TREE", "--table", "no.csv"), "no such file"),
+    ],
+)
+def test_combinations_that_make_no_sense(tree, tmp_path, arguments, message):
+    result = invoke(
+        *(str(tree) if one == "TREE" else str(tmp_path / "a.csv") if one == "OUT" else one for one in arguments)
+    )
+    assert result.exit_code == 2
+    assert message in result.stderr

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pneumoseg.data_io.console import track
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.folders import SERIES_UID
 from pneumoseg.data_io.formats.dicom.series import Series, series_of
 from pneumoseg.data_io.formats.dicom.slices import Slice
-from pneumoseg.data_io.formats.dicom.study_files import Skipped, StudyFile, study_files
+from pneumoseg.data_io.formats.dicom.study_files import KEYWORDS, Skipped, StudyFile, study_files
 from pneumoseg.data_io.formats.dicom.uids import is_valid_uid
 
 DESCRIBING = ("ImageType", "ConvolutionKernel", "SliceThickness", "RescaleType")
@@ -62,9 +63,10 @@ class Studies:
         return [[one for one in self.series if one.study == number] for number in numbers]
 
 
-def find_studies(folder: str | Path) -> Studies:
+def find_studies(folder: str | Path, reference_tag: str = "PatientID") -> Studies:
     """All series in the files below `folder`; needs about 2 kB of memory for each file, none for its pixels.
 
+    `reference_tag`: a DICOM keyword whose values become part of the series' `ids`.
     Raises InputError where there is no such folder, and where it holds no DICOM file but lists of them.
     """
     folder = Path(folder)
@@ -73,14 +75,14 @@ def find_studies(folder: str | Path) -> Studies:
     buckets: dict[tuple, _Bucket] = {}
     skipped: Counter[str] = Counter()
     examples: dict[str, tuple[Path, ...]] = {}
-    for found in study_files(folder):
+    further = [] if reference_tag in KEYWORDS else [reference_tag]
+    for found in track(study_files(folder, further), "reading DICOM headers"):
         if isinstance(found, Skipped):
             skipped[found.reason] += 1
             if skipped[found.reason] <= EXAMPLES:
                 examples[found.reason] = (*examples.get(found.reason, ()), found.path.relative_to(folder))
             continue
-        key = _keys(found)
-        buckets.setdefault(key, _Bucket()).add(found)
+        buckets.setdefault(_keys(found), _Bucket()).add(found, (*IDENTIFYING, reference_tag))
     if not buckets:
         raise InputError(f"{folder}: {_nothing(skipped)}")
     return Studies(tuple(_numbered(buckets, folder)), skipped, examples)
@@ -99,7 +101,7 @@ class _Bucket:
     seen: set[int] = field(default_factory=set)
     copies: int = 0
 
-    def add(self, found: StudyFile) -> None:
+    def add(self, found: StudyFile, identifying: tuple[str, ...]) -> None:
         one, values = found.slice, found.values
         # An anonymiser may have given all slices one UID: copies lie in one place, too.
         uid = values["SOPInstanceUID"]
@@ -108,7 +110,7 @@ class _Bucket:
             self.copies += 1
             return
         self.seen.add(identity)
-        self.ids = self.ids or {name: values[name] for name in IDENTIFYING}
+        self.ids = self.ids or {name: values[name] for name in identifying}
         uids = (one.uid, uid, values["StudyInstanceUID"])
         self.valid_uids = self.valid_uids and all(map(is_valid_uid, uids))
         if not one.rows:

@@ -1,7 +1,7 @@
 """Every DICOM file below a folder, at any depth, and why others are skipped."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,7 +31,7 @@ SkipReason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class StudyFile:
-    """A DICOM file: its header, and the values of KEYWORDS as text."""
+    """A DICOM file: its header, and values by DICOM keyword as text."""
 
     slice: Slice
     values: dict[str, str]
@@ -45,14 +45,15 @@ class Skipped:
     reason: SkipReason
 
 
-def study_files(folder: Path) -> Iterator[StudyFile | Skipped]:
+def study_files(folder: Path, further: Sequence[str] = ()) -> Iterator[StudyFile | Skipped]:
     """Reads the headers of all files below `folder`, in the order of their names, one at a time.
 
+    `further`: DICOM keywords beside KEYWORDS.
     Hidden files and folders do not count. Links are followed to files within the folder alone, where these are hidden
     (as git-annex has them): others are found under their own names.
     """
     for found in _files_below(folder):
-        yield found if isinstance(found, Skipped) else _read(found)
+        yield found if isinstance(found, Skipped) else _read(found, [*KEYWORDS, *further])
 
 
 def _files_below(folder: Path) -> Iterator[Path | Skipped]:
@@ -90,12 +91,12 @@ def _linked(link: Path, root: str) -> Iterator[Path | Skipped]:
         yield link
 
 
-def _read(file: Path) -> StudyFile | Skipped:
+def _read(file: Path, keywords: Sequence[str]) -> StudyFile | Skipped:
     if file.name.upper() == INDEX_NAME:
         return Skipped(file, "lists of files (DICOMDIR)")
     try:
         size = file.stat().st_size
-        found = read_slice_with(file, KEYWORDS) if size else None
+        found = read_slice_with(file, keywords) if size else None
     except (InputError, OSError):
         return Skipped(file, _unreadable(file))
     if found is None:
