@@ -18,7 +18,7 @@ COMMANDS = (
         "severity",
         "followup",
         "report",
-        "studies",
+        *("studies", "convert"),
         "miscnn",
         "info",
     ),

@@ -55,10 +55,10 @@ def lung_coverage(series: Series, geometry: StackGeometry) -> Coverage:
     if not is_hu(*extremes):
         return Coverage("unknown", "values are no HU", None, extremes)
     areas = [lung_area_cm2(one, geometry.spacing_mm[:2]) for one in slices]
-    if max(areas[1:-1]) < LUNG_CM2:
-        return Coverage("no", "no lung in five slices", max(areas) >= LUNG_CM2, extremes)
     ends = dict(zip(_ends(series), (areas[0], areas[-1]), strict=True))
     cut = [f"{area:.0f} cm2 of lung in the {end} slice" for end, area in sorted(ends.items()) if area > CUT_CM2]
+    if not cut and max(areas) < LUNG_CM2:
+        return Coverage("no", "no lung in five slices", False, extremes)
     return Coverage("no" if cut else "yes", " and ".join(cut) or "no lung in the first and last slice", True, extremes)
 
 
