@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import zipfile
 
 import pytest
 import typer
@@ -47,6 +48,18 @@ def test_a_zip_archive_gives_the_same_table(tree, tmp_path):
     assert invoke(archive, "-o", tmp_path / "zip.csv", "--quiet").exit_code == 0
     assert invoke(tree, "-o", tmp_path / "folder.csv", "--quiet").exit_code == 0
     assert (tmp_path / "zip.csv").read_text() == (tmp_path / "folder.csv").read_text()
+
+
+def test_hostile_archives_are_refused(tmp_path):
+    for name, entries in {"out": {"../evil.dcm": b"1"}, "bomb": {"a.dcm": bytes(10_000_000)}}.items():
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for entry, content in entries.items():
+                archive.writestr(entry, content)
+    for name, message in (("out", "outside the folder"), ("bomb", "more than 100 times as much")):
+        result = invoke(tmp_path / f"{name}.zip", "-o", tmp_path / "studies.csv")
+        assert result.exit_code == 2
+        assert message in result.stderr and result.stderr.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bomb.zip", "out.zip"]
 
 
 def test_ids_and_json(tree, tmp_path):

@@ -20,7 +20,9 @@ from pneumoseg.data_io.volumes.hounsfield import is_hu
 PIXEL_MM = 1.5  # slices are averaged to about this
 TISSUE_HU = -300
 AIRY_HU = -400
-LUNG_MEDIAN_HU = (-960, -450)
+MEDIAN_HU = (-970, -450)
+AIR_ALONE_HU = -900  # nine tenths of gas are below; of lung, with its vessels, even of an emphysema, fewer
+FEW_PIXELS = 10
 OPENING_MM = 3.0
 LEAST_PART_CM2 = 4.0  # a trachea is smaller
 CUT_CM2 = 15.0  # more lung in the first or last slice: the rest of it is missing
@@ -71,8 +73,8 @@ def _ends(series: Series) -> tuple[str, str]:
 def lung_area_cm2(hu: np.ndarray, pixel_mm: tuple[float, float]) -> float:
     """The area of lung in an axial slice of HU (columns, rows), whose pixels are that far apart.
 
-    The body is the largest part of tissue, its holes filled; lung is airy parts of it larger than a trachea whose
-    median is not that of air alone.
+    The body is the largest part of tissue, its holes filled; lung is airy parts of it larger than a trachea that are
+    more than air alone.
     """
     steps = [max(1, round(PIXEL_MM / size)) for size in pixel_mm]
     columns, rows = (size // step * step for size, step in zip(hu.shape, steps, strict=True))
@@ -87,8 +89,14 @@ def lung_area_cm2(hu: np.ndarray, pixel_mm: tuple[float, float]) -> float:
         return 0.0
     body = ndimage.binary_fill_holes(parts == 1 + np.argmax(np.bincount(parts.ravel())[1:]))
     parts, count = ndimage.label(body & (small < AIRY_HU))
-    areas = np.bincount(parts.ravel(), minlength=count + 1)[1:] * sizes_mm[0] * sizes_mm[1] / 100
-    large = np.flatnonzero(areas >= LEAST_PART_CM2)
-    medians = ndimage.median(small, parts, large + 1) if large.size else []
-    least, most = LUNG_MEDIAN_HU
-    return float(sum(areas[at] for at, median in zip(large, medians, strict=True) if least < median < most))
+    inner = np.where(ndimage.binary_erosion(parts > 0), parts, 0)
+    areas = np.bincount(parts.ravel(), minlength=count + 1) * sizes_mm[0] * sizes_mm[1] / 100
+    large = 1 + np.flatnonzero(areas[1:] >= LEAST_PART_CM2)
+    return float(sum(areas[part] for part in large if _is_lung(small, inner == part, parts == part)))
+
+
+def _is_lung(hu: np.ndarray, inner: np.ndarray, whole: np.ndarray) -> bool:
+    """By the values of an airy part without its edge, where averages of air and tissue lie."""
+    values = hu[inner] if np.count_nonzero(inner) >= FEW_PIXELS else hu[whole]
+    least, most = MEDIAN_HU
+    return bool(least < np.median(values) < most and np.percentile(values, 90) > AIR_ALONE_HU)

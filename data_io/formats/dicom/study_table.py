@@ -32,7 +32,7 @@ def study_table(studies: Studies, with_ids: bool = False) -> pd.DataFrame:
             shared = any(len(patients_in[place]) > 1 for place in one.found.folders)
             row = _row(one) | {"segment": YES_NO[segment], "why": why, "notes": "; ".join(_notes(one.found, shared))}
             rows.append(row | (_ids(one.found) if with_ids else {}))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, dtype=object)
 
 
 def _row(one: SeriesFacts) -> dict[str, object]:
@@ -50,7 +50,7 @@ def _row(one: SeriesFacts) -> dict[str, object]:
         "rows": slices[0].rows,
         "columns": slices[0].columns,
         "spacing_mm": " x ".join(f"{size:.4g}" for size in geometry.spacing_mm or ()),
-        "thickness_mm": found.values["SliceThickness"],
+        "thickness_mm": _number(found.values["SliceThickness"]),
         "kernel": found.values["ConvolutionKernel"].replace("\\", " "),
         "image_type": found.values["ImageType"].replace("\\", " "),
         "orientation": geometry.plane if found.has_images else "",
@@ -62,6 +62,13 @@ def _row(one: SeriesFacts) -> dict[str, object]:
         "whole_lung": one.coverage.whole_lung if found.has_images else "",
         "coverage": one.coverage.reason if found.has_images else "",
     }
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _notes(found: StudySeries, shared: bool) -> list[str]:

@@ -6,6 +6,7 @@ import pytest
 from pneumoseg.data_io.formats.dicom.coverage import lung_area_cm2, lung_coverage
 from pneumoseg.data_io.formats.dicom.series import find_series
 from pneumoseg.data_io.formats.dicom.stack_geometry import stack_geometry
+from pneumoseg.data_io.formats.reading import read_volume
 from pneumoseg.data_io.phantoms.dicom_series import write_series
 from pneumoseg.data_io.phantoms.generate import make_phantom
 from pneumoseg.data_io.volumes.volume import Volume
@@ -28,6 +29,15 @@ def test_lung_is_airy_within_the_body():
     assert lung_area_cm2(lungs, PIXEL_MM) == pytest.approx(2 * np.pi * 5**2, rel=0.02)
     noise = np.random.default_rng(0).normal(0, 60, lungs.shape)
     assert lung_area_cm2(lungs + noise, PIXEL_MM) == pytest.approx(2 * np.pi * 5**2, rel=0.1)
+
+
+def test_an_emphysema_is_lung_and_gas_of_that_darkness_is_not():
+    dark = slice_with((60, 90, 25, -955))
+    noise = np.random.default_rng(0).normal(0, 20, dark.shape)
+    assert lung_area_cm2(dark + noise, PIXEL_MM) == 0
+    vessels = np.zeros(dark.shape)
+    vessels[35:85:2, 65:115:4] = 200
+    assert lung_area_cm2(dark + noise + vessels, PIXEL_MM) == pytest.approx(np.pi * 5**2, rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +108,13 @@ def test_damaged_and_removed_files(tmp_path, chest):
     assert lung_coverage(series, geometry).reason == "pixels are missing or damaged"
     middle.unlink()
     assert lung_coverage(series, geometry).reason == "files were removed"
+
+
+def test_real_cts_that_are_cut(real_data, tmp_path):
+    ct = read_volume(real_data / "covid_ct_hu" / "coronacases_006" / "imaging.nii.gz")
+    found = coverage_of(tmp_path / "ct", ct)
+    assert found.whole_lung == "no" and found.reason.count("cm2 of lung") == 2
+    assert coverage_of(tmp_path / "abdomen", read_volume(real_data / "other" / "abdomen_ct.nii.gz")).whole_lung == "no"
 
 
 def test_real_series(real_data):

@@ -49,6 +49,7 @@ def test_rows(tree):
         "notes": "another patient in the same folder",
     }
     assert [float(size) for size in first["spacing_mm"].split(" x ")] == pytest.approx((5.8, 6.2, 6.12), rel=0.1)
+    assert first["thickness_mm"] == pytest.approx(6.12, abs=0.01)
     assert (second["modality"], second["slices"], second["segment"], second["units"]) == ("RTDOSE", 14, "no", "unknown")
     assert NEVER not in table.to_csv()
 
@@ -68,4 +69,6 @@ def test_notes(tmp_path):
         write_series(tmp_path / name, heights=heights, uid="1.2.3", StudyInstanceUID="1.2.04")
     (row,) = study_table(find_studies(tmp_path)).to_dict("records")
     assert row["path"] == "a | b"
+    assert (row["gaps"], row["thickness_mm"], row["patient"]) == (0, 2.5, 1)
+    assert all(type(row[name]) is int for name in ("gaps", "slices", "patient"))
     assert row["notes"] == "in 2 folders; 3 copies left out; UIDs are not valid"
