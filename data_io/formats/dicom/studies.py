@@ -71,7 +71,9 @@ def find_studies(folder: str | Path, reference_tag: str = "PatientID") -> Studie
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: a folder with DICOM files is needed, found {_kind(folder)}; give another one")
+        raise InputError(
+            f"{folder}: a folder or zip archive with DICOM files is needed, found {_kind(folder)}; give another one"
+        )
     buckets: dict[tuple, _Bucket] = {}
     skipped: Counter[str] = Counter()
     examples: dict[str, tuple[Path, ...]] = {}
@@ -137,7 +139,11 @@ def _keys(found: StudyFile) -> tuple[tuple, tuple, tuple]:
     folder = str(one.file.parent)
     uid = values["StudyInstanceUID"]
     told = (one.study_date, values["StudyID"], values["AccessionNumber"])
-    study: tuple = (uid,) if SERIES_UID.fullmatch(uid) else told if any(told) else (folder,)
+    study: tuple = (folder,)
+    if SERIES_UID.fullmatch(uid):
+        study = (uid,)
+    elif one.patient and any(told):  # a date alone would join the studies of different patients
+        study = told
     patient = (one.patient,) if one.patient else ("study", *study)
     series: tuple = (one.uid,)
     if not SERIES_UID.fullmatch(one.uid):

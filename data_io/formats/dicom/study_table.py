@@ -14,12 +14,12 @@ YES_NO = {True: "yes", False: "no"}
 def study_table(studies: Studies, with_ids: bool = False) -> pd.DataFrame:
     """One row per series. Reads five slices of each plain CT series.
 
-    `patient`, `study`, `series`: numbers from 1 on. `path`: the folder relative to the tree, or several between " | ".
+    `patient`, `study`, `series`: numbers from 1 on; `number`: that of the header. `path`: the folder relative to the
+    tree, or several between " | ".
     `modality`, `slices` (images; 0 for localizers and files without image), `localizers`, `rows`, `columns`,
     `spacing_mm` (column x row x slice), `thickness_mm`, `kernel`, `image_type`, `orientation`, `gaps` (missing slices),
     `doubled`, `uneven`, `tilt_degrees`, `units`, `whole_lung` and `coverage`, `segment` and `why`, `notes`. With
-    `with_ids` also `patient_id`, `accession_number`, `study_uid`, `series_uid`, `series_number`, `description`,
-    `study_date`.
+    `with_ids` also `patient_id`, `accession_number`, `study_uid`, `series_uid`, `description`, `study_date`.
     """
     patients_in = defaultdict(set)
     for found in studies.series:
@@ -43,6 +43,7 @@ def _row(one: SeriesFacts) -> dict[str, object]:
         "patient": found.patient,
         "study": found.study,
         "series": found.order,
+        "number": found.series.number,
         "path": " | ".join(name_as_text(str(place)) for place in found.folders),
         "modality": found.series.modality,
         "slices": sum(one.frames for one in slices) if found.has_images else 0,
@@ -88,7 +89,6 @@ def _ids(found: StudySeries) -> dict[str, object]:
         "accession_number": found.ids["AccessionNumber"],
         "study_uid": found.ids["StudyInstanceUID"],
         "series_uid": series.uid,
-        "series_number": "" if series.number is None else f"{series.number}",
         "description": series.description,
         "study_date": series.slices[0].study_date,
     }

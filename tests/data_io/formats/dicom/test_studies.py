@@ -73,6 +73,14 @@ def test_without_uids_headers_and_folders_tell_series_apart(tmp_path, uid):
     assert len(found) == 4 and not any(one.valid_uids for one in found)
 
 
+def test_without_any_id_a_date_joins_nothing(tmp_path):
+    for name in ("a", "b"):
+        placed(tmp_path / name, "", "", PatientID="", StudyDate="20200101")
+    placed(tmp_path / "c", "", "", PatientID="one", StudyDate="20200101")
+    placed(tmp_path / "d", "", "", PatientID="one", StudyDate="20200101")
+    assert [found[:3] for found in numbers(tmp_path)] == [("a", 1, 1), ("b", 2, 2), ("c", 3, 3), ("d", 3, 3)]
+
+
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 def test_a_uuid_in_place_of_a_uid_identifies(tmp_path):
     uuid = "09bc8aea-ff9c-4106-8514-294cbcf9a082"
@@ -122,7 +130,7 @@ def test_refusals(tmp_path):
     (tmp_path / "text" / "a.txt").write_text("no DICOM")
     (tmp_path / "text" / "b.dcm").touch()
     for name, message in (
-        ("nothing", "a folder with DICOM files is needed, found nothing"),
+        ("nothing", "a folder or zip archive with DICOM files is needed, found nothing"),
         ("text/a.txt", "found a file"),
         ("empty", "no readable DICOM file, found no files"),
         ("list", "a DICOMDIR lists the files of a medium, but the files themselves were not found"),
