@@ -72,9 +72,7 @@ def find_studies(folder: str | Path, reference_tag: str = "PatientID") -> Studie
     folder = Path(folder)
     if not folder.is_dir():
         kind = "a file" if folder.exists() else "nothing"
-        raise InputError(
-            f"{folder}: a folder or zip archive with DICOM files is needed, found {kind}; give another one"
-        )
+        raise InputError(f"{folder}: a folder or zip archive of DICOM files is needed, found {kind}; give another one")
     buckets: dict[tuple, _Bucket] = {}
     skipped: Counter[str] = Counter()
     examples: dict[str, tuple[Path, ...]] = {}
