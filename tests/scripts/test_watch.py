@@ -13,7 +13,7 @@ from pydicom import dcmread
 from pneumoseg.data_io.formats.reading import read_volume
 from pneumoseg.data_io.phantoms.dicom_series import write_series
 from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.tests.scripts.test_predict import model  # noqa: F401
+from tests.scripts.test_predict import model  # noqa: F401
 
 SERIES = 20
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))

@@ -42,7 +42,11 @@ def open_dicom(path: str | Path, series: str | int | None = None, allow_gaps: bo
     modalities, colour and multi-frame files; for missing or contradicting geometry, two slices in one place, and,
     without `allow_gaps`, missing or unevenly spaced slices; for pixels that are missing, too few or cannot be decoded.
     """
-    ct = choose_series(path, series)
+    return open_series(path, choose_series(path, series), allow_gaps)
+
+
+def open_series(path: str | Path, ct: Series, allow_gaps: bool = False) -> Scan:
+    """Opens a series found in `path`, which is for messages, as `open_dicom` does."""
     _check_plain_ct(path, ct)
     check_pixels(path, ct.slices)
     grid = series_grid(path, ct, allow_gaps)
@@ -63,8 +67,8 @@ def choose_series(path: str | Path, series: str | int | None = None) -> Series:
     """The series in `path` that `series` names: by its UID, its number or a part of its UID or description.
 
     Without `series`, or where one UID covers several, it is the plain CT with most slices; a warning names the
-    others. Raises InputError where there is no image, where `series` fits none or several, and, without
-    it, for CTs of several patients.
+    others. Raises InputError where there is no image, where `series` fits none or several, and for slices of several
+    patients, in the folder or, where it is named, in the series.
     """
     every = find_series(path)
     if not every:
@@ -76,12 +80,6 @@ def choose_series(path: str | Path, series: str | int | None = None) -> Series:
             f"{path}: {where}, localizers not counted, found {files.summary}; give the folder that holds "
             "the slices of a CT"
         )
-    if series is None and (patients := len({one.slices[0].patient for one in every if one.is_plain_ct})) > 1:
-        raise InputError(
-            f"{path}: a folder of slices is of one patient, found CTs of {patients} (by PatientID); give each patient "
-            "a folder, or name the series",
-            options=("series",),
-        )
     matching = every if series is None else _matching(every, str(series).strip())
     if not matching or (series is not None and len({one.uid or one.number for one in matching}) > 1):
         details = [f"{one.summary} {one.details}" for one in every]
@@ -91,6 +89,7 @@ def choose_series(path: str | Path, series: str | int | None = None) -> Series:
             f"{len(matching) or 'none'} of: {listed([one.summary for one in every], 20)}"
         )
     ct = next((one for one in matching if one.is_plain_ct), matching[0])
+    _check_one_patient(path, every if series is None else [ct])
     if len(matching) > 1:
         others = [one for one in matching if one is not ct]
         log.warning(
@@ -103,6 +102,16 @@ def choose_series(path: str | Path, series: str | int | None = None) -> Series:
             Private(f"[{listed([one.details for one in others], 20)}]"),
         )
     return ct
+
+
+def _check_one_patient(path: str | Path, every: list[Series]) -> None:
+    patients = {one.patient for series in every for one in series.slices} - {""}
+    if len(patients) > 1:
+        raise InputError(
+            f"{path}: a folder of slices is of one patient, found those of {len(patients)} (by PatientID); sort them "
+            "into folders of their own, or name the series",
+            options=("series",),
+        )
 
 
 def series_grid(path: str | Path, series: Series, allow_gaps: bool = False) -> Grid:

@@ -16,7 +16,7 @@ from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.evaluation.inference import watched_folder
 from pneumoseg.evaluation.inference.recipe import PredictionOptions
 from pneumoseg.evaluation.inference.watched_folder import LOCK, watch
-from pneumoseg.tests.evaluation.inference.test_dicom_results import patient, predictor  # noqa: F401
+from tests.evaluation.inference.test_dicom_results import patient, predictor  # noqa: F401
 
 OPTIONS = PredictionOptions(keep_going=True)
 
@@ -65,7 +65,7 @@ def test_bad_inputs_are_set_apart_with_their_reason(tmp_path, predictor):  # noq
         f"{name}{end}" for name in ("empty", "text", "two patients", "gap") for end in ("", ".txt")
     )
     assert names(tmp_path / "in/done") == ["good"]
-    assert "found CTs of 2 (by PatientID)" in handled["two patients"].error
+    assert "found those of 2 (by PatientID)" in handled["two patients"].error
     reason = (tmp_path / "in/failed/gap.txt").read_text()
     assert "slices are missing" in reason
     assert str(tmp_path) not in reason

@@ -54,7 +54,7 @@ def source_of(grid: Grid, *, assign_uids: bool = False) -> Source:
 
     UIDs that are missing or invalid are refused, or with `assign_uids` made from the content of the slices: always the
     same for the same files. Raises InputError where the CT was no DICOM series, a slice is gone, UIDs are refused, or
-    the slices say different patients or studies.
+    the slices are of several studies.
     """
     series = grid.placement
     if not isinstance(series, Series):
@@ -69,9 +69,10 @@ def source_of(grid: Grid, *, assign_uids: bool = False) -> Source:
 
 def _checked(series: Series, headers: tuple[Dataset, ...], assign_uids: bool) -> Source:
     folder = series.files[0].parent
-    for name in ("PatientID", "StudyInstanceUID"):
-        if len(values := {str(one.get(name, "")) for one in headers}) > 1:
-            raise InputError(f"{folder}: the slices of a series have one {name}, found {len(values)}; sort them")
+    if len(studies := {str(one.get("StudyInstanceUID", "")) for one in headers}) > 1:
+        raise InputError(
+            f"{folder}: the slices of a series are of one study (StudyInstanceUID), found {len(studies)}; sort them"
+        )
     wrong = [name for name in UIDS if any(not is_valid_uid(str(one.get(name) or "")) for one in headers)]
     if "SOPInstanceUID" not in wrong and len({one.SOPInstanceUID for one in headers}) < len(headers):
         wrong.append("SOPInstanceUID")

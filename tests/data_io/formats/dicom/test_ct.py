@@ -156,3 +156,15 @@ def test_real_series_agrees_with_simpleitk(real_data, said, monkeypatch, name, s
         left, back, up = image.TransformIndexToPhysicalPoint(corner)
         np.testing.assert_allclose((scan.stored_grid.affine @ (*corner, 1))[:3], (-left, -back, up), atol=1e-4)
     assert said.messages == []
+
+
+def test_slices_of_two_patients_in_one_folder_are_refused(tmp_path):
+    write_series(tmp_path / "ct", PatientID=("one", "one", "two", "one", "one"))
+    with pytest.raises(InputError, match="a folder of slices is of one patient, found those of 2") as error:
+        open_dicom(tmp_path / "ct")
+    assert "two" not in str(error.value).removeprefix(str(tmp_path))
+    write_series(tmp_path / "both", names=("1a", "1b", "1c", "1d", "1e"), uid="1.2.3", PatientID="one", SeriesNumber=1)
+    write_series(tmp_path / "both", names=("2a", "2b", "2c", "2d", "2e"), uid="1.2.4", PatientID="two", SeriesNumber=2)
+    with pytest.raises(InputError, match="or name the series"):
+        open_dicom(tmp_path / "both")
+    assert open_dicom(tmp_path / "both", series="2").grid.shape == (8, 6, 5)

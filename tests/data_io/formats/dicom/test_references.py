@@ -10,8 +10,8 @@ from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.experiments.mask_grading import grade_masks
 from pneumoseg.evaluation.followup.examination import read_examination
-from pneumoseg.tests.data_io.formats.dicom.dicom_files import write_series
-from pneumoseg.tests.data_io.formats.dicom.results.test_segmentation import written
+from tests.data_io.formats.dicom.dicom_files import write_series
+from tests.data_io.formats.dicom.results.test_segmentation import written
 
 
 def test_a_segmentation_belongs_to_its_series_alone(tmp_path):

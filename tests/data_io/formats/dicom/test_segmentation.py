@@ -8,8 +8,8 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.segmentation import names_of_segmentation, read_segmentation
 from pneumoseg.data_io.formats.reading import read_labels
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
-from pneumoseg.tests.data_io.formats.dicom.results.series_with_mask import INSTANCES
-from pneumoseg.tests.data_io.formats.dicom.results.test_segmentation import written
+from tests.data_io.formats.dicom.results.series_with_mask import INSTANCES
+from tests.data_io.formats.dicom.results.test_segmentation import written
 
 
 def spoilt(path, change):

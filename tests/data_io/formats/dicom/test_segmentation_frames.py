@@ -6,8 +6,8 @@ from pydicom import dcmread
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.segmentation_frames import frames_of
-from pneumoseg.tests.data_io.formats.dicom.results.series_with_mask import INSTANCES
-from pneumoseg.tests.data_io.formats.dicom.results.test_segmentation import written
+from tests.data_io.formats.dicom.results.series_with_mask import INSTANCES
+from tests.data_io.formats.dicom.results.test_segmentation import written
 
 
 def test_frames_give_segment_slice_place_and_voxels(tmp_path):

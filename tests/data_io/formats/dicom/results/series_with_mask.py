@@ -4,7 +4,7 @@ import numpy as np
 
 from pneumoseg.data_io.formats.dicom.ct import open_dicom
 from pneumoseg.data_io.formats.dicom.results.origin import Origin
-from pneumoseg.tests.data_io.formats.dicom.dicom_files import write_series
+from tests.data_io.formats.dicom.dicom_files import write_series
 
 ORIGIN = Origin("covid-lungs", "0123456789abcdef" * 4)
 STUDY = {"StudyInstanceUID": "1.2.4", "FrameOfReferenceUID": "1.2.5", "PatientID": "p", "PatientName": "Doe^Jane"}

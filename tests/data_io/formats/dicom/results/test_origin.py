@@ -3,7 +3,7 @@
 from pneumoseg.data_io.formats.dicom.results.origin import KINDS, Origin
 from pneumoseg.data_io.formats.dicom.results.source import source_of
 from pneumoseg.data_io.formats.dicom.uids import is_valid_uid
-from pneumoseg.tests.data_io.formats.dicom.results.series_with_mask import ORIGIN, series
+from tests.data_io.formats.dicom.results.series_with_mask import ORIGIN, series
 
 
 def test_identifiers_depend_on_series_recipe_and_kind_alone(tmp_path):

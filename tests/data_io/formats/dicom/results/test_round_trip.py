@@ -9,7 +9,7 @@ from pneumoseg.data_io.formats.dicom.results.round_trip import UnfaithfulFile, c
 from pneumoseg.data_io.formats.dicom.results.segmentation import write_segmentation
 from pneumoseg.data_io.formats.dicom.results.source import source_of
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
-from pneumoseg.tests.data_io.formats.dicom.results.series_with_mask import ORIGIN, mask_of, series
+from tests.data_io.formats.dicom.results.series_with_mask import ORIGIN, mask_of, series
 
 
 @pytest.fixture

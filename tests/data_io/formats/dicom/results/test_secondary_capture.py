@@ -12,7 +12,7 @@ from pneumoseg.data_io.formats.dicom.results import secondary_capture
 from pneumoseg.data_io.formats.dicom.results.round_trip import UnfaithfulFile
 from pneumoseg.data_io.formats.dicom.results.secondary_capture import write_captures
 from pneumoseg.data_io.formats.dicom.results.source import source_of
-from pneumoseg.tests.data_io.formats.dicom.results.series_with_mask import ORIGIN, series
+from tests.data_io.formats.dicom.results.series_with_mask import ORIGIN, series
 
 PICTURES = [np.random.default_rng(seed).integers(0, 256, (7, 5, 3), np.uint8) for seed in range(3)]
 

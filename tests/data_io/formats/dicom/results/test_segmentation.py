@@ -17,8 +17,8 @@ from pneumoseg.data_io.formats.dicom.results.source import source_of
 from pneumoseg.data_io.formats.reading import read_labels
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.volume import on_grid_of
-from pneumoseg.tests.data_io.formats.dicom.dicom_files import AXIAL, CORONAL, OBLIQUE, SAGITTAL
-from pneumoseg.tests.data_io.formats.dicom.results.series_with_mask import INSTANCES, ORIGIN, mask_of, series
+from tests.data_io.formats.dicom.dicom_files import AXIAL, CORONAL, OBLIQUE, SAGITTAL
+from tests.data_io.formats.dicom.results.series_with_mask import INSTANCES, ORIGIN, mask_of, series
 
 DCMQI = shutil.which("segimage2itkimage", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 PRONE = (-1, 0, 0, 0, -1, 0)

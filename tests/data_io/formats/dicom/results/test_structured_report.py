@@ -13,7 +13,7 @@ from pneumoseg.data_io.formats.dicom.results.segmentation import write_segmentat
 from pneumoseg.data_io.formats.dicom.results.source import source_of
 from pneumoseg.data_io.formats.dicom.results.structured_report import Measurements, Predicted, write_report
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
-from pneumoseg.tests.data_io.formats.dicom.results.series_with_mask import ORIGIN, mask_of, series
+from tests.data_io.formats.dicom.results.series_with_mask import ORIGIN, mask_of, series
 
 MEASURED = Measurements(
     volumes_ml={"lung_left": 1800.25, "lung_right": 2100.0, "infection": 99.5},
