@@ -50,7 +50,7 @@ def read_slice_with(file: Path, keywords: Sequence[str]) -> tuple[Slice, dict[st
             return _read(file, stream, head, keywords) if is_head(head) else None
     except RecursionError as error:
         raise InputError(f"{file}: the DICOM header nests sequences too deeply; export the file again") from error
-    except _damage() as error:
+    except damage() as error:
         if isinstance(error, InputError):
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -129,8 +129,8 @@ def _pixels(stream: BinaryIO, header: "Dataset") -> Pixels | None:
 
 
 @cache
-def _damage() -> tuple[type[Exception], ...]:
-    """What pydicom raises over a damaged header."""
+def damage() -> tuple[type[Exception], ...]:
+    """What pydicom raises over a damaged header, as a value is decoded."""
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
     return (
@@ -164,7 +164,7 @@ def _padding_hu(header: "Dataset", slope: float, intercept: float) -> float | No
 def _value(header: "Dataset", keyword: str) -> Any:
     try:
         return header.get(keyword)
-    except _damage():
+    except damage():
         return None
 
 
