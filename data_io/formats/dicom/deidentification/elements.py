@@ -20,11 +20,11 @@ from pneumoseg.data_io.formats.dicom.deidentification.profile import (
     Treatment,
     treatment,
 )
+from pneumoseg.data_io.formats.dicom.deidentification.raw_values import read_bytes, read_text, tags_of
 from pneumoseg.data_io.formats.dicom.deidentification.words import code_meanings, known_words
 from pneumoseg.data_io.formats.dicom.uids import is_valid_uid
 
 if TYPE_CHECKING:
-    from pydicom.dataelem import RawDataElement
     from pydicom.dataset import Dataset
 
 CODE_VALUE, CODE_SCHEME, CODE_MEANING = 0x00080100, 0x00080102, 0x00080104
@@ -36,6 +36,7 @@ ESSENTIAL = frozenset({0x00080008, 0x00080060, 0x00185100, 0x00280004})
 
 CODE_STRING = re.compile(rb"[A-Z0-9_ ]{0,16}(?:\\[A-Z0-9_ ]{0,16})*")
 NUMBERS = re.compile(rb" *[-+0-9.eE]* *(?:\\ *[-+0-9.eE]* *)*")
+FORMS = {"CS": CODE_STRING, "DS": NUMBERS, "IS": NUMBERS}
 WHOLE_NUMBER = re.compile(rb"[-+]?[0-9]+")
 AGE = re.compile(rb"(\d{3})([DWMY])")
 OFFSET = re.compile(rb"[-+]\d{4}")
@@ -59,8 +60,8 @@ class Rules:
 def cleaned(dataset: "Dataset", rules: Rules) -> list[Element]:
     """The attributes that stay, ordered by tag, with the values that they get."""
     elements = []
-    for tag in sorted(dataset.keys()):
-        one = _treated(dataset, int(tag), rules)
+    for tag in tags_of(dataset):
+        one = _treated(dataset, tag, rules)
         if one is not None:
             elements.append(one)
     return elements
@@ -85,14 +86,15 @@ def _treated(dataset: "Dataset", tag: int, rules: Rules) -> Element | None:
         return None
     if vr == "SQ":
         return _sequence(dataset, tag, how, rules)
-    if not raw.is_raw:  # only sequences are needed as pydicom reads them ahead
+    if not raw.is_raw and not raw.is_empty:  # pydicom reads no values ahead but sequences and what is removed
         rules.counts["removed"] += 1
         return None
-    value = (raw.value or b"").strip(b" \0") if vr not in WIDTHS and vr not in BULK else raw.value or b""
+    value = read_bytes(dataset, tag)
+    if vr not in WIDTHS and vr not in BULK:
+        value = value.strip(b" \0")
     done = _value(tag, vr, value, how, rules)
     if done is not None and done.value and tag not in ESSENTIAL and _names_someone(done, rules.identities):
-        done = Element(tag, vr, b"") if how is not Treatment.CLEAN or tag in EMPTY_TEXT else None
-        how = Treatment.EMPTY if done else Treatment.REMOVE
+        done, how = Element(tag, vr, b""), Treatment.EMPTY
     rules.counts[_COUNTED[how] if done is not None else "removed"] += 1
     return done
 
@@ -149,7 +151,7 @@ def _item(item: "Dataset", rules: Rules) -> list[Element]:
     elements = cleaned(item, rules)
     if not any(tag in item for tag in CODE_VALUES):
         return elements
-    value, scheme = (_plain_text(item, tag) for tag in (CODE_VALUE, CODE_SCHEME))
+    value, scheme = (read_text(item, tag) for tag in (CODE_VALUE, CODE_SCHEME))
     meaning = code_meanings().get((scheme, value))
     if meaning is None:
         return []
@@ -162,31 +164,22 @@ def _item(item: "Dataset", rules: Rules) -> list[Element]:
     return code + nested
 
 
-def _plain_text(item: "Dataset", tag: int) -> str:
-    raw = item.get_item(tag) if tag in item else None
-    value = raw.value if raw is not None and raw.is_raw else b""
-    return (value or b"").strip(b" \0").decode("ascii", "replace")
-
-
 def _in_form(tag: int, vr: str, value: bytes) -> Element | None:
     """The attribute, where its value has the form that its type asks; of text, the words that are known."""
-    if vr in TEXT:
-        parts = [known_words(part) for part in value.decode("ascii", "ignore").split("\\")]
-        text = "\\".join(parts) if any(parts) else ""
-        return text_element(tag, vr, text) if text or tag in EMPTY_TEXT or not value else None
     if vr in WIDTHS:
         return Element(tag, vr, value) if _is_count(tag, len(value), WIDTHS[vr]) else None
     if vr in BULK:
         return Element(tag, vr, value) if tag in KEPT_BULK or tag >> 24 == 0x60 else None
     if vr == "AS":
         return _age(tag, value)
-    forms = {"CS": CODE_STRING, "DS": NUMBERS, "IS": NUMBERS}
-    if vr not in forms:
-        return None
-    if forms[vr].fullmatch(value):
+    if vr in FORMS and FORMS[vr].fullmatch(value):
         return text_element(tag, vr, value.decode("ascii"))
-    words = known_words(value.decode("ascii", "ignore")) if vr == "CS" else ""
-    return text_element(tag, vr, words) if words and len(words) <= 16 else None
+    if vr not in TEXT and vr != "CS":
+        return None
+    parts = [known_words(part) for part in value.decode("ascii", "ignore").split("\\")]
+    text = "\\".join(parts) if any(parts) else ""
+    fits = vr != "CS" or len(text) <= 16
+    return text_element(tag, vr, text) if (text and fits) or tag in EMPTY_TEXT or not value else None
 
 
 def _is_count(tag: int, length: int, width: int) -> bool:
@@ -208,10 +201,10 @@ def _age(tag: int, value: bytes) -> Element | None:
     return text_element(tag, "AS", f"{OLDEST_YEARS:03d}Y" if old else value.decode())
 
 
-def _uids(tag: int, value: bytes, rules: Rules) -> Element | None:
+def _uids(tag: int, value: bytes, rules: Rules) -> Element:
     texts = [text.strip() for text in value.strip(b" \0").decode("ascii", "replace").split("\\")]
     made = [replaced_uid(text, rules) for text in texts if text]
-    return text_element(tag, "UI", "\\".join(made)) if made else None
+    return text_element(tag, "UI", "\\".join(made))
 
 
 def _moved(tag: int, vr: str, value: bytes, days: int) -> Element | None:

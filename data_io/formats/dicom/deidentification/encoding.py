@@ -47,7 +47,7 @@ def encoded(elements: Sequence[Element], encoding: tuple[bool, bool]) -> bytes:
 
 
 def file_start(sop_class: str, sop_instance: str, syntax: str) -> bytes:
-    """The beginning of a DICOM file: an empty preamble and the file meta information (PS3.10), nothing of the source."""
+    """The beginning of a DICOM file (PS3.10): an empty preamble and new file meta information."""
     meta = [
         Element(META_VERSION, "OB", b"\0\1"),
         text_element(META_CLASS, "UI", sop_class),

@@ -1,7 +1,7 @@
 """The values of a source that name its patient, and whether any is found in what was made of it.
 
-Each value is looked for in the encoding of the source, in UTF-8, Latin-1 and UTF-16. Values of less than four characters
-would be found anywhere, and so would numbers of less than eight digits among other numbers: these are looked for in text.
+Each value is looked for in the encoding of the source, in UTF-8, Latin-1 and UTF-16. Values of less than four
+characters would be found anywhere, and so would numbers of less than eight digits: these are looked for in text.
 """
 
 import re
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from pneumoseg.data_io.formats.dicom.deidentification.raw_values import tags_of
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -41,7 +43,9 @@ class Identities:
     def in_bytes(self, content: bytes) -> bool:
         """Whether a word or a number of many digits stands in `content`, in small letters or capitals."""
         lowered = content.lower()
-        return any(word in lowered for word in self.words) or any(_stands(number, lowered) for number in self.long_numbers)
+        return any(word in lowered for word in self.words) or any(
+            _stands(number, lowered) for number in self.long_numbers
+        )
 
     def in_pixels(self, content: bytes) -> bool:
         """As `in_bytes`, for compressed pixels, in which short words stand by chance."""
@@ -62,8 +66,8 @@ def _values(dataset: "Dataset", with_uids: bool) -> Iterator[tuple[bytes, tuple[
     """Values as bytes, and the names of their encodings in Python."""
     encodings = dataset.original_character_set or "ascii"
     named = (encodings,) if isinstance(encodings, str) else tuple(encodings)
-    for tag in dataset.keys():
-        if tag.is_private:
+    for tag in tags_of(dataset):
+        if tag >> 16 & 1:
             continue
         element = dataset.get_item(tag)
         if element.VR == "SQ" or not element.is_raw:
@@ -110,7 +114,13 @@ def _parts(text: str) -> set[str]:
     orders = [text.strip(), *components]
     if len(components) > 1:
         first, second = components[:2]
-        orders += [f"{first}{second}", f"{first} {second}", f"{second} {first}", f"{first}, {second}", f"{first}_{second}"]
+        orders += [
+            f"{first}{second}",
+            f"{first} {second}",
+            f"{second} {first}",
+            f"{first}, {second}",
+            f"{first}_{second}",
+        ]
     return {part for part in orders if len(part.encode()) >= SHORTEST and part.lower() not in NO_ONE}
 
 

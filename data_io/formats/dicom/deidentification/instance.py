@@ -20,7 +20,6 @@ from pneumoseg.data_io.formats.dicom.deidentification.patient import (
     STUDY_UID,
     FileIdentity,
     file_identity,
-    read_text,
 )
 from pneumoseg.data_io.formats.dicom.deidentification.pixel_stream import (
     BLOCK_BYTES,
@@ -37,6 +36,7 @@ from pneumoseg.data_io.formats.dicom.deidentification.pixels_at_risk import (
     kind_at_risk,
 )
 from pneumoseg.data_io.formats.dicom.deidentification.profile import TEXT
+from pneumoseg.data_io.formats.dicom.deidentification.raw_values import read_short, read_text, tags_of
 from pneumoseg.data_io.formats.dicom.header import _damage as damage
 from pneumoseg.data_io.formats.dicom.header import _lenient as lenient
 from pneumoseg.data_io.formats.dicom.recognition import HEAD_BYTES
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 SOP_CLASS, SOP_INSTANCE, FRAME_UID, INSTANCE_NUMBER = 0x00080016, 0x00080018, 0x00200052, 0x00200013
+PIXEL_SIZES = (0x00280010, 0x00280011, 0x00280002, 0x00280100)  # Rows, Columns, SamplesPerPixel, BitsAllocated
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 UNCOMPRESSED = {
     (True, True): "1.2.840.10008.1.2",
@@ -79,7 +80,9 @@ def deidentify_instance(source: BinaryIO, place: str, target: Path, *, key: Key,
     try:
         with lenient():
             return _deidentified(source, place, target, key=key, options=options)
-    except (InputError, CutError, RecursionError, MemoryError, *damage()) as error:
+    except (InputError, CutError, RecursionError, MemoryError) as error:
+        raise HeldBackError(DAMAGED) from error
+    except damage() as error:
         if isinstance(error, OSError) and error.errno is not None:  # of the system, such as a full disk
             raise
         raise HeldBackError(DAMAGED) from error
@@ -104,18 +107,17 @@ def _deidentified(source: BinaryIO, place: str, target: Path, *, key: Key, optio
     who = file_identity(dataset, place)
     identities = identities_of(dataset, with_uids=not options.uids)
     syntax = _syntax_of(dataset, encoding, compressed=length == -1)
-    enclosed = length is not None and length != -1 and length <= _bytes_of_pixels(dataset)
+    enclosed = length is not None and length != -1 and length <= _bytes_of_pixels(dataset, encoding[1])
     rules = Rules(key, options, key.days(*who.patient), is_enhanced(dataset), identities)
     pseudonym = key.pseudonym(*who.patient)
     at = stream.tell()
     number = read_text(dataset, INSTANCE_NUMBER)
-    has_frame = FRAME_UID in dataset
     kept = {one.tag: one for one in cleaned(dataset, rules)}
     uids = _uids(dataset, who, rules, lambda: _content_hash(source))
     marks = {one.tag: one for one in (*_marks(options), *_names(pseudonym))}
     kept |= marks | {tag: text_element(tag, "UI", uid) for tag, uid in uids.items()}
     kept[SOP_CLASS] = text_element(SOP_CLASS, "UI", sop_class)
-    if has_frame and FRAME_UID not in kept:
+    if FRAME_UID in kept and not kept[FRAME_UID].value:
         kept[FRAME_UID] = text_element(FRAME_UID, "UI", key.uid("frame", uids[SERIES_UID]))
     header = file_start(sop_class, uids[SOP_INSTANCE], syntax) + encoded([kept[tag] for tag in sorted(kept)], encoding)
     stream.seek(at)
@@ -152,14 +154,11 @@ def _syntax_of(dataset: "Dataset", encoding: tuple[bool, bool], *, compressed: b
     return named
 
 
-def _bytes_of_pixels(dataset: "Dataset") -> int:
+def _bytes_of_pixels(dataset: "Dataset", little: bool) -> int:
     """How many bytes the pixels take by the header, padding included; 0 where it does not say."""
-    sizes = [dataset.get(name) or 0 for name in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")]
-    frames = dataset.get("NumberOfFrames") or 1
-    if not all(isinstance(size, int) for size in (*sizes, frames)):
-        return 0
-    rows, columns, samples, bits = sizes
-    count = (rows * columns * samples * bits * int(frames) + 7) // 8
+    rows, columns, samples, bits = (read_short(dataset, tag, little) for tag in PIXEL_SIZES)
+    frames = read_text(dataset, 0x00280008) or "1"
+    count = (rows * columns * samples * bits * int(frames) + 7) // 8 if frames.isascii() and frames.isdigit() else 0
     return count + count % 2
 
 
@@ -224,6 +223,6 @@ def _check_written(target: Path, header: int, marks: list[Element], *, rules: Ru
             before = block[-LONGEST_PATTERN:]
     if identities.short_numbers:
         written = dcmread(target, stop_before_pixels=True)
-        texts = (written.get_item(tag) for tag in written.keys())
+        texts = (written.get_item(tag) for tag in tags_of(written))
         if any(one.is_raw and one.VR in (*TEXT, "CS") and identities.in_text(one.value or b"") for one in texts):
             raise HeldBackError(FOUND)

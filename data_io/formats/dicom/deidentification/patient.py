@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pneumoseg.data_io.formats.dicom.deidentification.raw_values import read_text
 from pneumoseg.data_io.formats.dicom.uids import is_valid_uid
 
 if TYPE_CHECKING:
@@ -13,8 +14,10 @@ PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE = 0x00100020, 0x00100021, 0x0010001
 OF_STUDY = (0x00080020, 0x00080030, 0x00080050, 0x00200010)  # StudyDate, StudyTime, AccessionNumber, StudyID
 OF_SERIES = (0x00080060, 0x0008103E, 0x00200011, 0x00200037, 0x00280010, 0x00280011)
 PLACEHOLDERS = frozenset(
-    ["", "0", "00000000", "anon", "anonymized", "anonymised", "anonymous", "n/a", "na", "no id", "none", "null", "patient"]
-    + ["removed", "test", "unknown", "xxx", "anonymous^patient", "patient^anonymous"]
+    {
+        *("", "0", "00000000", "anon", "anonymized", "anonymised", "anonymous", "n/a", "na", "no id", "none", "null"),
+        *("patient", "removed", "test", "unknown", "xxx", "anonymous^patient", "patient^anonymous"),
+    }
 )
 
 
@@ -44,10 +47,3 @@ def file_identity(dataset: "Dataset", place: str) -> FileIdentity:
     study = ("study", study_uid) if study_uid else ("study", *patient, *of_study, "" if any(of_study) else place)
     series = ("series", *study, place, *(read_text(dataset, tag) for tag in OF_SERIES))
     return FileIdentity(patient, study, series)
-
-
-def read_text(dataset: "Dataset", tag: int) -> str:
-    """The bytes of a value as Latin-1, whatever its character set, without padding; "" where there is none."""
-    raw = dataset.get_item(tag) if tag in dataset else None
-    value = raw.value if raw is not None and raw.is_raw else None
-    return value.strip(b" \0").decode("latin-1") if isinstance(value, bytes) else ""

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from pneumoseg.data_io.formats.dicom.deidentification.raw_values import read_bytes, read_text, tags_of
+
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
@@ -26,14 +28,16 @@ SEGMENTATIONS = frozenset(STORAGE + end for end in ("66.4", "66.7"))  # made fro
 SECONDARY_CAPTURES = (f"{STORAGE}7", f"{STORAGE}7.1", f"{STORAGE}7.2", f"{STORAGE}7.3", f"{STORAGE}7.4")
 SCREEN_WORDS = ("SCREEN", "DOSE REPORT", "PATIENT PROTOCOL", "DOSE_INFO", "DOSEREPORT")
 GREY = ("MONOCHROME1", "MONOCHROME2", "")
-ENHANCED_FROM = 0x52009229  # SharedFunctionalGroupsSequence
+FUNCTIONAL_GROUPS = 0x52009229
+BURNED_IN, FEATURES, CONVERSION = 0x00280301, 0x00280302, 0x00080064
+IMAGE_TYPE, SERIES_DESCRIPTION, PHOTOMETRIC = 0x00080008, 0x0008103E, 0x00280004
 
 
 def kind_at_risk(dataset: "Dataset", sop_class: str) -> str | None:
     """The kind of `RELEASABLE` (or DOCUMENT) that a data set belongs to; None for a plain CT or a segmentation."""
-    if _text(dataset, "BurnedInAnnotation") == "YES":
+    if read_text(dataset, BURNED_IN) == "YES":
         return "burned-in"
-    if _text(dataset, "RecognizableVisualFeatures") == "YES":
+    if read_text(dataset, FEATURES) == "YES":
         return "features"
     if kind := _kind_of_class(sop_class):
         return kind
@@ -46,7 +50,7 @@ def kind_at_risk(dataset: "Dataset", sop_class: str) -> str | None:
 
 def is_enhanced(dataset: "Dataset") -> bool:
     """Whether it is a multi-frame object with functional groups, in which more attributes are mandatory."""
-    return ENHANCED_FROM in dataset
+    return FUNCTIONAL_GROUPS in dataset
 
 
 def _kind_of_class(sop_class: str) -> str | None:
@@ -66,21 +70,12 @@ def _kind_of_class(sop_class: str) -> str | None:
 
 
 def _is_capture(dataset: "Dataset") -> bool:
-    words = f"{_text(dataset, 'ImageType')} {_text(dataset, 'SeriesDescription')}".upper()
-    colour = _text(dataset, "PhotometricInterpretation").upper() not in GREY
-    return colour or "ConversionType" in dataset or any(word in words for word in SCREEN_WORDS)
+    words = f"{read_text(dataset, IMAGE_TYPE)} {read_text(dataset, SERIES_DESCRIPTION)}".upper()
+    colour = read_text(dataset, PHOTOMETRIC).upper() not in GREY
+    return colour or CONVERSION in dataset or any(word in words for word in SCREEN_WORDS)
 
 
 def _has_overlay_in_pixels(dataset: "Dataset") -> bool:
     """Whether bits of PixelData beside those of the image hold an overlay (retired): it goes with the pixels."""
-    return any(tag >> 24 == 0x60 and tag & 0xFFFF == 0x0102 and _is_not_zero(dataset, tag) for tag in dataset.keys())
-
-
-def _is_not_zero(dataset: "Dataset", tag: int) -> bool:
-    raw = dataset.get_item(tag)
-    return bool((raw.value or b"").strip(b"\0")) if raw.is_raw else bool(raw.value)
-
-
-def _text(dataset: "Dataset", keyword: str) -> str:
-    value = dataset.get(keyword)
-    return "" if value is None else str(value).strip()
+    positions = (tag for tag in tags_of(dataset) if tag >> 24 == 0x60 and tag & 0xFFFF == 0x0102)
+    return any(read_bytes(dataset, tag).strip(b"\0") for tag in positions)

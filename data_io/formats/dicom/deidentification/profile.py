@@ -1,7 +1,7 @@
 """The Basic Application Level Confidentiality Profile as a table: what becomes of each attribute.
 
-profile.csv states table E.1-1 of DICOM PS3.15, edition 2026c, as facts: tag, action of the Basic Profile, and the options
-(of those that `Options` has) under which the attribute stays or is cleaned; the options are those of edition 2025a.
+profile.csv states table E.1-1 of DICOM PS3.15, edition 2026c, as facts: tag, action of the Basic Profile, and the
+options (of those that `Options` has) under which the attribute stays or is cleaned; these are of edition 2025a.
 Repeating groups and private attributes, which the table has as patterns, are rules below.
 """
 
@@ -42,9 +42,7 @@ KEPT_TEXT = frozenset(
 EMPTY_TEXT = frozenset({0x00080070, 0x00201040})
 """Text that an image must have, if only empty: Manufacturer and PositionReferenceIndicator."""
 
-KEPT_BULK = frozenset(
-    {0x00283006, *range(0x00281201, 0x00281205), *range(0x00281221, 0x00281224), *EXTENDED_OFFSETS}
-)
+KEPT_BULK = frozenset({0x00283006, *range(0x00281201, 0x00281205), *range(0x00281221, 0x00281224), *EXTENDED_OFFSETS})
 """Binary values that show or index pixels: lookup tables and offsets. All others are removed."""
 
 TEXT = frozenset({"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
@@ -63,7 +61,9 @@ def treatment(tag: int, options: Options, enhanced: bool) -> Treatment:
     group, element = tag >> 16, tag & 0xFFFF
     if group % 2 or not element or group < 8 or tag >= PIXEL_DATA or tag in OWN or not dictionary_has_tag(tag):
         return Treatment.REMOVE
-    if group & 0xFF00 == 0x5000 or (group & 0xFF00 == 0x6000 and ("overlays" not in options.release or element == 0x4000)):
+    if group & 0xFF00 == 0x5000 or (
+        group & 0xFF00 == 0x6000 and ("overlays" not in options.release or element == 0x4000)
+    ):
         return Treatment.REMOVE
     vr = dictionary_VR(tag)
     action, exceptions = _table().get(tag, ("", frozenset()))
@@ -112,6 +112,4 @@ def _not_in_table(tag: int, vr: str, options: Options) -> Treatment:
 def _table() -> dict[int, tuple[str, frozenset[str]]]:
     """Action, and the options under which it does not count, by tag."""
     with resources.files(__package__).joinpath("profile.csv").open(encoding="utf-8") as file:
-        return {
-            int(row["tag"], 16): (row["action"], frozenset(row["options"].split())) for row in csv.DictReader(file)
-        }
+        return {int(row["tag"], 16): (row["action"], frozenset(row["options"].split())) for row in csv.DictReader(file)}

@@ -84,7 +84,7 @@ def _unpacked(archive_file: Path, number: int) -> BinaryIO:
         entry = archive.infolist()[number]
         if entry.flag_bits & 0x1:
             raise UnreadableError
-        copy = SpooledTemporaryFile(IN_MEMORY_BYTES)
+        copy = SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115  (the caller closes it)
         with archive.open(entry) as file:
             left = entry.file_size
             while left and (block := file.read(min(BLOCK_BYTES, left))):
@@ -98,7 +98,7 @@ def _check_link(link: Path, root: Path) -> None:
     target = link.resolve()
     if not target.is_relative_to(root):
         raise InputError(
-            f"{link}: a link must not lead out of the folder that is de-identified; copy what it points to, or remove it"
+            f"{link}: a link must not lead out of the folder that is given; copy what it points to, or remove it"
         )
     if not target.exists():
         raise InputError(f"{link}: a link to nothing; remove it")

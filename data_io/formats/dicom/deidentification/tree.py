@@ -25,7 +25,9 @@ REPORT = "deidentification.csv"
 COUNTS = ("kept", "emptied", "removed", "replaced", "uids", "dates_shifted")
 EMPTY, INDEX, OTHER = "an empty file", "a list of a medium's files (DICOMDIR)", "neither DICOM nor NIfTI"
 UNREADABLE, DAMAGED_NIFTI = "the file cannot be read", "a NIfTI file that is damaged, or a pair of files"
-CASE_FILES = frozenset({"imaging", "segmentation", "valid", "image", "mask", "label", "ct", "lung_mask", "infection_mask"})
+CASE_FILES = frozenset(
+    {"imaging", "segmentation", "valid", "image", "mask", "label", "ct", "lung_mask", "infection_mask"}
+)
 """Names of NIfTI files that say what they hold, and no more: kept."""
 
 Mapped = Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]

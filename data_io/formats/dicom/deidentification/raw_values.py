@@ -1,0 +1,30 @@
+"""Values of a data set as its bytes hold them: pydicom would convert them, and with that lose the bytes."""
+
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+
+def tags_of(dataset: "Dataset") -> list[int]:
+    """The tags, ordered; pydicom's own iteration converts every value."""
+    return sorted(dataset.keys())
+
+
+def read_text(dataset: "Dataset", tag: int) -> str:
+    """The bytes of a value as Latin-1, whatever its character set, without padding; "" where there is none."""
+    return read_bytes(dataset, tag).strip(b" \0").decode("latin-1")
+
+
+def read_bytes(dataset: "Dataset", tag: int) -> bytes:
+    """The bytes of a value; none where the attribute is missing, empty or a sequence."""
+    raw = dataset.get_item(tag) if tag in dataset else None
+    value = raw.value if raw is not None and raw.is_raw else None
+    return value if isinstance(value, bytes) else b""
+
+
+def read_short(dataset: "Dataset", tag: int, little: bool) -> int:
+    """An unsigned number of 16 bits (US); 0 where there is none."""
+    value = read_bytes(dataset, tag)
+    return struct.unpack_from("<H" if little else ">H", value)[0] if len(value) >= 2 else 0
