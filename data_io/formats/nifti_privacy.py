@@ -30,7 +30,7 @@ def write_without_identity(source: BinaryIO, target: Path, *, zipped: bool) -> N
     scaling, geometry and codes stay as they are. The gzip header holds neither name nor time. Raises NotNiftiError.
     """
     try:
-        with gzip.GzipFile(fileobj=source) if zipped else source as file:
+        with gzip.GzipFile(fileobj=source, mode="rb") if zipped else source as file:
             header = _header(file)
             offset = int(header["vox_offset"])
             least = int(header["sizeof_hdr"]) + 4

@@ -56,10 +56,11 @@ UID_SEQUENCES = frozenset({0x00081140, 0x00082112})
 def treatment(tag: int, options: Options, enhanced: bool) -> Treatment:
     """What becomes of the attribute `tag`. `enhanced`: in a multi-frame object, in which attributes are mandatory that
     others may lack; of the table's choices, such as X/Z/D, the first is taken that the object allows."""
-    from pydicom.datadict import dictionary_has_tag, dictionary_VR
+    from pydicom.datadict import dictionary_has_tag, dictionary_VR, repeater_has_tag
 
     group, element = tag >> 16, tag & 0xFFFF
-    if group % 2 or not element or group < 8 or tag >= PIXEL_DATA or tag in OWN or not dictionary_has_tag(tag):
+    known = dictionary_has_tag(tag) or repeater_has_tag(tag)
+    if group % 2 or not element or group < 8 or tag >= PIXEL_DATA or tag in OWN or not known:
         return Treatment.REMOVE
     if group & 0xFF00 == 0x5000 or (
         group & 0xFF00 == 0x6000 and ("overlays" not in options.release or element == 0x4000)

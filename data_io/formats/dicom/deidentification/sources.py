@@ -3,7 +3,9 @@
 import os
 import zipfile
 import zlib
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO
@@ -12,6 +14,7 @@ from pneumoseg.data_io.errors import InputError
 
 IN_MEMORY_BYTES = 64 * 2**20
 BLOCK_BYTES = 1 << 20
+ENCRYPTED = 0x1
 
 
 class UnreadableError(Exception):
@@ -65,7 +68,7 @@ def sources_of(path: Path) -> list[Source]:
         found += [
             Source(Path(folder, name), (inner / name).as_posix()) for name in names if Path(folder, name).is_file()
         ]
-    return sorted(found, key=lambda one: os.fsencode(one.inner))
+    return sorted(found, key=_order)
 
 
 def _entries(path: Path) -> list[Source]:
@@ -74,24 +77,37 @@ def _entries(path: Path) -> list[Source]:
             infos = archive.infolist()
     except zipfile.BadZipFile as error:
         raise InputError(f"{path}: not a readable zip archive ({error}); copy or export it again") from error
-    files = [(info.filename, number) for number, info in enumerate(infos) if not info.is_dir()]
-    return [Source(path, name, number) for name, number in sorted(files)]
+    files = [Source(path, info.filename, number) for number, info in enumerate(infos) if not info.is_dir()]
+    return sorted(files, key=_order)
 
 
-def _unpacked(archive_file: Path, number: int) -> BinaryIO:
+def _order(one: Source) -> bytes:
+    return one.inner.encode("utf-8", "surrogateescape")
+
+
+def _unpacked(path: Path, number: int) -> BinaryIO:
     """An entry of an archive in memory or, where it is large, in a file without a name."""
-    with zipfile.ZipFile(archive_file) as archive:
-        entry = archive.infolist()[number]
-        if entry.flag_bits & 0x1:
-            raise UnreadableError
-        copy = SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115  (the caller closes it)
-        with archive.open(entry) as file:
-            left = entry.file_size
-            while left and (block := file.read(min(BLOCK_BYTES, left))):
-                copy.write(block)
-                left -= len(block)
-    copy.seek(0)
+    archive = _archive(path, path.stat().st_mtime_ns)
+    entry = archive.infolist()[number]
+    if entry.flag_bits & ENCRYPTED:
+        raise UnreadableError
+    with ExitStack() as stack:
+        copy = stack.enter_context(SpooledTemporaryFile(IN_MEMORY_BYTES))
+        file = stack.enter_context(archive.open(entry))
+        left = entry.file_size
+        while left and (block := file.read(min(BLOCK_BYTES, left))):
+            copy.write(block)
+            left -= len(block)
+        copy.seek(0)
+        stack.pop_all()
+        file.close()
     return copy  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=1)
+def _archive(path: Path, changed_ns: int) -> zipfile.ZipFile:
+    """The open archive: its list of entries is read once, not for each of them."""
+    return zipfile.ZipFile(path)
 
 
 def _check_link(link: Path, root: Path) -> None:

@@ -185,7 +185,7 @@ def _report(outcomes: list[_Outcome], names: dict[int, str]) -> pd.DataFrame:
 
 def _say(report: pd.DataFrame) -> None:
     for reason, count in _reasons(report).items():
-        log.warning("%d files held back: %s", count, reason)
+        log.warning("%d %s held back: %s", count, "file" if count == 1 else "files", reason)
 
 
 def _reasons(report: pd.DataFrame) -> Counter[str]:

@@ -26,7 +26,6 @@ def known_words(text: str) -> str:
     >>> known_words("ThoraxRoutine 1.5mm B40f, Mr Smith, born 12/03/1961"), known_words("Sensation 10")
     ('Thorax Routine 1.5 mm B40f', 'Sensation 10')
     """
-    text = CAMEL.sub(" ", text) if not KERNEL.fullmatch(text) else text
     numbers = len(re.findall(r"(?<![A-Za-z])\d+", text))
     kept = []
     for found in TOKEN.finditer(text):
@@ -35,8 +34,10 @@ def known_words(text: str) -> str:
             kept.append(token)
         elif (length := LENGTH.match(text, found.start())) and length.end() >= found.end():
             kept.append(f"{length.group()} mm")
-        elif token != "mm" and _is_known(token, alone=numbers == 1):
+        elif _is_known(token, alone=numbers == 1):
             kept.append(token)
+        else:
+            kept += [part for part in CAMEL.split(token) if _is_known(part, alone=False)]
     return " ".join(kept)
 
 

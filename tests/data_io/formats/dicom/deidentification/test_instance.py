@@ -113,7 +113,9 @@ def test_what_follows_the_pixels_is_left_out(tmp_path):
 def test_missing_uids_become_valid_ones_that_the_content_decides(tmp_path):
     with pydicom.config.disable_value_validation():
         for name, stored, position in (("a", 0, 0), ("b", 1, 1)):
-            empty = header((0, 0, position), uid="x" * 36, SOPInstanceUID="", StudyInstanceUID="", FrameOfReferenceUID="")
+            empty = header(
+                (0, 0, position), uid="x" * 36, SOPInstanceUID="", StudyInstanceUID="", FrameOfReferenceUID=""
+            )
             save(empty, tmp_path / name, STORED[stored])
     done = [deidentified(tmp_path / name, tmp_path / f"{name}.dcm", place="p") for name in "ab"]
     first, second = (pydicom.dcmread(tmp_path / f"{name}.dcm") for name in "ab")
@@ -160,7 +162,10 @@ def test_the_marks_of_the_profile_are_set(tmp_path):
     deidentified(path, tmp_path / "basic.dcm")
     deidentified(path, tmp_path / "all.dcm", ALL)
     basic, every = (pydicom.dcmread(tmp_path / f"{name}.dcm") for name in ("basic", "all"))
-    for one, codes, dates in ((basic, ["113100"], "REMOVED"), (every, ["113100", "113105", "113107", "113108"], "MODIFIED")):
+    for one, codes, dates in (
+        (basic, ["113100"], "REMOVED"),
+        (every, ["113100", "113105", "113107", "113108"], "MODIFIED"),
+    ):
         assert one.PatientIdentityRemoved == "YES"
         assert "PS3.15" in one.DeidentificationMethod
         items = one.DeidentificationMethodCodeSequence
