@@ -34,9 +34,15 @@ OLDEST_YEARS = 90
 ESSENTIAL = frozenset({0x00080008, 0x00080060, 0x00185100, 0x00280004})
 """ImageType, Modality, PatientPosition, PhotometricInterpretation: without them an image is of no use."""
 
-CODE_STRING = re.compile(rb"[A-Z0-9_ ]{0,16}(?:\\[A-Z0-9_ ]{0,16})*")
-NUMBERS = re.compile(rb" *[-+0-9.eE]* *(?:\\ *[-+0-9.eE]* *)*")
-FORMS = {"CS": CODE_STRING, "DS": NUMBERS, "IS": NUMBERS}
+FORMS = {
+    "CS": re.compile(rb"[A-Z0-9_ ]{0,16}"),
+    "DS": re.compile(rb"(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?)?"),
+    "IS": re.compile(rb"(?:[-+]?\d{1,12})?"),
+}
+"""The form of one value of a text with a restricted type."""
+
+LONGEST = {"CS": 16, "SH": 16, "LO": 64}
+LONGEST_TEXT = 10_240
 WHOLE_NUMBER = re.compile(rb"[-+]?[0-9]+")
 AGE = re.compile(rb"(\d{3})([DWMY])")
 OFFSET = re.compile(rb"[-+]\d{4}")
@@ -172,14 +178,20 @@ def _in_form(tag: int, vr: str, value: bytes) -> Element | None:
         return Element(tag, vr, value) if tag in KEPT_BULK or tag >> 24 == 0x60 else None
     if vr == "AS":
         return _age(tag, value)
-    if vr in FORMS and FORMS[vr].fullmatch(value):
+    if vr in FORMS and all(FORMS[vr].fullmatch(one.strip()) for one in value.split(b"\\")):
         return text_element(tag, vr, value.decode("ascii"))
     if vr not in TEXT and vr != "CS":
         return None
-    parts = [known_words(part) for part in value.decode("ascii", "ignore").split("\\")]
+    parts = [_shortened(known_words(part), vr) for part in value[:LONGEST_TEXT].decode("ascii", "ignore").split("\\")]
     text = "\\".join(parts) if any(parts) else ""
-    fits = vr != "CS" or len(text) <= 16
-    return text_element(tag, vr, text) if (text and fits) or tag in EMPTY_TEXT or not value else None
+    return text_element(tag, vr, text) if text or tag in EMPTY_TEXT or not value else None
+
+
+def _shortened(text: str, vr: str) -> str:
+    """The text without its last words, as far as it is longer than its type allows."""
+    while len(text) > LONGEST.get(vr, LONGEST_TEXT):
+        text = text.rpartition(" ")[0]
+    return text
 
 
 def _is_count(tag: int, length: int, width: int) -> bool:

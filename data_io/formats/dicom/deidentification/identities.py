@@ -6,11 +6,11 @@ characters would be found anywhere, and so would numbers of less than eight digi
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pneumoseg.data_io.formats.dicom.deidentification.raw_values import tags_of
+from pneumoseg.data_io.formats.dicom.deidentification.raw_values import read_bytes, tags_of
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -19,7 +19,7 @@ IDENTIFYING = frozenset(
     {
         *(0x00080050, 0x00080080, 0x00080081, 0x00080092, 0x00080094, 0x00081010),
         *(0x00100020, 0x00100021, 0x00100030, 0x00101000, 0x00101001, 0x00101005, 0x00101040, 0x00101060, 0x00101090),
-        *(0x00102154, 0x00102155, 0x00104000, 0x00181000, 0x0020000D, 0x0020000E, 0x00080018, 0x00200010),
+        *(0x00102154, 0x00102155, 0x00104000, 0x00181000, 0x00200010),
         *(0x00380010, 0x00380060, 0x00380300, 0x00380400, 0x00400009, 0x00401001, 0x00402016, 0x00402017),
     }
 )
@@ -49,7 +49,8 @@ class Identities:
 
     def in_pixels(self, content: bytes) -> bool:
         """As `in_bytes`, for compressed pixels, in which short words stand by chance."""
-        return any(len(word) >= 8 and word in content.lower() for word in (*self.words, *self.long_numbers))
+        lowered = content.lower()
+        return any(len(word) >= 8 and word in lowered for word in (*self.words, *self.long_numbers))
 
     def in_text(self, value: bytes) -> bool:
         """Whether a number stands in the value of a text attribute."""
@@ -59,34 +60,37 @@ class Identities:
 def identities_of(dataset: "Dataset", *, with_uids: bool) -> Identities:
     """The values of a data set, at any depth, that name a person or what belongs to one. `with_uids`: those of study,
     series and image as well."""
-    return _patterns(frozenset(_values(dataset, with_uids)))
+    found = _patterns(frozenset(_values(dataset)))
+    uids = {read_bytes(dataset, tag).strip(b" \0").lower() for tag in UIDS} if with_uids else set()
+    return replace(found, words=found.words | {uid for uid in uids if len(uid) >= SHORTEST})
 
 
-def _values(dataset: "Dataset", with_uids: bool) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+def _values(dataset: "Dataset") -> Iterator[tuple[bytes, tuple[str, ...]]]:
     """Values as bytes, and the names of their encodings in Python."""
     encodings = dataset.original_character_set or "ascii"
     named = (encodings,) if isinstance(encodings, str) else tuple(encodings)
     for tag in tags_of(dataset):
         if tag >> 16 & 1:
             continue
-        element = dataset.get_item(tag)
-        if element.VR == "SQ" or not element.is_raw:
-            items = dataset[tag].value if element.VR == "SQ" else ()
+        kind = _kind(tag, dataset.get_item(tag).VR)
+        if kind == "SQ":
+            items = dataset[tag].value if dataset[tag].VR == "SQ" else ()
             for item in items or ():
-                yield from _values(item, with_uids)
-        elif element.VR == "PN" or tag in IDENTIFYING or (element.VR is None and _is_name(tag)):
-            value = element.value
-            if value and (with_uids or tag not in UIDS):
-                yield value, named
+                yield from _values(item)
+        elif (kind == "PN" or tag in IDENTIFYING) and (value := read_bytes(dataset, tag)):
+            yield value, named
 
 
-def _is_name(tag: int) -> bool:
+def _kind(tag: int, declared: str | None) -> str | None:
+    """The type of an attribute; the dictionary's where none is declared."""
+    if declared not in (None, "UN"):
+        return declared
     from pydicom.datadict import dictionary_has_tag, dictionary_VR
 
-    return dictionary_has_tag(tag) and dictionary_VR(tag) == "PN"
+    return dictionary_VR(tag) if dictionary_has_tag(tag) else None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _patterns(values: frozenset[tuple[bytes, tuple[str, ...]]]) -> Identities:
     from pydicom.charset import decode_bytes
 

@@ -147,11 +147,13 @@ def _nifti(file, job: _Job) -> str:
 def _names(outcomes: list[_Outcome]) -> dict[int, str]:
     """The path below the output of each file that is released: numbers count within a series, by InstanceNumber."""
     names: dict[int, str] = {}
+    taken = set()
     for outcome in outcomes:
         if outcome.nifti:  # names that differ in capitals alone are one here
             folder, _, name = outcome.nifti.partition("/")
-            taken = outcome.nifti in names.values()
-            names[outcome.number] = f"{folder}/{outcome.number:06d}-{name}" if taken else outcome.nifti
+            is_taken = outcome.nifti in taken
+            names[outcome.number] = f"{folder}/{outcome.number:06d}-{name}" if is_taken else outcome.nifti
+            taken.add(outcome.nifti)
     series: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
     for outcome in outcomes:
         if one := outcome.released:
