@@ -10,18 +10,8 @@ from pneumoseg.scripts.shared.streams import run_with_streams
 
 COMMANDS = (
     *("phantom", "download", "verify", "explore", "kfold", "train", "predict", "bundle"),
-    *(
-        "vote",
-        "evaluate",
-        "compare",
-        "metric-comparison",
-        "severity",
-        "followup",
-        "deidentify",
-        "report",
-        "miscnn",
-        "info",
-    ),
+    *("vote", "evaluate", "compare", "metric-comparison", "severity", "followup", "report", "miscnn", "info"),
+    *("studies", "convert", "deidentify"),
 )
 
 app = typer.Typer(

@@ -6,22 +6,19 @@ import json
 import math
 import os
 import re
-import shutil
-import stat
 import time
 import urllib.error
 import urllib.request
-import zipfile
-import zlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pneumoseg.data_io.console import log, track
 from pneumoseg.data_io.datasets.dataset import Dataset
 from pneumoseg.data_io.datasets.layouts import open_dataset
 from pneumoseg.data_io.datasets.volume_layouts import ZENODO_IMAGES, ZENODO_MASKS
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.storage.atomic import PARTIAL_PREFIX, folder_aside, replace_folder, restore_replaced
+from pneumoseg.data_io.storage.atomic import PARTIAL_PREFIX
+from pneumoseg.data_io.storage.zip_files import unpack_zip
 
 URL_BASE = "https://zenodo.org"
 RECORD = "3757476"
@@ -32,8 +29,6 @@ LARGEST_RECORD_BYTES = 10_000_000
 TIMEOUT_S = 60.0
 ATTEMPTS = 5
 PAUSE_S = 2.0
-MAX_EXPANSION = 100
-"""Largest unpacked size of an archive, in multiples of its own: compressed CTs expand by less than 2."""
 
 # Answers after which another attempt makes sense: timeout, too many requests, and every fault of the server (5xx).
 WORTH_RETRYING = (408, 429)
@@ -123,38 +118,6 @@ def fetch(
     os.replace(partial, path)
 
 
-def unpack_zip(path: str | Path, folder: str | Path, overwrite: bool = False) -> None:
-    """Unpacks an archive to `folder`, which appears whole or not at all.
-
-    Raises InputError for a damaged archive; for an entry that is absolute, climbs out by "..", is a link, a device or
-    encrypted; for contents more than 100 times as large as the archive; and for a folder that exists, unless
-    `overwrite`.
-    """
-    path, folder = Path(path), Path(folder)
-    if folder.exists() and not overwrite:
-        raise InputError(f"{folder}: exists already; remove it, or ask to overwrite it")
-    restore_replaced(folder)
-    try:
-        with zipfile.ZipFile(path) as archive, folder_aside(folder) as place:
-            entries = archive.infolist()
-            _check_entries(path, entries)
-            aside = place / folder.name
-            aside.mkdir()
-            for entry in track(entries, f"unpacking {path.name}", total=len(entries)):
-                target = aside / entry.filename
-                if entry.is_dir():
-                    target.mkdir(parents=True, exist_ok=True)
-                    continue
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(entry) as source, open(target, "wb") as file:
-                    shutil.copyfileobj(source, file, BLOCK_BYTES)
-            replace_folder(aside, folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: not a readable zip archive ({error}); remove it and download it again") from error
-
-
 def _transfer(url: str, partial: Path) -> None:
     """Appends to `partial` what it lacks. Raises ConnectionError where the server stops early."""
     have = partial.stat().st_size if partial.exists() else 0
@@ -209,20 +172,3 @@ def _check_md5(partial: Path, path: Path, md5: str) -> None:
     if digest != md5.lower():
         partial.unlink()
         raise InputError(f"{path}: the MD5 must be {md5}, found {digest}; the file was removed, download it again")
-
-
-def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
-    for entry in entries:
-        name = PurePosixPath(entry.filename.replace("\\", "/"))
-        if name.is_absolute() or ".." in name.parts or re.match(r"[A-Za-z]:", entry.filename) or not name.parts:
-            raise InputError(f"{path}: entry {entry.filename!r} would be written outside the folder; not unpacked")
-        kind = stat.S_IFMT(entry.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise InputError(f"{path}: entry {entry.filename!r} is a link or device, not a file; not unpacked")
-        if entry.flag_bits & 0x1:
-            raise InputError(f"{path}: entry {entry.filename!r} is encrypted; not unpacked")
-    unpacked, packed = sum(entry.file_size for entry in entries), path.stat().st_size
-    if unpacked > MAX_EXPANSION * packed:
-        raise InputError(
-            f"{path}: {packed} bytes would unpack to {unpacked}, more than {MAX_EXPANSION} times as much; not unpacked"
-        )

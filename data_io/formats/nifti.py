@@ -3,7 +3,7 @@
 import gzip
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import cast
 from xml.sax.saxutils import escape
@@ -160,6 +160,15 @@ def write_ct_nifti(path: str | Path, volume: Volume) -> None:
     _write(path, header, array)
 
 
+def write_slabs_nifti(path: str | Path, grid: Grid, dtype: np.dtype, slabs: Iterable[np.ndarray]) -> None:
+    """Writes a CT whose voxels come in slabs along the third axis of `grid`; the forms as of `write_ct_nifti`."""
+    header, _ = _header(grid, dtype)
+    with write_aside(path) as aside, Opener(str(aside), "wb") as file:
+        header.write_to(file)
+        for slab in slabs:
+            file.write(slab.astype(dtype, copy=False).tobytes(order="F"))
+
+
 def write_scaled_nifti(path: str | Path, array: np.ndarray, scan: Scan, *, slope: float) -> None:
     """Writes a map on the grid of the scan's file: uint8 `array` (x, y, z) as RAS+, to be read as value x slope."""
     header, _ = _header(scan.stored_grid, np.uint8)
@@ -167,7 +176,7 @@ def write_scaled_nifti(path: str | Path, array: np.ndarray, scan: Scan, *, slope
     _write(path, header, Volume(array, scan.grid, scan.stored_grid).restore())
 
 
-def _header(grid: Grid, dtype: type[np.integer]) -> tuple[nib.Nifti1Header, str | None]:
+def _header(grid: Grid, dtype: type[np.integer] | np.dtype) -> tuple[nib.Nifti1Header, str | None]:
     """The header of a file on `grid`, and a warning where its qform is not exact."""
     header = nib.Nifti1Header()
     header.set_data_dtype(dtype)

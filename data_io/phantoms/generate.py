@@ -18,6 +18,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import write_ct_nifti, write_label_nifti
 from pneumoseg.data_io.phantoms import lesions, tissue
 from pneumoseg.data_io.phantoms.anatomy import Fields, Mesh, Patient, mesh_part
+from pneumoseg.data_io.phantoms.dicom_series import PatientPosition, write_series
 from pneumoseg.data_io.phantoms.tubes import Tubes
 from pneumoseg.data_io.storage.atomic import folder_aside, remove_folder, replace_folder, restore_replaced
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
@@ -30,7 +31,7 @@ STREAMS = ("patient", "fields", "vessels", "lesions", "scan", "noise")
 """Independent random streams: the shape and the noise of the scan do not change the patient."""
 
 ORIENTATIONS = ("LPS", "LPS", "LPS", "LAS", "LAS", "RAS", "RAS", "LAI", "LAI", "PSL", "SLP")
-IMAGE_NAME, MASK_NAME = "imaging.nii.gz", "segmentation.nii.gz"
+IMAGE_NAME, MASK_NAME, SERIES_NAME = "imaging.nii.gz", "segmentation.nii.gz", "dicom"
 CASE_NAME = re.compile(r"phantom_\d{3,}")
 
 
@@ -90,13 +91,15 @@ def write_phantoms(
     shape: tuple[int, int, int] = DEFAULT_SHAPE,
     seed: int = 0,
     overwrite: bool = False,
+    positions: Sequence[PatientPosition] = (),
 ) -> list[Path]:
     """Writes `cases` phantoms, one folder per case, and returns these folders.
 
-    `folder/phantom_001/imaging.nii.gz` is the CT (int16, HU), `segmentation.nii.gz` beside it the labels (uint8). A
-    case's folder is written completely or not at all. With `overwrite`, existing phantoms in `folder` are replaced;
-    other files are kept. Raises InputError for fewer than one case, a bad shape or seed, and a folder that is not
-    empty.
+    `folder/phantom_001/imaging.nii.gz` is the CT (int16, HU), `segmentation.nii.gz` beside it the labels (uint8). With
+    `positions` the CT is a DICOM series in `folder/phantom_001/dicom` instead, the first patient in the first position
+    on the table, the next one in the next. A case's folder is written completely or not at all. With `overwrite`,
+    existing phantoms in `folder` are replaced; other files are kept. Raises InputError for fewer than one case, a bad
+    shape or seed, and a folder that is not empty.
     """
     folder = Path(folder)
     former = check_request(folder, cases, shape=shape, seed=seed, overwrite=overwrite)
@@ -108,7 +111,11 @@ def write_phantoms(
         with folder_aside(target) as aside:
             ct, labels = make_phantom(seed, index, shape)
             made = aside / target.name
-            write_ct_nifti(made / IMAGE_NAME, ct)
+            if positions:
+                position, patient = positions[index % len(positions)], f"{target.name}-{seed}"
+                write_series(made / SERIES_NAME, ct, patient_position=position, seed=seed, patient_id=patient)
+            else:
+                write_ct_nifti(made / IMAGE_NAME, ct)
             write_label_nifti(made / MASK_NAME, labels, LUNG_LABELS)
             replace_folder(made, target)
         written.append(target)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from pydicom import dcmread
 from typer.testing import CliRunner
 
 import pneumoseg
@@ -29,6 +30,7 @@ def test_json_names_the_cases(tmp_path):
         "folder": str(tmp_path / "out"),
         "cases": ["phantom_001"],
         "kind": "volumes",
+        "format": "nifti",
         "shape": [20, 18, 16],
         "seed": 4,
     }
@@ -43,6 +45,29 @@ def test_slices(tmp_path, kind, file):
     assert content["kind"] == kind
     assert (tmp_path / "out" / file.format(content["cases"][0])).is_file()
     assert (tmp_path / "out" / "patients.csv").read_text().splitlines()[1] == f"{content['cases'][0]},phantom_001"
+
+
+def test_dicom_series(tmp_path):
+    result = invoke(
+        "-o", tmp_path / "out", "--format", "dicom", "--position", "mixed", *SMALL, "--cases", "2", "--json"
+    )
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["format"] == "dicom"
+    read = [dcmread(tmp_path / "out" / case / "dicom" / "IM00001.dcm") for case in ("phantom_001", "phantom_002")]
+    assert [one.PatientPosition for one in read] == ["HFS", "HFP"]
+    assert len(list((tmp_path / "out" / "phantom_002" / "dicom").iterdir())) == 16
+    assert (tmp_path / "out" / "phantom_002" / "segmentation.nii.gz").is_file()
+    assert not (tmp_path / "out" / "phantom_002" / "imaging.nii.gz").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--kind", "stack", "--format", "dicom"), ("--position", "HFS"), ("--position", "XYZ")]
+)
+def test_combinations_that_make_no_sense(tmp_path, arguments):
+    result = invoke("-o", tmp_path / "out", *arguments, *SMALL)
+    assert result.exit_code == 2
+    assert arguments[0] in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_output_is_a_flag_not_an_argument(tmp_path):

@@ -42,7 +42,11 @@ def open_dicom(path: str | Path, series: str | int | None = None, allow_gaps: bo
     modalities, colour and multi-frame files; for missing or contradicting geometry, two slices in one place, and,
     without `allow_gaps`, missing or unevenly spaced slices; for pixels that are missing, too few or cannot be decoded.
     """
-    ct = choose_series(path, series)
+    return open_series(path, choose_series(path, series), allow_gaps)
+
+
+def open_series(path: str | Path, ct: Series, allow_gaps: bool = False) -> Scan:
+    """Opens a series found in `path`, which is for messages, as `open_dicom` does."""
     _check_plain_ct(path, ct)
     check_pixels(path, ct.slices)
     grid = series_grid(path, ct, allow_gaps)
@@ -65,7 +69,11 @@ def choose_series(path: str | Path, series: str | int | None = None) -> Series:
     Without `series`, or where one UID covers several, it is the plain CT with most slices; a warning names the
     others. Raises InputError where there is no image, or where `series` fits none or several.
     """
-    every = find_series(path)
+    return choose_among(find_series(path), path, series)
+
+
+def choose_among(every: list[Series], path: str | Path, series: str | int | None = None) -> Series:
+    """As `choose_series`, from what `find_series` found in `path`."""
     if not every:
         files = read_files(path)
         if files.damaged and files.has_ct:

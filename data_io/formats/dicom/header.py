@@ -6,7 +6,7 @@ import os
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -37,24 +37,31 @@ def read_slice(file: Path) -> Slice | None:
 
     Raises InputError where it is damaged or cannot be read.
     """
+    found = read_slice_with(file, ())
+    return None if found is None else found[0]
+
+
+def read_slice_with(file: Path, keywords: Sequence[str]) -> tuple[Slice, dict[str, str]] | None:
+    """As `read_slice`, and the values of further attributes by their DICOM keywords, as text: "" where one is missing,
+    several values joined by backslashes."""
     try:
-        with open(file, "rb") as stream, _lenient():
+        with open(file, "rb") as stream, lenient():
             head = stream.read(HEAD_BYTES)
-            return _read(file, stream, head) if is_head(head) else None
+            return _read(file, stream, head, keywords) if is_head(head) else None
     except RecursionError as error:
         raise InputError(f"{file}: the DICOM header nests sequences too deeply; export the file again") from error
-    except _damage() as error:
+    except damage() as error:
         if isinstance(error, InputError):
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{file}: the DICOM header is damaged ({reason}); copy or export the file again") from error
 
 
-def _read(file: Path, stream: BinaryIO, head: bytes) -> Slice:
+def _read(file: Path, stream: BinaryIO, head: bytes, keywords: Sequence[str]) -> tuple[Slice, dict[str, str]]:
     from pydicom import dcmread
 
     inflated = data_stream(file, stream, head)
-    header = dcmread(inflated, stop_before_pixels=True, force=True, specific_tags=list(TAGS))
+    header = dcmread(inflated, stop_before_pixels=True, force=True, specific_tags=[*TAGS, *keywords])
     slope, intercept = _numbers(header, "RescaleSlope", 1), _numbers(header, "RescaleIntercept", 1)
     spacing = _numbers(header, "PixelSpacing", 2)
     thickness = [_numbers(header, keyword, 1) for keyword in ("SpacingBetweenSlices", "SliceThickness")]
@@ -62,7 +69,7 @@ def _read(file: Path, stream: BinaryIO, head: bytes) -> Slice:
     patient = _text(header, "PatientID")
     rows, columns = _number(header, "Rows") or 0, _number(header, "Columns") or 0
     has_image = rows > 0 and columns > 0
-    return Slice(
+    one = Slice(
         file=file,
         uid=_text(header, "SeriesInstanceUID"),
         number=_number(header, "SeriesNumber"),
@@ -86,6 +93,7 @@ def _read(file: Path, stream: BinaryIO, head: bytes) -> Slice:
         patient=hashlib.sha256(patient.encode()).hexdigest()[:16] if patient else "",
         study_date=date if len(date := _text(header, "StudyDate")) == 8 and date.isdecimal() else "",
     )
+    return one, {keyword: _joined(header, keyword) for keyword in keywords}
 
 
 def _pixels(stream: BinaryIO, header: "Dataset") -> Pixels | None:
@@ -121,7 +129,7 @@ def _pixels(stream: BinaryIO, header: "Dataset") -> Pixels | None:
 
 
 @cache
-def _damage() -> tuple[type[Exception], ...]:
+def damage() -> tuple[type[Exception], ...]:
     """What pydicom raises over a damaged header."""
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
@@ -132,7 +140,7 @@ def _damage() -> tuple[type[Exception], ...]:
 
 
 @contextmanager
-def _lenient() -> Iterator[None]:
+def lenient() -> Iterator[None]:
     """pydicom without its checks of values, which many headers fail; the values that are used are checked here."""
     from pydicom import config
 
@@ -156,13 +164,19 @@ def _padding_hu(header: "Dataset", slope: float, intercept: float) -> float | No
 def _value(header: "Dataset", keyword: str) -> Any:
     try:
         return header.get(keyword)
-    except _damage():
+    except damage():
         return None
 
 
 def _text(header: "Dataset", keyword: str) -> str:
     value = _value(header, keyword)
     return "" if value is None else str(value).strip()
+
+
+def _joined(header: "Dataset", keyword: str) -> str:
+    value = _value(header, keyword)
+    values = value if isinstance(value, MutableSequence) else [value]
+    return "\\".join("" if one is None else str(one).strip() for one in values)
 
 
 def _numbers(header: "Dataset", keyword: str, count: int) -> tuple[float, ...] | None:

@@ -156,12 +156,17 @@ def _sorted_out(
             localizers.append(one.file.name)
         else:
             images.append(one)
+    series = tuple(series_of(images))
+    return DicomFiles(series, tuple(localizers), damaged or {}, tuple(dead_links), tuple(sorted(reports)))
+
+
+def series_of(images: Iterable[Slice]) -> list[Series]:
+    """The series that image slices make up, most slices first."""
     every = [
         Series(group[0].uid, group[0].number, group[0].description, group[0].modality, _ordered(group))
         for group in _groups(images)
     ]
-    every.sort(key=lambda one: (-len(one.slices), one.number or 0, one.uid))
-    return DicomFiles(tuple(every), tuple(localizers), damaged or {}, tuple(dead_links), tuple(sorted(reports)))
+    return sorted(every, key=lambda one: (-len(one.slices), one.number or 0, one.uid))
 
 
 def _groups(slices: Iterable[Slice]) -> list[list[Slice]]:

@@ -211,3 +211,13 @@ def test_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "out").write_text("x")
     with pytest.raises(InputError, match="found a file"):
         write_phantoms(tmp_path / "out", 1, shape=TINY, overwrite=True)
+
+
+def test_dicom_series_lie_where_the_files_do(tmp_path):
+    write_phantoms(tmp_path / "files", 2, shape=TINY, seed=3)
+    folders = write_phantoms(tmp_path / "series", 2, shape=TINY, seed=3, positions=("HFS", "FFP"))
+    for folder in folders:
+        file = read_volume(tmp_path / "files" / folder.name / "imaging.nii.gz")
+        series = read_volume(folder / "dicom")
+        assert np.array_equal(series.array, file.array)
+        assert file.grid.matches(series.grid, 1e-4)

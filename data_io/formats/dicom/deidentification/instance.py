@@ -37,8 +37,7 @@ from pneumoseg.data_io.formats.dicom.deidentification.pixels_at_risk import (
 )
 from pneumoseg.data_io.formats.dicom.deidentification.profile import TEXT
 from pneumoseg.data_io.formats.dicom.deidentification.raw_values import read_short, read_text, tags_of
-from pneumoseg.data_io.formats.dicom.header import _damage as damage
-from pneumoseg.data_io.formats.dicom.header import _lenient as lenient
+from pneumoseg.data_io.formats.dicom.header import damage, lenient
 from pneumoseg.data_io.formats.dicom.recognition import HEAD_BYTES
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.ct import open_dicom
-from pneumoseg.data_io.formats.dicom.header import read_slice
+from pneumoseg.data_io.formats.dicom.header import read_slice, read_slice_with
 from pneumoseg.data_io.formats.dicom.series import read_files
 from tests.data_io.formats.dicom.dicom_files import NEVER, STORED, header, save, write_series
 
@@ -96,3 +96,13 @@ def test_a_day_that_is_none_is_missing(tmp_path):
     content = save(header((0, 0, 0), StudyDate="20200401"), tmp_path / "a.dcm", STORED[0]).read_bytes()
     (tmp_path / "b.dcm").write_bytes(content.replace(b"20200401", b"withheld"))
     assert read_slice(tmp_path / "b.dcm").study_date == ""
+
+
+def test_further_values_as_text(tmp_path):
+    several = {"ConvolutionKernel": ["Br40f", "3"], "KVP": "120", "StudyID": None}
+    path = save(header((0, 0, 0), **several), tmp_path / "a.dcm", STORED[0])
+    one, values = read_slice_with(path, ("ConvolutionKernel", "KVP", "StudyID", "Modality"))
+    assert one == read_slice(path)
+    assert values == {"ConvolutionKernel": "Br40f\\3", "KVP": "120", "StudyID": "", "Modality": "CT"}
+    (tmp_path / "a.txt").write_text("no DICOM")
+    assert read_slice_with(tmp_path / "a.txt", ("KVP",)) is None
