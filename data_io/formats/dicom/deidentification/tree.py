@@ -44,9 +44,11 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of the file `number`: where it belongs, or the reason why it is held back."""
+    """What became of the file `number` of `folder`: where it belongs (of a NIfTI file, its name), or the reason why it
+    is held back."""
 
     number: int
+    folder: str
     target: Path
     released: Released | None = None
     nifti: str | None = None
@@ -59,8 +61,9 @@ def deidentify_tree(
     """De-identifies all files of `source` (a folder tree, one file or a zip archive) to the new folder `output`, which
     appears whole or not at all, and gives its report, one row a file.
 
-    DICOM files become PATIENT/STUDY/SERIES/NUMBER.dcm, NIfTI files FOLDER/NAME.nii.gz, all names made of pseudonyms and
-    numbers; all else is held back. deidentification.csv is the report: files are named by their number in the order of
+    DICOM files become PATIENT/STUDY/SERIES/NUMBER.dcm. NIfTI files become PATIENT/NAME.nii.gz where DICOM files of one
+    patient lie beside or below them, else FOLDER/NAME.nii.gz. All names are pseudonyms and numbers; all else is held
+    back. deidentification.csv is the report: files are named by their number in the order of
     their paths. `mapped`: calls a function with each item, as `map` does; another one may spread the calls over
     processes. Raises InputError where one folder lies in the other, where `output` exists, unless `overwrite` and it is
     such a folder, and as `sources_of`.
@@ -75,7 +78,7 @@ def deidentify_tree(
         staged.mkdir()
         jobs = (_Job(number, one, staged / str(number), key, options) for number, one in enumerate(sources, start=1))
         outcomes = list(track(mapped(_deidentify, jobs), "de-identifying", len(sources)))
-        names = _names(outcomes)
+        names = _names(outcomes, key)
         for outcome in outcomes:
             if outcome.number in names:
                 target = made / names[outcome.number]
@@ -111,6 +114,7 @@ def check_folders(source: Path, output: Path, *, overwrite: bool = False) -> Non
 
 def _deidentify(job: _Job) -> _Outcome:
     """Called in any process: writes one file to its place in the staging folder."""
+    folder = job.source.folder
     try:
         with job.source.opened() as file:
             head = file.read(HEAD_BYTES)
@@ -120,17 +124,16 @@ def _deidentify(job: _Job) -> _Outcome:
             if INDEX_CLASS in head:
                 raise HeldBackError(INDEX)
             if is_head(head):
-                place = job.source.folder
-                released = deidentify_instance(file, place, job.target, key=job.key, options=job.options)
-                return _Outcome(job.number, job.target, released=released)
-            return _Outcome(job.number, job.target, nifti=_nifti(file, job))
+                released = deidentify_instance(file, folder, job.target, key=job.key, options=job.options)
+                return _Outcome(job.number, folder, job.target, released=released)
+            return _Outcome(job.number, folder, job.target, nifti=_nifti(file, job))
     except (HeldBackError, UnreadableError) as error:
         job.target.unlink(missing_ok=True)
-        return _Outcome(job.number, job.target, reason=str(error) or UNREADABLE)
+        return _Outcome(job.number, folder, job.target, reason=str(error) or UNREADABLE)
 
 
 def _nifti(file, job: _Job) -> str:
-    """Writes a NIfTI file; gives the name that it may have, without its number where that is needed."""
+    """Writes a NIfTI file; gives the name that it may have."""
     name = job.source.name.lower()
     suffix = next((end for end in (".nii.gz", ".nii") if name.endswith(end)), None)
     if suffix is None:
@@ -140,20 +143,12 @@ def _nifti(file, job: _Job) -> str:
     except NotNiftiError as error:
         raise HeldBackError(DAMAGED_NIFTI) from error
     stem = name.removesuffix(suffix)
-    folder = job.key.pseudonym("folder", job.source.folder)
-    return f"{folder}/{stem if stem in CASE_FILES else f'{job.number:06d}'}{suffix}"
+    return f"{stem if stem in CASE_FILES else f'{job.number:06d}'}{suffix}"
 
 
-def _names(outcomes: list[_Outcome]) -> dict[int, str]:
+def _names(outcomes: list[_Outcome], key: Key) -> dict[int, str]:
     """The path below the output of each file that is released: numbers count within a series, by InstanceNumber."""
     names: dict[int, str] = {}
-    taken = set()
-    for outcome in outcomes:
-        if outcome.nifti:  # names that differ in capitals alone are one here
-            folder, _, name = outcome.nifti.partition("/")
-            is_taken = outcome.nifti in taken
-            names[outcome.number] = f"{folder}/{outcome.number:06d}-{name}" if is_taken else outcome.nifti
-            taken.add(outcome.nifti)
     series: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
     for outcome in outcomes:
         if one := outcome.released:
@@ -162,7 +157,28 @@ def _names(outcomes: list[_Outcome]) -> dict[int, str]:
         folder = f"{patient}/study-{_short(study)}/series-{_short(of_series)}"
         for place, (_, number) in enumerate(sorted(members), start=1):
             names[number] = f"{folder}/{place:05d}.dcm"
+    patients = _patients(outcomes)
+    taken = set()
+    for outcome in outcomes:
+        if outcome.nifti:
+            folder = patients.get(outcome.folder) or key.pseudonym("folder", outcome.folder)
+            name = f"{folder}/{outcome.nifti}"
+            if name in taken:  # names that differ in capitals alone, or masks of several studies
+                name = f"{folder}/{outcome.number:06d}-{outcome.nifti}"
+            taken.add(name)
+            names[outcome.number] = name
     return names
+
+
+def _patients(outcomes: list[_Outcome]) -> dict[str, str]:
+    """The patient of each folder in and below which there are DICOM files of one alone: masks beside belong to it."""
+    found: dict[str, set[str]] = {}
+    for outcome in outcomes:
+        if outcome.released:
+            parts = outcome.folder.split("/")
+            for count in range(1, len(parts) + 1):
+                found.setdefault("/".join(parts[:count]), set()).add(outcome.released.patient)
+    return {folder: next(iter(patients)) for folder, patients in found.items() if len(patients) == 1 and folder}
 
 
 def _short(uid: str) -> str:

@@ -172,6 +172,22 @@ def test_folders_within_each_other_and_results_in_the_way_are_refused(tmp_path, 
     assert not (tmp_path / "new").exists()
 
 
+def test_a_mask_goes_with_the_patient_whose_slices_lie_beside_or_below_it(tmp_path):
+    mask = nib.Nifti1Image(np.zeros((2, 2, 2), np.uint8), np.eye(4))
+    for name in "ab":
+        (tmp_path / "in" / name).mkdir(parents=True)
+        write_series(tmp_path / "in" / name / "dicom", uid=f"1.2.{ord(name)}", PatientID=f"4711{name}")
+        nib.save(mask, tmp_path / "in" / name / "segmentation.nii.gz")
+    nib.save(mask, tmp_path / "in" / "imaging.nii.gz")
+    deidentified(tmp_path / "in", tmp_path / "out")
+    places = {path.parent.name: path.name for path in (tmp_path / "out").rglob("*.nii.gz")}
+    assert places == {
+        KEY.pseudonym("id", "4711a", ""): "segmentation.nii.gz",
+        KEY.pseudonym("id", "4711b", ""): "segmentation.nii.gz",
+        KEY.pseudonym("folder", ""): "imaging.nii.gz",
+    }
+
+
 def test_names_that_differ_in_capitals_do_not_overwrite_each_other(tmp_path):
     (tmp_path / "in").mkdir()
     for number, name in enumerate(("imaging.nii", "IMAGING.nii")):
