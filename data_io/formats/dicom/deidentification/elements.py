@@ -16,6 +16,7 @@ from pneumoseg.data_io.formats.dicom.deidentification.profile import (
     DATES,
     EMPTY_TEXT,
     KEPT_BULK,
+    MULTI_FRAME_TEXT,
     TEXT,
     Treatment,
     treatment,
@@ -92,10 +93,10 @@ def _treated(dataset: "Dataset", tag: int, rules: Rules) -> Element | None:
         return None
     if vr == "SQ":
         return _sequence(dataset, tag, how, rules)
-    if not raw.is_raw and not raw.is_empty:  # pydicom reads no values ahead but sequences and what is removed
+    value = read_bytes(dataset, tag)
+    if not raw.is_raw and not raw.is_empty and not value:  # converted, so that its bytes are lost
         rules.counts["removed"] += 1
         return None
-    value = read_bytes(dataset, tag)
     if vr not in WIDTHS and vr not in BULK:
         value = value.strip(b" \0")
     done = _value(tag, vr, value, how, rules)
@@ -124,7 +125,9 @@ def _value(tag: int, vr: str, value: bytes, how: Treatment, rules: Rules) -> Ele
         return _uids(tag, value, rules)
     if how is Treatment.SHIFT:
         return _moved(tag, vr, value, rules.days)
-    return _in_form(tag, vr, value)
+    done = _in_form(tag, vr, value)
+    is_missing = rules.enhanced and tag in MULTI_FRAME_TEXT and (done is None or not done.value)
+    return _dummy(tag, vr) if is_missing else done
 
 
 def _vr_of(tag: int, declared: str | None) -> str | None:

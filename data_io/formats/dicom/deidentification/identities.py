@@ -19,7 +19,7 @@ IDENTIFYING = frozenset(
     {
         *(0x00080050, 0x00080080, 0x00080081, 0x00080092, 0x00080094, 0x00081010),
         *(0x00100020, 0x00100021, 0x00100030, 0x00101000, 0x00101001, 0x00101005, 0x00101040, 0x00101060, 0x00101090),
-        *(0x00102154, 0x00102155, 0x00104000, 0x00181000, 0x00200010),
+        *(0x00102154, 0x00102155, 0x00181000, 0x00200010),
         *(0x00380010, 0x00380060, 0x00380300, 0x00380400, 0x00400009, 0x00401001, 0x00402016, 0x00402017),
     }
 )
@@ -28,13 +28,14 @@ IDENTIFYING = frozenset(
 UIDS = frozenset({0x0020000D, 0x0020000E, 0x00080018})
 SHORTEST = 4
 UNMISTAKABLE_DIGITS = 8
+DOTTED = re.compile(rb"[0-9.]+")
 DIVIDERS = re.compile(r"[\^=\\]")
 NO_ONE = frozenset({"anonymous", "anonymized", "anonymised", "unknown", "none", "removed", "patient", "null"})
 
 
 @dataclass(frozen=True)
 class Identities:
-    """Patterns in small letters (bytes): `words`, and numbers of few and of many digits."""
+    """Patterns in small letters (bytes): `words`; numbers of few digits; numbers of many digits, and UIDs."""
 
     words: frozenset[bytes]
     short_numbers: frozenset[bytes]
@@ -61,8 +62,11 @@ def identities_of(dataset: "Dataset", *, with_uids: bool) -> Identities:
     """The values of a data set, at any depth, that name a person or what belongs to one. `with_uids`: those of study,
     series and image as well."""
     found = _patterns(frozenset(_values(dataset)))
-    uids = {read_bytes(dataset, tag).strip(b" \0").lower() for tag in UIDS} if with_uids else set()
-    return replace(found, words=found.words | {uid for uid in uids if len(uid) >= SHORTEST})
+    if not with_uids:
+        return found
+    uids = {uid for tag in UIDS if len(uid := read_bytes(dataset, tag).strip(b" \0").lower()) >= SHORTEST}
+    numbers = {uid for uid in uids if DOTTED.fullmatch(uid)}
+    return replace(found, words=found.words | (uids - numbers), long_numbers=found.long_numbers | numbers)
 
 
 def _values(dataset: "Dataset") -> Iterator[tuple[bytes, tuple[str, ...]]]:
@@ -137,7 +141,7 @@ def _encoded(text: str, encodings: tuple[str, ...]) -> Iterator[bytes]:
 
 
 def _stands(number: bytes, content: bytes) -> bool:
-    """Whether the digits stand in `content` on their own, not within a longer number or UID."""
+    """Whether the number or UID stands in `content` on its own, not within a longer one."""
     if number not in content:
         return False
-    return re.search(rb"(?<![0-9.])" + number + rb"(?![0-9.])", content) is not None
+    return re.search(rb"(?<![0-9.])" + re.escape(number) + rb"(?![0-9.])", content) is not None

@@ -34,13 +34,22 @@ OWN = frozenset({0x00080005, 0x00120062, 0x00120063, 0x00120064, 0x00280303})
 KEPT_TEXT = frozenset(
     {
         *(0x00080070, 0x00081090, 0x00181160, 0x00181210, 0x00209056, 0x00281054, 0x00281055, 0x00283003),
-        *(0x00620005, 0x00620009, 0x00080100, 0x00080102, 0x00080104),
+        *(0x00620005, 0x00620009, 0x00660036, 0x00080100, 0x00080102, 0x00080104),
     }
 )
 """Text that describes the image or the device, of which known words stay, and codes; all other text is removed."""
 
-EMPTY_TEXT = frozenset({0x00080070, 0x00201040})
-"""Text that an image must have, if only empty: Manufacturer and PositionReferenceIndicator."""
+EMPTY_TEXT = frozenset({0x00080070, 0x00201040, 0x00700081})
+"""Text that an image must have, if only empty: Manufacturer, PositionReferenceIndicator, ContentDescription."""
+
+MULTI_FRAME_TEXT = frozenset(
+    {
+        *(0x00080070, 0x00081090, 0x00181020),  # Manufacturer, ManufacturerModelName, SoftwareVersions
+        *(0x00620005, 0x00620009, 0x00620020),  # SegmentLabel, SegmentAlgorithmName, TrackingID
+        *(0x00660031, 0x00660036),  # AlgorithmVersion, AlgorithmName
+    }
+)
+"""Text that a multi-frame object or a segmentation must have: where no word of it stays, it gets a dummy value."""
 
 KEPT_BULK = frozenset({0x00283006, *range(0x00281201, 0x00281205), *range(0x00281221, 0x00281224), *EXTENDED_OFFSETS})
 """Binary values that show or index pixels: lookup tables and offsets. All others are removed."""
@@ -73,9 +82,7 @@ def treatment(tag: int, options: Options, enhanced: bool) -> Treatment:
     kept = ("uids", options.uids), ("descriptors", options.descriptors), ("characteristics", options.characteristics)
     if any(name in exceptions and asked for name, asked in kept):
         return Treatment.ENTER if vr == "SQ" else Treatment.REPLACE_UID if vr == "UI" else Treatment.CLEAN
-    if action:
-        return _basic(tag, action, vr, enhanced)
-    return _not_in_table(tag, vr, options)
+    return _basic(tag, action, vr, enhanced) if action else _not_in_table(tag, vr, options, enhanced)
 
 
 def _basic(tag: int, action: str, vr: str, enhanced: bool) -> Treatment:
@@ -95,18 +102,22 @@ def _basic(tag: int, action: str, vr: str, enhanced: bool) -> Treatment:
     }[chosen]
 
 
-def _not_in_table(tag: int, vr: str, options: Options) -> Treatment:
-    if vr == "SQ":
-        return Treatment.ENTER
-    if vr == "UI":
-        return Treatment.REPLACE_UID
+def _not_in_table(tag: int, vr: str, options: Options, enhanced: bool) -> Treatment:
+    if vr in TEXT:
+        return _of_text(tag, enhanced)
     if vr in DATES:
         return Treatment.SHIFT if options.dates == "shift" else Treatment.REMOVE
-    if vr in TEXT:
-        return Treatment.CLEAN if tag in KEPT_TEXT else Treatment.EMPTY if tag in EMPTY_TEXT else Treatment.REMOVE
     if vr == "AS" or (set(vr.split(" or ")) <= BULK and tag not in KEPT_BULK and tag >> 24 != 0x60):
         return Treatment.REMOVE
-    return Treatment.CLEAN
+    return {"SQ": Treatment.ENTER, "UI": Treatment.REPLACE_UID}.get(vr, Treatment.CLEAN)
+
+
+def _of_text(tag: int, enhanced: bool) -> Treatment:
+    if tag in KEPT_TEXT:
+        return Treatment.CLEAN
+    if enhanced and tag in MULTI_FRAME_TEXT:
+        return Treatment.DUMMY
+    return Treatment.EMPTY if tag in EMPTY_TEXT else Treatment.REMOVE
 
 
 @cache

@@ -18,9 +18,15 @@ def read_text(dataset: "Dataset", tag: int) -> str:
 
 
 def read_bytes(dataset: "Dataset", tag: int) -> bytes:
-    """The bytes of a value; none where the attribute is missing, empty or a sequence."""
-    raw = dataset.get_item(tag) if tag in dataset else None
-    value = raw.value if raw is not None and raw.is_raw else None
+    """The bytes of a value; none where the attribute is missing, empty or a sequence.
+
+    pydicom converts PixelRepresentation by itself, which tells signed values in sequences from unsigned ones.
+    """
+    found = dataset.get_item(tag) if tag in dataset else None
+    if found is not None and not found.is_raw and found.VR == "US" and isinstance(found.value, int):
+        _, little = dataset.original_encoding
+        return struct.pack("<H" if little else ">H", found.value)
+    value = found.value if found is not None and found.is_raw else None
     return value if isinstance(value, bytes) else b""
 
 

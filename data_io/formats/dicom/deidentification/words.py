@@ -9,9 +9,11 @@ from functools import cache
 from importlib import resources
 
 KERNEL = re.compile(
-    r"[ABCDHIJTUQ][fhlprsuv]?\d{2}[a-z]?|FC\d{1,2}|Y[A-E]|E[A-C]|L[AB]|[A-FL]|STANDARD|LUNG|BONE\w{0,4}|SOFT|CHST|EDGE",
-    re.ASCII,
+    r"[ABCDHIJTUQ][fhlprsuv]?\d{2}[a-z]|FC\d{2}|Y[A-E]|E[A-C]|STANDARD|LUNG|BONE\w{0,4}|SOFT|CHST|EDGE", re.ASCII
 )
+SHORT_KERNEL = re.compile(r"[ABCDHIJTUQ][fhlprsuv]?\d{2}|[A-FL]|L[AB]", re.ASCII)
+"""A name that would be anything within other text."""
+
 TOKEN = re.compile(r"[A-Za-z]+\+?\d*[A-Za-z]*|\d+(?:[.,/:-]\d+)*", re.ASCII)
 LENGTH = re.compile(r"\d{1,2}(?:\.\d{1,2})?(?=\s*mm\b)", re.ASCII)
 LETTERS_THEN_NUMBER = re.compile(r"([a-z]+\+?)\d{0,2}", re.ASCII)
@@ -30,7 +32,7 @@ def known_words(text: str) -> str:
     kept = []
     for found in TOKEN.finditer(text):
         token = found.group()
-        if KERNEL.fullmatch(token) and (len(token) > 1 or token == text.strip()):
+        if _is_kernel(token, text, found.span()):
             kept.append(token)
         elif (length := LENGTH.match(text, found.start())) and length.end() >= found.end():
             kept.append(f"{length.group()} mm")
@@ -49,6 +51,14 @@ def code_meanings() -> dict[tuple[str, str], str]:
     schemes = [getattr(codes, name) for name in codes.schemes()]
     every = [getattr(scheme, keyword) for scheme in schemes for keyword in scheme.dir()]
     return {(code.scheme_designator, code.value): code.meaning for code in every}
+
+
+def _is_kernel(token: str, text: str, span: tuple[int, int]) -> bool:
+    """Whether the token names a kernel, and is no part of a longer name or number."""
+    if token == text.strip() and SHORT_KERNEL.fullmatch(token):
+        return True
+    around = text[max(0, span[0] - 1) : span[0]] + text[span[1] : span[1] + 1]
+    return KERNEL.fullmatch(token) is not None and not set(around) & set("-_./")
 
 
 def _is_known(token: str, alone: bool) -> bool:

@@ -45,6 +45,7 @@ def test_names_of_items_and_uids_count(identities):
     known = identities(ReferencedImageSequence=[item], SOPInstanceUID="1.2.3.4.5")
     assert known.in_bytes(b"...nested...")
     assert known.in_bytes(b"1.2.3.4.5")
+    assert not known.in_bytes(b"1.2.3.4.51 2.1.2.3.4.5")
     assert not identities(with_uids=False, SOPInstanceUID="1.2.3.4.5").in_bytes(b"1.2.3.4.5")
 
 

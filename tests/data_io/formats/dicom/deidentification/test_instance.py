@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 import pydicom
 import pytest
+from pydicom.sr.codedict import codes
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -22,6 +23,8 @@ from pneumoseg.data_io.formats.dicom.deidentification.options import Options
 from pneumoseg.data_io.formats.dicom.header import read_slice
 from pneumoseg.data_io.formats.dicom.pixels import hounsfield
 from pneumoseg.data_io.formats.dicom.uids import is_valid_uid
+from pneumoseg.data_io.phantoms.dicom_series import write_series as write_phantom_series
+from pneumoseg.data_io.volumes.volume import Grid, Volume
 from tests.data_io.formats.dicom.deidentification.planted import NEEDLES, NUMBER, found_in, planted, save_planted
 from tests.data_io.formats.dicom.dicom_files import STORED, header, save
 
@@ -33,6 +36,12 @@ KEPT_BY_ALL = {"031415", "087Y"}  # the time of day and the age
 def deidentified(path, target, options=Options(), place=""):  # noqa: B008
     with open(path, "rb") as file:
         return deidentify_instance(file, place, target, key=KEY, options=options)
+
+
+def faults(file):
+    """The errors that dciodvfy finds, and how often."""
+    said = subprocess.run(["dciodvfy", file], capture_output=True, text=True, check=False, errors="replace")
+    return Counter(line for line in said.stderr.splitlines() if line.startswith("Error"))
 
 
 @pytest.mark.parametrize("options", [Options(), ALL], ids=["basic", "all options"])
@@ -162,19 +171,53 @@ def test_the_marks_of_the_profile_are_set(tmp_path):
     deidentified(path, tmp_path / "basic.dcm")
     deidentified(path, tmp_path / "all.dcm", ALL)
     basic, every = (pydicom.dcmread(tmp_path / f"{name}.dcm") for name in ("basic", "all"))
-    for one, codes, dates in (
+    for one, values, dates in (
         (basic, ["113100"], "REMOVED"),
         (every, ["113100", "113105", "113107", "113108"], "MODIFIED"),
     ):
         assert one.PatientIdentityRemoved == "YES"
         assert "PS3.15" in one.DeidentificationMethod
         items = one.DeidentificationMethodCodeSequence
-        assert [item.CodeValue for item in items] == codes
+        assert [item.CodeValue for item in items] == values
         assert {item.CodingSchemeDesignator for item in items} == {"DCM"}
         assert one.LongitudinalTemporalInformationModified == dates
     assert (basic.StudyDate, basic.PatientSex) == ("", "")
     assert every.PatientSex == "F"
     assert every.StudyDate < "20190301"
+
+
+def test_multi_frame_objects_and_segmentations_stay_valid(tmp_path):
+    hd = pytest.importorskip("highdicom")
+    grid = Grid((6, 8, 4), np.diag([2.0, 2, 3, 1]))
+    voxels = np.arange(192, dtype=np.int16).reshape(6, 8, 4)
+    folder = write_phantom_series(tmp_path / "ct", Volume(voxels, grid, grid), patient_id="A17-4711")
+    slices = [pydicom.dcmread(path) for path in sorted(folder.iterdir())]
+    new = {"sop_instance_uid": hd.UID(), "series_instance_uid": hd.UID(), "instance_number": 1}
+    frames = hd.legacy.LegacyConvertedEnhancedCTImage(slices, series_number=2, **new)
+    segment = hd.seg.SegmentDescription(
+        *(1, "left lung of A17-4711", codes.SCT.AnatomicalStructure, codes.SCT.Lung, "MANUAL"),
+        tracking_uid=hd.UID(),
+        tracking_id="A17-4711",
+    )
+    mask = np.zeros((4, 8, 6), np.uint8)
+    mask[1:3, 2:5, 1:4] = 1
+    named = ("manufacturer", "manufacturer_model_name", "software_versions", "device_serial_number")
+    maker = dict.fromkeys(named, "Qwertz")
+    marked = hd.seg.Segmentation(slices, mask, "BINARY", [segment], series_number=3, **new, **maker)
+    for name, dataset in (("ct", frames), ("seg", marked)):
+        dataset.save_as(tmp_path / f"{name}.dcm")
+        deidentified(tmp_path / f"{name}.dcm", tmp_path / f"{name}-out.dcm")
+        content = (tmp_path / f"{name}-out.dcm").read_bytes()
+        assert found_in(content, ("A17-4711", "Qwertz")) == []
+        before, after = (pydicom.dcmread(tmp_path / f"{name}{end}.dcm") for end in ("", "-out"))
+        np.testing.assert_array_equal(after.pixel_array, before.pixel_array)
+        if shutil.which("dciodvfy"):
+            assert faults(tmp_path / f"{name}-out.dcm") - faults(tmp_path / f"{name}.dcm") == Counter()
+    read = hd.seg.segread(tmp_path / "seg-out.dcm")
+    described = read.get_segment_description(1)
+    assert (described.segment_label, described.segmented_property_type.value) == ("left lung", codes.SCT.Lung.value)
+    images = {one.ReferencedSOPInstanceUID for one in read.ReferencedSeriesSequence[0].ReferencedInstanceSequence}
+    assert images == {KEY.uid(one.SOPInstanceUID) for one in slices}
 
 
 @pytest.mark.parametrize("cut", [140, 400, -20])
@@ -228,11 +271,6 @@ def test_real_slices_have_no_faults_that_they_had_not(tmp_path, real_data, name)
     if shutil.which("dciodvfy") is None:
         pytest.skip("dciodvfy (Debian's dicom3tools) is not installed")
     path = sorted((real_data / "dicom" / name).glob("*.dcm"))[0]
-
-    def faults(file):
-        said = subprocess.run(["dciodvfy", file], capture_output=True, text=True, check=False, errors="replace")
-        return Counter(line for line in said.stderr.splitlines() if line.startswith("Error"))
-
     for number, options in enumerate((Options(), ALL)):
         target = tmp_path / f"{number}.dcm"
         deidentified(path, target, options)
