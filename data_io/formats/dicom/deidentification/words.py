@@ -16,7 +16,7 @@ SHORT_KERNEL = re.compile(r"[ABCDHIJTUQ][fhlprsuv]?\d{2}|[A-FL]|L[AB]", re.ASCII
 
 TOKEN = re.compile(r"[A-Za-z]+\+?\d*[A-Za-z]*|\d+(?:[.,/:-]\d+)*", re.ASCII)
 LENGTH = re.compile(r"\d{1,2}(?:\.\d{1,2})?(?=\s*mm\b)", re.ASCII)
-LETTERS_THEN_NUMBER = re.compile(r"([a-z]+\+?)\d{0,2}", re.ASCII)
+LETTERS_THEN_NUMBER = re.compile(r"([a-z]{4,}\+?)\d{1,2}", re.ASCII)
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 SHORT_NUMBER = re.compile(r"\d{1,3}", re.ASCII)
 
