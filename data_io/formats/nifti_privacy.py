@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import nibabel as nib
 import numpy as np
+from nibabel.spatialimages import HeaderDataError
 
 GZIP_START = b"\x1f\x8b"
 FREE_TEXT = ("descrip", "aux_file", "db_name", "intent_name", "data_type")
@@ -17,6 +18,7 @@ UNUSED = ("extents", "session_error", "regular", "unused_str")
 MAGICS = {348: b"n+1", 540: b"n+2"}
 BLOCK_BYTES = 1 << 20
 COMPRESSION = 6
+MOST_BLOCKS_BEHIND = 64
 
 
 class NotNiftiError(Exception):
@@ -37,7 +39,10 @@ def write_without_identity(source: BinaryIO, target: Path, *, zipped: bool) -> N
             if offset < least:
                 raise NotNiftiError
             _skip(file, offset - int(header["sizeof_hdr"]))
-            count = math.prod(int(size) for size in header.get_data_shape()) * header.get_data_dtype().itemsize
+            sizes = [int(size) for size in header.get_data_shape()]
+            if len(sizes) != header["dim"][0] or min(sizes, default=0) < 1:
+                raise NotNiftiError
+            count = math.prod(sizes) * header.get_data_dtype().itemsize
             cleaned = _cleaned(header, least + (-least) % 16)
             with open(target, "wb") as plain:
                 if not zipped:
@@ -45,7 +50,7 @@ def write_without_identity(source: BinaryIO, target: Path, *, zipped: bool) -> N
                     return
                 with gzip.GzipFile("", "wb", COMPRESSION, plain, mtime=0) as packed:
                     _write(file, packed, cleaned, count)
-    except (EOFError, zlib.error, gzip.BadGzipFile, nib.spatialimages.HeaderDataError, ValueError) as error:
+    except (EOFError, KeyError, OverflowError, ValueError, zlib.error, gzip.BadGzipFile, HeaderDataError) as error:
         raise NotNiftiError from error
 
 
@@ -79,6 +84,19 @@ def _write(file, target, header: bytes, count: int) -> None:
         block = _exactly(file, min(count, BLOCK_BYTES))
         target.write(block)
         count -= len(block)
+    _check_end(file)
+
+
+def _check_end(file) -> None:
+    """Reads what follows the voxels, within limits: at the end gzip compares the checksum. What is no gzip behind it is
+    ignored."""
+    try:
+        for _ in range(MOST_BLOCKS_BEHIND):
+            if not file.read(BLOCK_BYTES):
+                return
+    except gzip.BadGzipFile as error:
+        if not str(error).startswith("Not a gzipped file"):
+            raise
 
 
 def _skip(file, count: int) -> None:

@@ -68,6 +68,27 @@ def test_cut_and_other_files_are_refused(tmp_path, cut):
         write_without_identity(io.BytesIO(b"no NIfTI" * 100), tmp_path / "out.nii", zipped=False)
 
 
+@pytest.mark.parametrize(
+    "at, kind, value",
+    [(40, "<i2", 99), (42, "<i2", -2), (42, "<i2", 30_000), (70, "<i2", 999), (108, "<f4", np.inf), (108, "<f4", 8)],
+)
+def test_headers_that_cannot_be_are_refused(tmp_path, at, kind, value):
+    content = bytearray(planted(tmp_path / "a.nii").read_bytes())
+    changed = np.array(value, kind).tobytes()
+    content[at : at + len(changed)] = changed
+    with pytest.raises(NotNiftiError):
+        write_without_identity(io.BytesIO(bytes(content)), tmp_path / "out.nii", zipped=False)
+
+
+def test_a_wrong_checksum_is_refused(tmp_path):
+    content = bytearray(planted(tmp_path / "a.nii.gz").read_bytes())
+    content[-6] ^= 1
+    with pytest.raises(NotNiftiError):
+        write_without_identity(io.BytesIO(bytes(content)), tmp_path / "out.nii.gz", zipped=True)
+    content[-6] ^= 1
+    write_without_identity(io.BytesIO(bytes(content) + b"Zyxwvut"), tmp_path / "out.nii.gz", zipped=True)
+
+
 def test_a_header_of_a_pair_is_refused(tmp_path):
     nib.save(nib.Nifti1Pair(np.zeros((2, 2, 2), np.int16), np.eye(4)), tmp_path / "a.hdr")
     with open(tmp_path / "a.hdr", "rb") as file, pytest.raises(NotNiftiError):

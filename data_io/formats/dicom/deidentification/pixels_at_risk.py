@@ -28,7 +28,7 @@ SEGMENTATIONS = frozenset(STORAGE + end for end in ("66.4", "66.7"))  # made fro
 SECONDARY_CAPTURES = (f"{STORAGE}7", f"{STORAGE}7.1", f"{STORAGE}7.2", f"{STORAGE}7.3", f"{STORAGE}7.4")
 SCREEN_WORDS = ("SCREEN", "DOSE REPORT", "PATIENT PROTOCOL", "DOSE_INFO", "DOSEREPORT")
 GREY = ("MONOCHROME1", "MONOCHROME2", "")
-FUNCTIONAL_GROUPS = 0x52009229
+FUNCTIONAL_GROUPS, CONTENT = 0x52009229, 0x0040A730
 BURNED_IN, FEATURES, CONVERSION = 0x00280301, 0x00280302, 0x00080064
 IMAGE_TYPE, SERIES_DESCRIPTION, PHOTOMETRIC = 0x00080008, 0x0008103E, 0x00280004
 
@@ -49,8 +49,8 @@ def kind_at_risk(dataset: "Dataset", sop_class: str) -> str | None:
 
 
 def is_enhanced(dataset: "Dataset") -> bool:
-    """Whether it is a multi-frame object with functional groups, in which more attributes are mandatory."""
-    return FUNCTIONAL_GROUPS in dataset
+    """Whether it is a multi-frame object with functional groups, or a report: there more attributes are mandatory."""
+    return FUNCTIONAL_GROUPS in dataset or CONTENT in dataset
 
 
 def _kind_of_class(sop_class: str) -> str | None:

@@ -46,10 +46,10 @@ MULTI_FRAME_TEXT = frozenset(
     {
         *(0x00080070, 0x00081090, 0x00181020),  # Manufacturer, ManufacturerModelName, SoftwareVersions
         *(0x00620005, 0x00620009, 0x00620020),  # SegmentLabel, SegmentAlgorithmName, TrackingID
-        *(0x00660031, 0x00660036),  # AlgorithmVersion, AlgorithmName
+        *(0x00660031, 0x00660036, 0x0040A160),  # AlgorithmVersion, AlgorithmName, TextValue of a report
     }
 )
-"""Text that a multi-frame object or a segmentation must have: where no word of it stays, it gets a dummy value."""
+"""Text that a multi-frame object, segmentation or report must have: where no word stays, it gets a dummy value."""
 
 KEPT_BULK = frozenset({0x00283006, *range(0x00281201, 0x00281205), *range(0x00281221, 0x00281224), *EXTENDED_OFFSETS})
 """Binary values that show or index pixels: lookup tables and offsets. All others are removed."""

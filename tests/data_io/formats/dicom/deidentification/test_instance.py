@@ -220,6 +220,36 @@ def test_multi_frame_objects_and_segmentations_stay_valid(tmp_path):
     assert images == {KEY.uid(one.SOPInstanceUID) for one in slices}
 
 
+def test_a_report_that_is_released_keeps_its_numbers_alone(tmp_path):
+    def item(kind, concept, **values):
+        one = pydicom.Dataset()
+        one.RelationshipType, one.ValueType = "CONTAINS", kind
+        code = pydicom.Dataset()
+        code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = concept
+        one.ConceptNameCodeSequence = [code]
+        for keyword, value in values.items():
+            setattr(one, keyword, value)
+        return one
+
+    measured = pydicom.Dataset()
+    measured.NumericValue = "417.5"
+    report = header((0, 0, 0), SOPClassUID="1.2.840.10008.5.1.4.1.1.88.33", Modality="SR", PatientID="A17-4711")
+    report.ContentSequence = [
+        item("NUM", ("118565006", "SCT", "volume of Quentin"), MeasuredValueSequence=[measured]),
+        item("TEXT", ("121106", "DCM", "Comment"), TextValue="Mrs Qwertz has"),
+        item("PNAME", ("121008", "DCM", "Person"), PersonName="Qwertz^Q"),
+    ]
+    report.save_as(tmp_path / "in.dcm", enforce_file_format=True)
+    with pytest.raises(HeldBackError, match="structured report"):
+        deidentified(tmp_path / "in.dcm", tmp_path / "out.dcm")
+    deidentified(tmp_path / "in.dcm", tmp_path / "out.dcm", Options(release=frozenset({"report"})))
+    assert found_in((tmp_path / "out.dcm").read_bytes(), ("Qwertz", "Quentin", "A17-4711")) == []
+    number, text, person = pydicom.dcmread(tmp_path / "out.dcm").ContentSequence
+    assert number.MeasuredValueSequence[0].NumericValue == 417.5
+    assert number.ConceptNameCodeSequence[0].CodeMeaning == "Volume"
+    assert (text.TextValue, person.PersonName) == ("REMOVED", "REMOVED")
+
+
 @pytest.mark.parametrize("cut", [140, 400, -20])
 def test_a_cut_file_is_held_back(tmp_path, cut):
     path = save(header((0, 0, 0)), tmp_path / "in", STORED[0])
