@@ -1,7 +1,6 @@
 """`pneumoseg convert`: DICOM series to NIfTI or NRRD."""
 
-import tempfile
-import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -41,17 +40,13 @@ def convert(
     from pneumoseg.data_io.console import log, track
     from pneumoseg.data_io.datasets.inputs import find_inputs
     from pneumoseg.data_io.formats.dicom.conversion import convert_series, side_file
-    from pneumoseg.data_io.storage.zip_files import unpack_zip
+    from pneumoseg.data_io.storage.zip_files import unzipped
 
     done: dict[str, dict[str, Any]] = {}
     failed: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as temporary:
-        given = list(inputs)
-        for number, one in enumerate(inputs):
-            if one.is_file() and zipfile.is_zipfile(one):
-                given[number] = Path(temporary, f"{number}", one.stem)
-                unpack_zip(one, given[number])
-        targets = _targets(find_inputs(given), output, image_format)
+    with ExitStack() as stack:
+        files = find_inputs([stack.enter_context(unzipped(one)) for one in inputs])
+        targets = _targets(files, output, image_format)
         for source, target in targets.items():
             _check_target(source, target, [side_file(target), target], overwrite)
         for source, target in track(targets.items(), "series", len(targets)):

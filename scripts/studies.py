@@ -1,7 +1,5 @@
 """`pneumoseg studies`: which patients, studies and series are in a tree of DICOM files, and which to segment."""
 
-import tempfile
-import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -62,7 +60,7 @@ def studies(
     from pneumoseg.data_io.formats.dicom.studies import find_studies
     from pneumoseg.data_io.formats.dicom.study_table import study_table
     from pneumoseg.data_io.formats.dicom.table_check import check_reference_tag
-    from pneumoseg.data_io.storage.zip_files import unpack_zip
+    from pneumoseg.data_io.storage.zip_files import unzipped
 
     if table is None and (folder is None or output is None):
         raise InputError("a folder and the CSV to write are needed; give FOLDER and -o, or --table")
@@ -74,11 +72,7 @@ def studies(
         check_output(output, overwrite)
     place = folder or (table or Path()).parent
     tag = check_reference_tag(reference_tag or "PatientID")
-    with tempfile.TemporaryDirectory() as temporary:
-        tree = place
-        if place.is_file() and zipfile.is_zipfile(place):
-            tree = Path(temporary, "archive")
-            unpack_zip(place, tree)
+    with unzipped(place) as tree:
         found = find_studies(tree, tag)
         series = study_table(found, with_ids)
     _warn_of_skipped(place, found)

@@ -5,7 +5,10 @@ import shutil
 import stat
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 from pneumoseg.data_io.console import track
 from pneumoseg.data_io.errors import InputError
@@ -46,6 +49,21 @@ def unpack_zip(path: str | Path, folder: str | Path, overwrite: bool = False) ->
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: not a readable zip archive ({error}); download or export it again") from error
+
+
+@contextmanager
+def unzipped(path: Path) -> Iterator[Path]:
+    """A temporary folder, of the archive's name, with what a zip archive holds; of other paths the path itself.
+
+    Raises InputError as `unpack_zip`.
+    """
+    if not (path.is_file() and zipfile.is_zipfile(path)):
+        yield path
+        return
+    with TemporaryDirectory() as place:
+        folder = Path(place, path.stem)
+        unpack_zip(path, folder)
+        yield folder
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo], free_bytes: int) -> None:

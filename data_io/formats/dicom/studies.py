@@ -71,9 +71,8 @@ def find_studies(folder: str | Path, reference_tag: str = "PatientID") -> Studie
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(
-            f"{folder}: a folder or zip archive with DICOM files is needed, found {_kind(folder)}; give another one"
-        )
+        kind = "a file" if folder.exists() else "nothing"
+        raise InputError(f"{folder}: a folder or zip archive of DICOM files is needed, found {kind}; give another one")
     buckets: dict[tuple, _Bucket] = {}
     skipped: Counter[str] = Counter()
     examples: dict[str, tuple[Path, ...]] = {}
@@ -189,10 +188,6 @@ def _date(bucket: _Bucket) -> str:
 
 def _usual(counts: Counter[str]) -> str:
     return max(counts, key=lambda value: counts[value]) if counts else ""
-
-
-def _kind(path: Path) -> str:
-    return "a file" if path.exists() else "nothing"
 
 
 def _nothing(skipped: Counter[str]) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage import zip_files
-from pneumoseg.data_io.storage.zip_files import unpack_zip
+from pneumoseg.data_io.storage.zip_files import unpack_zip, unzipped
 
 
 def zipped(entries):
@@ -98,3 +98,13 @@ def test_a_full_disk_is_noticed_first(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"a\.zip: unpacked it needs 6 bytes, found 5 free on the disk"):
         unpack_zip(tmp_path / "a.zip", tmp_path / "a")
     assert names(tmp_path) == ["a.zip"]
+
+
+def test_an_archive_for_a_while(tmp_path):
+    (tmp_path / "a.zip").write_bytes(zipped({"one": b"voxels"}))
+    with unzipped(tmp_path / "a.zip") as folder:
+        assert (folder.name, names(folder)) == ("a", ["one"])
+    assert not folder.exists()
+    for other in (tmp_path, tmp_path / "nothing"):
+        with unzipped(other) as same:
+            assert same == other

@@ -130,7 +130,7 @@ def test_refusals(tmp_path):
     (tmp_path / "text" / "a.txt").write_text("no DICOM")
     (tmp_path / "text" / "b.dcm").touch()
     for name, message in (
-        ("nothing", "a folder or zip archive with DICOM files is needed, found nothing"),
+        ("nothing", "a folder or zip archive of DICOM files is needed, found nothing"),
         ("text/a.txt", "found a file"),
         ("empty", "no readable DICOM file, found no files"),
         ("list", "a DICOMDIR lists the files of a medium, but the files themselves were not found"),
