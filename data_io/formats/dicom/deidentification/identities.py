@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pneumoseg.data_io.formats.dicom.deidentification.raw_values import read_bytes, tags_of
+from pneumoseg.data_io.formats.dicom.deidentification.raw_values import read_bytes, tags_of, type_of
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -76,22 +76,13 @@ def _values(dataset: "Dataset") -> Iterator[tuple[bytes, tuple[str, ...]]]:
     for tag in tags_of(dataset):
         if tag >> 16 & 1:
             continue
-        kind = _kind(tag, dataset.get_item(tag).VR)
+        kind = type_of(dataset, tag)
         if kind == "SQ":
             items = dataset[tag].value if dataset[tag].VR == "SQ" else ()
             for item in items or ():
                 yield from _values(item)
         elif (kind == "PN" or tag in IDENTIFYING) and (value := read_bytes(dataset, tag)):
             yield value, named
-
-
-def _kind(tag: int, declared: str | None) -> str | None:
-    """The type of an attribute; the dictionary's where none is declared."""
-    if declared not in (None, "UN"):
-        return declared
-    from pydicom.datadict import dictionary_has_tag, dictionary_VR
-
-    return dictionary_VR(tag) if dictionary_has_tag(tag) else None
 
 
 @lru_cache(maxsize=256)

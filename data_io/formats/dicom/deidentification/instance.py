@@ -36,7 +36,13 @@ from pneumoseg.data_io.formats.dicom.deidentification.pixels_at_risk import (
     kind_at_risk,
 )
 from pneumoseg.data_io.formats.dicom.deidentification.profile import TEXT
-from pneumoseg.data_io.formats.dicom.deidentification.raw_values import read_short, read_text, tags_of
+from pneumoseg.data_io.formats.dicom.deidentification.raw_values import (
+    read_bytes,
+    read_short,
+    read_text,
+    tags_of,
+    type_of,
+)
 from pneumoseg.data_io.formats.dicom.header import damage, lenient
 from pneumoseg.data_io.formats.dicom.recognition import HEAD_BYTES
 
@@ -222,6 +228,6 @@ def _check_written(target: Path, header: int, marks: list[Element], *, rules: Ru
             before = block[-LONGEST_PATTERN:]
     if identities.short_numbers:
         written = dcmread(target, stop_before_pixels=True)
-        texts = (written.get_item(tag) for tag in tags_of(written))
-        if any(one.is_raw and one.VR in (*TEXT, "CS") and identities.in_text(one.value or b"") for one in texts):
+        texts = (read_bytes(written, tag) for tag in tags_of(written) if type_of(written, tag) in (*TEXT, "CS"))
+        if any(identities.in_text(text) for text in texts):
             raise HeldBackError(FOUND)

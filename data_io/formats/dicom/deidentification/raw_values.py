@@ -30,6 +30,16 @@ def read_bytes(dataset: "Dataset", tag: int) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
+def type_of(dataset: "Dataset", tag: int) -> str | None:
+    """The two letters of an attribute's type; the dictionary's where the file declares none, or UN."""
+    from pydicom.datadict import dictionary_has_tag, dictionary_VR
+
+    declared = dataset.get_item(tag).VR
+    if declared not in (None, "UN"):
+        return declared
+    return dictionary_VR(tag) if dictionary_has_tag(tag) else None
+
+
 def read_short(dataset: "Dataset", tag: int, little: bool) -> int:
     """An unsigned number of 16 bits (US); 0 where there is none."""
     value = read_bytes(dataset, tag)

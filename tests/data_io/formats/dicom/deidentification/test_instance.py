@@ -283,6 +283,15 @@ def test_an_essential_attribute_that_names_the_patient_holds_the_file_back(tmp_p
         deidentified(tmp_path / "in.dcm", tmp_path / "out.dcm")
 
 
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_so_does_a_short_number(tmp_path, syntax):
+    one = header((0, 0, 0), PatientID="4711", ImageType=["ORIGINAL", "PRIMARY", "AXIAL", "NO_4711"])
+    one.file_meta.TransferSyntaxUID = syntax
+    save(one, tmp_path / "in.dcm", STORED[0])
+    with pytest.raises(HeldBackError, match="found in the result"):
+        deidentified(tmp_path / "in.dcm", tmp_path / "out.dcm")
+
+
 def test_a_file_without_preamble_gets_one(tmp_path):
     path = save(header((0, 0, 0)), tmp_path / "in.dcm", STORED[0])
     with open(path, "rb") as file:

@@ -2,7 +2,13 @@
 
 import pydicom
 
-from pneumoseg.data_io.formats.dicom.deidentification.raw_values import read_bytes, read_short, read_text, tags_of
+from pneumoseg.data_io.formats.dicom.deidentification.raw_values import (
+    read_bytes,
+    read_short,
+    read_text,
+    tags_of,
+    type_of,
+)
 from tests.data_io.formats.dicom.dicom_files import STORED, header, save
 
 
@@ -14,4 +20,5 @@ def test_values_are_read_without_being_converted(tmp_path):
     assert one.get_item(0x00280010).is_raw
     assert (read_text(one, 0x00101010), read_short(one, 0x00101010, little=True)) == ("", 0)
     assert tags_of(one) == sorted(tags_of(one))
+    assert (type_of(one, 0x00100020), type_of(one, 0x00280010)) == ("LO", "US")
     assert one.get_item(0x00080060).is_raw
