@@ -11,7 +11,7 @@ from pneumoseg.scripts.shared.streams import run_with_streams
 COMMANDS = (
     *("phantom", "download", "verify", "explore", "kfold", "train", "predict", "bundle"),
     *("vote", "evaluate", "compare", "metric-comparison", "severity", "followup", "report", "miscnn", "info"),
-    *("studies", "convert", "receive", "watch"),
+    *("studies", "convert", "deidentify", "receive", "watch"),
 )
 
 app = typer.Typer(

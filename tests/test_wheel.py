@@ -112,6 +112,7 @@ def test_the_wheel_holds_all_other_files(content):
     assert others == {
         "pneumoseg/py.typed",
         "pneumoseg/pipeline/methods/miscnn/requirements.txt",
+        *(f"pneumoseg/data_io/formats/dicom/deidentification/{name}" for name in ("profile.csv", "words.txt")),
         *(f"pneumoseg/pipeline/settings/presets/{name}" for name in presets),
         *(f"pneumoseg/data/models/{name}" for name in models),
     }

@@ -130,7 +130,7 @@ def _pixels(stream: BinaryIO, header: "Dataset") -> Pixels | None:
 
 @cache
 def damage() -> tuple[type[Exception], ...]:
-    """What pydicom raises over a damaged header, as a value is decoded."""
+    """What pydicom raises over a damaged header."""
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
     return (
