@@ -100,7 +100,9 @@ def _measured(ct: Path, work: Path, kind: str) -> dict[str, float]:
         size = sum(file.stat().st_size for file in (work / "captures").iterdir())
     else:
         path = work / f"{kind}.seg.dcm"
-        write_segmentation(path, mask, LUNG_LABELS, source=source, origin=origin, encoding=kind)
+        write_segmentation(
+            path, mask, LUNG_LABELS, source=source, origin=origin, encoding="binary" if kind == "binary" else "labelmap"
+        )
         size = os.path.getsize(path)
     seconds = time.perf_counter() - started
     after_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
