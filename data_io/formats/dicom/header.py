@@ -161,7 +161,8 @@ def _padding_hu(header: "Dataset", slope: float, intercept: float) -> float | No
     return stored * slope + intercept
 
 
-def _value(header: "Dataset", keyword: str) -> Any:
+def value_in(header: "Dataset", keyword: str) -> Any:
+    """The value of an attribute; None where it is missing or cannot be decoded."""
     try:
         return header.get(keyword)
     except damage():
@@ -169,19 +170,19 @@ def _value(header: "Dataset", keyword: str) -> Any:
 
 
 def _text(header: "Dataset", keyword: str) -> str:
-    value = _value(header, keyword)
+    value = value_in(header, keyword)
     return "" if value is None else str(value).strip()
 
 
 def _joined(header: "Dataset", keyword: str) -> str:
-    value = _value(header, keyword)
+    value = value_in(header, keyword)
     values = value if isinstance(value, MutableSequence) else [value]
     return "\\".join("" if one is None else str(one).strip() for one in values)
 
 
 def _numbers(header: "Dataset", keyword: str, count: int) -> tuple[float, ...] | None:
     try:
-        values = np.atleast_1d(np.asarray(_value(header, keyword), dtype=np.float64))
+        values = np.atleast_1d(np.asarray(value_in(header, keyword), dtype=np.float64))
     except (TypeError, ValueError):
         return None
     return tuple(values.tolist()) if values.shape == (count,) and np.isfinite(values).all() else None
