@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.results.origin import Origin
 from pneumoseg.data_io.formats.dicom.results.secondary_capture import write_captures
 from pneumoseg.data_io.formats.dicom.results.segmentation import write_segmentation
@@ -61,7 +62,23 @@ def write_dicom(
 ) -> None:
     """Writes what `options` ask for of a segmented CT: to `mask`, where the mask lies until it takes its name, the mask
     itself where that is a DICOM segmentation; then report and pictures. `recipe`: all that decides how the mask looks.
-    Raises UnfaithfulFile where a file read back is not what was written."""
+    Raises UnfaithfulFile where a file read back is not what was written, InputError where the CT's headers allow none.
+    """
+    try:
+        _write(mask, output, series, source, recipe=recipe, options=options)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:  # as highdicom raises over headers
+        if isinstance(error, InputError):
+            raise
+        raise InputError(  # the text of the error may hold values of the headers
+            f"results in DICOM cannot be made with the headers of this series ({type(error).__name__}); write the mask "
+            "as nii.gz or seg.nrrd",
+            options=("mask_format",),
+        ) from error
+
+
+def _write(
+    mask: Path, output: Output, series: SegmentedSeries, source: Source, *, recipe: Mapping, options: PredictionOptions
+) -> None:
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
     origin = Origin(" and ".join(recipe["models"]), digest)
     if is_dicom_segmentation(mask):

@@ -113,8 +113,9 @@ def _handle(
     try:
         result = _segment(given, output, predictor, options, mask_format=mask_format)
         error = result.error
-    except (InputError, OSError) as refusal:
-        result, error = None, " ".join(str(refusal).split())
+    except Exception as refusal:  # noqa: BLE001  (an input that ended the watching would do so after each start)
+        kind = "" if isinstance(refusal, (InputError, OSError)) else f"{type(refusal).__name__}: "
+        result, error = None, " ".join(f"{kind}{refusal}".split())
     moved = _moved(given, FAILED if error else DONE)
     if error:
         log.error("%s", AboutFiles(error, (given,)))

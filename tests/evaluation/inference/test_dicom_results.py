@@ -130,6 +130,12 @@ def test_slices_without_valid_uids_are_refused_or_get_some(tmp_path, predictor):
     assert dcmread(tmp_path / "out/ct.seg.dcm").StudyInstanceUID.startswith("2.25.")
 
 
+def test_headers_that_allow_no_results_fail_their_case_alone(tmp_path, predictor):
+    write_series(tmp_path / "ct", patient(), elements={"SOPClassUID": "1.2.3"})
+    (result,) = predict(tmp_path / "ct", tmp_path / "out", predictor, PredictionOptions(keep_going=True))
+    assert "cannot be made with the headers of this series (KeyError); write the mask as nii.gz" in result.error
+
+
 def test_a_series_that_changes_meanwhile_is_refused(tmp_path, predictor, monkeypatch):
     write_series(tmp_path / "ct", patient())
     segment = Predictor.segment

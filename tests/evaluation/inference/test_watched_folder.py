@@ -115,6 +115,18 @@ def interrupted(*arguments):
     raise KeyboardInterrupt
 
 
+def test_a_fault_over_one_input_does_not_end_the_watching(tmp_path, predictor, monkeypatch):  # noqa: F811
+    drop(tmp_path / "in", "ct")
+
+    def fail(*arguments, **how):
+        raise KeyError("element")
+
+    monkeypatch.setattr(watched_folder, "_segment", fail)
+    (handled,) = run(tmp_path, predictor)
+    assert handled.error == "KeyError: 'element'"
+    assert names(tmp_path / "in/failed") == ["ct", "ct.txt"]
+
+
 def test_an_input_that_vanishes_is_passed_over(tmp_path, predictor, monkeypatch):  # noqa: F811
     folder = drop(tmp_path / "in", "ct")
     segment = watched_folder._segment
