@@ -5,12 +5,15 @@ import pytest
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.references import check_same_series
+from pneumoseg.data_io.formats.dicom.results.segmentation import write_segmentation
+from pneumoseg.data_io.formats.dicom.results.source import source_of
 from pneumoseg.data_io.formats.reading import read_labels, read_volume
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.experiments.mask_grading import grade_masks
 from pneumoseg.evaluation.followup.examination import read_examination
 from tests.data_io.formats.dicom.dicom_files import write_series
+from tests.data_io.formats.dicom.results.series_with_mask import ORIGIN, mask_of, series
 from tests.data_io.formats.dicom.results.test_segmentation import written
 
 
@@ -25,6 +28,15 @@ def test_a_segmentation_belongs_to_its_series_alone(tmp_path):
     nameless = read_volume(write_series(tmp_path / "nameless", uid=""))
     check_same_series(mask, nameless)
     assert np.array_equal(nameless.array, ct.array)
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_of_a_ct_with_invalid_uids_it_has_assigned_ones(tmp_path):
+    ct = series(tmp_path / "ct", SeriesInstanceUID="09bc8aea-ff9c-4106-8514-294cbcf9a082")
+    path = tmp_path / "mask.seg.dcm"
+    source = source_of(ct.stored_grid, assign_uids=True)
+    write_segmentation(path, mask_of(ct), LUNG_LABELS, source=source, origin=ORIGIN)
+    check_same_series(read_labels(path, LUNG_LABELS), ct)
 
 
 def test_grading_and_follow_up_refuse_it(tmp_path):
