@@ -117,7 +117,8 @@ def _is_complete(
     captured = not options.captures or output.captures.is_dir()
     judged = isinstance(options.calibration, str) or ((manifest.get("trust") or {}).get("verdict") is not None)
     measured = not (options.statistics and in_mm) or manifest.get("statistics") is not None
-    return judged and measured and all(path.is_file() for path in (*maps, *pictures)) and captured
+    encoded = not is_dicom_segmentation(output.mask) or manifest.get("dicom_encoding") == options.dicom_encoding
+    return judged and measured and encoded and all(path.is_file() for path in (*maps, *pictures)) and captured
 
 
 def _predict(
@@ -265,6 +266,7 @@ def _write_files(
             "engine": _all_or_one([member.engine.name for member in predictor.members]),
             "precision": _all_or_one([member.engine.precision for member in predictor.members]),
             "tile_seconds": [dict(member.engine.seconds) for member in predictor.members],
+            "dicom_encoding": options.dicom_encoding if is_dicom_segmentation(output.mask) else None,
             "labels": list(table.names),
             "geometry": {
                 "shape": list(case.scan.stored_grid.shape),

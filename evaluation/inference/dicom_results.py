@@ -3,8 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.results.origin import Origin
@@ -79,10 +81,10 @@ def write_dicom(
 def _write(
     mask: Path, output: Output, series: SegmentedSeries, source: Source, *, recipe: Mapping, options: PredictionOptions
 ) -> None:
-    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
-    origin = Origin(" and ".join(recipe["models"]), digest)
+    encoding = options.dicom_encoding
+    content = np.ascontiguousarray(series.mask.array), encoding, asdict(series.measurements)
+    origin = Origin(" and ".join(recipe["models"]), _digest(recipe), _digest(*content))
     if is_dicom_segmentation(mask):
-        encoding = options.dicom_encoding
         write_segmentation(mask, series.mask, series.table, source=source, origin=origin, encoding=encoding)
     if options.report:
         write_report(output.report, mask, series.measurements, source=source, origin=origin)
@@ -90,6 +92,14 @@ def _write(
         lines = capture_lines(series.measurements)
         pictures = captures(series.scan.read(), series.mask, series.table, lines=lines)
         write_captures(output.captures, pictures, source=source, origin=origin)
+
+
+def _digest(*parts: object) -> str:
+    """SHA-256 of arrays, and of what JSON holds."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part if isinstance(part, np.ndarray) else json.dumps(part, sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def capture_lines(measurements: Measurements) -> list[str]:

@@ -107,7 +107,9 @@ def _check_line(frames: Sequence[Frame], places: np.ndarray, affine: np.ndarray,
 def _add(plane: np.ndarray, frame: Frame, path: Path) -> None:
     """Puts a frame into its slice (columns, rows)."""
     if (largest := int(frame.voxels.max()) if frame.segment is None else frame.segment) > LARGEST_NUMBER:
-        raise InputError(f"{path}: the numbers of segments are at most {LARGEST_NUMBER}, found {largest}; renumber them")
+        raise InputError(
+            f"{path}: the numbers of segments are at most {LARGEST_NUMBER}, found {largest}; renumber them"
+        )
     if frame.segment is None:
         plane[...] = frame.voxels
     elif plane[frame.voxels].any():

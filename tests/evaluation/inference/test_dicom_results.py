@@ -104,6 +104,25 @@ def test_results_are_kept_on_resume_and_made_again_where_one_is_missing(tmp_path
     assert read_files(tmp_path / "out").reports == ("SR",)
 
 
+def test_another_encoding_is_another_object_and_is_made_on_resume(tmp_path, predictor):
+    write_series(tmp_path / "ct", patient())
+    uids = []
+    for encoding in ("binary", "labelmap"):
+        options = PredictionOptions(dicom_encoding=encoding)
+        predict(tmp_path / "ct", tmp_path / "out", predictor, options, "dicom-seg", resume=True)
+        header = dcmread(tmp_path / "out/ct.seg.dcm")
+        assert header.SegmentationType == encoding.upper()
+        uids.append(header.SOPInstanceUID)
+    assert uids[0] != uids[1]
+
+
+def test_a_segmentation_is_no_ct(tmp_path, predictor):
+    write_series(tmp_path / "ct", patient())
+    predict(tmp_path / "ct", tmp_path / "out", predictor)
+    with pytest.raises(InputError, match="a CT is needed, found a DICOM segmentation, which is a mask"):
+        predict(tmp_path / "out/ct.seg.dcm", tmp_path / "again", predictor, mask_format="nii.gz")
+
+
 def test_a_nifti_mask_may_have_pictures_too(tmp_path, predictor):
     write_series(tmp_path / "ct", patient())
     predict(tmp_path / "ct", tmp_path / "out", predictor, PredictionOptions(captures=True), "nii.gz")
