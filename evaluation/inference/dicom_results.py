@@ -98,7 +98,7 @@ def _digest(*parts: object) -> str:
     """SHA-256 of arrays, and of what JSON holds."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(part if isinstance(part, np.ndarray) else json.dumps(part, sort_keys=True).encode())
+        digest.update(part.data if isinstance(part, np.ndarray) else json.dumps(part, sort_keys=True).encode())
     return digest.hexdigest()
 
 
