@@ -57,6 +57,15 @@ def read_slice_with(file: Path, keywords: Sequence[str]) -> tuple[Slice, dict[st
         raise InputError(f"{file}: the DICOM header is damaged ({reason}); copy or export the file again") from error
 
 
+def number_in(text: str) -> float | None:
+    """The number that the text of a value is; None where it is none, or not finite."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def _read(file: Path, stream: BinaryIO, head: bytes, keywords: Sequence[str]) -> tuple[Slice, dict[str, str]]:
     from pydicom import dcmread
 
