@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import DA, TM
@@ -97,6 +98,8 @@ def _checked(series: Series, headers: tuple[Dataset, ...], assign_uids: bool, *,
         _completed(header, wrong, series=digest, instance=content, step_mm=step_mm)
         for header, content in zip(headers, contents, strict=True)
     )
+    for one in completed:  # orientations that differ by rounding are read as one
+        one.ImageOrientationPatient = completed[0].ImageOrientationPatient
     return Source(completed, tuple(one.position_mm or () for one in series.slices), tuple(wrong), digest)
 
 
@@ -134,15 +137,16 @@ def _completed(header: Dataset, wrong: Iterable[str], *, series: str, instance: 
 def _is_usable(header: Dataset, name: str) -> bool:
     """Whether an attribute has a value that may stand in a new file, or none."""
     value = value_in(header, name)
-    if name == "SliceThickness":
-        return isinstance(value, float) and value > 0
     if _is_empty(value):
         return True
     if name == "PatientSex":
         return value in SEXES
-    kind = DATES_AND_TIMES.get(dictionary_VR(name))
+    if name == "SliceThickness":
+        return isinstance(value, float) and value > 0
+    kind = dictionary_VR(name)
     try:
-        return kind is None or bool(kind(value))
+        DataElement(name, kind, value)
+        return kind not in DATES_AND_TIMES or bool(DATES_AND_TIMES[kind](value))
     except (TypeError, ValueError):
         return False
 

@@ -36,6 +36,15 @@ def test_values_that_no_new_file_may_have_are_left_empty(tmp_path, caplog, name,
     assert source.headers[0].PatientID == "p"
 
 
+def test_numbers_that_are_none_are_left_empty(tmp_path, caplog):
+    grid = series(tmp_path / "ct", PatientWeight="70.5").stored_grid
+    for file in (tmp_path / "ct").iterdir():
+        file.write_bytes(file.read_bytes().replace(b"70.5", b"70,5"))
+    source = source_of(grid)
+    assert "PatientWeight" not in source.headers[0]
+    assert "results leave PatientWeight empty" in caplog.text
+
+
 def test_names_of_any_character_set_become_utf_8(tmp_path):
     name = "Yamada^Tarou=\u5c71\u7530^\u592a\u90ce"
     values = {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": name}
