@@ -245,9 +245,9 @@ def _write_files(
         with warnings_of_this_thread() as warnings:
             if not is_dicom_segmentation(aside):
                 _, seconds["write"] = timed(write_labels, aside, mask, table)
+            if _is_watched(source, output, case) and input_sha256(source, predictor) != case.sha256:
+                raise InputError(f"{source}: the series changed while it was segmented; segment it again")
             if case.source is not None:
-                if input_sha256(source, predictor) != case.sha256:
-                    raise InputError(f"{source}: the series changed while it was segmented; segment it again")
                 from pneumoseg.evaluation.inference.dicom_results import measured, write_dicom
 
                 series = measured(case.scan, mask, predictor.settings, statistics or {}, trust)
@@ -284,6 +284,12 @@ def _write_files(
     if trust["verdict"] not in (None, "use"):
         log.warning("%s: %s: %s", source.name, trust["verdict"], "; ".join(trust["reasons"]))
     return manifest
+
+
+def _is_watched(source: Path, output: Output, case: _Case) -> bool:
+    """Whether the CT must not change while it is segmented: folders may still be growing, but for those that the
+    results themselves go to."""
+    return case.source is not None or (source.is_dir() and source.resolve() not in output.mask.resolve().parents)
 
 
 def _all_or_one(facts: list[str]) -> list[str] | str:

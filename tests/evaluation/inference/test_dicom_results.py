@@ -155,7 +155,8 @@ def test_headers_that_allow_no_results_fail_their_case_alone(tmp_path, predictor
     assert "cannot be made with the headers of this series (KeyError); write the mask as nii.gz" in result.error
 
 
-def test_a_series_that_changes_meanwhile_is_refused(tmp_path, predictor, monkeypatch):
+@pytest.mark.parametrize(("options", "ending"), [(EVERYTHING, "dicom-seg"), (PredictionOptions(), "nii.gz")])
+def test_a_series_that_changes_meanwhile_is_refused(tmp_path, predictor, monkeypatch, options, ending):
     write_series(tmp_path / "ct", patient())
     segment = Predictor.segment
 
@@ -167,8 +168,14 @@ def test_a_series_that_changes_meanwhile_is_refused(tmp_path, predictor, monkeyp
 
     monkeypatch.setattr(Predictor, "segment", slow)
     with pytest.raises(InputError, match="the series changed while it was segmented; segment it again"):
-        predict(tmp_path / "ct", tmp_path / "out", predictor)
-    assert not list((tmp_path / "out").glob("*.dcm"))
+        predict(tmp_path / "ct", tmp_path / "out", predictor, options, ending)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_dicom_results_do_not_go_among_the_slices(tmp_path, predictor):
+    write_series(tmp_path / "ct", patient())
+    with pytest.raises(InputError, match="must not lie in the folder of the CT"):
+        predict(tmp_path / "ct", tmp_path / "ct", predictor)
 
 
 def test_a_file_that_is_not_the_mask_fails_its_case_alone(tmp_path, predictor, monkeypatch):
