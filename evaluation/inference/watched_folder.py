@@ -120,12 +120,11 @@ def _handle(
         error = result.error
     except Exception as refusal:  # noqa: BLE001  (an input that ended the watching would do so after each start)
         kind = "" if isinstance(refusal, (InputError, OSError)) else f"{type(refusal).__name__}: "
-        result, error = None, " ".join(f"{kind}{refusal}".split())
-    moved = _moved(given, FAILED if error else DONE)
-    if error:
-        log.error("%s", AboutFiles(error, (given,)))
-        if moved is not None:
-            write_text(moved.with_name(f"{moved.name}.txt"), AboutFiles(error, (given,)).without_folders + "\n")
+        result, error = None, " ".join(f"{kind}{refusal}".split()) or type(refusal).__name__
+    about = None if error is None else AboutFiles(error, (given,))
+    if about is not None:
+        log.error("%s", about)
+    moved = _moved(given, DONE) if about is None else _moved(given, FAILED, about.without_folders)
     return Handled(given.name, moved, result, error)
 
 
@@ -161,14 +160,18 @@ def _free(
     return next(filter(is_free, places))
 
 
-def _moved(given: Path, to: str) -> Path | None:
-    """Moves an input into done/ or failed/ beside it; None where it is gone."""
+def _moved(given: Path, to: str, reason: str | None = None) -> Path | None:
+    """Moves an input into done/ or failed/ beside it, the reason beside it first; None where it is gone."""
     folder = given.parent / to
     folder.mkdir(exist_ok=True)
     target = next(path for path in map(folder.joinpath, _names(given.name)) if not path.exists())
+    beside = target.with_name(f"{target.name}.txt")
+    if reason is not None:
+        write_text(beside, reason + "\n")
     try:
         return given.rename(target)
     except FileNotFoundError:
+        beside.unlink(missing_ok=True)
         return None
 
 

@@ -118,6 +118,16 @@ def test_after_a_kill_between_result_and_move_nothing_is_made_again(tmp_path, pr
     assert names(tmp_path / "out") == ["ct.seg.dcm", "ct.seg.dcm.json"]
 
 
+def test_no_kill_leaves_a_failed_input_without_its_reason(tmp_path, predictor, monkeypatch):  # noqa: F811
+    (tmp_path / "in/ct").mkdir(parents=True)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(type(tmp_path), "rename", interrupted)
+        run(tmp_path, predictor)
+    assert names(tmp_path / "in/failed") == ["ct.txt"]
+    run(tmp_path, predictor)
+    assert names(tmp_path / "in/failed") == ["ct", "ct.txt"]
+
+
 def interrupted(*arguments):
     raise KeyboardInterrupt
 
@@ -146,6 +156,7 @@ def test_an_input_that_vanishes_is_passed_over(tmp_path, predictor, monkeypatch)
     (handled,) = run(tmp_path, predictor)
     assert handled.moved_to is None
     assert "no such file or folder" in handled.error
+    assert names(tmp_path / "in/failed") == []
 
 
 def test_two_watchers_and_an_output_inside_are_refused(tmp_path, predictor):  # noqa: F811
