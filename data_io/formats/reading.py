@@ -173,9 +173,7 @@ def _read_whole(path: Path, choices: _Choices) -> Volume:
         return image.read()
 
 
-def _read_segmentation(path: Path, choices: _Choices) -> Volume:
-    if not choices.mask:
-        raise InputError(f"{path}: a CT is needed, found a DICOM segmentation, which is a mask; give the CT")
+def _read_segmentation(path: Path) -> Volume:
     from pneumoseg.data_io.formats.dicom.segmentation import read_segmentation  # imports pydicom
 
     return read_segmentation(path)
@@ -245,4 +243,4 @@ _READERS["dicom"] = (
     series.is_dicom,
     lambda path, choices: ct.open_dicom(path, choices.series, choices.allow_gaps),
 )
-_READERS["dicom segmentation"] = (is_segmentation, _read_segmentation)
+_READERS["dicom segmentation"] = (is_segmentation, lambda path, choices: _read_segmentation(path))
