@@ -15,6 +15,7 @@ from pneumoseg.data_io.datasets.volume_layouts import IMAGE_STEM, MASK_STEM, NNU
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import reading
 from pneumoseg.data_io.formats.dicom.folders import check_whole
+from pneumoseg.data_io.formats.dicom.recognition import is_segmentation
 from pneumoseg.data_io.formats.dicom.series import DicomFiles, is_dicom, read_files
 from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.formats.pictures import is_picture
@@ -72,8 +73,10 @@ def open_input(
     channels: int = 1,
 ) -> Scan:
     """Opens a CT or picture. `series` and `allow_gaps` are for DICOM, see `dicom.ct.open_dicom`, `grid` for NIfTI, see
-    `formats.nifti_placement`; `channels`: as `input_files`. Raises InputError as readers do, and where channels lie in
-    different places."""
+    `formats.nifti_placement`; `channels`: as `input_files`. Raises InputError as readers do, where channels lie in
+    different places, and for a DICOM segmentation."""
+    if is_segmentation(path):
+        raise InputError(f"{path}: a CT is needed, found a DICOM segmentation, which is a mask; give the CT")
     files = input_files(path, channels)
     if len(files) > 1:
         return Scan.from_volume(read_channels(tuple(files), grid))

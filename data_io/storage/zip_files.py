@@ -1,5 +1,6 @@
 """Zip archives of others, unpacked within limits."""
 
+import lzma
 import re
 import shutil
 import stat
@@ -15,6 +16,8 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import folder_aside, replace_folder, restore_replaced
 
 BLOCK_BYTES = 1 << 20
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError)
+"""What a damaged archive raises, beside an OSError without a number, as of bz2."""
 MAX_EXPANSION = 100
 """Largest unpacked size of an archive, in multiples of its own: compressed CTs expand by less than 10."""
 
@@ -45,8 +48,8 @@ def unpack_zip(path: str | Path, folder: str | Path, overwrite: bool = False) ->
                 with archive.open(entry) as source, open(target, "wb") as file:
                     shutil.copyfileobj(source, file, BLOCK_BYTES)
             replace_folder(aside, folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
-        if isinstance(error, InputError):
+    except (*DAMAGE, OSError) as error:
+        if isinstance(error, InputError) or (isinstance(error, OSError) and error.errno):
             raise
         raise InputError(f"{path}: not a readable zip archive ({error}); download or export it again") from error
 

@@ -11,7 +11,7 @@ from pneumoseg.data_io.console import listed, log, track
 from pneumoseg.data_io.datasets.dataset import named
 from pneumoseg.data_io.datasets.inputs import find_inputs
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.dicom.references import check_same_series
+from pneumoseg.data_io.formats.dicom.references import on_series
 from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.formats.reading import read_labels, read_volume
 from pneumoseg.data_io.storage.atomic import write_json
@@ -71,7 +71,7 @@ def grade_masks(
         valid = given.read_valid(grid)
         with named(case):
             if image is not None:
-                check_same_series(mask, image)
+                mask = on_series(mask, image)
             if valid is not None:
                 mask = counted_masks(mask, mask, (), valid=valid).reference
             row = severity(mask, image, LUNG_LABELS, lobes=lobe_mask)

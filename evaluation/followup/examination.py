@@ -10,7 +10,7 @@ from pneumoseg.data_io.datasets.inputs import find_inputs
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.declared_labels import names_beside
 from pneumoseg.data_io.formats.dicom.ct import choose_series
-from pneumoseg.data_io.formats.dicom.references import check_same_series
+from pneumoseg.data_io.formats.dicom.references import on_series
 from pneumoseg.data_io.formats.dicom.series import is_dicom
 from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.formats.pictures import is_picture
@@ -80,8 +80,7 @@ def read_examination(path: Path, mask: Path | None, date: str, *, grid: GridForm
     patient, study_date = _patient_and_date(path)
     labels = None
     if mask is not None:
-        given = _read_mask(mask, grid)
-        check_same_series(given, image)
+        given = on_series(_read_mask(mask, grid), image)
         labels = on_grid_of(image, given, f"CT and mask of the {date}")
     return Examination(date, labels, image, patient, study_date)
 

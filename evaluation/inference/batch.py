@@ -117,7 +117,8 @@ def _is_complete(
     captured = not options.captures or output.captures.is_dir()
     judged = isinstance(options.calibration, str) or ((manifest.get("trust") or {}).get("verdict") is not None)
     measured = not (options.statistics and in_mm) or manifest.get("statistics") is not None
-    return judged and measured and all(path.is_file() for path in (*maps, *pictures)) and captured
+    encoded = not is_dicom_segmentation(output.mask) or manifest.get("dicom_encoding") == options.dicom_encoding
+    return judged and measured and encoded and all(path.is_file() for path in (*maps, *pictures)) and captured
 
 
 def _predict(
@@ -244,9 +245,9 @@ def _write_files(
         with warnings_of_this_thread() as warnings:
             if not is_dicom_segmentation(aside):
                 _, seconds["write"] = timed(write_labels, aside, mask, table)
+            if _is_watched(source, output, case) and input_sha256(source, predictor) != case.sha256:
+                raise InputError(f"{source}: the series changed while it was segmented; segment it again")
             if case.source is not None:
-                if input_sha256(source, predictor) != case.sha256:
-                    raise InputError(f"{source}: the series changed while it was segmented; segment it again")
                 from pneumoseg.evaluation.inference.dicom_results import measured, write_dicom
 
                 series = measured(case.scan, mask, predictor.settings, statistics or {}, trust)
@@ -265,6 +266,7 @@ def _write_files(
             "engine": _all_or_one([member.engine.name for member in predictor.members]),
             "precision": _all_or_one([member.engine.precision for member in predictor.members]),
             "tile_seconds": [dict(member.engine.seconds) for member in predictor.members],
+            "dicom_encoding": options.dicom_encoding if is_dicom_segmentation(output.mask) else None,
             "labels": list(table.names),
             "geometry": {
                 "shape": list(case.scan.stored_grid.shape),
@@ -282,6 +284,12 @@ def _write_files(
     if trust["verdict"] not in (None, "use"):
         log.warning("%s: %s: %s", source.name, trust["verdict"], "; ".join(trust["reasons"]))
     return manifest
+
+
+def _is_watched(source: Path, output: Output, case: _Case) -> bool:
+    """Whether the CT must not change while it is segmented: folders may still be growing, but for those that the
+    results themselves go to."""
+    return case.source is not None or (source.is_dir() and source.resolve() not in output.mask.resolve().parents)
 
 
 def _all_or_one(facts: list[str]) -> list[str] | str:

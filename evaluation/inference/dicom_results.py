@@ -3,9 +3,12 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
+from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.results.origin import Origin
 from pneumoseg.data_io.formats.dicom.results.secondary_capture import write_captures
 from pneumoseg.data_io.formats.dicom.results.segmentation import write_segmentation
@@ -61,11 +64,27 @@ def write_dicom(
 ) -> None:
     """Writes what `options` ask for of a segmented CT: to `mask`, where the mask lies until it takes its name, the mask
     itself where that is a DICOM segmentation; then report and pictures. `recipe`: all that decides how the mask looks.
-    Raises UnfaithfulFile where a file read back is not what was written."""
-    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
-    origin = Origin(" and ".join(recipe["models"]), digest)
+    Raises UnfaithfulFile where a file read back is not what was written, InputError where the CT's headers allow none.
+    """
+    try:
+        _write(mask, output, series, source, recipe=recipe, options=options)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:  # as highdicom raises over headers
+        if isinstance(error, InputError):
+            raise
+        raise InputError(  # the text of the error may hold values of the headers
+            f"results in DICOM cannot be made with the headers of this series ({type(error).__name__}); write the mask "
+            "as nii.gz or seg.nrrd",
+            options=("mask_format",),
+        ) from error
+
+
+def _write(
+    mask: Path, output: Output, series: SegmentedSeries, source: Source, *, recipe: Mapping, options: PredictionOptions
+) -> None:
+    encoding = options.dicom_encoding
+    content = np.ascontiguousarray(series.mask.array), encoding, asdict(series.measurements)
+    origin = Origin(" and ".join(recipe["models"]), _digest(recipe), _digest(*content))
     if is_dicom_segmentation(mask):
-        encoding = options.dicom_encoding
         write_segmentation(mask, series.mask, series.table, source=source, origin=origin, encoding=encoding)
     if options.report:
         write_report(output.report, mask, series.measurements, source=source, origin=origin)
@@ -73,6 +92,14 @@ def write_dicom(
         lines = capture_lines(series.measurements)
         pictures = captures(series.scan.read(), series.mask, series.table, lines=lines)
         write_captures(output.captures, pictures, source=source, origin=origin)
+
+
+def _digest(*parts: object) -> str:
+    """SHA-256 of arrays, and of what JSON holds."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.data if isinstance(part, np.ndarray) else json.dumps(part, sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def capture_lines(measurements: Measurements) -> list[str]:

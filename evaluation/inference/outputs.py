@@ -12,7 +12,7 @@ from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.label_pictures import SUFFIX as PICTURE_SUFFIX
 from pneumoseg.data_io.formats.pictures import is_picture
 from pneumoseg.data_io.formats.slicer_seg import is_seg_nrrd
-from pneumoseg.data_io.formats.writing import case_name, is_label_file
+from pneumoseg.data_io.formats.writing import case_name, is_dicom_segmentation, is_label_file
 from pneumoseg.data_io.storage.atomic import remove_folder, remove_leftovers
 from pneumoseg.data_io.storage.csv_files import read_table, write_table
 from pneumoseg.data_io.storage.file_names import is_utf8, name_as_text
@@ -129,7 +129,7 @@ def place_outputs(
     nothing.
 
     Raises InputError where an output exists without `resume` or `overwrite`, is a CT, cannot be a mask or folder, is to
-    be seg.nrrd and has a name that is not UTF-8, or png for a volume.
+    be seg.nrrd and has a name that is not UTF-8, png for a volume, or DICOM in the folder of the CT itself.
     """
     check_flags(resume, overwrite)
     output = Path(output)
@@ -159,6 +159,8 @@ def place_outputs(
         if mask.suffix.lower() == PICTURE_SUFFIX and not is_picture(source):
             message = f"{mask}: the mask of a volume does not fit into a picture; write it as nii.gz"
             raise InputError(message, options=("mask_format",))
+        if is_dicom_segmentation(mask) and source.is_dir() and mask.resolve().is_relative_to(source.resolve()):
+            raise InputError(f"{mask}: DICOM results must not lie in the folder of the CT; give another output")
         if mask.exists() and mask.samefile(source):
             raise InputError(f"{mask}: the mask would replace the CT itself; give another output")
         if mask.exists() and not (resume or overwrite):

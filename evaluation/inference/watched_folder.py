@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.datasets.inputs import find_inputs
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.writing import is_label_file
 from pneumoseg.data_io.public_text import AboutFiles
 from pneumoseg.data_io.storage.atomic import write_text
 from pneumoseg.data_io.storage.folders import folders_in
@@ -56,13 +57,16 @@ def watch(
     it, NAME.txt. A name that is taken there, or by the mask of another CT, gets a number, NAME_2. With `once` the
     iteration ends when no sub-folder is left; else it never does.
 
-    Raises InputError for a missing folder, an `output` within it, and where another process watches it.
+    Raises InputError for a missing folder, an `output` within it or that is no folder, and where another process
+    watches it.
     """
     folder, output = Path(folder), Path(output)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder that series are dropped into")
     if output.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{output}: results must not lie in the watched folder {folder}; give another output")
+    if is_label_file(output) or (output.exists() and not output.is_dir()):
+        raise InputError(f"{output}: the results of many series need a folder, found the name of a file; give a folder")
     try:
         with FileLock(folder / LOCK, timeout=0):
             yield from _handled(folder, output, predictor, options, mask_format=mask_format, quiet_s=quiet_s, once=once)
@@ -96,12 +100,13 @@ def _given_in(folder: Path) -> list[Path]:
 
 
 def _last_change_s(given: Path) -> float:
-    """When a folder or anything in it changed last; now, where it is changing."""
+    """When a folder or anything in it changed last; now, where it is changing. Times in the future, as copies may keep
+    those of another clock, do not count."""
     latest = 0.0
     try:
         for place in (given, *given.rglob("*")):
             status = place.lstat()
-            latest = max(latest, status.st_mtime, status.st_ctime)
+            latest = max(latest, *(at for at in (0.0, status.st_mtime, status.st_ctime) if at <= time.time()))
     except OSError:
         return time.time()
     return latest
@@ -113,13 +118,13 @@ def _handle(
     try:
         result = _segment(given, output, predictor, options, mask_format=mask_format)
         error = result.error
-    except (InputError, OSError) as refusal:
-        result, error = None, " ".join(str(refusal).split())
-    moved = _moved(given, FAILED if error else DONE)
-    if error:
-        log.error("%s", AboutFiles(error, (given,)))
-        if moved is not None:
-            write_text(moved.with_name(f"{moved.name}.txt"), AboutFiles(error, (given,)).without_folders + "\n")
+    except Exception as refusal:  # noqa: BLE001  (an input that ended the watching would do so after each start)
+        kind = "" if isinstance(refusal, (InputError, OSError)) else f"{type(refusal).__name__}: "
+        result, error = None, " ".join(f"{kind}{refusal}".split()) or type(refusal).__name__
+    about = None if error is None else AboutFiles(error, (given,))
+    if about is not None:
+        log.error("%s", about)
+    moved = _moved(given, DONE) if about is None else _moved(given, FAILED, about.without_folders)
     return Handled(given.name, moved, result, error)
 
 
@@ -155,14 +160,18 @@ def _free(
     return next(filter(is_free, places))
 
 
-def _moved(given: Path, to: str) -> Path | None:
-    """Moves an input into done/ or failed/ beside it; None where it is gone."""
+def _moved(given: Path, to: str, reason: str | None = None) -> Path | None:
+    """Moves an input into done/ or failed/ beside it, the reason beside it first; None where it is gone."""
     folder = given.parent / to
     folder.mkdir(exist_ok=True)
     target = next(path for path in map(folder.joinpath, _names(given.name)) if not path.exists())
+    beside = target.with_name(f"{target.name}.txt")
+    if reason is not None:
+        write_text(beside, reason + "\n")
     try:
         return given.rename(target)
     except FileNotFoundError:
+        beside.unlink(missing_ok=True)
         return None
 
 

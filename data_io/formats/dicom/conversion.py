@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pneumoseg.data_io.formats.dicom.ct import choose_series, open_series
-from pneumoseg.data_io.formats.dicom.header import read_slice_with
+from pneumoseg.data_io.formats.dicom.header import number_in, read_slice_with
 from pneumoseg.data_io.formats.dicom.series import Series
 from pneumoseg.data_io.formats.dicom.stack_geometry import StackGeometry, stack_geometry
 from pneumoseg.data_io.formats.scan_writing import Written, write_scan
@@ -61,8 +61,8 @@ def _facts(name: str, series: Series, grid: Grid, written: Written) -> dict[str,
             "slices": len(series.slices),
             "image_type": values["ImageType"].split("\\"),
             "kernel": values["ConvolutionKernel"].split("\\"),
-            "kvp": _number(values["KVP"]),
-            "thickness_mm": _number(values["SliceThickness"]),
+            "kvp": number_in(values["KVP"]),
+            "thickness_mm": number_in(values["SliceThickness"]),
             "patient_position": values["PatientPosition"],
             "orientation": geometry.plane,
             "tilt_degrees": round(geometry.tilt_degrees, 2),
@@ -75,13 +75,6 @@ def _units(written: Written) -> str:
     if is_hu(written.least, written.largest):
         return "HU"
     return "grey values of 0..255" if is_windowed(written.least, written.largest) else "unknown"
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _warnings(series: Series, geometry: StackGeometry, grid: Grid) -> list[str]:

@@ -57,6 +57,15 @@ def read_slice_with(file: Path, keywords: Sequence[str]) -> tuple[Slice, dict[st
         raise InputError(f"{file}: the DICOM header is damaged ({reason}); copy or export the file again") from error
 
 
+def number_in(text: str) -> float | None:
+    """The number that the text of a value is; None where it is none, or not finite."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def _read(file: Path, stream: BinaryIO, head: bytes, keywords: Sequence[str]) -> tuple[Slice, dict[str, str]]:
     from pydicom import dcmread
 
@@ -161,7 +170,8 @@ def _padding_hu(header: "Dataset", slope: float, intercept: float) -> float | No
     return stored * slope + intercept
 
 
-def _value(header: "Dataset", keyword: str) -> Any:
+def value_in(header: "Dataset", keyword: str) -> Any:
+    """The value of an attribute; None where it is missing or cannot be decoded."""
     try:
         return header.get(keyword)
     except damage():
@@ -169,19 +179,19 @@ def _value(header: "Dataset", keyword: str) -> Any:
 
 
 def _text(header: "Dataset", keyword: str) -> str:
-    value = _value(header, keyword)
+    value = value_in(header, keyword)
     return "" if value is None else str(value).strip()
 
 
 def _joined(header: "Dataset", keyword: str) -> str:
-    value = _value(header, keyword)
+    value = value_in(header, keyword)
     values = value if isinstance(value, MutableSequence) else [value]
     return "\\".join("" if one is None else str(one).strip() for one in values)
 
 
 def _numbers(header: "Dataset", keyword: str, count: int) -> tuple[float, ...] | None:
     try:
-        values = np.atleast_1d(np.asarray(_value(header, keyword), dtype=np.float64))
+        values = np.atleast_1d(np.asarray(value_in(header, keyword), dtype=np.float64))
     except (TypeError, ValueError):
         return None
     return tuple(values.tolist()) if values.shape == (count,) and np.isfinite(values).all() else None

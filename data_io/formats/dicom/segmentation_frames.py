@@ -40,8 +40,15 @@ def frames_of(path: str | Path, header: Dataset) -> Iterator[Frame]:
             f"{path}: a mask is a BINARY or LABELMAP segmentation, found {kind}; export it as one of these"
         )
     for group, voxels in zip(header.PerFrameFunctionalGroupsSequence, _voxels(path, header), strict=True):
-        segment = group.SegmentIdentificationSequence[0].ReferencedSegmentNumber if kind == "BINARY" else None
+        segment = None
+        if kind == "BINARY":
+            segment = int(functional(group, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)
         yield Frame(segment, _slice_of(group), _affine(group, shared), voxels.T)
+
+
+def functional(group: Dataset, shared: Dataset, name: str) -> Dataset:
+    """The functional group of that name of one frame, which may be that of all frames (PS3.3 C.7.6.16)."""
+    return (group if name in group else shared)[name][0]
 
 
 def _slice_of(group: Dataset) -> str:
@@ -54,8 +61,9 @@ def _slice_of(group: Dataset) -> str:
 
 def _voxels(path: str | Path, header: Dataset) -> Iterator[np.ndarray]:
     """Of each frame, (rows, columns): truth values of a segment, or class numbers."""
-    if header.SegmentationType != "BINARY":
-        yield from iter_pixels(path)
+    if header.SegmentationType != "BINARY" or header.file_meta.TransferSyntaxUID.is_encapsulated:
+        for frame in iter_pixels(path):
+            yield frame.astype(bool) if header.SegmentationType == "BINARY" else frame
         return
     size = header.Rows * header.Columns
     bits = np.frombuffer(header.PixelData, np.uint8)
@@ -70,7 +78,7 @@ def _voxels(path: str | Path, header: Dataset) -> Iterator[np.ndarray]:
 def _affine(group: Dataset, shared: Dataset) -> np.ndarray:
     """Steps between columns and rows, and the first pixel, in RAS+ mm, by PS3.3 C.7.6.2.1.1."""
     position, orientation, measures = (
-        (group if name in group else shared)[name][0]
+        functional(group, shared, name)
         for name in ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
     )
     along, down = np.reshape(np.array(orientation.ImageOrientationPatient, float), (2, 3))

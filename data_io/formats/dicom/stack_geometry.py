@@ -39,14 +39,13 @@ def stack_geometry(series: Series) -> StackGeometry:
     normal = normal / np.linalg.norm(normal)
     between_rows, between_columns = first.spacing_mm
     positions = np.array([one.position_mm for one in series.slices])
-    along = positions[-1] - positions[0]
-    if len(positions) == 1 or np.linalg.norm(along) < SAME_PLACE_MM:
+    along, steps = positions[-1] - positions[0], np.diff(positions, axis=0)
+    rises = steps @ normal
+    apart = rises >= SAME_PLACE_MM
+    if not apart.any():
         thickness_mm = first.thickness_mm or 1.0
         return StackGeometry(_plane(normal), (between_columns, between_rows, thickness_mm), doubled=len(positions) - 1)
     along /= np.linalg.norm(along)
-    steps = np.diff(positions, axis=0)
-    rises = steps @ normal
-    apart = rises >= SAME_PLACE_MM
     usual, usual_rise = np.median(steps[apart], axis=0), float(np.median(rises[apart]))
     off = apart & (np.linalg.norm(steps - usual, axis=1) > max(UNEVEN_MM, UNEVEN_SHARE * usual_rise))
     missing = np.where(off, np.maximum(np.rint(rises / usual_rise).astype(int) - 1, 0), 0)

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import pandas as pd
 
+from pneumoseg.data_io.formats.dicom.header import number_in
 from pneumoseg.data_io.formats.dicom.series_choice import SeriesFacts, choose_of_study, series_facts
 from pneumoseg.data_io.formats.dicom.studies import Studies, StudySeries
 from pneumoseg.data_io.storage.file_names import name_as_text
@@ -51,7 +52,7 @@ def _row(one: SeriesFacts) -> dict[str, object]:
         "rows": slices[0].rows,
         "columns": slices[0].columns,
         "spacing_mm": " x ".join(f"{size:.4g}" for size in geometry.spacing_mm or ()),
-        "thickness_mm": _number(found.values["SliceThickness"]),
+        "thickness_mm": number_in(found.values["SliceThickness"]),
         "kernel": found.values["ConvolutionKernel"].replace("\\", " "),
         "image_type": found.values["ImageType"].replace("\\", " "),
         "orientation": geometry.plane if found.has_images else "",
@@ -63,13 +64,6 @@ def _row(one: SeriesFacts) -> dict[str, object]:
         "whole_lung": one.coverage.whole_lung if found.has_images else "",
         "coverage": one.coverage.reason if found.has_images else "",
     }
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _notes(found: StudySeries, shared: bool) -> list[str]:

@@ -92,6 +92,19 @@ def test_damaged_compression_leaves_nothing(tmp_path):
     assert names(tmp_path) == ["a.zip"]
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_damage_of_other_compressions_is_named_too(tmp_path, method):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("one", bytes(range(256)) * 8)
+    raw = bytearray(buffer.getvalue())
+    raw[60:100] = bytes(40)
+    (tmp_path / "a.zip").write_bytes(raw)
+    with pytest.raises(InputError, match=r"a\.zip: not a readable zip archive"):
+        unpack_zip(tmp_path / "a.zip", tmp_path / "a")
+    assert names(tmp_path) == ["a.zip"]
+
+
 def test_a_full_disk_is_noticed_first(tmp_path, monkeypatch):
     (tmp_path / "a.zip").write_bytes(zipped({"one": b"voxels"}))
     monkeypatch.setattr(zip_files.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 5, 5))

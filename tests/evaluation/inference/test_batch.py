@@ -266,7 +266,7 @@ def test_masks_for_slicer(cts, predictor, tmp_path):
         ("cts", None, "replace the CT itself"),
         ("mask.mha", None, "the output is a folder, or a mask"),
         ("cts/a.nii.gz/b", None, "the output is a folder|Not a directory"),
-        ("out", "mha", r"nii\.gz, nii, seg\.nrrd, png \(pictures\) or npy"),
+        ("out", "mha", r"nii\.gz, nii, seg\.nrrd, seg\.dcm \(DICOM\), png \(pictures\) or npy"),
     ],
 )
 def test_odd_outputs_are_refused(cts, predictor, tmp_path, output, mask_format, message):

@@ -104,6 +104,25 @@ def test_results_are_kept_on_resume_and_made_again_where_one_is_missing(tmp_path
     assert read_files(tmp_path / "out").reports == ("SR",)
 
 
+def test_another_encoding_is_another_object_and_is_made_on_resume(tmp_path, predictor):
+    write_series(tmp_path / "ct", patient())
+    uids = []
+    for encoding in ("binary", "labelmap"):
+        options = PredictionOptions(dicom_encoding=encoding)
+        predict(tmp_path / "ct", tmp_path / "out", predictor, options, "dicom-seg", resume=True)
+        header = dcmread(tmp_path / "out/ct.seg.dcm")
+        assert header.SegmentationType == encoding.upper()
+        uids.append(header.SOPInstanceUID)
+    assert uids[0] != uids[1]
+
+
+def test_a_segmentation_is_no_ct(tmp_path, predictor):
+    write_series(tmp_path / "ct", patient())
+    predict(tmp_path / "ct", tmp_path / "out", predictor)
+    with pytest.raises(InputError, match="a CT is needed, found a DICOM segmentation, which is a mask"):
+        predict(tmp_path / "out/ct.seg.dcm", tmp_path / "again", predictor, mask_format="nii.gz")
+
+
 def test_a_nifti_mask_may_have_pictures_too(tmp_path, predictor):
     write_series(tmp_path / "ct", patient())
     predict(tmp_path / "ct", tmp_path / "out", predictor, PredictionOptions(captures=True), "nii.gz")
@@ -130,7 +149,14 @@ def test_slices_without_valid_uids_are_refused_or_get_some(tmp_path, predictor):
     assert dcmread(tmp_path / "out/ct.seg.dcm").StudyInstanceUID.startswith("2.25.")
 
 
-def test_a_series_that_changes_meanwhile_is_refused(tmp_path, predictor, monkeypatch):
+def test_headers_that_allow_no_results_fail_their_case_alone(tmp_path, predictor):
+    write_series(tmp_path / "ct", patient(), elements={"SOPClassUID": "1.2.3"})
+    (result,) = predict(tmp_path / "ct", tmp_path / "out", predictor, PredictionOptions(keep_going=True))
+    assert "cannot be made with the headers of this series (KeyError); write the mask as nii.gz" in result.error
+
+
+@pytest.mark.parametrize(("options", "ending"), [(EVERYTHING, "dicom-seg"), (PredictionOptions(), "nii.gz")])
+def test_a_series_that_changes_meanwhile_is_refused(tmp_path, predictor, monkeypatch, options, ending):
     write_series(tmp_path / "ct", patient())
     segment = Predictor.segment
 
@@ -142,8 +168,14 @@ def test_a_series_that_changes_meanwhile_is_refused(tmp_path, predictor, monkeyp
 
     monkeypatch.setattr(Predictor, "segment", slow)
     with pytest.raises(InputError, match="the series changed while it was segmented; segment it again"):
-        predict(tmp_path / "ct", tmp_path / "out", predictor)
-    assert not list((tmp_path / "out").glob("*.dcm"))
+        predict(tmp_path / "ct", tmp_path / "out", predictor, options, ending)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_dicom_results_do_not_go_among_the_slices(tmp_path, predictor):
+    write_series(tmp_path / "ct", patient())
+    with pytest.raises(InputError, match="must not lie in the folder of the CT"):
+        predict(tmp_path / "ct", tmp_path / "ct", predictor)
 
 
 def test_a_file_that_is_not_the_mask_fails_its_case_alone(tmp_path, predictor, monkeypatch):

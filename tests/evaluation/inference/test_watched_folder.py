@@ -90,6 +90,13 @@ def test_a_series_that_is_still_growing_is_left_alone(tmp_path, predictor):  # n
     assert read_labels(tmp_path / "out/ct.seg.dcm", LUNG_LABELS).grid.shape == (24, 20, 16)
 
 
+def test_times_in_the_future_are_not_waited_for(tmp_path, predictor):  # noqa: F811
+    folder = drop(tmp_path / "in", "ct")
+    os.utime(folder / "IM00001.dcm", (0, time.time() + 3600))
+    (handled,) = run(tmp_path, predictor)
+    assert handled.error is None
+
+
 def test_a_taken_name_gets_a_number(tmp_path, predictor):  # noqa: F811
     drop(tmp_path / "in", "ct")
     run(tmp_path, predictor)
@@ -111,8 +118,30 @@ def test_after_a_kill_between_result_and_move_nothing_is_made_again(tmp_path, pr
     assert names(tmp_path / "out") == ["ct.seg.dcm", "ct.seg.dcm.json"]
 
 
+def test_no_kill_leaves_a_failed_input_without_its_reason(tmp_path, predictor, monkeypatch):  # noqa: F811
+    (tmp_path / "in/ct").mkdir(parents=True)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(type(tmp_path), "rename", interrupted)
+        run(tmp_path, predictor)
+    assert names(tmp_path / "in/failed") == ["ct.txt"]
+    run(tmp_path, predictor)
+    assert names(tmp_path / "in/failed") == ["ct", "ct.txt"]
+
+
 def interrupted(*arguments):
     raise KeyboardInterrupt
+
+
+def test_a_fault_over_one_input_does_not_end_the_watching(tmp_path, predictor, monkeypatch):  # noqa: F811
+    drop(tmp_path / "in", "ct")
+
+    def fail(*arguments, **how):
+        raise KeyError("element")
+
+    monkeypatch.setattr(watched_folder, "_segment", fail)
+    (handled,) = run(tmp_path, predictor)
+    assert handled.error == "KeyError: 'element'"
+    assert names(tmp_path / "in/failed") == ["ct", "ct.txt"]
 
 
 def test_an_input_that_vanishes_is_passed_over(tmp_path, predictor, monkeypatch):  # noqa: F811
@@ -127,12 +156,17 @@ def test_an_input_that_vanishes_is_passed_over(tmp_path, predictor, monkeypatch)
     (handled,) = run(tmp_path, predictor)
     assert handled.moved_to is None
     assert "no such file or folder" in handled.error
+    assert names(tmp_path / "in/failed") == []
 
 
 def test_two_watchers_and_an_output_inside_are_refused(tmp_path, predictor):  # noqa: F811
     (tmp_path / "in").mkdir()
     with pytest.raises(InputError, match="must not lie in the watched folder"):
         list(watch(tmp_path / "in", tmp_path / "in/out", predictor, options=OPTIONS))
+    (tmp_path / "file").touch()
+    for output in ("mask.seg.dcm", "file"):
+        with pytest.raises(InputError, match="need a folder, found the name of a file"):
+            list(watch(tmp_path / "in", tmp_path / output, predictor, options=OPTIONS))
     with pytest.raises(InputError, match="no such folder"):
         list(watch(tmp_path / "none", tmp_path / "out", predictor, options=OPTIONS))
     with FileLock(tmp_path / "in" / LOCK), pytest.raises(InputError, match="another process watches"):

@@ -15,10 +15,12 @@ KINDS = ("segmentation", "report", "secondary capture")
 
 @dataclass(frozen=True)
 class Origin:
-    """The program and the model that made a result. `recipe`: a digest of all that decides what it looks like."""
+    """The program and the model that made a result. `recipe`: a digest of models and settings; `result`: of the mask,
+    its encoding and the measurements, as the same recipe may give others by rounding or another calibration."""
 
     model: str
     recipe: str
+    result: str
 
     @property
     def version(self) -> str:
@@ -39,6 +41,6 @@ class Origin:
         }
 
     def uid(self, source: Source, *parts: str) -> str:
-        """A UID that depends on the CT's content and identity, on the recipe and on `parts`."""
+        """A UID that depends on the CT's content and identity, on recipe and result, and on `parts`."""
         series = str(source.headers[0].SeriesInstanceUID)
-        return uid_from(MANUFACTURER, self.version, source.digest, series, self.recipe, *parts)
+        return uid_from(MANUFACTURER, self.version, source.digest, series, self.recipe, self.result, *parts)

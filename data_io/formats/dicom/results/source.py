@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import dcmread
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.valuerep import DA, TM
 
+from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.content_hash import sha256_of
-from pneumoseg.data_io.formats.dicom.header import lenient
+from pneumoseg.data_io.formats.dicom.header import lenient, value_in
 from pneumoseg.data_io.formats.dicom.series import Series
 from pneumoseg.data_io.formats.dicom.uids import is_valid_uid, uid_from
 from pneumoseg.data_io.volumes.volume import Grid
@@ -31,6 +36,9 @@ EMPTY_IF_UNKNOWN = (
 )
 """Attributes that each DICOM file has, be they empty (type 2)."""
 GEOMETRY = ("Rows", "Columns", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
+UTF_8 = "ISO_IR 192"
+SEXES = ("M", "F", "O")
+DATES_AND_TIMES = {"DA": DA, "TM": TM}
 NAMES = ("SOPClassUID", "SeriesNumber", "InstanceNumber", "Modality", "ImageType")
 
 
@@ -64,10 +72,10 @@ def source_of(grid: Grid, *, assign_uids: bool = False) -> Source:
             options=("mask_format",),
         )
     with lenient():
-        return _checked(series, tuple(map(_header, series.files)), assign_uids)
+        return _checked(series, tuple(map(_header, series.files)), assign_uids, step_mm=grid.spacing_mm[2])
 
 
-def _checked(series: Series, headers: tuple[Dataset, ...], assign_uids: bool) -> Source:
+def _checked(series: Series, headers: tuple[Dataset, ...], assign_uids: bool, *, step_mm: float) -> Source:
     folder = series.files[0].parent
     if len(studies := {str(one.get("StudyInstanceUID", "")) for one in headers}) > 1:
         raise InputError(
@@ -82,12 +90,16 @@ def _checked(series: Series, headers: tuple[Dataset, ...], assign_uids: bool) ->
             "unique; de-identify the series first, which gives it valid ones, or have UIDs assigned",
             options=("assign_uids",),
         )
+    if invalid := sorted({name for one in headers for name in PATIENT_AND_STUDY if not _is_usable(one, name)}):
+        log.warning("%s: results leave %s empty, as the value is invalid in the CT", folder, ", ".join(invalid))
     contents = [sha256_of(file) for file in series.files]
     digest = hashlib.sha256("".join(contents).encode()).hexdigest()
     completed = tuple(
-        _completed(header, wrong, series=digest, instance=content)
+        _completed(header, wrong, series=digest, instance=content, step_mm=step_mm)
         for header, content in zip(headers, contents, strict=True)
     )
+    for one in completed:  # orientations that differ by rounding are read as one
+        one.ImageOrientationPatient = completed[0].ImageOrientationPatient
     return Source(completed, tuple(one.position_mm or () for one in series.slices), tuple(wrong), digest)
 
 
@@ -101,13 +113,18 @@ def _header(file: Path) -> Dataset:
         ) from error
 
 
-def _completed(header: Dataset, wrong: Iterable[str], *, series: str, instance: str) -> Dataset:
-    """A slice's header with the UIDs that it lacks, and with the attributes that any CT image has, empty."""
+def _completed(header: Dataset, wrong: Iterable[str], *, series: str, instance: str, step_mm: float) -> Dataset:
+    """A slice's header, its text in UTF-8, with the UIDs and the thickness that it lacks, and with the attributes that
+    any CT image has, empty."""
     whole = Dataset()
     for name in (*EMPTY_IF_UNKNOWN, *UIDS):
         setattr(whole, name, "")
-    whole.SOPClassUID, whole.Modality = CT_IMAGE, "CT"
-    whole.update({one.tag: one for one in header if not one.is_empty})
+    whole.SOPClassUID, whole.Modality, whole.SliceThickness = CT_IMAGE, "CT", round(step_mm, 6)
+    for name in (*UIDS, *PATIENT_AND_STUDY, *GEOMETRY, *NAMES):
+        value = value_in(header, name)
+        if _is_usable(header, name) and not _is_empty(value):
+            setattr(whole, name, _one_name(value) if dictionary_VR(name) == "PN" else value)
+    whole.SpecificCharacterSet = UTF_8  # values are text here; that of the CT may be one that is not written any more
     for name in wrong:
         given = str(header.get(name) or "")
         if name == "SOPInstanceUID":
@@ -115,3 +132,29 @@ def _completed(header: Dataset, wrong: Iterable[str], *, series: str, instance: 
         elif not is_valid_uid(given):  # text that is no UID still says which slices belong together
             setattr(whole, name, uid_from(name, given or series))
     return whole
+
+
+def _is_usable(header: Dataset, name: str) -> bool:
+    """Whether an attribute has a value that may stand in a new file, or none."""
+    value = value_in(header, name)
+    if _is_empty(value):
+        return True
+    if name == "PatientSex":
+        return value in SEXES
+    if name == "SliceThickness":
+        return isinstance(value, float) and value > 0
+    kind = dictionary_VR(name)
+    try:
+        DataElement(name, kind, value)
+        return kind not in DATES_AND_TIMES or bool(DATES_AND_TIMES[kind](value))
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or str(value) == ""
+
+
+def _one_name(value: object) -> str:
+    """The name of a person, of several the first."""
+    return str(value[0] if isinstance(value, MultiValue) else value)

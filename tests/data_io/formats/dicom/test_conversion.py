@@ -57,6 +57,14 @@ def test_the_side_file(tmp_path):
     assert not [value for value in (*PRIVATE.values(), "Smith", "2.25.", "IM0000") if value in text]
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR DS")
+def test_values_that_json_cannot_hold_are_missing(tmp_path):
+    source = write_phantom(tmp_path / "ct", CT, elements={"KVP": "nan", "SliceThickness": "inf"})
+    facts = convert_series(source, tmp_path / "ct.nrrd")
+    assert (facts["source"]["kvp"], facts["source"]["thickness_mm"]) == (None, None)
+    assert json.loads((tmp_path / "ct.nrrd.json").read_text()) == facts
+
+
 def test_the_hash_tells_the_voxels_not_the_format_or_the_patient(tmp_path):
     one = write_phantom(tmp_path / "one", CT)
     other = write_phantom(tmp_path / "other", CT, patient_id="other")

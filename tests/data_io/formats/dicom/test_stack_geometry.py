@@ -39,6 +39,17 @@ def test_gaps(tmp_path, heights, counts):
     assert found.spacing_mm == pytest.approx((0.8, 0.7, 2.5))
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"ImagePositionPatient": tuple([10.0 * number, 0, 0] for number in range(5))},
+        {"heights": (0, 0.005, 0.01, 0.015, 0.02)},
+    ],
+)
+def test_slices_at_one_height_lie_where_another_does(tmp_path, how):
+    assert geometry(tmp_path, **how) == StackGeometry("axial", (0.8, 0.7, 2.5), doubled=4)
+
+
 def test_a_tilted_gantry_is_axial(tmp_path):
     lean = np.radians(25)
     tilted = (1, 0, 0, 0, np.cos(lean), np.sin(lean))

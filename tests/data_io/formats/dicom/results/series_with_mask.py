@@ -6,7 +6,7 @@ from pneumoseg.data_io.formats.dicom.ct import open_dicom
 from pneumoseg.data_io.formats.dicom.results.origin import Origin
 from tests.data_io.formats.dicom.dicom_files import write_series
 
-ORIGIN = Origin("covid-lungs", "0123456789abcdef" * 4)
+ORIGIN = Origin("covid-lungs", "0123456789abcdef" * 4, "fedcba9876543210" * 4)
 STUDY = {"StudyInstanceUID": "1.2.4", "FrameOfReferenceUID": "1.2.5", "PatientID": "p", "PatientName": "Doe^Jane"}
 INSTANCES = tuple(f"1.2.3.{number}" for number in range(1, 6))
 

@@ -52,6 +52,12 @@ def test_a_tilted_gantry_and_uneven_steps_keep_their_places(tmp_path, encoding):
     np.testing.assert_array_equal(read_labels(uneven, LUNG_LABELS).array, mask.array)
 
 
+def test_orientations_that_differ_by_rounding_are_one(tmp_path):
+    rounded = tuple([1, 0, 0, 0, 1, 0.0002 * (number % 2)] for number in range(5))
+    path, ct, mask = written(tmp_path, ImageOrientationPatient=rounded)
+    np.testing.assert_array_equal(on_grid_of(ct, read_labels(path, LUNG_LABELS), "CT and mask").array, mask.array)
+
+
 def test_highdicom_reads_the_same_voxels_by_slice(tmp_path):
     path, _, mask = written(tmp_path)
     found = hd.seg.segread(path).get_pixels_by_source_instance(list(INSTANCES), combine_segments=True)

@@ -18,6 +18,41 @@ def test_headers_come_in_the_order_of_the_slices(tmp_path):
     assert source.headers[0].PatientName == "Doe^Jane"
 
 
+@pytest.mark.parametrize("thickness", [None, "", "0", ["1", "2"]])
+def test_slices_without_thickness_get_their_step(tmp_path, thickness):
+    source = source_of(series(tmp_path / "ct", SliceThickness=thickness).stored_grid)
+    assert source.headers[0].SliceThickness == 2.5
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("StudyDate", "00000000"), ("StudyTime", "12:30:00"), ("PatientBirthDate", "1990"), ("PatientSex", "W")],
+)
+def test_values_that_no_new_file_may_have_are_left_empty(tmp_path, caplog, name, value):
+    source = source_of(series(tmp_path / "ct", **{name: value}).stored_grid)
+    assert not source.headers[0][name].value
+    assert f"results leave {name} empty, as the value is invalid" in caplog.text
+    assert source.headers[0].PatientID == "p"
+
+
+def test_numbers_that_are_none_are_left_empty(tmp_path, caplog):
+    grid = series(tmp_path / "ct", PatientWeight="70.5").stored_grid
+    for file in (tmp_path / "ct").iterdir():
+        file.write_bytes(file.read_bytes().replace(b"70.5", b"70,5"))
+    source = source_of(grid)
+    assert "PatientWeight" not in source.headers[0]
+    assert "results leave PatientWeight empty" in caplog.text
+
+
+def test_names_of_any_character_set_become_utf_8(tmp_path):
+    name = "Yamada^Tarou=\u5c71\u7530^\u592a\u90ce"
+    values = {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": name}
+    (header, *_) = source_of(series(tmp_path / "ct", **values).stored_grid).headers
+    assert header.SpecificCharacterSet == "ISO_IR 192"
+    assert header.PatientName == name
+
+
 def test_another_format_has_no_series():
     with pytest.raises(InputError, match=r"DICOM series, found a CT of another format; write the mask as nii\.gz"):
         source_of(Grid((2, 2, 2), np.eye(4)))
