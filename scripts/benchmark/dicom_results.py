@@ -89,7 +89,7 @@ def _measured(ct: Path, work: Path, kind: str) -> dict[str, float]:
     from pneumoseg.evaluation.figures.captures import captures
 
     scan = open_scan(ct)
-    mask, origin = _mask(scan.stored_grid), Origin("benchmark", "0" * 64)
+    mask, origin = _mask(scan.stored_grid), Origin("benchmark", "0" * 64, "0" * 64)
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     started = time.perf_counter()
     source = source_of(scan.stored_grid)
