@@ -3,8 +3,8 @@
     python scripts/benchmark/dicom_results.py WORK --json dicom_results.json
 
 WORK: a folder for the CT and the results. Each kind of file in a process of its own, medians over the repeats. Seconds
-include the headers of the slices, writing and reading back; memory is the largest resident size of the process, and beside
-it that before writing, with the mask.
+include the headers of the slices, writing and reading back; memory is the largest resident size of the process, and
+beside it that before writing, with the mask.
 """
 
 import json

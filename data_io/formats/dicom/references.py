@@ -38,7 +38,7 @@ def on_series(mask: Volume, image: Volume) -> Volume:
     placed = np.linalg.solve(image.stored_grid.affine, mask.stored_grid.affine)
     first = round(placed[2, 3])
     corners = np.array(list(product(*((0, size - 1) for size in shape))))
-    apart = np.abs(corners @ placed[:3, :3].T + placed[:3, 3] - (corners + (0, 0, first))).max()
+    apart = np.abs(corners @ placed[:3, :3].T + placed[:3, 3] - (corners + np.array([0, 0, first]))).max()
     inside = shape[:2] == whole[:2] and 0 <= first <= whole[2] - shape[2]
     if shape == whole or not inside or apart > SAME_PLACE_VOXELS:
         return mask

@@ -27,8 +27,8 @@ def read_segmentation(path: str | Path) -> Volume:
     frame covers is 0. Its affine is that of the frames, stored axes (column, row, slice); its
     placement is the series that it is of.
 
-    Raises InputError for fractional segmentations, segments that overlap, numbers of segments above 255, and frames that
-    differ in orientation or do not lie at even steps on one line.
+    Raises InputError for fractional segmentations, segments that overlap, numbers of segments above 255, and frames
+    that differ in orientation or do not lie at even steps on one line.
     """
     path = Path(path)
     with lenient():
