@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from pneumoseg.scripts.shared.command import command, run
-from pneumoseg.scripts.shared.options import Quiet, Verbose
+from pneumoseg.scripts.shared.options import Json, Quiet, Verbose
+from pneumoseg.scripts.shared.printing import print_json
 
 
 @command
@@ -27,6 +28,7 @@ def receive(
         ),
     ] = None,
     quiet: Quiet = False,
+    json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Receives CT slices by DICOM (C-STORE) and stores each series in a sub-folder, for `pneumoseg watch` to segment.
@@ -39,7 +41,9 @@ def receive(
     from pneumoseg.data_io.formats.dicom.receiving import receiver
 
     with receiver(folder, address=address, port=port, title=title, callers=callers or ()) as listening:
-        if not quiet:
+        if json:
+            print_json({"title": title, "address": address, "port": listening}, lines=True)
+        elif not quiet:
             print(f"{title} listens on {address}:{listening}", flush=True)
         threading.Event().wait()  # until it is interrupted
 

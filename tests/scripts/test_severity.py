@@ -239,7 +239,7 @@ def test_missing_masks_are_refused(out, tmp_path):
 
 def test_a_file_that_is_no_mask_is_refused(out, tmp_path):
     (tmp_path / "notes.txt").write_text("no mask")
-    assert "a mask is a file" in refused(run(tmp_path / "notes.txt", "-o", out))
+    assert "a mask is a DICOM segmentation or ends in" in refused(run(tmp_path / "notes.txt", "-o", out))
 
 
 def test_an_image_elsewhere_is_refused_by_the_name_of_its_case(masks, out, tmp_path):

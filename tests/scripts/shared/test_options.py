@@ -26,8 +26,10 @@ from pneumoseg.scripts.shared.options import (
 )
 
 COMMANDS = {one.name: one.callback for one in cli.app.registered_commands}
-WITHOUT_OVERWRITE = {"verify", "info", "report"}
-"""Commands that write no results, and one that replaces those of a run."""
+WITHOUT_OVERWRITE = {"verify", "info", "report", "receive"}
+"""Commands that write no results, and those that replace what is there of a run or of a slice."""
+ADDING = {"watch"}
+"""Commands that write results beside those that are there, and replace none."""
 
 SHARED = {
     "quiet": options.Quiet, "json": options.Json, "verbose": options.Verbose, "overwrite": options.Overwrite,
@@ -42,7 +44,8 @@ EXPLORED = {"grid": None, "masks": "masks", "merge": None}
 def test_every_command_has_the_flags_of_all(name):
     flags = flags_of(COMMANDS[name])
     assert {"quiet", "json", "verbose"} <= flags.keys()
-    assert ("output" in flags) == ("overwrite" in flags) == (name not in WITHOUT_OVERWRITE)
+    assert ("output" in flags) == (name not in WITHOUT_OVERWRITE)
+    assert ("overwrite" in flags) == (name not in WITHOUT_OVERWRITE | ADDING)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
