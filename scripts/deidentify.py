@@ -64,7 +64,7 @@ def deidentify(
     from pneumoseg.data_io.console import log
     from pneumoseg.data_io.formats.dicom.deidentification.key_file import fresh_key, read_or_make_key
     from pneumoseg.data_io.formats.dicom.deidentification.options import Options
-    from pneumoseg.data_io.formats.dicom.deidentification.tree import check_folders, deidentify_tree
+    from pneumoseg.data_io.formats.dicom.deidentification.tree import check_folders, deidentify_tree, reasons_of
     from pneumoseg.pipeline.runtime.executors import reusable_processes
     from pneumoseg.pipeline.runtime.prefetch import results_ahead
 
@@ -80,11 +80,11 @@ def deidentify(
     pool = reusable_processes(processes) if processes > 1 else None
     mapped = map if pool is None else lambda call, items: results_ahead(pool, call, items, ahead=4 * processes)
     report = deidentify_tree(source, output, key=secret, options=options, overwrite=overwrite, mapped=mapped)
-    released = report[report["held_back"] == ""]
-    counts = {"files": len(report), "released": len(released), "held_back": len(report) - len(released)}
+    reasons = reasons_of(report)
+    held_back = reasons.total()
+    counts = {"files": len(report), "released": len(report) - held_back, "held_back": held_back}
     if json:
-        reasons = report["held_back"].value_counts().drop("", errors="ignore")
-        print_json({**counts, "reasons": {str(reason): int(count) for reason, count in reasons.items()}})
+        print_json({**counts, "reasons": dict(reasons)})
     elif not quiet:
         print(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()))
     log.info("written to %s", output)

@@ -9,21 +9,14 @@ import csv
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.storage.atomic import write_aside
-
-FORMULA = re.compile(r"'*[=+\-@\t\r]")
-"""The start of text that a spreadsheet would compute, or that is escaped already."""
+from pneumoseg.data_io.storage.csv_rows import FORMULA, write_rows
 
 ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 """A byte of a file name that is not UTF-8, as the error handler backslashreplace writes it."""
-
-TO_QUOTE = re.compile(r'[",;\t\r\n]')
-"""What would end a cell; semicolons and tabs do where a spreadsheet takes them for the separator."""
 
 TEXT_COLUMNS = ("case", "class", "patient", "source")
 """Columns of names: they stay text even where all of them look like numbers, such as case 007."""
@@ -35,11 +28,9 @@ def write_table(table: pd.DataFrame, path: str | Path, digits: int | None = 6) -
     Floats have `digits` significant digits, or with None as many as tell them apart. Text that a spreadsheet would take
     for a formula gets an apostrophe in front (see `read_table`); bytes of file names that are not UTF-8 become \\udcXX.
     """
-    columns = [[_cell(value, digits) for value in table.iloc[:, number]] for number in range(table.shape[1])]
-    rows = [[_cell(name, digits) for name in table.columns], *zip(*columns, strict=True)]
-    lines = [",".join(map(_quoted, row)) if len(row) != 1 else _quoted(row[0]) or '""' for row in rows]
-    with write_aside(path) as aside:
-        aside.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace", newline="")
+    names, *columns = ([*table.columns], *(table.iloc[:, number] for number in range(table.shape[1])))
+    cells = [[None if pd.isna(value) else value for value in column] for column in columns]
+    write_rows(path, names, zip(*cells, strict=True), digits=digits)
 
 
 def read_table(path: str | Path, *, text_columns: Collection[str] = TEXT_COLUMNS) -> pd.DataFrame:
@@ -87,20 +78,6 @@ def read_cells(path: str | Path, unique_columns: bool = False) -> list[list[str]
     if unique_columns and (twice := sorted({name for name in cells[0] if cells[0].count(name) > 1})):
         raise InputError(f"{path}: column names must be unique, found {', '.join(twice)} more than once")
     return cells
-
-
-def _cell(value: Any, digits: int | None) -> str:
-    if isinstance(value, str):
-        return f"'{value}" if FORMULA.match(value) else value
-    if value is None or pd.isna(value):
-        return ""
-    if isinstance(value, float):  # NumPy's float64, too
-        return repr(float(value)) if digits is None else f"{value:.{digits}g}"
-    return str(value)
-
-
-def _quoted(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"' if TO_QUOTE.search(cell) else cell
 
 
 def _text(cell: str) -> str:

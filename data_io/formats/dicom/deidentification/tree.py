@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from pneumoseg.data_io.console import log, track
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.deidentification.instance import HeldBackError, Released, deidentify_instance
@@ -19,10 +17,11 @@ from pneumoseg.data_io.formats.dicom.deidentification.sources import Source, Unr
 from pneumoseg.data_io.formats.dicom.recognition import HEAD_BYTES, INDEX_CLASS, is_head
 from pneumoseg.data_io.formats.nifti_privacy import NotNiftiError, write_without_identity
 from pneumoseg.data_io.storage.atomic import folder_aside, replace_folder, restore_replaced
-from pneumoseg.data_io.storage.csv_files import write_table
+from pneumoseg.data_io.storage.csv_rows import write_rows
 
 REPORT = "deidentification.csv"
 COUNTS = ("kept", "emptied", "removed", "replaced", "uids", "dates_shifted")
+COLUMNS = ("input", "output", "held_back", *COUNTS)
 EMPTY, INDEX, OTHER = "an empty file", "a list of a medium's files (DICOMDIR)", "neither DICOM nor NIfTI"
 UNREADABLE, DAMAGED_NIFTI = "the file cannot be read", "a NIfTI file that is damaged, or a pair of files"
 CASE_FILES = frozenset(
@@ -57,7 +56,7 @@ class _Outcome:
 
 def deidentify_tree(
     source: Path, output: Path, *, key: Key, options: Options, overwrite: bool = False, mapped: Mapped = map
-) -> pd.DataFrame:
+) -> list[dict[str, Any]]:
     """De-identifies all files of `source` (a folder tree, one file or a zip archive) to the new folder `output`, which
     appears whole or not at all, and gives its report, one row a file.
 
@@ -85,7 +84,7 @@ def deidentify_tree(
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.rename(outcome.target, target)
         report = _report(outcomes, names)
-        write_table(report, made / REPORT)
+        write_rows(made / REPORT, COLUMNS, [list(row.values()) for row in report])
         staged.rmdir()
         replace_folder(made, output)
     _say(report)
@@ -186,7 +185,7 @@ def _short(uid: str) -> str:
     return hashlib.sha256(uid.encode()).hexdigest()[:10]
 
 
-def _report(outcomes: list[_Outcome], names: dict[int, str]) -> pd.DataFrame:
+def _report(outcomes: list[_Outcome], names: dict[int, str]) -> list[dict[str, Any]]:
     rows = []
     for outcome in outcomes:
         counts = outcome.released.counts if outcome.released else {}
@@ -198,13 +197,14 @@ def _report(outcomes: list[_Outcome], names: dict[int, str]) -> pd.DataFrame:
                 **{name: counts.get(name, 0) if outcome.released else None for name in COUNTS},
             }
         )
-    return pd.DataFrame(rows)
+    return rows
 
 
-def _say(report: pd.DataFrame) -> None:
-    for reason, count in _reasons(report).items():
+def _say(report: list[dict[str, Any]]) -> None:
+    for reason, count in reasons_of(report).items():
         log.warning("%d %s held back: %s", count, "file" if count == 1 else "files", reason)
 
 
-def _reasons(report: pd.DataFrame) -> Counter[str]:
-    return Counter(reason for reason in report["held_back"] if reason)
+def reasons_of(report: list[dict[str, Any]]) -> Counter[str]:
+    """How many files are held back for which reason."""
+    return Counter(row["held_back"] for row in report if row["held_back"])

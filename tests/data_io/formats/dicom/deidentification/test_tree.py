@@ -67,7 +67,7 @@ def test_an_export_comes_out_without_any_identity(tmp_path, export, said):
     for name, content in contents(tmp_path / "out").items():
         unpacked = gzip.decompress(content) if name.endswith(".gz") else content
         assert found_in(unpacked + name.encode(), (*NEEDLES, "descrip")) == []
-    held = report[report["held_back"] != ""]["held_back"].tolist()
+    held = [row["held_back"] for row in report if row["held_back"]]
     assert sorted(held) == [
         "a NIfTI file that is damaged, or a pair of files",
         "a list of a medium's files (DICOMDIR)",
@@ -114,7 +114,7 @@ def test_two_runs_and_several_workers_give_the_same_bytes(tmp_path, export):
         deidentified(export, tmp_path / "two", mapped=pool.map)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     other = deidentify_tree(export, tmp_path / "three", key=Key(b"o" * 32), options=Options())
-    names = set(other["output"])
+    names = {row["output"] for row in other}
     assert not names & set(contents(tmp_path / "one")) - {""}
 
 
@@ -129,8 +129,8 @@ def test_an_archive_gives_what_its_folder_gives(tmp_path, export):
 
 def test_one_file_and_what_is_released(tmp_path, export):
     report = deidentified(export / "burned.dcm", tmp_path / "out", Options(release=frozenset({"burned-in"})))
-    assert report["held_back"].tolist() == [""]
-    assert (tmp_path / "out" / report["output"][0]).is_file()
+    assert [row["held_back"] for row in report] == [""]
+    assert (tmp_path / "out" / report[0]["output"]).is_file()
 
 
 def test_dates_of_a_patient_move_by_the_same_days(tmp_path):
@@ -141,7 +141,7 @@ def test_dates_of_a_patient_move_by_the_same_days(tmp_path):
         )
         save(one, tmp_path / "in" / name / "1.dcm", STORED[0])
     report = deidentified(tmp_path / "in", tmp_path / "out", Options(dates="shift"))
-    dates = [pydicom.dcmread(tmp_path / "out" / name).StudyDate for name in report["output"]]
+    dates = [pydicom.dcmread(tmp_path / "out" / name).StudyDate for name in (row["output"] for row in report)]
     moved = [np.datetime64(f"{date[:4]}-{date[4:6]}-{date[6:]}") for date in dates]
     assert (moved[1] - moved[0]).astype(int) == 51
     assert moved[1] < np.datetime64("2019-03-03")
@@ -193,7 +193,7 @@ def test_names_that_differ_in_capitals_do_not_overwrite_each_other(tmp_path):
     for number, name in enumerate(("imaging.nii", "IMAGING.nii")):
         nib.save(nib.Nifti1Image(np.full((2, 2, 2), number, np.int16), np.eye(4)), tmp_path / "in" / name)
     report = deidentified(tmp_path / "in", tmp_path / "out")
-    values = {int(nib.load(tmp_path / "out" / name).dataobj[0, 0, 0]) for name in report["output"]}
+    values = {int(nib.load(tmp_path / "out" / name).dataobj[0, 0, 0]) for name in (row["output"] for row in report)}
     assert values == {0, 1}
 
 
