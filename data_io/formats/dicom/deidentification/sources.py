@@ -2,7 +2,6 @@
 
 import os
 import zipfile
-import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +10,7 @@ from tempfile import SpooledTemporaryFile
 from typing import BinaryIO
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.storage.zip_files import DAMAGE
 
 IN_MEMORY_BYTES = 64 * 2**20
 BLOCK_BYTES = 1 << 20
@@ -43,7 +43,7 @@ class Source:
         """The file, seekable, to be closed by the caller. Raises UnreadableError where it cannot be read."""
         try:
             return open(self.path, "rb") if self.entry is None else _unpacked(self.path, self.entry)
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except (*DAMAGE, OSError) as error:
             raise UnreadableError from error
 
 

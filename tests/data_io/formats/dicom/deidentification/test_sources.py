@@ -42,6 +42,17 @@ def test_a_damaged_entry_is_unreadable(tmp_path):
         sources_of(tmp_path / "a.zip")[0].opened()
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_damage_of_other_compressions_is_unreadable_too(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr("one", bytes(range(256)) * 8)
+    raw = bytearray((tmp_path / "a.zip").read_bytes())
+    raw[60:100] = bytes(40)
+    (tmp_path / "a.zip").write_bytes(raw)
+    with pytest.raises(UnreadableError):
+        sources_of(tmp_path / "a.zip")[0].opened()
+
+
 def test_a_file_that_was_deleted_meanwhile_is_unreadable(tmp_path):
     (tmp_path / "one").write_text("1")
     (one,) = sources_of(tmp_path)
