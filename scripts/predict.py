@@ -31,6 +31,7 @@ from pneumoseg.scripts.shared.prediction_options import (
     Models,
     Precision,
     Report,
+    check_report,
 )
 from pneumoseg.scripts.shared.printing import print_json
 
@@ -122,9 +123,7 @@ def predict(
         raise InputError(f"{volumes[0]}: no picture, only pictures are shown side by side", options=("side_by_side",))
     if statistics and all(map(is_picture, files.values())):
         raise InputError("pictures have no millimetres and so no volumes; omit the statistics", options=("statistics",))
-    if report and not all(is_dicom_segmentation(one.mask) for one in outputs.values()):
-        message = "a structured report refers to a DICOM segmentation; write the masks as dicom-seg"
-        raise InputError(message, options=("mask_format",))
+    check_report(report, all(is_dicom_segmentation(one.mask) for one in outputs.values()))
     for name, value in (
         ("overlap", overlap),
         ("batch", batch),

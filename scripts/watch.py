@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.models.bundled import DEFAULT_MODEL, bundled_model
 from pneumoseg.scripts.shared.command import command, run
 from pneumoseg.scripts.shared.options import Device, Json, Quiet, Set, Threads, TrustPlugins, Verbose, use_device
@@ -17,6 +16,7 @@ from pneumoseg.scripts.shared.prediction_options import (
     Models,
     Precision,
     Report,
+    check_report,
 )
 from pneumoseg.scripts.shared.printing import print_json
 
@@ -64,9 +64,7 @@ def watch(
     from pneumoseg.evaluation.inference.watched_folder import watch as handled_in
     from pneumoseg.pipeline.prediction.predictor import open_predictor
 
-    if report and not mask_format.startswith("dicom"):
-        message = "a structured report refers to a DICOM segmentation; write the masks as dicom-seg"
-        raise InputError(message, options=("mask_format",))
+    check_report(report, mask_format.startswith("dicom"))
     predictor = open_predictor(
         model or bundled_model(DEFAULT_MODEL),
         changes=changes or (),

@@ -144,12 +144,11 @@ def _free(
     name: str, source: Path, output: Path, predictor: Predictor, options: PredictionOptions, *, mask_format: str
 ) -> Output:
     """Where the results of an input go: to its name, unless the mask of another CT is there."""
-    fingerprint, how = input_sha256(source, predictor), recipe(predictor, options)
 
     def is_free(placed: Output) -> bool:
         if placed.mask.exists():
             with suppress(InputError):
-                return bool(placed.made_with(fingerprint, how))
+                return bool(placed.made_with(input_sha256(source, predictor), recipe(predictor, options)))
             return False
         return True
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.models.bundled import DEFAULT_MODEL, PICTURE_MODEL
 
 Models = Annotated[
@@ -29,3 +30,10 @@ AssignUids = Annotated[
     bool, typer.Option("--assign-uids", help="DICOM results of slices without valid UIDs: make UIDs from content.")
 ]
 AllowGaps = Annotated[bool, typer.Option("--allow-gaps", help="Read DICOM series with missing slices.")]
+
+
+def check_report(report: bool, segmentations: bool) -> None:
+    """Raises InputError where a structured report is asked for of masks that are no DICOM segmentations."""
+    if report and not segmentations:
+        message = "a structured report refers to a DICOM segmentation; write the masks as dicom-seg"
+        raise InputError(message, options=("mask_format",))

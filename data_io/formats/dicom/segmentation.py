@@ -11,7 +11,13 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.ct import SAME_PLACE_MM, UNEVEN_MM, UNEVEN_SHARE
 from pneumoseg.data_io.formats.dicom.header import lenient
 from pneumoseg.data_io.formats.dicom.references import OfSeries
-from pneumoseg.data_io.formats.dicom.segmentation_frames import LARGE_VALUE_BYTES, Frame, frames_of, functional
+from pneumoseg.data_io.formats.dicom.segmentation_frames import (
+    LARGE_VALUE_BYTES,
+    Frame,
+    frames_of,
+    functional,
+    segments_of,
+)
 from pneumoseg.data_io.formats.label_names import Names
 from pneumoseg.data_io.volumes.grid_limits import check_ct_grid
 from pneumoseg.data_io.volumes.volume import Grid, Volume
@@ -63,8 +69,7 @@ def names_of_segmentation(path: str | Path) -> Names:
     """The labels of the segments, with their numbers."""
     with lenient():
         header = dcmread(path, specific_tags=["SegmentSequence"])
-    segments = [one for one in header.get("SegmentSequence", ()) if int(one.SegmentNumber) > 0]
-    return tuple((str(one.SegmentLabel), (int(one.SegmentNumber),)) for one in segments)
+    return tuple((str(one.SegmentLabel), (int(one.SegmentNumber),)) for one in segments_of(header))
 
 
 def _places(heights_mm: np.ndarray, header: Dataset, path: Path) -> tuple[np.ndarray, float]:

@@ -30,6 +30,11 @@ class Frame:
     voxels: np.ndarray
 
 
+def segments_of(header: Dataset) -> list[Dataset]:
+    """The descriptions of the segments; the background that a label map describes too left out."""
+    return [one for one in header.get("SegmentSequence", ()) if int(one.SegmentNumber) > 0]
+
+
 def frames_of(path: str | Path, header: Dataset) -> Iterator[Frame]:
     """The frames of a DICOM segmentation, one at a time. Raises InputError for fractional ones, and where PixelData is
     too short."""

@@ -23,10 +23,16 @@ def uid_from(*parts: str | bytes) -> str:
     >>> uid_from("study", "1") == uid_from("study", "1"), uid_from("study", "1") == uid_from("study1")
     (True, False)
     """
-    digest = hashlib.sha256()
-    for part in parts:
-        content = part.encode() if isinstance(part, str) else part
-        digest.update(len(content).to_bytes(8, "little") + content)
-    number = bytearray(digest.digest()[:16])
+    number = bytearray(hashlib.sha256(bordered(*parts)).digest()[:16])
     number[6], number[8] = number[6] & 0x0F | 0x80, number[8] & 0x3F | 0x80  # the version and variant bits of RFC 9562
     return f"2.25.{uuid.UUID(bytes=bytes(number)).int}"
+
+
+def bordered(*parts: str | bytes) -> bytes:
+    """Parts as one content to be hashed, each with its length, so that their borders count.
+
+    >>> bordered("a", "b") == bordered("ab")
+    False
+    """
+    contents = [part.encode() if isinstance(part, str) else part for part in parts]
+    return b"".join(len(content).to_bytes(8, "little") + content for content in contents)

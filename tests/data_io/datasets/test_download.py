@@ -1,16 +1,15 @@
 """Archives fetched from a server on this machine, interrupted, resumed, checked and unpacked."""
 
 import hashlib
-import io
 import json
 import threading
-import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from pneumoseg.data_io.datasets.download import download_dataset, fetch, published_md5
 from pneumoseg.data_io.errors import InputError
+from tests.data_io.storage.test_zip_files import names, zipped
 
 CONTENT = bytes(range(256)) * 40
 
@@ -79,18 +78,6 @@ def server(monkeypatch):
 
 def md5(content):
     return hashlib.md5(content).hexdigest()
-
-
-def zipped(entries):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in entries.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_whole_file(server, tmp_path):

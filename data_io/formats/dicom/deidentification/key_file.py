@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.formats.dicom.uids import uid_from
+from pneumoseg.data_io.formats.dicom.uids import bordered, uid_from
 
 SECRET_BYTES = 32
 FORM = re.compile(r"[0-9a-f]{64}\n?", re.ASCII)
@@ -39,11 +39,7 @@ class Key:
         return least + int.from_bytes(self._digest("days", *parts), "big") % (most - least + 1)
 
     def _digest(self, *parts: str | bytes) -> bytes:
-        mac = hmac.new(self.secret, digestmod=hashlib.sha256)
-        for part in parts:
-            content = part.encode() if isinstance(part, str) else part
-            mac.update(len(content).to_bytes(8, "little") + content)
-        return mac.digest()
+        return hmac.digest(self.secret, bordered(*parts), hashlib.sha256)
 
 
 def fresh_key() -> Key:

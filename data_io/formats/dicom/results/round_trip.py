@@ -1,6 +1,6 @@
 """Proof that a DICOM segmentation holds the mask that it was written from, in the same places of the patient.
 
-What is read back shares nothing with the writer: pydicom for the headers, bits unpacked here, and each frame placed by
+What is read back shares nothing with the writer: pydicom for the headers, bits unpacked anew, and each frame placed by
 its own position, orientation and spacing in patient coordinates, not by the order of the slices.
 """
 
@@ -11,7 +11,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from pneumoseg.data_io.formats.dicom.results.source import Source
-from pneumoseg.data_io.formats.dicom.segmentation_frames import LARGE_VALUE_BYTES, Frame, frames_of
+from pneumoseg.data_io.formats.dicom.segmentation_frames import LARGE_VALUE_BYTES, Frame, frames_of, segments_of
 from pneumoseg.data_io.formats.segment_codes import code_of
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import LPS_TO_RAS, Grid, Volume
@@ -73,9 +73,8 @@ def _plane(found: np.ndarray, labels: Volume, ct_slice: np.ndarray, number: int,
     if apart_mm > SAME_PLACE_MM:
         raise UnfaithfulFile(f"the frame at slice {number} lies {apart_mm:.4f} mm beside the voxels of the CT")
     stored = np.vstack([np.rint(in_slice[:2]), np.full(3, number), np.ones(3)])
-    start, along, down = np.rint(np.linalg.solve(labels.grid.affine, labels.stored_grid.affine @ stored)[:3]).T.astype(
-        int
-    )
+    indices = np.linalg.solve(labels.grid.affine, labels.stored_grid.affine @ stored)[:3]
+    start, along, down = np.rint(indices).T.astype(int)
     steps = (along - start, down - start)
     x, y = (int(np.abs(step).argmax()) for step in steps)
     spans = [(at, at) for at in start]
@@ -91,8 +90,7 @@ def _plane(found: np.ndarray, labels: Volume, ct_slice: np.ndarray, number: int,
 
 def _check_codes(header: Dataset, table: LabelTable) -> None:
     """Raises UnfaithfulFile unless the segments are the classes of the table, by number, name and code."""
-    segments = [one for one in header.SegmentSequence if one.SegmentNumber > 0]
-    for number, (one, name) in enumerate(zip(segments, table.names[1:], strict=True), start=1):
+    for number, (one, name) in enumerate(zip(segments_of(header), table.names[1:], strict=True), start=1):
         (kind,) = one.SegmentedPropertyTypeCodeSequence
         modifiers = [modifier.CodeValue for modifier in kind.get("SegmentedPropertyTypeModifierCodeSequence", ())]
         code = code_of(name)

@@ -6,6 +6,7 @@ from pathlib import Path
 import highdicom as hd
 import numpy as np
 from pydicom import dcmread
+from pydicom.uid import ExplicitVRLittleEndian
 
 from pneumoseg.data_io.formats.dicom.header import lenient
 from pneumoseg.data_io.formats.dicom.results.origin import Origin
@@ -13,7 +14,6 @@ from pneumoseg.data_io.formats.dicom.results.round_trip import UnfaithfulFile
 from pneumoseg.data_io.formats.dicom.results.source import Source
 from pneumoseg.data_io.storage.atomic import folder_aside, replace_folder
 
-EXPLICIT = "1.2.840.10008.1.2.1"
 RADIOLOGICAL = ("L", "P")
 """Patient Orientation of a picture with the patient's right at its left and the front at the top: columns go on to the
 left, rows to the back."""
@@ -43,7 +43,7 @@ def _write(path: Path, picture: np.ndarray, number: int, *, source: Source, orig
             bits_allocated=8,
             coordinate_system="PATIENT",
             patient_orientation=RADIOLOGICAL,
-            transfer_syntax_uid=EXPLICIT,
+            transfer_syntax_uid=ExplicitVRLittleEndian,
             series_description="pneumoseg: segmentation, for research",
             **equipment,
         )

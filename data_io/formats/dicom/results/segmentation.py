@@ -6,18 +6,19 @@ from typing import Literal
 
 import highdicom as hd
 import numpy as np
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
 from pneumoseg.data_io.formats.dicom.header import lenient
 from pneumoseg.data_io.formats.dicom.results.origin import Origin
 from pneumoseg.data_io.formats.dicom.results.round_trip import check_segmentation
 from pneumoseg.data_io.formats.dicom.results.source import Source
+from pneumoseg.data_io.formats.dicom.segmentation_frames import segments_of
 from pneumoseg.data_io.formats.segment_codes import Code, SegmentCode, code_of
 from pneumoseg.data_io.storage.atomic import write_aside
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
 
 Encoding = Literal["binary", "labelmap"]
-JPEG_LS, EXPLICIT = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.1"
 ALGORITHM_FAMILY = hd.sr.CodedConcept("123109", "DCM", "Artificial Intelligence")
 
 
@@ -56,11 +57,11 @@ def _segmentation(
         content_label="LUNGS",
         content_description="Lungs and COVID-19 infection, for research",
         content_creator_name="pneumoseg^",
-        transfer_syntax_uid=JPEG_LS if encoding == "labelmap" else EXPLICIT,
+        transfer_syntax_uid=JPEGLSLossless if encoding == "labelmap" else ExplicitVRLittleEndian,
         omit_empty_frames=False,
         **origin.equipment(source, "segmentation"),
     )
-    for description, name in zip(_segments(segmentation), table.names[1:], strict=True):
+    for description, name in zip(segments_of(segmentation), table.names[1:], strict=True):
         _modify(description, code_of(name))
     return segmentation
 
@@ -90,11 +91,6 @@ def _descriptions(table: LabelTable, source: Source, origin: Origin) -> Iterator
             tracking_id=name[:64],
             display_color=hd.color.CIELabColor.from_rgb(*(code.colour or colour)),
         )
-
-
-def _segments(segmentation: hd.seg.Segmentation) -> list:
-    """The descriptions of the segments; a label map's background, which highdicom adds, left out."""
-    return [one for one in segmentation.SegmentSequence if one.SegmentNumber > 0]
 
 
 def _modify(description, code: SegmentCode) -> None:

@@ -10,6 +10,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.uid import CTImageStorage
 from pydicom.valuerep import DA, TM
 
 from pneumoseg.data_io.console import log
@@ -20,7 +21,6 @@ from pneumoseg.data_io.formats.dicom.series import Series
 from pneumoseg.data_io.formats.dicom.uids import is_valid_uid, uid_from
 from pneumoseg.data_io.volumes.volume import Grid
 
-CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 UIDS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
 PATIENT_AND_STUDY = (
     *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "OtherPatientIDs"),
@@ -119,7 +119,7 @@ def _completed(header: Dataset, wrong: Iterable[str], *, series: str, instance: 
     whole = Dataset()
     for name in (*EMPTY_IF_UNKNOWN, *UIDS):
         setattr(whole, name, "")
-    whole.SOPClassUID, whole.Modality, whole.SliceThickness = CT_IMAGE, "CT", round(step_mm, 6)
+    whole.SOPClassUID, whole.Modality, whole.SliceThickness = CTImageStorage, "CT", round(step_mm, 6)
     for name in (*UIDS, *PATIENT_AND_STUDY, *GEOMETRY, *NAMES):
         value = value_in(header, name)
         if _is_usable(header, name) and not _is_empty(value):

@@ -15,7 +15,7 @@ from pneumoseg.data_io.formats.dicom.results.origin import MANUFACTURER, Origin
 from pneumoseg.data_io.formats.dicom.results.round_trip import UnfaithfulFile
 from pneumoseg.data_io.formats.dicom.results.segmentation import concept
 from pneumoseg.data_io.formats.dicom.results.source import Source
-from pneumoseg.data_io.formats.dicom.segmentation_frames import LARGE_VALUE_BYTES
+from pneumoseg.data_io.formats.dicom.segmentation_frames import LARGE_VALUE_BYTES, segments_of
 from pneumoseg.data_io.formats.segment_codes import LEFT, LUNG, RIGHT, Code, code_of
 from pneumoseg.data_io.storage.atomic import write_aside
 
@@ -100,9 +100,7 @@ def write_report(
 def _of_segments(segmentation: Dataset, measurements: Measurements) -> Iterator:
     """A group for each segment, tracked by its UID."""
     series = hd.sr.SourceSeriesForSegmentation(str(segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID))
-    for segment in segmentation.SegmentSequence:
-        if (number := int(segment.SegmentNumber)) == 0:  # a label map's background
-            continue
+    for segment in segments_of(segmentation):
         name = str(segment.SegmentLabel)
         code = code_of(name)
         values = [_measured(codes.SCT.Volume, measurements.volumes_ml[name], MILLILITRE)]
@@ -113,7 +111,7 @@ def _of_segments(segmentation: Dataset, measurements: Measurements) -> Iterator:
         yield hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
             tracking_identifier=hd.sr.TrackingIdentifier(uid=segment.TrackingUID, identifier=segment.TrackingID),
             referenced_segment=hd.sr.ReferencedSegment(
-                segmentation.SOPClassUID, segmentation.SOPInstanceUID, number, source_series=series
+                segmentation.SOPClassUID, segmentation.SOPInstanceUID, int(segment.SegmentNumber), source_series=series
             ),
             finding_category=concept(code.category),
             finding_type=concept(code.type),
