@@ -81,14 +81,14 @@ class CohortHeader:
 
 
 TEXTS = {"names": "name", "patients": "patient", "content": "content", "sources": "source", "problems": "problem"}
-NUMBERS = {
+NUMBERS: dict[str, np.dtype] = {
     "diseased": np.dtype("int8"),
     "scores": np.dtype("float32"),
     "lung_ml": np.dtype("float32"),
     "lung_mean_hu": np.dtype("float32"),
     "slices": np.dtype("int32"),
 }
-SPACING = np.dtype("float32")
+SPACING: np.dtype = np.dtype("float32")
 ARRAYS = {"images": np.dtype("int16"), "lungs": np.dtype("uint8")}
 
 
@@ -203,9 +203,8 @@ def _columns(entries: Sequence[CohortEntry]) -> dict[str, np.ndarray]:
         "slices": [entry.slices for entry in entries],
         "spacing_mm": [entry.spacing_mm for entry in entries],
     }
-    return {
-        name: np.asarray(column).astype((NUMBERS | {"spacing_mm": SPACING})[name]) for name, column in values.items()
-    }
+    kinds: dict[str, np.dtype] = NUMBERS | {"spacing_mm": SPACING}
+    return {name: np.array(column, kinds[name]) for name, column in values.items()}
 
 
 def _check_entries(path: str | Path, entries: Sequence[CohortEntry]) -> None:
