@@ -1,5 +1,6 @@
 """Agreement of predicted severity scores with given ones, 0 to 100: one value per study, float arrays (n,)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +91,7 @@ def bland_altman(given: np.ndarray, predicted: np.ndarray) -> BlandAltman:
     return BlandAltman(bias, sd, bias - LIMITS_OF_AGREEMENT * sd, bias + LIMITS_OF_AGREEMENT * sd)
 
 
-def category_numbers(scores: np.ndarray) -> np.ndarray:
+def category_numbers(scores: np.ndarray | Sequence[float]) -> np.ndarray:
     """The number 0 (Low) to 4 (Critical) of the category of each score, as `severity.CATEGORIES`: int (n,).
 
     >>> category_numbers(np.array([0.0, 19.99, 20.0, 59.0, 80.0, 100.0])).tolist()

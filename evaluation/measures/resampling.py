@@ -17,7 +17,7 @@ def patient_bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> np.ndarray:
-    """Percentile bootstrap intervals of several statistics (Efron & Tibshirani 1993, chapter 13): float (statistics, 2).
+    """Percentile bootstrap intervals of several statistics (Efron & Tibshirani 1993, chapter 13): float (k, 2).
 
     `patients`: of each study (n,); patients are drawn again with replacement, each with all of its studies, as studies
     of one patient are no independent cases. `statistics`: from the indices of the drawn studies (m,) to float (k,), NaN
