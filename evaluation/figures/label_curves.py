@@ -1,5 +1,7 @@
 """How well a predicted probability tells diseased from healthy: ROC, precision-recall and calibration curve."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,7 +18,7 @@ TITLES = (
     ("calibration (studies in each bin)", "mean predicted probability", "share of diseased"),
 )
 """Title of each panel, and its axes."""
-CHANCE = {"color": "0.6", "linewidth": 1.0, "linestyle": "--", "zorder": 1}
+CHANCE: dict[str, Any] = {"color": "0.6", "linewidth": 1.0, "linestyle": "--", "zorder": 1}
 
 
 def label_curves(labelled: pd.DataFrame) -> Figure:
@@ -74,7 +76,8 @@ def _threshold(roc: Axes, precision_recall: Axes, labelled: pd.DataFrame) -> Non
     diseased, predicted = labelled["diseased"].to_numpy(bool), labelled["predicted"].to_numpy(bool)
     if len(thresholds) != 1 or diseased.all() or not diseased.any() or not predicted.any():
         return
-    sensitivity, dot = predicted[diseased].mean(), {"marker": "o", "markersize": 8, "zorder": 4, "color": COLOURS[1]}
+    sensitivity = predicted[diseased].mean()
+    dot: dict[str, Any] = {"marker": "o", "markersize": 8, "zorder": 4, "color": COLOURS[1]}
     label = f"threshold {thresholds[0]:.2f}"
     roc.plot([predicted[~diseased].mean()], [sensitivity], linestyle="", label=label, **dot)
     precision_recall.plot([sensitivity], [diseased[predicted].mean()], linestyle="", label=label, **dot)
