@@ -85,7 +85,7 @@ def kfold(
         overwrite=overwrite,
         start_from=start_model(start_from, experiment, trust_plugins),
     )
-    print_results(results, quiet=quiet, json=json)
+    print_results(results, quiet=quiet, json=json, task=experiment.task)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pneumoseg.evaluation.report.score_figures import Figures
 from pneumoseg.evaluation.report.study_sections import draw_studies, study_result, study_sections
 from pneumoseg.evaluation.scoring.study_columns import STUDY_COLUMNS, label_row, score_row
 from pneumoseg.evaluation.scoring.study_predictions import PREDICTIONS, prediction_row, write_predictions
-from pneumoseg.evaluation.scoring.study_tables import FILES, write_study_tables
+from pneumoseg.evaluation.scoring.study_tables import FILES, study_lines, write_study_tables
 from pneumoseg.pipeline.methods.study_prediction import StudyPrediction
 
 LARGEST = {"probability": 1.0, "score": 100.0, "threshold": 1.0}
@@ -82,6 +82,10 @@ class StudyTask(Task):
     def result(self, detailed: pd.DataFrame, final: pd.DataFrame) -> list[str]:
         """Means over studies of what each of them has: accuracy, Brier score, errors."""
         return study_result(final)
+
+    def lines(self, folder: Path) -> str:
+        """Scores of the label and of the score, categories off, training against test."""
+        return study_lines(folder)
 
     def further_sections(self, folder: Path) -> Mapping[str, Sequence[str]]:
         """The label, the severity score, training against test."""

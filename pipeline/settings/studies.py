@@ -154,6 +154,17 @@ class StudySettings(Group):
             "looked at"
         )
 
+    @property
+    def held_out(self) -> str:
+        """A sentence on the studies that a training on a whole cohort leaves out; "" where it has all."""
+        share = self.training.validation_share
+        if not share:
+            return ""
+        return (
+            f"{share:.0%} of the patients are not trained on, their loss chooses the epoch; to train on all, set "
+            "training.validation_share to 0 and training.early_stop_patience to null"
+        )
+
     @model_validator(mode="after")
     def _input_is_large_enough(self):
         least = 2 ** (len(self.network.filters) - 1) * self.network.first_stride

@@ -70,7 +70,9 @@ def is_cohort(data: Sequence[Path]) -> bool:
     which is to be prepared first."""
     tables = [path for path in data if path.suffix.lower() == ".csv" and path.is_file()]
     if tables:
-        raise InputError(f"{tables[0]}: a table of studies is prepared first: pneumoseg prepare {tables[0].name} -o cohort.h5")
+        raise InputError(
+            f"{tables[0]}: a table of studies is prepared first: pneumoseg prepare {tables[0].name} -o cohort.h5"
+        )
     cohorts = [path for path in data if path.suffix.lower() in COHORT_FILES]
     if cohorts and len(data) > 1:
         raise InputError(f"one cohort file is needed, found {len(data)} datasets; prepare one of all studies")
@@ -105,9 +107,13 @@ def _of_studies(data: Path, preset, changes, *, seed, splits, split) -> Experime
 
 
 def start_model(path: Path | None, experiment: Experiment, trust_plugins: bool):
-    """The model that a training begins with, None without a path. Raises InputError where it cannot be loaded."""
+    """The model that a training begins with, None without a path: of the experiment's kind, or, for networks for whole
+    studies, a segmentation model, whose encoder they may take. Raises InputError where it cannot be loaded."""
     if path is None:
         return None
     from pneumoseg.pipeline.models.model_file import load_model
+    from pneumoseg.pipeline.models.study_model import holds_study_model, load_study_model
 
+    if experiment.task is not None and holds_study_model(path):
+        return load_study_model(path)
     return load_model(path, trust_plugins)
