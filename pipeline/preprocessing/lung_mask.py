@@ -21,10 +21,10 @@ AIR_ALONE_HU = -900.0
 
 GAS_HU = -920.0
 GAS_OPENING_MM = 3.0
-GAS_SHELL_MM = 6.0
-"""Around the gas of trachea, stomach and bowel there is tissue; around air within the lungs, such as a bulla, lung."""
-GAS_WALL_MM = 3.0
-"""How far from gas voxels of gas and its wall together are airy."""
+GAS_WALL_MM, GAS_SHELL_MM = 5.0, 10.0
+GAS_TISSUE_SHARE = 0.4
+"""Of what lies between both distances from gas: tissue around trachea, stomach and bowel, more lung around air within
+the lungs, such as a bulla. Up to the first one voxels are gas and wall together."""
 LEAST_GAS_ML = 1.0
 OPENING_MM = 2.0
 CLOSING_MM = 10.0
@@ -62,7 +62,7 @@ def _gas(hu: np.ndarray, airy: np.ndarray, spacing_mm: Sequence[float]) -> np.nd
             continue
         away_mm = _distance(~part, spacing_mm)
         shell = (away_mm > GAS_WALL_MM) & (away_mm <= GAS_SHELL_MM)
-        if np.count_nonzero(shell & ~airy[outer]) > np.count_nonzero(shell) / 2:
+        if np.count_nonzero(shell & ~airy[outer]) > GAS_TISSUE_SHARE * np.count_nonzero(shell):
             gas[outer] |= away_mm <= GAS_WALL_MM
     return gas
 

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.hounsfield import is_hu
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Grid, Volume
 from pneumoseg.pipeline.preprocessing.lung_mask import lung_mask
-from pneumoseg.pipeline.preprocessing.resampling import resample, resampled_grid, resized_grid, slab_share
+from pneumoseg.pipeline.preprocessing.resampling import interpolation_matrix, resample, resampled_grid, resized_grid
 from pneumoseg.pipeline.settings.preparation import PreparationSettings
 
 INT16 = np.iinfo(np.int16)
@@ -118,12 +119,35 @@ def _resized(scan: Scan, shapes: list[tuple[int, int, int]]) -> tuple[list[np.nd
             raise InputError(f"a CT has one channel, found {slab.shape[3]}; give a CT in HU")
         least, most = min(least, float(slab.min())), max(most, float(slab.max()))
         for result in results:
-            on_axis, part = slab_share(slab, place[axis], size=size, shape=result.shape, axis=axis, order=1)
-            result[(slice(None),) * axis + (on_axis,)] += part
+            _add_slab(result, slab, place[axis], size=size, axis=axis)
         whole = np.clip(np.rint(slab), INT16.min, INT16.max).astype("<i2") if slab.dtype != np.int16 else slab
         for index, plane in enumerate(np.moveaxis(whole, axis, 0), start=place[axis].start):
-            planes[index] = hashlib.sha256(np.ascontiguousarray(plane, "<i2").data).digest()
+            planes[index] = hashlib.sha256(np.ascontiguousarray(plane.T, "<i2").data).digest()
     if not is_hu(least, most):
         raise InputError(f"a CT in HU is needed, which reaches down to air, found {least:g} to {most:g}")
     content = hashlib.sha256(f"{size} {axis}".encode() + b"".join(planes[index] for index in sorted(planes)))
     return results, content.hexdigest()
+
+
+def _add_slab(result: np.ndarray, slab: np.ndarray, planes: slice, *, size: tuple[int, ...], axis: int) -> None:
+    """Adds to the resized volume what the slab, `planes` of a volume of `size` voxels along `axis`, has a part in.
+
+    As `resampling.resample_slabs`, which multiplies by whole matrices; those of linear interpolation to much fewer
+    voxels are nearly empty, and most planes of the slab have no part in the result.
+    """
+    columns = interpolation_matrix(size[axis], result.shape[axis], 1)[:, planes]
+    rows, used = np.flatnonzero(columns.any(axis=1)), np.flatnonzero(columns.any(axis=0))
+    if not rows.size:
+        return
+    # Slabs come with x fastest in memory, which is the last axis of what they are turned to.
+    part = _interpolated(columns[rows][:, used], np.take(slab.T, used, 2 - axis), 2 - axis)
+    for other in sorted({0, 1, 2} - {axis}, reverse=True):
+        part = _interpolated(interpolation_matrix(size[other], result.shape[other], 1), part, 2 - other)
+    result[(slice(None),) * axis + (slice(rows[0], rows[-1] + 1),)] += part.T
+
+
+def _interpolated(matrix: np.ndarray, array: np.ndarray, axis: int) -> np.ndarray:
+    """The matrix, most of which is zero, applied along one axis; float32."""
+    first = np.moveaxis(np.asarray(array, np.float32), axis, 0)
+    values = csr_array(matrix) @ first.reshape(len(first), -1)
+    return np.moveaxis(values.reshape(len(matrix), *first.shape[1:]), 0, axis)
