@@ -79,8 +79,9 @@ def holds_study_model(path: str | Path) -> bool:
 def _check_network(path: Path, network: "keras.Model", settings: StudySettings) -> None:
     """Raises InputError where input or outputs of the network are not those that the settings describe."""
     needed = ((*settings.input.shape[::-1], settings.input.channels), {head: 1 for head in settings.network.heads})
-    shapes = network.output_shape
-    given_heads = {name: math.prod(shape[1:]) for name, shape in shapes.items()} if isinstance(shapes, dict) else {}
+    outputs = network.output
+    of_heads = outputs.items() if isinstance(outputs, dict) else ()
+    given_heads = {name: math.prod(tensor.shape[1:]) for name, tensor in of_heads}
     given = (tuple(network.input_shape[1:]), given_heads)
     if given != needed:
         raise InputError(

@@ -17,8 +17,8 @@ def held_back_patients(studies: Sequence[Study], share: float, seed: int) -> set
     strata = {study.patient: study.stratum for study in sorted(studies, key=lambda study: study.name, reverse=True)}
     if len(strata) < 2:
         raise InputError(
-            f"training.validation_share {share:g} needs studies of two patients or more, found {len(strata)}; set it to "
-            "0 and training.early_stop_patience to null"
+            f"training.validation_share {share:g} needs studies of two patients or more, found {len(strata)}; set it "
+            "to 0 and training.early_stop_patience to null"
         )
     rng = np.random.default_rng(seed)
     shuffled = [sorted(strata)[place] for place in rng.permutation(len(strata))]

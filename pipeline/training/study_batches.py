@@ -1,5 +1,6 @@
 """The batches that a network for whole studies is trained on, read from the cohort file when they are needed."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,7 +59,7 @@ class StudyBatches(keras.utils.PyDataset):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self._studies) // self._settings.training.batch)
+        return math.ceil(len(self._studies) / self._settings.training.batch)
 
     def __getitem__(self, index: int) -> StudyBatch:
         size = self._settings.training.batch

@@ -16,7 +16,10 @@ LARGEST_SCORE = 100.0
 def check_targets(studies: Sequence[Study], heads: Sequence[str]) -> None:
     """Raises InputError where a study has no target of any head, where no study has one of a head, and for a label
     that is the same in all studies."""
-    fields = {"label": [study.diseased for study in studies], "score": [study.score for study in studies]}
+    fields: dict[str, list] = {
+        "label": [study.diseased for study in studies],
+        "score": [study.score for study in studies],
+    }
     without = [study.name for index, study in enumerate(studies) if all(fields[head][index] is None for head in heads)]
     if without:
         raise InputError(

@@ -1,6 +1,7 @@
 """Training a network for whole studies by Keras's `fit`, so that an interruption costs at most one epoch."""
 
 import hashlib
+import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -73,8 +74,9 @@ def train_studies(
     batches = StudyBatches(studies, settings, weights, shuffled=True)
     fixed = StudyBatches(validation, settings, weights, shuffled=False) if validation else None
     epochs = _Epochs(trainer, batches, path=path, fingerprint=fingerprint, settings=settings, state=(history, best))
-    write_history(folder / "history.csv", history) if history else None  # a kill may have come before it
-    if not _should_stop(history, settings):
+    if history:  # again, for a run that was killed between checkpoint and history
+        write_history(folder / "history.csv", history)
+    if len(history) < settings.training.epochs and not _stops_early(history, settings):
         try:
             trainer.network.fit(
                 batches,
@@ -145,7 +147,7 @@ class _Epochs(keras.callbacks.Callback):
         save_checkpoint(self._path, checkpoint)
         write_history(self._path.parent.parent / "history.csv", self._history)
         log.info("epoch %d/%d  %s", epoch + 1, self._settings.training.epochs, in_words(row))
-        if _should_stop(self._history, self._settings):
+        if _stops_early(self._history, self._settings):
             log.info("stopped early: no better epoch for %d epochs", self._settings.training.early_stop_patience)
             self.model.stop_training = True
 
@@ -164,7 +166,7 @@ def _trainer(
         copy_weights(start_from.network, network)
     elif start_from is not None:
         copy_encoder(start_from.network, network, settings)
-    steps = training.epochs * -(-studies // training.batch)
+    steps = training.epochs * math.ceil(studies / training.batch)
     rate = training.learning_rate
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps) if training.schedule == "cosine" else rate
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=training.gradient_clip_norm)
@@ -229,12 +231,10 @@ def _monitored(history: Sequence[dict]) -> list[float]:
     return [row["val_loss"] for row in history if "val_loss" in row]
 
 
-def _should_stop(history: Sequence[dict], settings: StudySettings) -> bool:
-    monitored, training = _monitored(history), settings.training
+def _stops_early(history: Sequence[dict], settings: StudySettings) -> bool:
+    monitored, patience = _monitored(history), settings.training.early_stop_patience
     best = best_epoch(monitored)
-    late = training.early_stop_patience
-    waited = 0 if best is None else len(monitored) - 1 - best
-    return len(history) >= training.epochs or (late is not None and waited >= late)
+    return patience is not None and best is not None and len(monitored) - 1 - best >= patience
 
 
 def _fingerprint(studies: Sequence[Study], validation: Sequence[Study], settings: StudySettings, *, policy: str) -> str:
