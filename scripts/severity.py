@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pneumoseg.scripts.shared.command import command, run
+from pneumoseg.scripts.shared.command import command, run, value_of
 from pneumoseg.scripts.shared.options import Grid, Json, Output, Overwrite, Quiet, Verbose
 from pneumoseg.scripts.shared.printing import print_json
 
@@ -24,6 +24,18 @@ Lobes = Annotated[
         "--lobes", help="Lobe mask (labels 1..5) or folder of them, with the names of the masks.", show_default=False
     ),
 ]
+GroundGlass = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        "--ground-glass-hu", metavar="LOW HIGH", help="HU of ground glass in the infection.", show_default="-750 -300"
+    ),
+]
+Consolidation = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        "--consolidation-hu", metavar="LOW HIGH", help="HU of consolidation in the infection.", show_default="-300 50"
+    ),
+]
 
 
 @command
@@ -32,6 +44,8 @@ def severity(
     output: Output,
     images: Images = None,
     lobes: Lobes = None,
+    ground_glass_hu: GroundGlass = None,
+    consolidation_hu: Consolidation = None,
     grid: Grid = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -40,8 +54,9 @@ def severity(
 ) -> None:
     """Grade masks: infected volume and percent per lung, category, CT severity scores. For research only, no diagnosis.
 
-    Writes severity.csv, severity.json (with the definition of each column) and figures/severity.png. Facts in HU need
-    the CTs, the CTSI by lobes needs lobe masks; of a dataset, its CTs are taken.
+    Writes severity.csv, severity.json (with the definition of each column) and figures/severity.png. Facts in HU,
+    such as ground glass and consolidation in each lung, need the CTs, the CTSI by lobes needs lobe masks; of a dataset,
+    its CTs are taken.
 
     Example: pneumoseg severity masks/ --images cts/ -o severity/
     """
@@ -53,12 +68,17 @@ def severity(
         readable,
         write_grading,
     )
+    from pneumoseg.evaluation.measures.opacity import DEFAULT_LIMITS, OpacityLimits
 
     check_output(output, overwrite)
-    rows = grade_masks(masks, images=images, lobes=lobes, grid=grid or "sform")
-    write_grading(rows, output, overwrite=overwrite)
+    with value_of("--ground-glass-hu, --consolidation-hu"):
+        limits = OpacityLimits(
+            ground_glass_hu or DEFAULT_LIMITS.ground_glass_hu, consolidation_hu or DEFAULT_LIMITS.consolidation_hu
+        )
+    rows = grade_masks(masks, images=images, lobes=lobes, grid=grid or "sform", limits=limits)
+    write_grading(rows, output, limits=limits, overwrite=overwrite)
     if json:
-        print_json(grading_content(rows))
+        print_json(grading_content(rows, limits))
     elif not quiet:
         print(readable(rows))
     log.info("Written to %s", output)

@@ -19,6 +19,7 @@ from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.evaluation.figures.saving import save_figure
 from pneumoseg.evaluation.figures.severity import severity_figure
+from pneumoseg.evaluation.measures.opacity import DEFAULT_LIMITS, OpacityLimits, opacity_definitions
 from pneumoseg.evaluation.measures.severity import DEFINITIONS, LOBES, RESEARCH_ONLY, severity
 from pneumoseg.evaluation.runs.output_guard import check_output_free
 from pneumoseg.evaluation.scoring.counted_masks import counted_masks
@@ -32,6 +33,8 @@ SHOWN = {
     "ctsi_thirds": "thirds", "ctsi": "ctsi",
 }  # fmt: skip
 """The columns that the terminal shows, and their headings there."""
+OF_CT = {"ground_glass_percent": "ground glass %", "consolidation_percent": "consolidation %"}
+"""Those that need a CT in HU."""
 
 VALID_ALONE = "graded by the voxels that count, of valid, alone"
 
@@ -42,15 +45,21 @@ def check_output(output: Path, overwrite: bool = False) -> None:
 
 
 def grade_masks(
-    masks: Path, *, images: Path | None = None, lobes: Path | None = None, grid: GridForm = "sform"
+    masks: Path,
+    *,
+    images: Path | None = None,
+    lobes: Path | None = None,
+    grid: GridForm = "sform",
+    limits: OpacityLimits = DEFAULT_LIMITS,
 ) -> list[dict]:
     """One row per mask of `find_masks`: `case` and the columns of `measures.severity.severity`.
 
     `images`: a CT or a folder of CTs with the names of the masks, for facts in HU; of a dataset, its CTs are taken.
     `lobes`: a lobe mask (labels 1..5) or a folder of them, for the CTSI by lobes. A file that a mask lacks there is a
-    remark. `grid`: which form of NIfTI headers counts. Cases of a dataset whose masks do not label lungs and infection
-    are left out, with a warning; voxels that do not count are not graded, as a remark says. Raises InputError as
-    `find_masks`, `files_of`, `Case.read_valid` and `severity`, and where none is left.
+    remark. `grid`: which form of NIfTI headers counts; `limits`: of ground glass and consolidation. Cases of a dataset
+    whose masks do not label lungs and infection are left out, with a warning; voxels that do not count are not graded,
+    as a remark says. Raises InputError as `find_masks`, `files_of`, `Case.read_valid` and `severity`, and where none is
+    left.
     """
     mask_of = _fully_labelled(find_masks(masks), masks)
     image_of = {case: mask.image for case, mask in mask_of.items() if mask.image is not None}
@@ -74,7 +83,7 @@ def grade_masks(
                 mask = on_series(mask, image)
             if valid is not None:
                 mask = counted_masks(mask, mask, (), valid=valid).reference
-            row = severity(mask, image, LUNG_LABELS, lobes=lobe_mask)
+            row = severity(mask, image, LUNG_LABELS, lobes=lobe_mask, limits=limits)
         further = [] if valid is None else [VALID_ALONE]
         further += [f"no {what} of this name" for what, files in expected if case not in files]
         rows.append({"case": case, **row, "remarks": "; ".join(filter(None, [str(row["remarks"]), *further]))})
@@ -92,27 +101,32 @@ def _fully_labelled(masks: dict[str, Mask], given: Path) -> dict[str, Mask]:
     return kept
 
 
-def grading_content(rows: list[dict]) -> dict:
+def grading_content(rows: list[dict], limits: OpacityLimits = DEFAULT_LIMITS) -> dict:
     """The rows of a grading with what they may be used for and the definition of each column, ready for JSON."""
-    return {"use": RESEARCH_ONLY, "definitions": DEFINITIONS, "cases": rows}
+    return {"use": RESEARCH_ONLY, "definitions": DEFINITIONS | opacity_definitions(limits), "cases": rows}
 
 
-def write_grading(rows: list[dict], output: Path, *, overwrite: bool = False) -> None:
-    """Writes the rows of `grade_masks` to the folder `output`, with a figure. Raises InputError as `check_output`."""
+def write_grading(
+    rows: list[dict], output: Path, *, limits: OpacityLimits = DEFAULT_LIMITS, overwrite: bool = False
+) -> None:
+    """Writes the rows of `grade_masks`, made with `limits`, to the folder `output`, with a figure. Raises InputError as
+    `check_output`."""
     check_output(output, overwrite)
     (output / TABLE).unlink(missing_ok=True)  # of an earlier grading
     table = pd.DataFrame(rows)
-    write_json(output / "severity.json", grading_content(rows))
+    write_json(output / "severity.json", grading_content(rows, limits))
     save_figure(severity_figure(table), output / "figures" / "severity.png")
     write_table(table, output / TABLE)  # last: its presence says that all the rest is there
 
 
 def readable(rows: list[dict]) -> str:
-    """The rows as a table for the terminal: percents, category and scores, then the remarks."""
-    lines = [["case", *SHOWN.values()]]
+    """The rows as a table for the terminal: percents, category and scores, types of opacity where a CT tells them, then
+    the remarks."""
+    shown = SHOWN | (OF_CT if any(row[column] is not None for row in rows for column in OF_CT) else {})
+    lines = [["case", *shown.values()]]
     remarks: dict[str, list[str]] = {}
     for row in rows:
-        cells = [row[column] for column in SHOWN]
+        cells = [row[column] for column in shown]
         lines.append([row["case"], *(cell if isinstance(cell, str) else decimals(cell, 1) for cell in cells)])
         if row["remarks"]:
             remarks.setdefault(row["remarks"], []).append(row["case"])
