@@ -1,6 +1,7 @@
 """Severity of masks of any program: how much of the lungs is infected, and which severity that is called.
 
-The folder of a grading: severity.json (rows and the definition of each column), figures/severity.png, severity.csv.
+The folder of a grading: severity.json (rows and the definition of each column), figures/severity.png, severity.csv;
+with a cohort also the files of `severity_agreement`.
 """
 
 from pathlib import Path
@@ -17,6 +18,8 @@ from pneumoseg.data_io.formats.reading import read_labels, read_volume
 from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.evaluation.experiments.severity_agreement import FILES as AGREEMENT_FILES
+from pneumoseg.evaluation.experiments.severity_agreement import CohortAgreement, agreement_content, write_agreement
 from pneumoseg.evaluation.figures.saving import save_figure
 from pneumoseg.evaluation.figures.severity import severity_figure
 from pneumoseg.evaluation.measures.opacity import DEFAULT_LIMITS, OpacityLimits, opacity_definitions
@@ -41,7 +44,7 @@ VALID_ALONE = "graded by the voxels that count, of valid, alone"
 
 def check_output(output: Path, overwrite: bool = False) -> None:
     """Raises InputError where a grading cannot be written to `output`, as `check_output_free`."""
-    check_output_free(output, TABLE, overwrite=overwrite)
+    check_output_free(output, TABLE, others=AGREEMENT_FILES, overwrite=overwrite)
 
 
 def grade_masks(
@@ -101,20 +104,30 @@ def _fully_labelled(masks: dict[str, Mask], given: Path) -> dict[str, Mask]:
     return kept
 
 
-def grading_content(rows: list[dict], limits: OpacityLimits = DEFAULT_LIMITS) -> dict:
-    """The rows of a grading with what they may be used for and the definition of each column, ready for JSON."""
-    return {"use": RESEARCH_ONLY, "definitions": DEFINITIONS | opacity_definitions(limits), "cases": rows}
+def grading_content(
+    rows: list[dict], limits: OpacityLimits = DEFAULT_LIMITS, cohort: CohortAgreement | None = None
+) -> dict:
+    """The rows of a grading with what they may be used for and the definition of each column, and the agreement with
+    the cohort where there is one, ready for JSON."""
+    content = {"use": RESEARCH_ONLY, "definitions": DEFINITIONS | opacity_definitions(limits), "cases": rows}
+    return content if cohort is None else content | {"cohort": agreement_content(cohort)}
 
 
 def write_grading(
-    rows: list[dict], output: Path, *, limits: OpacityLimits = DEFAULT_LIMITS, overwrite: bool = False
+    rows: list[dict],
+    output: Path,
+    *,
+    limits: OpacityLimits = DEFAULT_LIMITS,
+    cohort: CohortAgreement | None = None,
+    overwrite: bool = False,
 ) -> None:
-    """Writes the rows of `grade_masks`, made with `limits`, to the folder `output`, with a figure. Raises InputError as
-    `check_output`."""
+    """Writes the rows of `grade_masks`, made with `limits`, to the folder `output`, with a figure, and their agreement
+    with the `cohort` where there is one. Raises InputError as `check_output`."""
     check_output(output, overwrite)
     (output / TABLE).unlink(missing_ok=True)  # of an earlier grading
     table = pd.DataFrame(rows)
-    write_json(output / "severity.json", grading_content(rows, limits))
+    write_agreement(cohort, output)
+    write_json(output / "severity.json", grading_content(rows, limits, cohort))
     save_figure(severity_figure(table), output / "figures" / "severity.png")
     write_table(table, output / TABLE)  # last: its presence says that all the rest is there
 

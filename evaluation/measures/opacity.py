@@ -72,17 +72,17 @@ def opacity(
     (1.0, 0.5, 0.5)
     """
     values = hu[sides.infected]
-    whole_ml = [float(lung.whole.sum()) * voxel_ml for lung in lungs]
+    whole = [float(lung.whole.sum()) for lung in lungs]
     row: dict[str, float | None] = {}
     for name in TYPES:
         low, high = limits.of(name)
         of_type = (values >= low) & (values < high)
-        volumes = [float(share[of_type].sum()) * voxel_ml for share in (1.0 - sides.of_right, sides.of_right)]
-        for side, volume, whole in zip(SIDES, volumes, whole_ml, strict=True):
-            row[f"{name}_{side}_ml"] = volume
-            row[f"{name}_percent_{side}"] = percent_of(volume, whole)
-        row[f"{name}_ml"] = sum(volumes)
-        row[f"{name}_percent"] = percent_of(sum(volumes), sum(whole_ml))
+        voxels = [float(share[of_type].sum()) for share in (1.0 - sides.of_right, sides.of_right)]
+        for side, count, of_lung in zip(SIDES, voxels, whole, strict=True):
+            row[f"{name}_{side}_ml"] = count * voxel_ml
+            row[f"{name}_percent_{side}"] = percent_of(count, of_lung)
+        row[f"{name}_ml"] = sum(voxels) * voxel_ml
+        row[f"{name}_percent"] = percent_of(sum(voxels), sum(whole))
     return row
 
 
