@@ -41,8 +41,8 @@ Cohort = Annotated[
     Path | None,
     typer.Option(
         "--cohort",
-        help="Table of studies (CSV: patient, path, label, score) to compare the infected percent with, by the names of "
-        "the masks.",
+        help="Table of studies (CSV: patient, path, label, score) to compare the infected percent with, by the names "
+        "of the masks.",
         show_default=False,
     ),
 ]
@@ -78,8 +78,8 @@ def severity(
     such as ground glass and consolidation in each lung, need the CTs, the CTSI by lobes needs lobe masks; of a dataset,
     its CTs are taken.
 
-    With --cohort, writes how well the percent agrees with the given scores and labels, with --run beside the predictions
-    of networks for whole studies: predictions.csv, classification.csv, agreement.csv, categories_off.csv,
+    With --cohort, writes how well the percent agrees with the given scores and labels, with --run beside the
+    predictions of networks for whole studies: predictions.csv, classification.csv, agreement.csv, categories_off.csv,
     masks_against_run.csv.
 
     Example: pneumoseg severity masks/ --images cts/ -o severity/
