@@ -115,6 +115,19 @@ def calibration_bins(diseased: np.ndarray, probabilities: np.ndarray, bins: int 
     return CalibrationBins(predicted, observed, count[filled])
 
 
+RANKING_SCORES = ("auc", "average_precision")
+
+
+def ranking_scores(diseased: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+    """`RANKING_SCORES` of studies that are ordered by any score, the higher the more likely diseased; NaN where one is
+    undefined.
+
+    >>> ranking_scores(np.array([True, False, True]), np.array([60.0, 2.0, 1.0]))["auc"]
+    0.5
+    """
+    return {"auc": roc_auc(diseased, scores), "average_precision": average_precision(diseased, scores)}
+
+
 LABEL_SCORES = ("auc", "average_precision", "accuracy", "sensitivity", "specificity", "brier")
 
 
@@ -129,8 +142,7 @@ def label_scores(diseased: np.ndarray, probabilities: np.ndarray, predicted: np.
     """
     counts = confusion_counts(diseased, predicted)
     return {
-        "auc": roc_auc(diseased, probabilities),
-        "average_precision": average_precision(diseased, probabilities),
+        **ranking_scores(diseased, probabilities),
         "accuracy": counts.accuracy,
         "sensitivity": counts.sensitivity,
         "specificity": counts.specificity,

@@ -11,9 +11,8 @@ import pandas as pd
 from pneumoseg.data_io.console import listed, log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.measures.agreement import agreement_scores
-from pneumoseg.evaluation.measures.classification import average_precision, label_scores
+from pneumoseg.evaluation.measures.classification import label_scores, ranking_scores
 from pneumoseg.evaluation.measures.delong import compare_auc
-from pneumoseg.evaluation.measures.ranking import roc_auc
 from pneumoseg.evaluation.measures.resampling import patient_bootstrap
 from pneumoseg.evaluation.measures.statistics import holm
 from pneumoseg.evaluation.scoring.study_columns import DISEASE, SEVERITY
@@ -116,13 +115,9 @@ def _label_rows(pairs: pd.DataFrame) -> list[dict]:
     for side in "ab":
         rank = known[f"rank_{side}"].to_numpy(float)
         sides.append((rank, rank >= known[f"threshold_{side}"].to_numpy(float)) if probable else (rank,))
-    rows = _rows(known, label_scores if probable else _ranking_scores, (diseased,), sides)
+    rows = _rows(known, label_scores if probable else ranking_scores, (diseased,), sides)
     rows[0]["p"] = compare_auc(diseased, sides[0][0], sides[1][0]).p
     return [{"class": DISEASE, **row} for row in rows]
-
-
-def _ranking_scores(diseased: np.ndarray, rank: np.ndarray) -> dict[str, float]:
-    return {"auc": roc_auc(diseased, rank), "average_precision": average_precision(diseased, rank)}
 
 
 def _score_rows(pairs: pd.DataFrame) -> list[dict]:

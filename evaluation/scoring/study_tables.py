@@ -9,9 +9,10 @@ import pandas as pd
 
 from pneumoseg.data_io.storage.csv_files import read_table, write_table
 from pneumoseg.evaluation.measures.agreement import agreement_scores, bland_altman, categories_off, category_numbers
-from pneumoseg.evaluation.measures.classification import confusion_counts, label_scores
+from pneumoseg.evaluation.measures.classification import confusion_counts, label_scores, ranking_scores
 from pneumoseg.evaluation.measures.resampling import patient_bootstrap
 from pneumoseg.evaluation.scoring.study_predictions import (
+    LABELS,
     PREDICTIONS,
     TRAINING,
     read_predictions,
@@ -42,22 +43,32 @@ def write_study_tables(folders: Sequence[Path], target: Path) -> None:
         for folder, table in zip(folders, of_folds, strict=True)
     ]
     write_predictions(target / PREDICTIONS, predictions)
-    write_score_tables(predictions, target)
-    _write(accuracy_table(of_folds, training), target / ACCURACY)
+    write_known(classification_table(predictions), target / CLASSIFICATION)
+    write_known(agreement_table(predictions), target / AGREEMENT)
+    write_known(categories_off_table(predictions), target / CATEGORIES_OFF)
+    write_known(accuracy_table(of_folds, training), target / ACCURACY)
 
 
-def write_score_tables(predictions: pd.DataFrame, target: Path) -> None:
-    """Writes classification.csv, agreement.csv and categories_off.csv of the predictions to `target`; those of which
-    nothing is known are removed."""
-    _write(classification_table(predictions), target / CLASSIFICATION)
-    _write(agreement_table(predictions), target / AGREEMENT)
-    _write(categories_off_table(predictions), target / CATEGORIES_OFF)
+def write_known(table: pd.DataFrame, path: Path) -> None:
+    """Writes a table; one without rows is not written, and none of before stays."""
+    if len(table):
+        write_table(table, path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def classification_table(predictions: pd.DataFrame) -> pd.DataFrame:
     """Scores of the labels, `SCORE_COLUMNS`: for each fold, then for "all" with 95 % bootstrap intervals over patients,
     the scores of `classification.label_scores` and the counts of given and predicted labels; no rows without labels."""
     return _by_fold(with_labels(predictions), ("diseased", "probability", "predicted"), label_scores, _label_counts)
+
+
+def ranking_table(predictions: pd.DataFrame) -> pd.DataFrame:
+    """AUC and average precision of the given labels where no probability but the predicted score orders the studies;
+    laid out as `classification_table`."""
+    known = predictions[predictions["given_label"] != ""].dropna(subset=["predicted_score"])
+    known = known.assign(diseased=(known["given_label"] == LABELS[1]).astype(bool))
+    return _by_fold(known, ("diseased", "predicted_score"), ranking_scores)
 
 
 def agreement_table(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -172,10 +183,3 @@ def _agreement(given: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 
 def _scores(part: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return part["given_score"].to_numpy(float), part["predicted_score"].to_numpy(float)
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    if len(table):
-        write_table(table, path)
-    else:
-        path.unlink(missing_ok=True)  # of an earlier scoring
