@@ -1,5 +1,6 @@
 """A CT of the scanner, as a network for whole studies sees it: prepared as those of its cohort, then predicted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,14 +51,21 @@ def preparation_of(model: StudyModel) -> PreparationSettings:
         ) from error
 
 
-def predict_ct(model: StudyModel, scan: Scan, *, lungs_of: LungMask | None = None) -> PredictedCt:
-    """What the model says of a CT in HU, which is prepared as those of its cohort.
+def predict_ct(models: Sequence[StudyModel], scan: Scan, *, lungs_of: LungMask | None = None) -> PredictedCt:
+    """What models of one cohort, such as the folds of a run, say of a CT in HU on average; it is prepared once, as
+    those of their cohort.
 
     `lungs_of`: finds the lungs, (x, y, z), where the cohort was prepared with another mask than the classical one.
     What makes the CT unfit, such as lungs that are cut off, is warned of. Raises InputError where the preparation
-    fails, where that mask is needed and not given, and where no lungs are found but the network sees them alone.
+    fails or is not the same for all models, where their outputs differ, where that mask is needed and not given, and
+    where no lungs are found but a network sees them alone.
     """
-    settings = preparation_of(model)
+    settings = preparation_of(models[0])
+    if any(preparation_of(model) != settings for model in models[1:]):
+        raise InputError("models of one cohort are needed, found some whose cohorts were prepared differently")
+    heads = models[0].settings.network.heads
+    if any(set(model.settings.network.heads) != set(heads) for model in models[1:]):
+        raise InputError("models with the same outputs are needed, found some with other heads; predict them apart")
     if lungs_of is None and settings.mask != "classical":
         raise InputError(
             f"the network was trained with the lung mask {settings.mask!r}; give lungs_of, a function that finds lungs "
@@ -66,22 +74,31 @@ def predict_ct(model: StudyModel, scan: Scan, *, lungs_of: LungMask | None = Non
     prepared = prepare_study(scan, settings, lungs_of or classical_lungs)
     for problem in prepared.problems:
         log.warning("the CT is not as those that the network was trained on: %s", problem)
-    if not prepared.has_lungs and model.settings.input.lungs == "multiplied":
+    if not prepared.has_lungs and any(model.settings.input.lungs == "multiplied" for model in models):
         raise InputError(
             "no lungs were found in the CT, and the network sees nothing else; give a CT of the chest in HU"
         )
-    outputs = study_outputs(model, prepared.image, prepared.lungs)
-    prediction = StudyPrediction(outputs.probability, outputs.score, model.threshold)
+    outputs = [study_outputs(model, prepared.image, prepared.lungs) for model in models]
+    prediction = StudyPrediction(
+        probability=_mean([one.probability for one in outputs]),
+        score=_mean([one.score for one in outputs]),
+        threshold=float(np.mean([model.threshold for model in models])),
+    )
     return PredictedCt(prediction, prepared)
 
 
 def explain_ct(
-    model: StudyModel, prepared: PreparedStudy, scan: Scan, *, head: str, layer: str | None = None
-) -> Volume:
-    """Grad-CAM of an output for a prepared CT on the grid of the CT, float32 (x, y, z), 0 to 1; see
-    `grad_cam.grad_cam`, whose errors it raises."""
-    found = grad_cam(model, prepared.image, prepared.lungs, head=head, layer=layer)
-    return on_ct_grid(found, scan.grid, scan.stored_grid)
+    models: Sequence[StudyModel], prepared: PreparedStudy, *, head: str, layer: str | None = None
+) -> np.ndarray:
+    """Grad-CAM of an output for a prepared CT, the mean of all models, float32 (z, y, x), 0 to 1; see
+    `grad_cam.grad_cam`, whose errors it raises. `on_ct_grid` takes it to the CT."""
+    found = [grad_cam(model, prepared.image, prepared.lungs, head=head, layer=layer) for model in models]
+    return np.mean(found, axis=0, dtype=np.float32)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def on_ct_grid(array: np.ndarray, grid: Grid, stored_grid: Grid) -> Volume:

@@ -7,7 +7,7 @@ from pneumoseg.data_io.console import warnings_of_this_thread
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.pipeline.methods.study_of_ct import explain_ct, predict_ct
+from pneumoseg.pipeline.methods.study_of_ct import explain_ct, on_ct_grid, predict_ct
 from pneumoseg.pipeline.models.study_model import StudyModel
 from pneumoseg.pipeline.networks.study_networks import build_study_network
 from pneumoseg.pipeline.prediction.study_outputs import study_outputs
@@ -35,7 +35,7 @@ def lungs_of(ct: Volume) -> np.ndarray:
 
 def test_a_ct_is_predicted_as_a_study_of_its_cohort(scan):
     how = model(mask="model")
-    found = predict_ct(how, scan, lungs_of=lungs_of)
+    found = predict_ct([how], scan, lungs_of=lungs_of)
     assert found.prepared.image.shape == (4, 8, 8)
     assert found.prepared.image[3, 7, 7] == 0  # top, front, right
     expected = study_outputs(how, found.prepared.image, found.prepared.lungs)
@@ -46,8 +46,8 @@ def test_a_ct_is_predicted_as_a_study_of_its_cohort(scan):
 
 def test_the_explanation_lies_on_the_grid_of_the_ct(scan):
     how = model(mask="model")
-    prepared = predict_ct(how, scan, lungs_of=lungs_of).prepared
-    found = explain_ct(how, prepared, scan, head="score")
+    prepared = predict_ct([how], scan, lungs_of=lungs_of).prepared
+    found = on_ct_grid(explain_ct([how], prepared, head="score"), scan.grid, scan.stored_grid)
     assert found.grid.matches(scan.grid)
     assert found.array.shape == scan.grid.shape
     assert found.array.dtype == np.float32
@@ -56,18 +56,18 @@ def test_the_explanation_lies_on_the_grid_of_the_ct(scan):
 
 def test_what_makes_a_ct_unfit_is_warned_of(scan):
     with warnings_of_this_thread(hold_back=True) as warnings:
-        predict_ct(model(mask="model"), scan, lungs_of=lungs_of)
+        predict_ct([model(mask="model")], scan, lungs_of=lungs_of)
     assert any("lungs not whole" in warning for warning in warnings)
 
 
 def test_a_ct_without_lungs_and_a_mask_that_is_not_given_are_refused(scan):
     with pytest.raises(InputError, match="no lungs were found"), warnings_of_this_thread(hold_back=True):
-        predict_ct(model(mask="model"), scan, lungs_of=lambda ct: np.zeros(ct.array.shape, bool))
+        predict_ct([model(mask="model")], scan, lungs_of=lambda ct: np.zeros(ct.array.shape, bool))
     with pytest.raises(InputError, match="trained with the lung mask 'model'; give lungs_of"):
-        predict_ct(model(mask="model"), scan)
+        predict_ct([model(mask="model")], scan)
 
 
 def test_a_preparation_of_another_version_is_refused(scan):
     older = StudyModel(model().network, model().settings, {"mask": "by hand"})
     with pytest.raises(InputError, match=r"not those of this version \(mask\)"):
-        predict_ct(older, scan)
+        predict_ct([older], scan)
