@@ -106,6 +106,16 @@ def accuracy_table(tests: Sequence[pd.DataFrame], training: Sequence[pd.DataFram
     return pd.DataFrame(rows)
 
 
+def study_content(folder: Path) -> dict[str, list[dict]]:
+    """The tables in a folder, by name, as rows for JSON: plain numbers and text, None in place of NaN."""
+    content = {}
+    for name in FILES:
+        if (folder / name).is_file():
+            table = read_table(folder / name, text_columns=("fold", "score", "accuracy_of"))
+            content[name.removesuffix(".csv")] = table.astype(object).where(table.notna(), None).to_dict("records")
+    return content
+
+
 def study_lines(folder: Path) -> str:
     """The tables in the folder of a run for the terminal, of what is known: scores of all folds with intervals,
     categories off, training against test."""

@@ -93,7 +93,7 @@ def explain_ct(
     """Grad-CAM of an output for a prepared CT, the mean of all models, float32 (z, y, x), 0 to 1; see
     `grad_cam.grad_cam`, whose errors it raises. `on_ct_grid` takes it to the CT."""
     found = [grad_cam(model, prepared.image, prepared.lungs, head=head, layer=layer) for model in models]
-    return np.mean(found, axis=0, dtype=np.float32)
+    return np.asarray(np.mean(found, axis=0, dtype=np.float32))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -117,10 +117,10 @@ class Settings(Group):
         if self.training.monitor != "validation":
             return ""
         single = is_random_slices(self.evaluation.splits)
+        whose = "slices, whoever the patient is," if single else "patients"
         return (
-            f"{self.training.validation_share:.0%} of the {'slices, whoever the patient is,' if single else 'patients'} "
-            f"are not trained on, their {self.training.best} chooses the epoch; to train on all, set training.monitor "
-            "to training or none"
+            f"{self.training.validation_share:.0%} of the {whose} are not trained on, their {self.training.best} chooses "
+            "the epoch; to train on all, set training.monitor to training or none"
         )
 
     @model_validator(mode="after")

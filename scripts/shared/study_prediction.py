@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pneumoseg.evaluation.inference.study_batch import StudyOptions
 
 
-def is_study_model(models: Sequence[Path], folds: Sequence[int] | None) -> bool:
+def is_study_model(models: Sequence[str], folds: Sequence[int] | None) -> bool:
     """Whether the first of the models is a network for whole studies. Raises InputError where there is no model."""
     from pneumoseg.pipeline.models.study_model import holds_study_model
     from pneumoseg.pipeline.prediction.predictor import ensemble_files
@@ -31,7 +31,7 @@ def refuse_mask_flags(**given: object) -> None:
 def predict_whole_studies(
     files: Mapping[str, Path],
     output: Path,
-    models: Sequence[Path],
+    models: Sequence[str],
     folds: Sequence[int] | None,
     *,
     options: "StudyOptions",
