@@ -62,8 +62,8 @@ def evaluate(
     lesions.csv, confusion.csv, summary.json, figures/ and report.html. Where the reference is a dataset, its CTs are
     shown with both masks.
 
-    With the table of a cohort as reference, the predictions of networks for whole studies are scored: classification.csv,
-    agreement.csv, categories_off.csv, predictions.csv, figures/ and report.html.
+    With the table of a cohort as reference, the predictions of networks for whole studies are scored:
+    classification.csv, agreement.csv, categories_off.csv, predictions.csv, figures/ and report.html.
 
     Example: pneumoseg evaluate --reference data/covid --prediction masks -o scores
     """

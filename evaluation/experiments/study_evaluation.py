@@ -54,7 +54,7 @@ def evaluate_studies(cohort: CohortTable, prediction: Path, output: Path, *, ove
             f"{listed(sorted(predictions['case']))}"
         )
     given = pd.DataFrame([_given(studies[case]) for case in known["case"]])
-    known = known.assign(**{column: given[column] for column in given})
+    known = known.assign(**{str(column): given[column] for column in given})
     write_known(classification_table(known), output / CLASSIFICATION)
     write_known(agreement_table(known), output / AGREEMENT)
     write_known(categories_off_table(known), output / CATEGORIES_OFF)

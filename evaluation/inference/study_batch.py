@@ -124,7 +124,7 @@ def _predict(
 ) -> dict:
     with warnings_of_this_thread() as warnings:
         scan = open_input(source, options.series, options.allow_gaps, grid=options.grid)
-        found = predict_ct(models, scan, lungs_of=lung_mask_of(preparation_of(models[0])))
+        found = predict_ct(models, scan, lungs_of=lung_mask_of(preparation_of(models[0])), name=name)
         if options.grad_cam:
             _explain(name, file, models, found, scan)
     row = prediction_row(0, _as_study(name, source), found.prediction)

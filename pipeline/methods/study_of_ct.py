@@ -51,12 +51,15 @@ def preparation_of(model: StudyModel) -> PreparationSettings:
         ) from error
 
 
-def predict_ct(models: Sequence[StudyModel], scan: Scan, *, lungs_of: LungMask | None = None) -> PredictedCt:
+def predict_ct(
+    models: Sequence[StudyModel], scan: Scan, *, lungs_of: LungMask | None = None, name: str = "the CT"
+) -> PredictedCt:
     """What models of one cohort, such as the folds of a run, say of a CT in HU on average; it is prepared once, as
     those of their cohort.
 
     `lungs_of`: finds the lungs, (x, y, z), where the cohort was prepared with another mask than the classical one.
-    What makes the CT unfit, such as lungs that are cut off, is warned of. Raises InputError where the preparation
+    What makes the CT unfit, such as lungs that are cut off, is warned of by `name`. Raises InputError where the
+    preparation
     fails or is not the same for all models, where their outputs differ, where that mask is needed and not given, and
     where no lungs are found but a network sees them alone.
     """
@@ -73,7 +76,7 @@ def predict_ct(models: Sequence[StudyModel], scan: Scan, *, lungs_of: LungMask |
         )
     prepared = prepare_study(scan, settings, lungs_of or classical_lungs)
     for problem in prepared.problems:
-        log.warning("the CT is not as those that the network was trained on: %s", problem)
+        log.warning("%s is not as the CTs that the network was trained on: %s", name, problem)
     if not prepared.has_lungs and any(model.settings.input.lungs == "multiplied" for model in models):
         raise InputError(
             "no lungs were found in the CT, and the network sees nothing else; give a CT of the chest in HU"

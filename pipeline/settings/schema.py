@@ -119,8 +119,8 @@ class Settings(Group):
         single = is_random_slices(self.evaluation.splits)
         whose = "slices, whoever the patient is," if single else "patients"
         return (
-            f"{self.training.validation_share:.0%} of the {whose} are not trained on, their {self.training.best} chooses "
-            "the epoch; to train on all, set training.monitor to training or none"
+            f"{self.training.validation_share:.0%} of the {whose} are not trained on, their {self.training.best} "
+            "chooses the epoch; to train on all, set training.monitor to training or none"
         )
 
     @model_validator(mode="after")
