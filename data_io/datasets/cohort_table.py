@@ -26,6 +26,8 @@ from pneumoseg.data_io.storage.folders import folders_below
 
 PATIENT, PATH, LABELS, SCORE = "patient", "path", ("label", "covid"), "score"
 YES, NO = ("yes", "1", "true"), ("no", "0", "false")
+NAMELESS = (IMAGE_STEM, "dicom")
+"""Files and folders that are called by the folder they lie in."""
 NO_NAME = re.compile(r"[/\\\x00-\x1f]")
 """Characters that no name of a study has."""
 
@@ -58,8 +60,10 @@ class CohortTable:
 
 
 def read_cohort_table(path: str | Path) -> CohortTable:
-    """Reads a table of studies. A study is named by its file, or by its folder where the CT is a DICOM series or called
-    `imaging`; where two names are the same, by the folders above too.
+    """Reads a table of studies.
+
+    A study is named by its file or DICOM folder, by the folder around it where that is called `imaging` or `dicom`;
+    where two names are the same, by the folders above too.
 
     A warning lists CTs that lie among those of the table, in its folder, and that no row names. Raises InputError, with
     row (the header is row 1) and column, for a missing column, an empty patient or path, a path where no CT is, two
@@ -187,9 +191,8 @@ def _name_parts(folder: Path, path: Path) -> list[str]:
     """The folders and the name that tell a study, outermost first."""
     whole = Path(os.path.abspath(path))
     *folders, last = [part for part in Path(os.path.relpath(whole, folder)).parts if part != os.pardir] or [whole.name]
-    if whole.is_dir():
-        return [*folders, last]
-    return folders if folders and case_name(whole) == IMAGE_STEM else [*folders, case_name(whole)]
+    own = last if whole.is_dir() else case_name(whole)
+    return folders if folders and own.lower() in NAMELESS else [*folders, own]
 
 
 def _unnamed(folder: Path, named: Sequence[Path]) -> list[Path]:

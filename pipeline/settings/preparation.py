@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.settings.field_types import Group, Level, NotNegative
 
 AxisSize = Annotated[int, Field(ge=4, le=1024)]
@@ -38,3 +39,13 @@ class PreparationSettings(Group):
     cut_area_cm2: NotNegative = 15.0
     expiration_lung_ml: NotNegative = 3000.0
     expiration_mean_hu: Level = -700.0
+
+
+def preparation_settings(**values: object) -> PreparationSettings:
+    """Settings with these values, the defaults for None. Raises InputError for a value out of range."""
+    given = {name: value for name, value in values.items() if value is not None}
+    try:
+        return PreparationSettings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise InputError(f"{first['loc'][0]}: {first['msg'].lower()}, found {first['input']}") from error
