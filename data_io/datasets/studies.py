@@ -44,11 +44,7 @@ class Study(Case):
     def read_image(self) -> Volume:
         """The resized CT: int16 (x, y, z), HU, RAS+, centred on the origin. Raises InputError as `read_study`."""
         with named(self.name):
-            image = read_study(self.image, self.index)[0].transpose(2, 1, 0)
-        affine = np.diag([*self.spacing_mm, 1.0])
-        affine[:3, 3] = -(np.array(image.shape) - 1) / 2 * self.spacing_mm
-        grid = Grid(image.shape, affine)
-        return Volume(image, grid, grid)
+            return resized_volume(read_study(self.image, self.index)[0], self.spacing_mm)
 
     def read_grid(self) -> Grid:
         """The grid of `read_image`."""
@@ -58,6 +54,16 @@ class Study(Case):
         """SHA-256 of the CT's content, the label, the score and the preparation."""
         known = (self.content, self.diseased, self.score, self.preparation)
         return hashlib.sha256(json.dumps(known).encode()).hexdigest()
+
+
+def resized_volume(image: np.ndarray, spacing_mm: tuple[float, float, float]) -> Volume:
+    """The image of a cohort file, (z, y, x), as a volume (x, y, z), RAS+, centred on the origin. `spacing_mm`: between
+    its voxels along x, y, z."""
+    array = image.transpose(2, 1, 0)
+    affine = np.diag([*spacing_mm, 1.0])
+    affine[:3, 3] = -(np.array(array.shape) - 1) / 2 * spacing_mm
+    grid = Grid(array.shape, affine)
+    return Volume(array, grid, grid)
 
 
 def open_cohort(path: str | Path) -> Dataset:

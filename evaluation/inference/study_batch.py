@@ -9,7 +9,7 @@ import numpy as np
 
 from pneumoseg.data_io.console import log, track, warnings_of_this_thread
 from pneumoseg.data_io.datasets.inputs import open_input
-from pneumoseg.data_io.datasets.studies import Study
+from pneumoseg.data_io.datasets.studies import Study, resized_volume
 from pneumoseg.data_io.errors import InputError, options_of
 from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.nifti_placement import GridForm
@@ -148,7 +148,7 @@ def _predict(
 
 def _explain(name: str, file: Path, models: Sequence[StudyModel], found: PredictedCt, scan: Scan) -> None:
     """Grad-CAM of each output, as a map on the grid of the CT and as a sheet of slices of what the network saw."""
-    image = found.prepared.image.transpose(2, 1, 0)
+    image = resized_volume(found.prepared.image, found.prepared.spacing_mm)
     for head in models[0].settings.network.heads:
         heat = explain_ct(models, found.prepared, head=head)
         with probability_maps([_map_of(file, head)], scan) as sink:

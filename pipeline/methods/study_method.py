@@ -15,10 +15,11 @@ from pneumoseg.data_io.datasets.studies import Study
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import write_text
 from pneumoseg.data_io.storage.csv_files import write_table
-from pneumoseg.pipeline.methods.study_prediction import StudyPrediction
+from pneumoseg.pipeline.methods.study_prediction import ExplainedStudy, StudyPrediction
 from pneumoseg.pipeline.models.model_file import TrainedModel
 from pneumoseg.pipeline.models.study_model import StudyModel, load_study_model, save_study_model
 from pneumoseg.pipeline.networks.study_summary import study_summary
+from pneumoseg.pipeline.prediction.grad_cam import grad_cam
 from pneumoseg.pipeline.prediction.study_outputs import study_outputs
 from pneumoseg.pipeline.settings.loading import settings_yaml
 from pneumoseg.pipeline.settings.studies import StudySettings
@@ -107,10 +108,19 @@ class StudyMethod:
         shutil.rmtree(folder / STATE_FOLDER, ignore_errors=True)
         return model
 
-    def predict(self, model: StudyModel, case: LoadedCase) -> StudyPrediction:
-        """What the model says of a study. Raises InputError where it cannot be read or has another shape."""
+    def predict(self, model: StudyModel, case: LoadedCase) -> StudyPrediction | ExplainedStudy:
+        """What the model says of a study, with `evaluation.grad_cam` where it found that. Raises InputError where the
+        study cannot be read or has another shape."""
         (study,) = _studies([case.case])
-        return predict_study(model, study)
+        prediction = predict_study(model, study)
+        if not self.settings.evaluation.grad_cam:
+            return prediction
+        image, lungs = read_study(study.image, study.index)
+        maps = {
+            head: case.image.with_array(grad_cam(model, image, lungs, head=head).transpose(2, 1, 0))
+            for head in model.settings.network.heads
+        }
+        return ExplainedStudy(prediction, maps)
 
 
 def predict_study(model: StudyModel, study: Study) -> StudyPrediction:

@@ -123,10 +123,12 @@ class StudyTrainingSettings(Group):
 
 class StudyEvaluationSettings(Group):
     """How studies are split: "kfold" into `folds`, "hold-out:SHARE", "leave-one-out", or a JSON file of splits;
-    patients are never split, and folds have the same distribution of labels and scores."""
+    patients are never split, and folds have the same distribution of labels and scores. `grad_cam`: where the network
+    found what it says of each test study."""
 
     splits: Annotated[str, Field(max_length=4096)] = "kfold"
     folds: Annotated[int, Field(ge=2, le=10_000)] = 5
+    grad_cam: bool = True
 
 
 class StudySettings(Group):
