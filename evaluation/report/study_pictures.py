@@ -25,11 +25,12 @@ def extreme_sheets(detailed: pd.DataFrame, folders: Mapping[tuple[int, str], Pat
     output. `folders`: where their pictures lie, by fold and study."""
     figures: Figures = []
     for head, (kind, score, name) in RANKED.items():
-        values = detailed[detailed["class"] == kind].set_index(["fold", "case"])[score].dropna()
+        rows = detailed[detailed["class"] == kind].dropna(subset=[score])
         ranked = [
-            (f"{study}, fold {fold}: Grad-CAM of the {head}, {name} {value:.3g}", sheet)
-            for (fold, study), value in values.sort_values(ascending=False, kind="stable").items()
-            if (fold, study) in folders and (sheet := sheet_path(folders[fold, study], study, head)).is_file()
+            (f"{row['case']}, fold {row['fold']}: Grad-CAM of the {head}, {name} {row[score]:.3g}", sheet)
+            for row in rows.sort_values(score, ascending=False, kind="stable").to_dict("records")
+            if (folder := folders.get((row["fold"], row["case"])))
+            and (sheet := sheet_path(folder, row["case"], head)).is_file()
         ]
         best = ranked[max(SHOWN_STUDIES, len(ranked) - SHOWN_STUDIES) :][::-1]
         for label, sheets in (("one of the worst", ranked[:SHOWN_STUDIES]), ("one of the best", best)):

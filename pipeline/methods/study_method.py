@@ -15,6 +15,7 @@ from pneumoseg.data_io.datasets.studies import Study
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import write_text
 from pneumoseg.data_io.storage.csv_files import write_table
+from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.methods.study_prediction import ExplainedStudy, StudyPrediction
 from pneumoseg.pipeline.models.model_file import TrainedModel
 from pneumoseg.pipeline.models.study_model import StudyModel, load_study_model, save_study_model
@@ -116,7 +117,7 @@ class StudyMethod:
         if not self.settings.evaluation.grad_cam:
             return prediction
         image, lungs = read_study(study.image, study.index)
-        maps = {
+        maps: dict[str, Volume] = {
             head: case.image.with_array(grad_cam(model, image, lungs, head=head).transpose(2, 1, 0))
             for head in model.settings.network.heads
         }
