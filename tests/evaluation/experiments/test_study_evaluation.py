@@ -45,6 +45,8 @@ def test_predictions_are_scored_by_eye(cohort, tmp_path):
     assert labels[labels["fold"] == "all"].set_index("score").loc["accuracy", "value"] == 1.0
     off = read_table(tmp_path / "scores" / "categories_off.csv")
     assert off["studies"].tolist() == [2, 2, 0, 0, 0]
+    scores = read_table(tmp_path / "scores" / "metrics.csv")
+    assert scores.loc[scores["class"] == "severity", "absolute_error"].tolist() == pytest.approx([10.0] * 4)
     assert "Severity score" in (tmp_path / "scores" / "report.html").read_text()
 
 

@@ -57,9 +57,7 @@ def test_a_ct_gets_the_mean_of_the_models_and_what_speaks_for_it(files, models, 
     (result,) = run(one, models, tmp_path / "out", grad_cam=True)
     content = json.loads((tmp_path / "out" / "whole.json").read_text())
     assert content == result.content
-    singly = [
-        run(one, {name: member}, tmp_path / name)[0].content["probability"] for name, member in models.items()
-    ]
+    singly = [run(one, {name: member}, tmp_path / name)[0].content["probability"] for name, member in models.items()]
     assert content["probability"] == pytest.approx(np.mean(singly))
     assert content["models"] == {"fold_0": "a" * 64, "fold_1": "b" * 64}
     assert content["threshold"] == 0.25
@@ -113,9 +111,7 @@ def test_resume_makes_missing_maps(files, models, tmp_path):
 
 
 def test_models_of_other_outputs_and_a_file_as_output_are_refused(files, models, tmp_path):
-    settings = load_study_settings(
-        "hrct-classifier", [f"input.shape={list(SHAPE)}", "network.filters=[2]"]
-    )
+    settings = load_study_settings("hrct-classifier", [f"input.shape={list(SHAPE)}", "network.filters=[2]"])
     other = StudyModel(build_study_network(settings), settings, models["fold_0"].preparation, 0.5, "c" * 64)
     with pytest.raises(InputError, match="models with the same outputs"):
         run({"whole": files["whole"]}, models | {"other": other}, tmp_path / "out")
