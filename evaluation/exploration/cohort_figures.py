@@ -85,7 +85,8 @@ def distributions(header: CohortHeader) -> Figure:
     _stacked(panels[2], [str(value) for value in CTSI_VALUES], ctsi, labels, counted=False)
     panels[2].set_xticks(CTSI_VALUES[::5], [str(value) for value in CTSI_VALUES[::5]])
     slices = [[entry.slices for entry in entries if entry.diseased == label] for label in labels]
-    edges = np.histogram_bin_edges([entry.slices for entry in entries], SLICE_BINS)
+    least, most = (choose(entry.slices for entry in entries) for choose in (min, max))
+    edges = np.arange(least - 0.5, most + 1 + (step := -(-(most - least + 1) // SLICE_BINS)), step)
     panels[3].hist(slices, edges, stacked=True, color=[LABEL_COLOURS[label] for label in labels], label=names)
     titles = ("label", f"severity{without}", f"CTSI, score / 4{without}", "slices of the CT")
     for axes, title, below in zip(panels, titles, ("", "", "CTSI (0 to 25)", "slices"), strict=True):
@@ -94,7 +95,8 @@ def distributions(header: CohortHeader) -> Figure:
         axes.set_ylabel("studies", fontsize=FONT_POINTS)
         axes.spines[["top", "right"]].set_visible(False)
         axes.yaxis.get_major_locator().set_params(integer=True)
-        axes.margins(y=0.12)
+        axes.set_ylim(0, 1.12 * axes.dataLim.y1)
+    panels[3].xaxis.get_major_locator().set_params(integer=True)
     handles, _ = panels[3].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=3, frameon=False, fontsize=FONT_POINTS)
     return figure

@@ -10,6 +10,7 @@ import edt
 import numpy as np
 from scipy import ndimage
 
+from pneumoseg.data_io.volumes.hounsfield import AIR_HU
 from pneumoseg.pipeline.preprocessing.body_mask import body_mask
 
 AIRY_HU = -320.0
@@ -26,8 +27,12 @@ GAS_TISSUE_SHARE = 0.4
 """Of what lies between both distances from gas: tissue around trachea, stomach and bowel, more lung around air within
 the lungs, such as a bulla. Up to the first one voxels are gas and wall together."""
 LEAST_GAS_ML = 1.0
+TISSUE_OPENING_MM = 5.0
+"""The skin of the table is thinner than twice this, the chest wall is not."""
 OPENING_MM = 2.0
 CLOSING_MM = 10.0
+LARGEST_HOLE_CM2 = 12.0
+"""In an axial slice; what is larger is heart or liver."""
 LEAST_ML = 50.0
 LEAST_SHARE = 0.04
 """Of the larger lung's volume: the smaller one of two."""
@@ -41,7 +46,8 @@ def lung_mask(hu: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:
     lung lies around them (to 20 mm across at the pleura); a lung without air is missed. Made for grids of 2 to 3 mm.
     """
     hu = np.asarray(hu, np.float32)
-    airy = (hu < AIRY_HU) & body_mask(hu)
+    tissue = _opened(hu > AIRY_HU, spacing_mm, TISSUE_OPENING_MM)
+    airy = (hu < AIRY_HU) & body_mask(np.where(tissue, hu, np.float32(AIR_HU)))
     airy &= ~_gas(hu, airy, spacing_mm)
     parts, count = ndimage.label(_opened(airy, spacing_mm, OPENING_MM))
     lungs = np.zeros(hu.shape, bool)
@@ -95,10 +101,18 @@ def _closed(mask: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:
     inside = tuple(slice(margin, -margin) for margin in margins)
     part = (_distance(grown, spacing_mm) > CLOSING_MM)[inside] | mask[outer]
     for index in range(part.shape[2]):
-        part[:, :, index] = ndimage.binary_fill_holes(part[:, :, index])
+        part[:, :, index] = _without_holes(part[:, :, index], LARGEST_HOLE_CM2 * 100 / (spacing_mm[0] * spacing_mm[1]))
     closed = np.zeros(mask.shape, bool)
     closed[outer] = part
     return closed
+
+
+def _without_holes(plane: np.ndarray, largest: float) -> np.ndarray:
+    """The plane with holes of at most that many pixels filled."""
+    holes, _ = ndimage.label(ndimage.binary_fill_holes(plane) & ~plane)
+    small = np.bincount(holes.ravel()) <= largest
+    small[0] = False
+    return plane | small[holes]
 
 
 def _margins(reach_mm: float, spacing_mm: Sequence[float]) -> list[int]:

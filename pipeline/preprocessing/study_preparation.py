@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.hounsfield import is_hu
 from pneumoseg.data_io.volumes.lazy_volume import Scan
-from pneumoseg.data_io.volumes.volume import Grid, Volume
+from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.preprocessing.lung_mask import lung_mask
 from pneumoseg.pipeline.preprocessing.resampling import interpolation_matrix, resample, resampled_grid, resized_grid
 from pneumoseg.pipeline.settings.preparation import PreparationSettings
@@ -71,30 +71,26 @@ def prepare_study(scan: Scan, settings: PreparationSettings, lungs_of: LungMask 
     image = np.clip(np.rint(small), INT16.min, INT16.max).astype(np.int16)
     inside = resample(lungs, small.shape, order=1) >= 0.5
     values = coarse[lungs]
-    lung_ml = values.size * coarse_grid.voxel_volume_ml
-    mean_hu = float(values.mean(dtype=np.float64)) if values.size else float("nan")
     return PreparedStudy(
         image=np.ascontiguousarray(image.transpose(2, 1, 0)),
         lungs=np.ascontiguousarray(inside.transpose(2, 1, 0)).astype(np.uint8),
         spacing_mm=resized_grid(scan.grid, small.shape).spacing_mm,
-        lung_ml=lung_ml,
-        lung_mean_hu=mean_hu,
+        lung_ml=values.size * coarse_grid.voxel_volume_ml,
+        lung_mean_hu=float(values.mean(dtype=np.float64)) if values.size else float("nan"),
         slices=scan.grid.shape[2],
         content=content,
-        problems=study_problems(lungs, coarse_grid, lung_ml=lung_ml, lung_mean_hu=mean_hu, settings=settings),
+        problems=study_problems(ct, lungs, settings),
     )
 
 
-def study_problems(
-    lungs: np.ndarray, grid: Grid, *, lung_ml: float, lung_mean_hu: float, settings: PreparationSettings
-) -> tuple[str, ...]:
+def study_problems(ct: Volume, lungs: np.ndarray, settings: PreparationSettings) -> tuple[str, ...]:
     """Why a study is not valid, in words: no lungs, lungs that the first or the last slice cuts, expiration.
 
-    `lungs`: bool (x, y, z) on `grid`.
+    `ct`: HU (x, y, z); `lungs`: bool of the same shape.
     """
     if not lungs.any():
         return ("no lungs found",)
-    pixel_cm2 = float(np.prod(grid.spacing_mm[:2])) / 100
+    pixel_cm2 = float(np.prod(ct.spacing_mm[:2])) / 100
     ends = {"lowest": lungs[:, :, 0], "highest": lungs[:, :, -1]}
     areas_cm2 = {name: np.count_nonzero(plane) * pixel_cm2 for name, plane in ends.items()}
     problems = [
@@ -102,8 +98,14 @@ def study_problems(
         for name, area in areas_cm2.items()
         if area > settings.cut_area_cm2
     ]
-    if lung_ml < settings.expiration_lung_ml and lung_mean_hu > settings.expiration_mean_hu:
-        problems.append(f"expiration: {lung_ml:.0f} ml of lung with a mean of {lung_mean_hu:.0f} HU")
+    values = ct.array[lungs]
+    volume_ml, mean_hu = values.size * ct.grid.voxel_volume_ml, float(values.mean(dtype=np.float64))
+    darkest_hu = float(np.percentile(values, 10))
+    is_dense = mean_hu > settings.expiration_mean_hu and darkest_hu > settings.expiration_darkest_hu
+    if volume_ml < settings.expiration_lung_ml and is_dense:
+        problems.append(
+            f"expiration: {volume_ml:.0f} ml of lung, mean {mean_hu:.0f}, tenth percentile {darkest_hu:.0f} HU"
+        )
     return tuple(problems)
 
 

@@ -23,13 +23,14 @@ class PreparationSettings(Group):
     A study whose lungs take more than `cut_area_cm2` of the first or last slice does not show them whole; the area
     leaves room for noise and the tip of a lobe.
 
-    A study is in expiration where the volume of the lungs on the CT is below `expiration_lung_ml` and their mean above
-    `expiration_mean_hu`. CT volumes are air, tissue and blood. At residual volume there are about 1.8 l of air in a
-    woman of 50 years and 1.65 m and 2.2 l in a man of 1.75 m, at total lung capacity 5.1 and 6.9 l (the reference
-    equations of Quanjer et al., European Respiratory Journal 6, Supplement 16, 1993); lungs with their blood weigh
-    0.95 and 1.2 kg (ICRP Publication 89, 2002). So their CT volume rises from 2.7 and 3.3 l to 6.0 and 8.0 l, and
-    their mean, -1000 HU times the share of air, falls from -660 to -860 HU. Either limit alone is also crossed in
-    inspiration: by small lungs, and by disease.
+    A study is in expiration where the volume of the lungs on the CT is below `expiration_lung_ml`, their mean above
+    `expiration_mean_hu`, and their tenth percentile above `expiration_darkest_hu`. CT volumes are air, tissue and
+    blood. At residual volume there are about 1.8 l of air in a woman of 50 years and 1.65 m and 2.2 l in a man of
+    1.75 m, at total lung capacity 5.1 and 6.9 l (the reference equations of Quanjer et al., European Respiratory
+    Journal 6, Supplement 16, 1993); lungs with their blood weigh 0.95 and 1.2 kg (ICRP Publication 89, 2002). So their
+    CT volume rises from 2.7 and 3.3 l to 6.0 and 8.0 l, and their mean, -1000 HU times the share of air, falls from
+    -660 to -860 HU. Any limit alone is also crossed in inspiration, by small lungs and by disease; severe disease
+    crosses the first two, as a rule not the third, because it spares some lung.
     """
 
     shape: tuple[AxisSize, AxisSize, AxisSize] = (64, 128, 128)
@@ -39,6 +40,7 @@ class PreparationSettings(Group):
     cut_area_cm2: NotNegative = 15.0
     expiration_lung_ml: NotNegative = 3000.0
     expiration_mean_hu: Level = -700.0
+    expiration_darkest_hu: Level = -800.0
 
 
 def preparation_settings(**values: object) -> PreparationSettings:

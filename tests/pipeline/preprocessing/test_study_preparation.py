@@ -7,7 +7,7 @@ from scipy import ndimage
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.phantoms.generate import make_phantom
 from pneumoseg.data_io.volumes.lazy_volume import Scan
-from pneumoseg.data_io.volumes.volume import Grid, Volume
+from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.preprocessing.study_preparation import classical_lungs, prepare_study, study_problems
 from pneumoseg.pipeline.settings.preparation import PreparationSettings
 
@@ -93,15 +93,22 @@ def test_a_scan_of_half_the_lungs_is_not_whole(phantom):
     assert problem.endswith(" cm2 of lung in the highest slice")
 
 
-def test_expiration_needs_both_limits():
-    lungs, grid = np.zeros((10, 10, 10), bool), Grid((10, 10, 10), np.eye(4))
-    lungs[4, 4, 4] = True
-
-    def problems(lung_ml, lung_mean_hu):
-        return study_problems(lungs, grid, lung_ml=lung_ml, lung_mean_hu=lung_mean_hu, settings=PreparationSettings())
-
-    assert problems(2500, -650) == ("expiration: 2500 ml of lung with a mean of -650 HU",)
-    assert problems(2500, -800) == problems(4000, -650) == ()
+@pytest.mark.parametrize(
+    ("size_mm", "lung_hu", "darkest_hu", "problems"),
+    [
+        (20, -650, -700, ("expiration: 2160 ml of lung, mean -658, tenth percentile -700 HU",)),
+        (20, -650, -850, ()),
+        (20, -800, -800, ()),
+        (30, -650, -700, ()),
+    ],
+)
+def test_expiration_needs_all_limits(size_mm, lung_hu, darkest_hu, problems):
+    lungs = np.pad(np.ones((6, 6, 6), bool), 2)
+    hu = np.full(lungs.shape, 40, np.float32)
+    hu[lungs] = lung_hu
+    hu[2, 2:8, 2:8] = darkest_hu
+    ct = Volume.from_source(hu, np.diag([*(size_mm * 1.077,) * 3, 1.0]))
+    assert study_problems(ct, lungs, PreparationSettings()) == problems
 
 
 def test_what_is_no_ct_in_hu_is_refused(phantom):
