@@ -83,12 +83,12 @@ class CohortHeader:
 TEXTS = {"names": "name", "patients": "patient", "content": "content", "sources": "source", "problems": "problem"}
 NUMBERS: dict[str, np.dtype] = {
     "diseased": np.dtype("int8"),
-    "scores": np.dtype("float32"),
-    "lung_ml": np.dtype("float32"),
-    "lung_mean_hu": np.dtype("float32"),
+    "scores": np.dtype("float64"),
+    "lung_ml": np.dtype("float64"),
+    "lung_mean_hu": np.dtype("float64"),
     "slices": np.dtype("int32"),
 }
-SPACING: np.dtype = np.dtype("float32")
+SPACING: np.dtype = np.dtype("float64")
 ARRAYS = {"images": np.dtype("int16"), "lungs": np.dtype("uint8")}
 
 

@@ -14,7 +14,7 @@ from pneumoseg.data_io.errors import InputError
 from tests.data_io.datasets.cohorts import PREPARATION, SHAPE, arrays, entry, write
 
 ENTRIES = (
-    entry("anna", diseased=True, score=43.0, problem="expiration"),
+    entry("anna", diseased=True, score=43.03, problem="expiration"),
     entry("bert", diseased=None, score=12.5),
     entry("clara", score=None, lung_mean_hu=-700.5),
 )
@@ -180,8 +180,8 @@ def by_another_filter(file):
     [
         (without("images"), "has an array images, found none"),
         (without("scores"), "has an array scores, found none"),
-        (replaced("scores", np.zeros(2, np.float32)), r"scores must be float32 \(3,\), found float32 \(2,\)"),
-        (replaced("scores", np.float32([1, 2, 101])), "study clara: a score is 0 to 100, found 101"),
+        (replaced("scores", np.zeros(2)), r"scores must be float64 \(3,\), found float64 \(2,\)"),
+        (replaced("scores", np.array([1.0, 2, 101])), "study clara: a score is 0 to 100, found 101"),
         (replaced("diseased", np.int8([0, 1, 2])), "diseased is 1, 0 or -1"),
         (replaced("names", np.array([b"a", b"a", b"b"])), "found a more than once"),
         (replaced("names", np.array([b"a", b"b", b"\xff"])), "cut or damaged"),

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from pneumoseg.data_io.datasets.cohort_file import read_header, read_study
 from pneumoseg.data_io.datasets.cohort_table import read_cohort_table
@@ -50,6 +51,12 @@ def table_of(cohort, tmp_path, rows):
     """A table in a folder of its own, of studies in the cohort's."""
     (tmp_path / "t.csv").write_text(HEADER + rows.replace("@", str(cohort)), encoding="utf-8")
     return read_cohort_table(tmp_path / "t.csv")
+
+
+def set_series_uid(file, uid):
+    header = dcmread(file)
+    header.SeriesInstanceUID = uid
+    header.save_as(file)
 
 
 def test_studies_of_a_table_are_stored(cohort, tmp_path, lungs):
@@ -167,6 +174,10 @@ def test_one_ct_under_two_names_is_of_one_patient_and_of_one_label(cohort, tmp_p
 
 
 def test_a_folder_of_two_cts_is_no_study(cohort, tmp_path, lungs):
-    table = table_of(cohort, tmp_path, "a,@,yes,15\n")
+    for name in ("one", "two"):
+        shutil.copytree(cohort / "dicom" / "phantom_001" / "dicom", tmp_path / "both" / name)
+        for file in (tmp_path / "both" / name).iterdir():
+            set_series_uid(file, f"1.2.3.{len(name)}{name.count('w')}")
+    table = table_of(cohort, tmp_path, "a,both,yes,15\n")
     with pytest.raises(InputError, match="a study is one CT, found 2"):
         prepare_cohort(table, tmp_path / "c.h5", SETTINGS)

@@ -96,9 +96,9 @@ def test_a_scan_of_half_the_lungs_is_not_whole(phantom):
 @pytest.mark.parametrize(
     ("size_mm", "lung_hu", "darkest_hu", "problems"),
     [
-        (20, -650, -700, ("expiration: 2160 ml of lung, mean -658, tenth percentile -700 HU",)),
-        (20, -650, -850, ()),
-        (20, -800, -800, ()),
+        (21.55, -650, -700, ("expiration: 2162 ml of lung, mean -658, tenth percentile -700 HU",)),
+        (21.55, -650, -850, ()),
+        (21.55, -800, -800, ()),
         (30, -650, -700, ()),
     ],
 )
@@ -107,7 +107,7 @@ def test_expiration_needs_all_limits(size_mm, lung_hu, darkest_hu, problems):
     hu = np.full(lungs.shape, 40, np.float32)
     hu[lungs] = lung_hu
     hu[2, 2:8, 2:8] = darkest_hu
-    ct = Volume.from_source(hu, np.diag([*(size_mm * 1.077,) * 3, 1.0]))
+    ct = Volume.from_source(hu, np.diag([size_mm, size_mm, size_mm, 1.0]))
     assert study_problems(ct, lungs, PreparationSettings()) == problems
 
 
