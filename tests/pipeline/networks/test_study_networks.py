@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.pipeline.models.bundled import bundled_model
+from pneumoseg.pipeline.models.model_file import load_model
 from pneumoseg.pipeline.networks.registry import build_network
 from pneumoseg.pipeline.networks.study_networks import build_study_network, copy_encoder, last_level
 from pneumoseg.pipeline.settings.loading import load_settings, load_study_settings
@@ -74,6 +76,14 @@ def test_the_encoder_of_a_segmentation_model_gives_the_same_features(name):
     found = keras.Model(network.inputs, network.get_layer("level_2").output).predict_on_batch(images)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(network.get_layer("dense").get_weights()[0], before)
+
+
+def test_the_bundled_model_gives_its_encoder():
+    source = load_model(bundled_model() / "fold_0" / "model.keras").network
+    settings = small("input.shape=[16, 16, 16]", "network.name=unet-encoder", "network.filters=[16, 32, 64, 128, 256]")
+    network = build_study_network(settings)
+    copy_encoder(source, network, settings)
+    np.testing.assert_array_equal(network.get_weights()[0], source.get_weights()[0])
 
 
 @pytest.mark.parametrize(
