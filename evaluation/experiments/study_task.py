@@ -1,6 +1,6 @@
 """Studies as a kind of prediction: the probability of a disease, a severity score, or both, of a whole CT."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pneumoseg.evaluation.report.study_sections import draw_studies, study_resul
 from pneumoseg.evaluation.scoring.study_columns import STUDY_COLUMNS, label_row, score_row
 from pneumoseg.evaluation.scoring.study_predictions import PREDICTIONS, prediction_row, write_predictions
 from pneumoseg.evaluation.scoring.study_tables import FILES, write_study_tables
+from pneumoseg.evaluation.scoring.study_warnings import study_warnings
 from pneumoseg.pipeline.methods.study_prediction import StudyPrediction
 
 LARGEST = {"probability": 1.0, "score": 100.0, "threshold": 1.0}
@@ -43,14 +44,12 @@ class StudyTask(Task):
     def write(self, path: Path, prediction: StudyPrediction) -> None:
         """Writes {"probability", "score", "threshold"} as JSON. Raises InputError as `read`."""
         content = {name: None if value is None else float(value) for name, value in asdict(prediction).items()}
-        _check(content, f"{path.stem}: a method's prediction")
+        checked_prediction(content, f"{path.stem}: a method's prediction")
         write_json(path, content)
 
     def read(self, path: Path, case: LoadedCase) -> StudyPrediction:
         """Raises InputError for other content, and where neither a probability nor a score is given."""
-        content = read_json(path, "the prediction of a study", dict)
-        _check(content, f"{path}")
-        return StudyPrediction(**content)
+        return checked_prediction(read_json(path, "the prediction of a study", dict), f"{path}")
 
     def score(self, fold: int, case: Any, prediction: StudyPrediction) -> ScoredStudy:
         """A row for the label where it is known and predicted, and one for the score. Raises InputError where the case
@@ -83,12 +82,18 @@ class StudyTask(Task):
         """Means over studies of what each of them has: accuracy, Brier score, errors."""
         return study_result(final)
 
+    def warnings(self, detailed: pd.DataFrame) -> Iterator[str]:
+        """Predictions that are all alike, and test studies of one label alone."""
+        return study_warnings(detailed)
+
     def further_sections(self, folder: Path) -> Mapping[str, Sequence[str]]:
         """The label, the severity score, training against test."""
         return study_sections(folder)
 
 
-def _check(content: Mapping, origin: str) -> None:
+def checked_prediction(content: Mapping, origin: str) -> StudyPrediction:
+    """The prediction with these fields. Raises InputError for other fields, values out of range, and where neither a
+    probability nor a score is given; `origin` names it there."""
     if set(content) != set(FIELDS):
         raise InputError(f"{origin}: a prediction of a study has {', '.join(FIELDS)}; found {', '.join(content)}")
     for name, limit in LARGEST.items():
@@ -99,3 +104,4 @@ def _check(content: Mapping, origin: str) -> None:
             raise InputError(f"{origin}: {name} lies between 0 and {limit:g}, found {value}")
     if content["probability"] is None and content["score"] is None:
         raise InputError(f"{origin}: a probability, a score or both are needed, found neither")
+    return StudyPrediction(**content)
