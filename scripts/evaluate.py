@@ -103,7 +103,7 @@ def _evaluate_cohort(table: Path, prediction: Path, output: Path, *, overwrite: 
     from pneumoseg.evaluation.experiments.study_evaluation import evaluate_studies
     from pneumoseg.evaluation.scoring.study_tables import study_content, study_lines
 
-    evaluate_studies(read_cohort_table(table), prediction, output, overwrite=overwrite)
+    evaluate_studies(read_cohort_table(table), prediction, output=output, overwrite=overwrite)
     if json:
         print_json(study_content(output))
     elif not quiet:

@@ -12,7 +12,6 @@ import pandas as pd
 
 from pneumoseg.data_io.console import listed, log
 from pneumoseg.data_io.datasets.cohort_table import CohortTable
-from pneumoseg.data_io.datasets.studies import Study
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.evaluation.figures.saving import save_figure
@@ -24,6 +23,7 @@ from pneumoseg.evaluation.scoring.study_predictions import (
     TEXT,
     prediction_row,
     read_predictions,
+    study_of,
     with_scores,
     write_predictions,
 )
@@ -86,9 +86,8 @@ def cohort_agreement(rows: Sequence[dict], cohort: CohortTable, run: Path | None
     folds = {} if theirs is None else dict(zip(theirs["case"], theirs["fold"], strict=True))
     made = []
     for name in shared:
-        row = studies[name]
-        study = Study(name, row.path, None, row.patient, diseased=row.diseased, score=row.score)
-        made.append(prediction_row(folds.get(name, 0), study, StudyPrediction(None, percents[name])))
+        study, prediction = study_of(studies[name]), StudyPrediction(None, percents[name])
+        made.append(prediction_row(folds.get(name, 0), study, prediction))
     predictions = pd.DataFrame(made, columns=list(COLUMNS)).astype(
         {column: float for column in COLUMNS if column not in (*TEXT, "fold")}
     )

@@ -1,95 +1,119 @@
-"""Predictions of whole studies, as `predict` or a run writes them, against the table of a cohort."""
+"""Scores of predictions of studies from any program against the table of their cohort, without a run."""
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from pneumoseg.data_io.console import listed, log
-from pneumoseg.data_io.datasets.cohort_table import CohortRow, CohortTable
+from pneumoseg.data_io.console import listed, warnings_of_this_thread
+from pneumoseg.data_io.datasets.cohort_table import CohortTable
+from pneumoseg.data_io.datasets.loaded_case import LoadedCase
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.storage.atomic import write_text
-from pneumoseg.data_io.storage.csv_files import write_table
-from pneumoseg.evaluation.measures.agreement import ctsi_percent_over_4
-from pneumoseg.evaluation.measures.severity import category
-from pneumoseg.evaluation.report import html
-from pneumoseg.evaluation.report.study_sections import draw_studies, study_sections
+from pneumoseg.data_io.formats.content_hash import sha256_of
+from pneumoseg.data_io.storage.atomic import write_json
+from pneumoseg.data_io.storage.csv_files import read_cells, write_table
+from pneumoseg.data_io.storage.folders import visible_name
+from pneumoseg.evaluation.experiments.study_task import StudyTask, checked_prediction
+from pneumoseg.evaluation.report.page import summarise, write_report
+from pneumoseg.evaluation.report.warnings import grouped
 from pneumoseg.evaluation.runs.output_guard import check_output_free
 from pneumoseg.evaluation.runs.run_marks import METRICS
-from pneumoseg.evaluation.scoring.patient_codes import patient_code
-from pneumoseg.evaluation.scoring.study_columns import STUDY_COLUMNS, label_row, score_row
-from pneumoseg.evaluation.scoring.study_predictions import LABELS, PREDICTIONS, read_predictions, write_predictions
-from pneumoseg.evaluation.scoring.study_tables import (
-    AGREEMENT,
-    CATEGORIES_OFF,
-    CLASSIFICATION,
-    agreement_table,
-    categories_off_table,
-    classification_table,
-    write_known,
-)
-from pneumoseg.evaluation.scoring.tables import detailed_table
+from pneumoseg.evaluation.scoring import tables
+from pneumoseg.evaluation.scoring.study_predictions import PREDICTIONS, study_of
+from pneumoseg.pipeline.methods.study_prediction import StudyPrediction
 
-REPORT = "report.html"
+REPORT, SUMMARY, FINAL = "report.html", "summary.json", "final.csv"
+OUTPUTS = ("probability", "score")
 
 
-def evaluate_studies(cohort: CohortTable, prediction: Path, output: Path, *, overwrite: bool = False) -> pd.DataFrame:
-    """Scores predictions of studies against the labels and scores of the table, by their names, and returns them with
-    what is given; writes predictions.csv, classification.csv, agreement.csv, categories_off.csv, figures/, report.html
-    and at last metrics.csv, the scores of each study, to the folder `output`.
+def check_output(output: Path, overwrite: bool = False) -> None:
+    """Raises InputError where an evaluation cannot be written to `output`, as `check_output_free`."""
+    others = (REPORT, SUMMARY, FINAL, *StudyTask.further_files)
+    check_output_free(output, METRICS, others=others, marks=StudyTask.further_files[:1], overwrite=overwrite)
 
-    `prediction`: a predictions.csv, or the folder that holds it. Studies without prediction and predictions without
-    study are left out, with a warning. Raises InputError where none is left, as `read_predictions`, and where results
-    lie in `output` already.
+
+def evaluate_studies(
+    cohort: CohortTable, prediction: str | Path, *, output: str | Path, overwrite: bool = False
+) -> pd.DataFrame:
+    """Scores the predictions of all studies of a cohort, writes the tables of `study_task`, final.csv, figures/,
+    report.html, summary.json and at last metrics.csv to the folder `output`, and returns the final table. All studies
+    count as fold 0. Nothing is written before all predictions are read.
+
+    `prediction`: a CSV with the column `case`, the name of a study, `probability` or `score` (or `predicted_score`) or
+    both, and perhaps `threshold` (0.5 by default), as predictions.csv of `predict` and runs; the folder with that file;
+    or a folder of files CASE.json, as folds of runs have them. Raises InputError as
+    `check_output`, for damaged predictions, and where these are not of the very studies of the cohort.
     """
-    check_output_free(output, METRICS, others=(PREDICTIONS, REPORT), marks=(PREDICTIONS,), overwrite=overwrite)
-    studies = {row.name: row for row in cohort}
-    predictions = read_predictions(prediction if prediction.is_file() else prediction / PREDICTIONS)
-    for names, what in (
-        (studies.keys() - set(predictions["case"]), "studies have no prediction"),
-        (set(predictions["case"]) - studies.keys(), "predictions have no study of this name"),
+    output, prediction = Path(output), Path(prediction)
+    if (prediction / PREDICTIONS).is_file():
+        prediction = prediction / PREDICTIONS
+    check_output(output, overwrite)
+    task, cases = StudyTask(), [LoadedCase(study_of(row)) for row in cohort]
+    read = _read_folder(prediction, cases) if prediction.is_dir() else _read_csv(prediction)
+    names = {case.name for case in cases}
+    for where, lacking, what in (
+        (prediction, names - read.keys(), "no prediction of"),
+        (cohort.path, read.keys() - names, "no study named"),
     ):
-        if names:
-            log.warning("%s: %d %s, left out: %s", cohort.path, len(names), what, listed(sorted(names)))
-    known = predictions[predictions["case"].isin(studies.keys())].reset_index(drop=True)
-    if known.empty:
+        if lacking:
+            found = f"{what} {listed(sorted(lacking))}"
+            raise InputError(f"{where}: predictions are of the studies of the cohort, found {found}")
+    scored = [task.score(0, case, read[case.name]) for case in cases]
+    detailed = tables.detailed_table([row for one in scored for row in one.rows], task.columns)
+    final = tables.final_table(detailed, task.columns)
+    for name in (METRICS, SUMMARY, REPORT):  # of an earlier call
+        (output / name).unlink(missing_ok=True)
+    with warnings_of_this_thread() as warnings:
+        task.write_further(output, scored)
+        task.merge_further([output], output)
+    write_table(final, output / FINAL)
+    files = {prediction.name: sha256_of(prediction)} if prediction.is_file() else {}
+    write_report(
+        output / REPORT,
+        f"Evaluation: {visible_name(output)}",
+        summarise(final, task.columns),
+        settings_yaml="",
+        splits=[],
+        detailed=detailed,
+        final=final,
+        figures=task.figures(output, detailed),
+        warnings=[*grouped(warnings), *task.warnings(detailed)],
+        environment={"predictions (SHA-256)": files},
+        result=task.result(detailed, final),
+        further=task.further_sections(output),
+        columns=task.columns,
+    )
+    write_json(output / SUMMARY, summarise(final, task.columns))
+    write_table(detailed, output / METRICS)  # last: its presence says that all the rest is there
+    return final
+
+
+def _read_folder(folder: Path, cases: list[LoadedCase]) -> dict[str, StudyPrediction]:
+    task = StudyTask()
+    paths = {case: folder / task.file_name(case.name) for case in cases}
+    return {case.name: task.read(path, case) for case, path in paths.items() if path.is_file()}
+
+
+def _read_csv(path: Path) -> dict[str, StudyPrediction]:
+    header, *rows = read_cells(path, unique_columns=True)
+    table = pd.DataFrame(rows, columns=header, dtype=str)
+    if "case" not in table or not set(OUTPUTS) & set(table):
         raise InputError(
-            f"{cohort.path}: predictions have the names of its studies, such as {next(iter(studies))}, found "
-            f"{listed(sorted(predictions['case']))}"
+            f"{path}: predictions have the columns case and {' or '.join(OUTPUTS)}, found {', '.join(table.columns)}"
         )
-    given = pd.DataFrame([_given(studies[case]) for case in known["case"]])
-    known = known.assign(**{str(column): given[column] for column in given})
-    write_known(classification_table(known), output / CLASSIFICATION)
-    write_known(agreement_table(known), output / AGREEMENT)
-    write_known(categories_off_table(known), output / CATEGORIES_OFF)
-    write_predictions(output / PREDICTIONS, known)
-    sections = dict(study_sections(output))
-    sections["Figures"] = [html.figure(caption, html.read_picture(path)) for caption, path in draw_studies(output)]
-    head = html.facts({"studies": len(known)}, "Summary")
-    write_text(output / REPORT, html.page("Evaluation of whole studies", head, sections))
-    write_table(detailed_table(_scores(known), STUDY_COLUMNS), output / METRICS)
-    return known
+    if twice := sorted(set(table.loc[table["case"].duplicated(), "case"])):
+        raise InputError(f"{path}: one row per study is needed, found several of {listed(twice)}")
+    read = {}
+    for row in table.to_dict("records"):
+        content = {name: _number(row.get(name, "")) for name in OUTPUTS}
+        threshold = _number(row.get("threshold", ""))
+        content["threshold"] = 0.5 if threshold is None else threshold
+        read[row["case"]] = checked_prediction(content, f"{path}, case {row['case']}")
+    return read
 
 
-def _scores(known: pd.DataFrame) -> list[dict]:
-    """A row for the label of each study where it is given and predicted, and one for the score."""
-    rows = []
-    for study in known.to_dict("records"):
-        keys = {"fold": study["fold"], "case": study["case"], **dict.fromkeys(STUDY_COLUMNS.scores, float("nan"))}
-        if study["given_label"] and study["predicted_label"]:
-            label = label_row(study["given_label"] == LABELS[1], study["probability"], study["threshold"])
-            rows.append(keys | label)
-        if not np.isnan(study["given_score"]) and not np.isnan(study["predicted_score"]):
-            rows.append(keys | score_row(study["given_score"], study["predicted_score"]))
-    return rows
-
-
-def _given(row: CohortRow) -> dict:
-    """What the table says of a study, in the columns of predictions.csv."""
-    return {
-        "patient": patient_code(row.patient),
-        "given_label": "" if row.diseased is None else LABELS[row.diseased],
-        "given_score": float("nan") if row.score is None else row.score,
-        "given_category": "" if row.score is None else category(row.score),
-        "given_ctsi_percent_over_4": float("nan") if row.score is None else float(ctsi_percent_over_4(row.score)),
-    }
+def _number(text: str) -> float | str | None:
+    """The number in a cell; None for an empty one, and text that is none as it is."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return text

@@ -1,6 +1,6 @@
 """Studies as a kind of prediction: the probability of a disease, a severity score, or both, of a whole CT."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from pneumoseg.evaluation.report.study_sections import draw_studies, study_resul
 from pneumoseg.evaluation.scoring.study_columns import STUDY_COLUMNS, label_row, score_row
 from pneumoseg.evaluation.scoring.study_predictions import PREDICTIONS, prediction_row, write_predictions
 from pneumoseg.evaluation.scoring.study_tables import FILES, study_lines, write_study_tables
+from pneumoseg.evaluation.scoring.study_warnings import study_warnings
 from pneumoseg.pipeline.methods.study_prediction import ExplainedStudy, StudyPrediction
 
 LARGEST = {"probability": 1.0, "score": 100.0, "threshold": 1.0}
@@ -58,15 +59,13 @@ class StudyTask(Task):
                 write_scaled_nifti(_map_beside(path, head), levels, Scan.from_volume(heat), slope=1 / STEPS)
             prediction = prediction.prediction
         content = {name: None if value is None else float(value) for name, value in asdict(prediction).items()}
-        _check(content, f"{path.stem}: a method's prediction")
+        checked_prediction(content, f"{path.stem}: a method's prediction")
         write_json(path, content)
 
     def read(self, path: Path, case: LoadedCase) -> StudyPrediction | ExplainedStudy:
         """The prediction, with its maps where these lie beside it. Raises InputError for other content, where neither a
         probability nor a score is given, and for a map on another grid than the study's."""
-        content = read_json(path, "the prediction of a study", dict)
-        _check(content, f"{path}")
-        prediction = StudyPrediction(**content)
+        prediction = checked_prediction(read_json(path, "the prediction of a study", dict), f"{path}")
         files = {head: _map_beside(path, head) for head in HEADS if _map_beside(path, head).is_file()}
         if not files:
             return prediction
@@ -121,6 +120,10 @@ class StudyTask(Task):
         """Scores of the label and of the score, categories off, training against test."""
         return study_lines(folder)
 
+    def warnings(self, detailed: pd.DataFrame) -> Iterator[str]:
+        """Predictions that are all alike, and test studies of one label alone."""
+        return study_warnings(detailed)
+
     def further_sections(self, folder: Path) -> Mapping[str, Sequence[str]]:
         """The label, the severity score, training against test."""
         return study_sections(folder)
@@ -134,7 +137,9 @@ def _map_beside(path: Path, head: str) -> Path:
     return path.with_name(f"{path.stem}.{head}.nii.gz")
 
 
-def _check(content: Mapping, origin: str) -> None:
+def checked_prediction(content: Mapping, origin: str) -> StudyPrediction:
+    """The prediction with these fields. Raises InputError for other fields, values out of range, and where neither a
+    probability nor a score is given; `origin` names it there."""
     if set(content) != set(FIELDS):
         raise InputError(f"{origin}: a prediction of a study has {', '.join(FIELDS)}; found {', '.join(content)}")
     for name, limit in LARGEST.items():
@@ -145,3 +150,4 @@ def _check(content: Mapping, origin: str) -> None:
             raise InputError(f"{origin}: {name} lies between 0 and {limit:g}, found {value}")
     if content["probability"] is None and content["score"] is None:
         raise InputError(f"{origin}: a probability, a score or both are needed, found neither")
+    return StudyPrediction(**content)

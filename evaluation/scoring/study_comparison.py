@@ -97,8 +97,10 @@ def _paired(run_a: str, a: pd.DataFrame, run_b: str, b: pd.DataFrame) -> pd.Data
             log.warning("%d studies only in %s, left out: %s", len(alone), run, listed(alone))
     pairs = a.add_suffix("_a").join(b.add_suffix("_b"), how="inner")
     labels_differ = pairs["given_label_a"] != pairs["given_label_b"]
-    scores = pairs[["given_score_a", "given_score_b"]]
-    differ = labels_differ | ~np.isclose(*scores.to_numpy(float).T, rtol=1e-4, atol=1e-6, equal_nan=True)
+    score_a, score_b = (pairs[f"given_score_{side}"].to_numpy(float) for side in "ab")
+    differ = labels_differ | ~np.isclose(
+        score_a, score_b, rtol=1e-4, atol=1e-6, equal_nan=True
+    )  # tables hold six digits
     if differ.any():
         which = listed(sorted(pairs.index[differ]))
         log.warning("%s and %s: another label or score is given, left out: %s", run_a, run_b, which)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pneumoseg.data_io.datasets.cohort_table import CohortRow
 from pneumoseg.data_io.datasets.studies import Study
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.csv_files import read_table, write_table
@@ -28,6 +29,11 @@ TEXT = ("case", "patient", "given_label", "predicted_label", "given_category", "
 TRAINING_COLUMNS = ("case", "given_label", "probability", "given_score", "score")
 LIMITS = {"probability": 1.0, "threshold": 1.0, "given_score": 100.0, "predicted_score": 100.0, "score": 100.0}
 """The largest value of each column; the least is 0."""
+
+
+def study_of(row: CohortRow) -> Study:
+    """The study that a row of a cohort's table describes."""
+    return Study(row.name, row.path, None, row.patient, diseased=row.diseased, score=row.score)
 
 
 def prediction_row(fold: int, study: Study, prediction: StudyPrediction) -> dict:

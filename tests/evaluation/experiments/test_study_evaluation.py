@@ -1,77 +1,70 @@
-"""Predictions of studies against the table of a cohort."""
+"""Predictions of any program scored against the table of a cohort."""
 
-import numpy as np
+import pandas as pd
 import pytest
 
-from pneumoseg.data_io.console import warnings_of_this_thread
 from pneumoseg.data_io.datasets.cohort_table import CohortRow, CohortTable
-from pneumoseg.data_io.datasets.studies import Study
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.storage.csv_files import read_table
-from pneumoseg.evaluation.experiments.study_evaluation import evaluate_studies
-from pneumoseg.evaluation.scoring.study_predictions import prediction_row, write_predictions
-from pneumoseg.pipeline.methods.study_prediction import StudyPrediction
+from pneumoseg.evaluation.experiments.study_evaluation import check_output, evaluate_studies
+from pneumoseg.evaluation.experiments.study_task import StudyTask
+from tests.evaluation.fake_studies import Guess, studies
 
-SCORES = (0.0, 10.0, 30.0, 90.0)
+STUDIES = tuple(studies(8))
 
 
 @pytest.fixture
-def cohort(tmp_path) -> CohortTable:
-    rows = [
-        CohortRow(f"s{index}", f"p{index}", tmp_path / f"s{index}.nii.gz", score > 20, score, {})
-        for index, score in enumerate(SCORES)
-    ]
-    return CohortTable(tmp_path / "table.csv", tuple(rows))
+def cohort(tmp_path):
+    rows = [CohortRow(one.name, one.patient, tmp_path / one.name, one.diseased, one.score, {}) for one in STUDIES]
+    return CohortTable(tmp_path / "cohort.csv", tuple(rows))
 
 
-def predictions(folder, names=("s0", "s1", "s2", "s3")):
-    """Scores that are ten points too high, and probabilities that are a hundredth of these."""
-    rows = []
-    for name, score in zip(names, SCORES, strict=False):
-        found = StudyPrediction((score + 10) / 100, score + 10, 0.35)
-        rows.append(prediction_row(0, Study(name, folder / name, None, name), found))
-    write_predictions(folder / "predictions.csv", rows)
-    return folder
+@pytest.fixture
+def table(tmp_path):
+    """Predictions as CSV."""
+    found = [Guess().of(one) for one in STUDIES]
+    columns = {"probability": [one.probability for one in found], "score": [one.score for one in found]}
+    pd.DataFrame({"case": [one.name for one in STUDIES], **columns}).to_csv(tmp_path / "theirs.csv", index=False)
+    return tmp_path / "theirs.csv"
 
 
-def test_predictions_are_scored_by_eye(cohort, tmp_path):
-    found = evaluate_studies(cohort, predictions(tmp_path), tmp_path / "scores")
-    assert list(found["given_score"]) == list(SCORES)
-    agreement = read_table(tmp_path / "scores" / "agreement.csv", text_columns=("fold", "score"))
-    values = agreement[agreement["fold"] == "all"].set_index("score")["value"]
-    assert values["mae"] == pytest.approx(10.0)
-    assert values["bias"] == pytest.approx(10.0)
-    labels = read_table(tmp_path / "scores" / "classification.csv", text_columns=("fold", "score"))
-    assert labels[labels["fold"] == "all"].set_index("score").loc["accuracy", "value"] == 1.0
-    off = read_table(tmp_path / "scores" / "categories_off.csv")
-    assert off["studies"].tolist() == [2, 2, 0, 0, 0]
-    scores = read_table(tmp_path / "scores" / "metrics.csv")
-    assert scores.loc[scores["class"] == "severity", "absolute_error"].tolist() == pytest.approx([10.0] * 4)
-    assert "Severity score" in (tmp_path / "scores" / "report.html").read_text()
-
-
-def test_what_has_no_partner_is_left_out_and_said(cohort, tmp_path):
-    with warnings_of_this_thread(hold_back=True) as warnings:
-        found = evaluate_studies(cohort, predictions(tmp_path, ("s0", "s1", "x", "s3")), tmp_path / "scores")
-    assert list(found["case"]) == ["s0", "s1", "s3"]
-    assert any("1 studies have no prediction, left out: s2" in text for text in warnings)
-    assert any("1 predictions have no study of this name, left out: x" in text for text in warnings)
-
-
-def test_unknown_labels_and_scores_stay_unknown(cohort, tmp_path):
-    rows = [*cohort.rows[:3], CohortRow("s3", "p3", tmp_path / "s3.nii.gz", True, None, {})]
-    found = evaluate_studies(CohortTable(cohort.path, tuple(rows)), predictions(tmp_path), tmp_path / "scores")
-    assert np.isnan(found["given_score"].iloc[3])
-    assert found["given_category"].iloc[3] == ""
-
-
-def test_nothing_in_common_and_results_that_are_there_are_refused(cohort, tmp_path):
-    with (
-        pytest.raises(InputError, match="names of its studies, such as s0, found a, b, c, d"),
-        warnings_of_this_thread(hold_back=True),
-    ):
-        evaluate_studies(cohort, predictions(tmp_path, ("a", "b", "c", "d")), tmp_path / "scores")
-    assert not (tmp_path / "scores").exists()
-    evaluate_studies(cohort, predictions(tmp_path), tmp_path / "scores")
+def test_a_table_and_a_folder_give_the_same(cohort, table, tmp_path):
+    for one in STUDIES:
+        StudyTask().write(tmp_path / "predictions" / f"{one.name}.json", Guess().of(one))
+    final = evaluate_studies(cohort, table, output=tmp_path / "out")
+    other = evaluate_studies(cohort, tmp_path / "predictions", output=tmp_path / "other")
+    pd.testing.assert_frame_equal(final, other)
+    again = evaluate_studies(cohort, tmp_path / "out", output=tmp_path / "again")  # by its predictions.csv
+    pd.testing.assert_frame_equal(final, again)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {
+        *("predictions.csv", "classification.csv", "agreement.csv", "categories_off.csv", "accuracy.csv", "figures"),
+        *("final.csv", "report.html", "summary.json", "metrics.csv"),
+    }
+    assert "theirs.csv" in (tmp_path / "out" / "report.html").read_text()
     with pytest.raises(InputError, match="must be free for results"):
-        evaluate_studies(cohort, tmp_path, tmp_path / "scores")
+        check_output(tmp_path / "out")
+    check_output(tmp_path / "out", overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("study03", "study33", "no prediction of study03"),
+        ("study03", "study02", "several of study02"),
+        ("probability,score", "chance,severity", "columns case and probability or score, found case, chance, severity"),
+        ("case,", "name,", "columns case and probability"),
+        ("study03,0", "study03,7", "case study03: probability lies between 0 and 1, found 7"),
+        ("study03,", "study03,no", "probability lies between 0 and 1, found no"),
+    ],
+)
+def test_wrong_predictions_are_refused_and_nothing_is_written(cohort, table, tmp_path, old, new, reason):
+    table.write_text(table.read_text().replace(old, new, 1))
+    with pytest.raises(InputError, match=reason):
+        evaluate_studies(cohort, table, output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_study_too_many_is_refused(cohort, table, tmp_path):
+    table.write_text(table.read_text() + "stranger,0.5,10\n")
+    with pytest.raises(InputError, match=r"cohort\.csv: .* no study named stranger"):
+        evaluate_studies(cohort, table, output=tmp_path / "out")
