@@ -12,7 +12,7 @@ from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.csv_files import read_cells, write_table
 from pneumoseg.data_io.storage.folders import visible_name
-from pneumoseg.evaluation.experiments.study_task import StudyTask, checked_prediction
+from pneumoseg.evaluation.experiments.study_task import StudyTask, checked_prediction, read_prediction
 from pneumoseg.evaluation.report.page import summarise, write_report
 from pneumoseg.evaluation.report.warnings import grouped
 from pneumoseg.evaluation.runs.output_guard import check_output_free
@@ -88,14 +88,14 @@ def evaluate_studies(
 
 
 def _read_folder(folder: Path, cases: list[LoadedCase]) -> dict[str, StudyPrediction]:
-    task = StudyTask()
-    paths = {case: folder / task.file_name(case.name) for case in cases}
-    return {case.name: task.read(path, case) for case, path in paths.items() if path.is_file()}
+    paths = {case.name: folder / StudyTask().file_name(case.name) for case in cases}
+    return {name: read_prediction(path) for name, path in paths.items() if path.is_file()}
 
 
 def _read_csv(path: Path) -> dict[str, StudyPrediction]:
     header, *rows = read_cells(path, unique_columns=True)
     table = pd.DataFrame(rows, columns=header, dtype=str)
+    table = table if "score" in table else table.rename(columns={"predicted_score": "score"})
     if "case" not in table or not set(OUTPUTS) & set(table):
         raise InputError(
             f"{path}: predictions have the columns case and {' or '.join(OUTPUTS)}, found {', '.join(table.columns)}"

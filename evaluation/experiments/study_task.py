@@ -65,7 +65,7 @@ class StudyTask(Task):
     def read(self, path: Path, case: LoadedCase) -> StudyPrediction | ExplainedStudy:
         """The prediction, with its maps where these lie beside it. Raises InputError for other content, where neither a
         probability nor a score is given, and for a map on another grid than the study's."""
-        prediction = checked_prediction(read_json(path, "the prediction of a study", dict), f"{path}")
+        prediction = read_prediction(path)
         files = {head: _map_beside(path, head) for head in HEADS if _map_beside(path, head).is_file()}
         if not files:
             return prediction
@@ -135,6 +135,11 @@ def _plain(prediction: StudyPrediction | ExplainedStudy) -> StudyPrediction:
 
 def _map_beside(path: Path, head: str) -> Path:
     return path.with_name(f"{path.stem}.{head}.nii.gz")
+
+
+def read_prediction(path: Path) -> StudyPrediction:
+    """The prediction in a JSON file. Raises InputError as `checked_prediction`."""
+    return checked_prediction(read_json(path, "the prediction of a study", dict), f"{path}")
 
 
 def checked_prediction(content: Mapping, origin: str) -> StudyPrediction:

@@ -81,7 +81,7 @@ def test_nothing_that_tells_a_path_is_written(files, models, tmp_path):
 
 
 def test_a_ct_without_lungs_is_refused_and_the_others_go_on(files, models, tmp_path):
-    with pytest.raises(InputError, match="solid.*no lungs were found"):
+    with pytest.raises(InputError, match=r"solid.*no lungs were found"):
         run(files, models, tmp_path / "out")
     results = run(files, models, tmp_path / "out", keep_going=True, resume=True)
     assert [result.error is None for result in results] == [True, False]
