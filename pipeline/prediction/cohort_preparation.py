@@ -63,11 +63,14 @@ def prepare_cohort(
     parts = output.with_name(f".{output.name}.parts")
     if not resume and parts.exists():
         shutil.rmtree(parts)
-    finished = _finished(output, settings) if resume and output.exists() else {}
+    finished: dict[str, tuple[CohortEntry, Stored]] = {}
+    for path in (output, *sorted(parts.glob("*.h5"))) if resume else ():
+        finished |= _finished(path, settings) if path.is_file() else {}
     prepared: list[tuple[CohortRow, CohortEntry | None, str, Stored | None]] = []
     for row in track(table, "studies", total=len(table)):
         try:
             entry, stored = _study(row, parts, settings, lungs_of=lungs_of, finished=finished)
+            finished[entry.source] = entry, stored
             prepared.append((row, entry, entry.problem, stored))
         except InputError as error:
             prepared.append((row, None, str(error), None))
@@ -124,8 +127,7 @@ def _study(
     """The row's study, prepared now or before."""
     ct = _ct_of(row.path)
     source = sha256_of(ct)
-    part = parts / f"{source}.h5"
-    known = finished.get(source) or (_finished(part, settings)[source] if part.is_file() else None)
+    known = finished.get(source)
     if known is None:
         study = prepare_study(reading.open_scan(ct), settings, lungs_of)
         if not study.has_lungs:
@@ -141,6 +143,7 @@ def _study(
             problem="; ".join(study.problems),
         )
         preparation = settings.model_dump(mode="json")
+        part = parts / f"{source}.h5"
         write_cohort(part, [entry], [(study.image, study.lungs)], shape=settings.shape, preparation=preparation)
         known = entry, (part, 0)
     entry, stored = known
