@@ -26,7 +26,7 @@ from pneumoseg.evaluation.report.study_pictures import HEADS, extreme_sheets, sh
 from pneumoseg.evaluation.report.study_sections import draw_studies, study_result, study_sections
 from pneumoseg.evaluation.scoring.study_columns import STUDY_COLUMNS, label_row, score_row
 from pneumoseg.evaluation.scoring.study_predictions import PREDICTIONS, prediction_row, write_predictions
-from pneumoseg.evaluation.scoring.study_tables import FILES, study_lines, write_study_tables
+from pneumoseg.evaluation.scoring.study_tables import FILES, study_content, study_lines, write_study_tables
 from pneumoseg.evaluation.scoring.study_warnings import study_warnings
 from pneumoseg.pipeline.methods.study_prediction import ExplainedStudy, StudyPrediction
 
@@ -119,6 +119,10 @@ class StudyTask(Task):
     def lines(self, folder: Path) -> str:
         """Scores of the label and of the score, categories off, training against test."""
         return study_lines(folder)
+
+    def content(self, folder: Path) -> Mapping[str, Any]:
+        """The same tables as rows."""
+        return study_content(folder)
 
     def warnings(self, detailed: pd.DataFrame) -> Iterator[str]:
         """Predictions that are all alike, and test studies of one label alone."""

@@ -49,6 +49,15 @@ def load_study_settings(preset: str | Path = "hrct-joint", changes: Sequence[str
     return _load(StudySettings, preset, changes)
 
 
+def names_study_settings(preset: str | Path) -> bool:
+    """Whether a preset's name or a YAML file is of a network for whole studies. Raises InputError for a file that is no
+    YAML."""
+    if str(preset) in preset_names(StudySettings) or not Path(preset).is_file():
+        return str(preset) in preset_names(StudySettings)
+    content = _parse(read_text(preset, "a YAML file of settings", largest_bytes=1_000_000), f"settings {preset}")
+    return of_studies(content) or content.get("base") in preset_names(StudySettings)
+
+
 def _load(schema: type[AnySettings], preset: str | Path, changes: Sequence[str]) -> AnySettings:
     names = preset_names(schema)
     if str(preset) in names:

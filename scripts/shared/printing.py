@@ -22,6 +22,8 @@ def print_results(results, *, quiet: bool, json: bool, task=None) -> None:
         if results.by_source is not None:
             rows = results.by_source.astype(object).where(results.by_source.notna(), None)
             content["by_source"] = rows.to_dict("records")
+        if task is not None and results.complete:
+            content |= task.content(root)
         print_json(content)
     elif not quiet:
         print(result_lines(results.final, results.columns))

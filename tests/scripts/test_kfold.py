@@ -344,10 +344,12 @@ def test_a_cohort_from_its_table_to_scores(tmp_path):
         ("phantom", "--kind", "cohort", "-o", studies, "--cases", "8", "--shape", "32", "32", "24", "--seed", "2"),
         ("prepare", table, "-o", cohort, "--shape", "8", "16", "16"),
         ("kfold", cohort, "-o", run, "--preset", "hrct-joint-cpu", *flags),
+        ("kfold", cohort, "-o", run, "--preset", "hrct-joint-cpu", *flags, "--resume", "--json"),
     ):
         code, output = invoke(*arguments)
         assert code == 0, output
-    assert "categories off" in output
+    answer, _ = json.JSONDecoder().raw_decode(output[output.index("{") :])
+    assert sum(row["studies"] for row in answer["categories_off"]) == 8
     assert len(pd.read_csv(run / "predictions.csv")) == 8
     assert len(list((run / "fold_0" / "predictions").glob("*.score.nii.gz"))) == 4
     assert "Grad-CAM of the score" in (run / "report.html").read_text()

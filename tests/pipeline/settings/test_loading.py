@@ -5,6 +5,7 @@ from pneumoseg.pipeline.settings.loading import (
     change_settings,
     load_settings,
     load_study_settings,
+    names_study_settings,
     preset_names,
     settings_yaml,
     with_defaults,
@@ -251,3 +252,12 @@ def test_a_base_that_is_no_preset_is_refused(tmp_path, base):
     path.write_text(f"base: {base}\n")
     with pytest.raises(InputError, match=r"mine\.yaml: base is the name of a preset.*, found"):
         load_settings(path)
+
+
+def test_the_kind_of_settings_is_told_by_name_and_file(tmp_path):
+    assert names_study_settings("hrct-joint")
+    assert not names_study_settings("demo")
+    assert not names_study_settings("nowhere.yaml")
+    for text, expected in (("kind: studies\n", True), ("base: hrct-joint-cpu\n", True), ("base: demo\n", False)):
+        (tmp_path / "own.yaml").write_text(text)
+        assert names_study_settings(tmp_path / "own.yaml") is expected
