@@ -75,8 +75,8 @@ def infected_percent(labels: np.ndarray) -> float:
     >>> infected_percent(np.array([0, 1, 2, 2, 3]))
     25.0
     """
-    lungs = np.count_nonzero(labels)
-    return 100.0 * np.count_nonzero(labels == INFECTION) / lungs if lungs else 0.0
+    lungs = int(np.count_nonzero(labels))
+    return 100.0 * int(np.count_nonzero(labels == INFECTION)) / lungs if lungs else 0.0
 
 
 def patterns(cases: int, seed: int) -> list[str]:
