@@ -1,5 +1,7 @@
 """Predictions of any program scored against the table of a cohort."""
 
+import functools
+
 import pandas as pd
 import pytest
 
@@ -7,9 +9,17 @@ from pneumoseg.data_io.datasets.cohort_table import CohortRow, CohortTable
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.experiments.study_evaluation import check_output, evaluate_studies
 from pneumoseg.evaluation.experiments.study_task import StudyTask
+from pneumoseg.evaluation.measures.resampling import patient_bootstrap
 from tests.evaluation.fake_studies import Guess, studies
 
 STUDIES = tuple(studies(8))
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Intervals from few resamples: what is tested here is that they are there."""
+    few = functools.partial(patient_bootstrap, resamples=50)
+    monkeypatch.setattr("pneumoseg.evaluation.scoring.study_tables.patient_bootstrap", few)
 
 
 @pytest.fixture

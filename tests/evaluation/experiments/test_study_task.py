@@ -1,5 +1,6 @@
 """Predictions of studies as files and scores, and a run of a method that needs no network."""
 
+import functools
 import json
 
 import pytest
@@ -9,12 +10,20 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.experiments.cross_validation import cross_validate
 from pneumoseg.evaluation.experiments.rescoring import score_again
 from pneumoseg.evaluation.experiments.study_task import StudyTask
+from pneumoseg.evaluation.measures.resampling import patient_bootstrap
 from pneumoseg.evaluation.runs.run_folder import open_finished
 from pneumoseg.evaluation.runs.splits import Split
 from pneumoseg.pipeline.methods.study_prediction import StudyPrediction
 from tests.evaluation.fake_studies import Guess, studies
 
 CASE = LoadedCase(studies(8).cases[5])
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Intervals from few resamples: what is tested here is that they are there."""
+    few = functools.partial(patient_bootstrap, resamples=50)
+    monkeypatch.setattr("pneumoseg.evaluation.scoring.study_tables.patient_bootstrap", few)
 
 
 def folds(dataset) -> list[Split]:
