@@ -263,8 +263,11 @@ def _strata(dataset: Dataset) -> list[str]:
 def _study_folds(dataset: Dataset, folds: int, seed: int) -> tuple[Split, ...]:
     strata = _strata(dataset)
     for of_study in (strata, [_label_of(stratum) for stratum in strata]):
-        if max(Counter(of_study).values()) >= folds:
-            return _grouped_folds(dataset, of_study, folds, seed)
+        if max(Counter(of_study).values()) < folds:
+            continue
+        splits = _grouped_folds(dataset, of_study, folds, seed)
+        if all(split.test for split in splits):
+            return splits
     log.warning(
         "%d folds: too few studies to keep the shares of labels and scores; drawn without regard to them.", folds
     )

@@ -368,3 +368,14 @@ def test_folds_of_few_studies_keep_the_labels_or_say_so(said):
     assert not said
     assert len(k_fold(cohort(8, scores=(0, 10)), 5)) == 5
     assert "5 folds: too few studies to keep the shares" in said[0]
+
+
+def test_no_fold_of_studies_is_empty():
+    patients = "00010234020300"  # so that by strata alone a fold would be empty with some seeds
+    studies = [
+        Study(f"s{n:02}", Path("c.h5"), None, f"p{patient}", index=n, diseased=n % 3 == 0, score=float(n * 7 % 100))
+        for n, patient in enumerate(patients)
+    ]
+    for seed in range(20):
+        splits = k_fold(Dataset(Path("c.h5"), tuple(studies), "cohort file"), 5, seed=seed)
+        assert all(split.test for split in splits)
