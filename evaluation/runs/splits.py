@@ -244,6 +244,8 @@ def make_splits(
             raise InputError(f"hold-out: a fraction such as hold-out:0.2 is needed, found {name_or_path}") from error
         return hold_out(dataset, fraction, seed)
     if name == SLICES:
+        if any(isinstance(case, Study) for case in dataset):
+            raise InputError(f"{name_or_path}: a cohort has whole CTs, no slices; use kfold or hold-out:0.2")
         return random_slices(dataset, slice_shares(str(name_or_path))[0], seed)
     if name_or_path == "kfold":
         return k_fold(dataset, folds, seed=seed, stratify_by_source=stratify_by_source)

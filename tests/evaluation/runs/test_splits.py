@@ -379,3 +379,8 @@ def test_no_fold_of_studies_is_empty():
     for seed in range(20):
         splits = k_fold(Dataset(Path("c.h5"), tuple(studies), "cohort file"), 5, seed=seed)
         assert all(split.test for split in splits)
+
+
+def test_studies_are_not_split_as_slices():
+    with pytest.raises(InputError, match="whole CTs, no slices"):
+        make_splits("slices:0.7,0.2,0.1", cohort(20))
