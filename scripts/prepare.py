@@ -63,9 +63,11 @@ def prepare(
     from pneumoseg.data_io.datasets.cohort_table import read_cohort_table
     from pneumoseg.evaluation.exploration.cohort_checks import checks_path, readable, write_checks
     from pneumoseg.evaluation.exploration.cohort_figures import check_figures, draw_cohort
+    from pneumoseg.evaluation.runs.run_folder import check_flags
     from pneumoseg.pipeline.prediction.cohort_preparation import prepare_cohort
     from pneumoseg.pipeline.settings.preparation import preparation_settings
 
+    check_flags(resume, overwrite)
     settings = preparation_settings(
         shape=shape,
         mask=mask,

@@ -31,6 +31,9 @@ FORMAT, VERSION = "pneumoseg cohort", 1
 PACKAGES = ("pneumoseg", "numpy", "scipy", "h5py", "pydicom", "nibabel")
 """Whose versions are on record: they read, resize and write."""
 
+SUFFIXES = (".h5", ".hdf5")
+"""By which commands tell a cohort file from other data."""
+
 LARGEST_AXIS = 1024
 MOST_VOXELS = 2**26
 """Of one study: 134 MB of HU."""

@@ -97,7 +97,7 @@ def cohort_agreement(rows: Sequence[dict], cohort: CohortTable, run: Path | None
         ranking_table(predictions),
         agreement_table(predictions),
         categories_off_table(predictions),
-        None if run is None or theirs is None else compare_studies({MASKS: predictions, run.name or "run": theirs}),
+        None if run is None or theirs is None else compare_studies({MASKS: predictions, _name_of(run): theirs}),
     )
 
 
@@ -131,6 +131,11 @@ def agreement_lines(found: CohortAgreement, output: Path) -> str:
     title = "Infected percent of the masks against the table of the cohort:"
     against = [] if found.against_run is None else [study_comparison_lines(found.against_run)]
     return "\n\n".join([title, study_lines(output), *against])
+
+
+def _name_of(run: Path) -> str:
+    """The run's name beside `MASKS`, which a run may be called too."""
+    return run.name if run.name not in ("", MASKS) else "run"
 
 
 def _predictions_of(run: Path) -> pd.DataFrame:

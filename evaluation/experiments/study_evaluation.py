@@ -58,7 +58,13 @@ def evaluate_studies(
             found = f"{what} {listed(sorted(lacking))}"
             raise InputError(f"{where}: predictions are of the studies of the cohort, found {found}")
     scored = [task.score(0, case, read[case.name]) for case in cases]
-    detailed = tables.detailed_table([row for one in scored for row in one.rows], task.columns)
+    rows = [row for one in scored for row in one.rows]
+    if not rows:
+        raise InputError(
+            f"{prediction}: probabilities need labels in {cohort.path}, predicted scores need scores there; found no "
+            "study with both"
+        )
+    detailed = tables.detailed_table(rows, task.columns)
     final = tables.final_table(detailed, task.columns)
     for name in (METRICS, SUMMARY, REPORT):  # of an earlier call
         (output / name).unlink(missing_ok=True)

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
-from pneumoseg.data_io.console import log, track, warnings_of_this_thread
+from pneumoseg.data_io.console import listed, log, track, warnings_of_this_thread
 from pneumoseg.data_io.datasets.inputs import open_input
 from pneumoseg.data_io.datasets.studies import Study, resized_volume
 from pneumoseg.data_io.errors import InputError, options_of
 from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.formats.probability_maps import probability_maps
+from pneumoseg.data_io.formats.writing import is_label_file
 from pneumoseg.data_io.public_text import visible
 from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.file_names import name_as_text
@@ -22,8 +24,14 @@ from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.evaluation.figures.heat_sheet import heat_sheet
 from pneumoseg.evaluation.figures.saving import save_figure
 from pneumoseg.evaluation.inference.batch import FAILURES
+from pneumoseg.evaluation.inference.outputs import IMAGE_SUFFIXES
 from pneumoseg.evaluation.runs.run_folder import check_flags
-from pneumoseg.evaluation.scoring.study_predictions import PREDICTIONS, prediction_row, write_predictions
+from pneumoseg.evaluation.scoring.study_predictions import (
+    PREDICTIONS,
+    prediction_row,
+    read_predictions,
+    write_predictions,
+)
 from pneumoseg.pipeline.methods.study_of_ct import (
     NOT_CALIBRATED,
     PredictedCt,
@@ -37,6 +45,8 @@ from pneumoseg.pipeline.models.study_model import StudyModel
 from pneumoseg.pipeline.prediction.lung_masks import lung_mask_of
 
 FIELDS = ("probability", "score", "threshold")
+FILE_SUFFIXES = (*IMAGE_SUFFIXES, ".json", ".csv")
+"""No folder of results ends in these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +76,12 @@ def place_predictions(
     files: Mapping[str, Path], output: Path, *, resume: bool = False, overwrite: bool = False
 ) -> dict[str, Path]:
     """For each CT (as of `find_inputs`) the JSON file that its prediction goes to, `output`/NAME.json. Raises
-    InputError where one exists without `resume` or `overwrite`, and where `output` is a file."""
+    InputError where one exists without `resume` or `overwrite`, where `output` is a file, and where the predictions.csv
+    in it is of something else, such as a run."""
     check_flags(resume, overwrite)
-    if output.is_file() or output.suffix:
+    if output.is_file() or is_label_file(output) or output.suffix.lower() in FILE_SUFFIXES:
         raise InputError(f"{output}: networks for whole studies write a folder of results; name a folder")
+    _rows_of_before(output)
     placed = {name: output / f"{name}.json" for name in files}
     existing = [path for path in placed.values() if path.exists()]
     if existing and not (resume or overwrite):
@@ -180,14 +192,34 @@ def _kept(
 
 
 def _write_table(files: Mapping[str, Path], results: Sequence[StudyResult]) -> None:
-    """predictions.csv of all that was predicted, as runs have it; nothing is known of the truth."""
-    rows = [
-        prediction_row(0, _as_study(name, result.source), _prediction_of(result.content))
+    """predictions.csv of all CTs in the folder, as runs have it; nothing is known of the truth.
+
+    Rows of other CTs, of earlier calls or of another part that runs beside this one, stay.
+    """
+    rows = {
+        name_as_text(name): prediction_row(0, _as_study(name, result.source), _prediction_of(result.content))
         for name, result in zip(files, results, strict=True)
         if result.content is not None
-    ]
-    if rows:
-        write_predictions(results[0].file.parent / PREDICTIONS, rows)
+    }
+    if not rows:
+        return
+    folder = results[0].file.parent
+    with FileLock(folder / f".{PREDICTIONS}.lock"):
+        before = {row["case"]: row for row in _rows_of_before(folder)}
+        write_predictions(folder / PREDICTIONS, list((before | rows).values()))
+
+
+def _rows_of_before(folder: Path) -> list[dict]:
+    """The rows of predictions.csv of earlier calls. Raises InputError where some are of no CT that was predicted to
+    this folder."""
+    path = folder / PREDICTIONS
+    if not path.exists():
+        return []
+    rows = read_predictions(path).to_dict("records")
+    known = {name_as_text(file.stem) for file in folder.glob("*.json")}
+    if others := sorted({row["case"] for row in rows} - known):
+        raise InputError(f"{path}: has predictions of other studies, {listed(others)}; choose another output")
+    return rows
 
 
 def _prediction_of(content: Mapping) -> StudyPrediction:

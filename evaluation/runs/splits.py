@@ -51,8 +51,9 @@ def k_fold(dataset: Dataset, folds: int = 5, *, seed: int = 0, stratify_by_sourc
 
     With `stratify_by_source` the folds also share out the sources evenly, as far as there are enough cases of each;
     where that is impossible, a warning says so, and the folds are drawn without regard to the sources. Studies of a
-    cohort are shared out by label and category of the score instead. Raises InputError for fewer than two folds or
-    fewer patients than folds.
+    cohort are shared out by label and category of the score instead, where there are fewer of each than folds by label
+    alone, else without regard to both, as a warning says. Raises InputError for fewer than two folds or fewer patients
+    than folds.
     """
     patients = {case.patient for case in dataset}
     if folds < 2:
@@ -63,7 +64,7 @@ def k_fold(dataset: Dataset, folds: int = 5, *, seed: int = 0, stratify_by_sourc
             f"{len(dataset)} cases; lower the number of folds"
         )
     if any(isinstance(case, Study) for case in dataset):
-        return _grouped_folds(dataset, _strata(dataset), folds, seed)
+        return _study_folds(dataset, folds, seed)
     sources = Counter(case.source for case in dataset)
     if stratify_by_source and len(sources) > 1:
         if max(sources.values()) >= folds:
@@ -243,6 +244,8 @@ def make_splits(
             raise InputError(f"hold-out: a fraction such as hold-out:0.2 is needed, found {name_or_path}") from error
         return hold_out(dataset, fraction, seed)
     if name == SLICES:
+        if any(isinstance(case, Study) for case in dataset):
+            raise InputError(f"{name_or_path}: a cohort has whole CTs, no slices; use kfold or hold-out:0.2")
         return random_slices(dataset, slice_shares(str(name_or_path))[0], seed)
     if name_or_path == "kfold":
         return k_fold(dataset, folds, seed=seed, stratify_by_source=stratify_by_source)
@@ -259,13 +262,31 @@ def _strata(dataset: Dataset) -> list[str]:
     return [case.stratum if isinstance(case, Study) else case.source for case in dataset]
 
 
+def _study_folds(dataset: Dataset, folds: int, seed: int) -> tuple[Split, ...]:
+    strata = _strata(dataset)
+    for of_study in (strata, [_label_of(stratum) for stratum in strata]):
+        if max(Counter(of_study).values()) < folds:
+            continue
+        splits = _grouped_folds(dataset, of_study, folds, seed)
+        if all(split.test for split in splits):
+            return splits
+    log.warning(
+        "%d folds: too few studies to keep the shares of labels and scores; drawn without regard to them.", folds
+    )
+    return _grouped_folds(dataset, [""] * len(dataset), folds, seed)
+
+
+def _label_of(stratum: str) -> str:
+    return stratum.partition(" ")[0]
+
+
 def _hold_out_studies(dataset: Dataset, tested: int, seed: int) -> tuple[Split, ...]:
     """One split with `tested` patients; a patient of several strata counts as of the last one by name."""
     of_patient: dict[str, str] = {}
     for case, stratum in zip(dataset, _strata(dataset), strict=True):
         of_patient[case.patient] = max(stratum, of_patient.get(case.patient, ""))
     patients = list(of_patient)
-    for strata in (list(of_patient.values()), [stratum.partition(" ")[0] for stratum in of_patient.values()]):
+    for strata in (list(of_patient.values()), [_label_of(stratum) for stratum in of_patient.values()]):
         counts = Counter(strata)
         if min(counts.values()) >= 2 and len(counts) <= min(tested, len(patients) - tested):
             splitter = StratifiedShuffleSplit(1, test_size=tested, random_state=seed)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pneumoseg.data_io.console import listed, log, track
-from pneumoseg.data_io.datasets.cohort_file import CohortEntry, read_header, read_study, write_cohort
+from pneumoseg.data_io.datasets.cohort_file import SUFFIXES, CohortEntry, read_header, read_study, write_cohort
 from pneumoseg.data_io.datasets.cohort_table import CohortRow, CohortTable
 from pneumoseg.data_io.datasets.inputs import find_inputs
 from pneumoseg.data_io.errors import InputError
@@ -52,9 +52,10 @@ def prepare_cohort(
     with `exclude_invalid` left out, as are then those without lungs and CTs that cannot be read. `resume`: takes what
     an interrupted call finished, and what is in `output` already.
 
-    Raises InputError where `output` exists, unless `resume` or `overwrite`; where it or the finished studies were made
-    with other settings; for a CT that cannot be read or shows no lungs, unless `exclude_invalid`; where none is left;
-    and for two rows of one CT, found by its content, with different labels.
+    Raises InputError where `output` has not the ending of a cohort file, or exists, unless `resume` or `overwrite`;
+    where it or the finished studies were made with other settings; for a CT that cannot be read or shows no lungs,
+    unless `exclude_invalid`; where none is left; and for two rows of one CT, found by its content, with different
+    labels.
     """
     output = Path(output)
     _check_output(output, resume=resume, overwrite=overwrite)
@@ -95,6 +96,8 @@ def prepare_cohort(
 def _check_output(output: Path, *, resume: bool, overwrite: bool) -> None:
     if output.is_dir():
         raise InputError(f"{output}: a cohort is written to a file, found a folder; choose another name")
+    if output.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{output}: the name of a cohort file ends in {' or '.join(SUFFIXES)}; add {SUFFIXES[0]}")
     if output.exists() and not (resume or overwrite):
         message = f"{output}: exists already; choose another name, resume it or overwrite it"
         raise InputError(message, options=("resume", "overwrite"))

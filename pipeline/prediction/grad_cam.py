@@ -8,7 +8,7 @@ import numpy as np
 from pneumoseg.data_io.errors import InputError, nearest
 from pneumoseg.pipeline.models.study_model import StudyModel
 from pneumoseg.pipeline.networks.study_networks import last_level
-from pneumoseg.pipeline.prediction.study_outputs import check_shape, network_here
+from pneumoseg.pipeline.prediction.study_outputs import called, check_shape, network_here
 from pneumoseg.pipeline.preprocessing.resampling import resample
 from pneumoseg.pipeline.preprocessing.study_input import network_input
 from pneumoseg.pipeline.runtime.gradients import gradient
@@ -34,7 +34,7 @@ def grad_cam(
     name = last_level(model.settings) if layer is None else layer
     before, after = _parts(network, head, name)
     seen = network_input(image, lungs, model.settings.input)
-    features = np.asarray(before.predict_on_batch(seen[None])).astype(np.float32)
+    features = called(before, seen[None])
     kernel, bias = network.get_layer(head).get_weights()
     slopes = gradient(lambda maps: (after(maps) @ kernel + bias)[0, 0], features)
     weights = slopes[0].mean(axis=(0, 1, 2))
@@ -61,4 +61,4 @@ def _parts(network: keras.Model, head: str, name: str) -> tuple[keras.Model, ker
             f"layer {name}: other layers bypass it, so that its feature maps do not decide alone; take level_0, "
             "level_1, ... or a layer that all paths go through"
         ) from error
-    return keras.Model(network.inputs, maps), after
+    return keras.Model(network.input, maps), after

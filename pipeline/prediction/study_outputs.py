@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,8 +32,8 @@ def study_outputs(model: StudyModel, image: np.ndarray, lungs: np.ndarray) -> St
     """
     check_shape(model, image.shape)
     seen = network_input(image, lungs, model.settings.input)
-    given = network_here(model.network).predict_on_batch(seen[None])
-    values = {head: float(np.asarray(array).ravel()[0]) for head, array in given.items()}
+    given = called(network_here(model.network), seen[None])
+    values = {head: float(array.ravel()[0]) for head, array in given.items()}
     if not all(map(np.isfinite, values.values())):
         raise InputError("the network's output is no number; its model file is damaged, or was trained to no end")
     score = values.get("score")
@@ -56,6 +57,13 @@ def network_here(network: keras.Model) -> keras.Model:
     return network if hardware.gpu_available() else _in_float32(network)
 
 
-@functools.lru_cache(maxsize=2)
+def called(network: keras.Model, images: np.ndarray) -> Any:
+    """The outputs of a network as arrays, float32. Without Keras's `predict`, which compiles each network anew: a few
+    CTs by each of several networks take longer so, and TensorFlow warns."""
+    outputs = network(images, training=False)
+    return keras.tree.map_structure(lambda array: keras.ops.convert_to_numpy(array).astype(np.float32), outputs)
+
+
+@functools.lru_cache(maxsize=16)
 def _in_float32(network: keras.Model) -> keras.Model:
     return rebuild(network, "float32")

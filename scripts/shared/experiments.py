@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pneumoseg.pipeline.settings.schema import Settings
     from pneumoseg.pipeline.settings.studies import StudySettings
 
-COHORT_FILES = (".h5", ".hdf5")
 MASK_PRESET, STUDY_PRESET = "covid-3d-unet", "hrct-joint"
 PresetOfData = Annotated[
     str | None,
@@ -68,12 +67,14 @@ def experiment_of(
 def is_cohort(data: Sequence[Path]) -> bool:
     """Whether the data are a cohort file. Raises InputError for one beside other data, and for the table of a cohort,
     which is to be prepared first."""
+    from pneumoseg.data_io.datasets.cohort_file import SUFFIXES
+
     tables = [path for path in data if path.suffix.lower() == ".csv" and path.is_file()]
     if tables:
         raise InputError(
             f"{tables[0]}: a table of studies is prepared first: pneumoseg prepare {tables[0].name} -o cohort.h5"
         )
-    cohorts = [path for path in data if path.suffix.lower() in COHORT_FILES]
+    cohorts = [path for path in data if path.suffix.lower() in SUFFIXES]
     if cohorts and len(data) > 1:
         raise InputError(f"one cohort file is needed, found {len(data)} datasets; prepare one of all studies")
     return bool(cohorts)

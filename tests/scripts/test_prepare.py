@@ -41,6 +41,7 @@ def test_bad_input_is_one_line_and_writes_nothing(table, tmp_path):
     for flags, message in (
         (["--shape", 0, 16, 16], "shape: input should be greater than or equal to 4, found 0"),
         (["--mask", "lungmask"], "pip install lungmask"),
+        (["--resume", "--overwrite"], "give one of them"),
         (["--figures", table], "figures are written into a folder, found a file"),
     ):
         result = invoke(table, "-o", tmp_path / "cohort.h5", *flags)

@@ -83,6 +83,11 @@ def test_masks_beside_a_run_on_its_folds(tmp_path, run):
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
 
 
+def test_a_run_may_be_called_masks(tmp_path, run):
+    found = cohort_agreement(graded(), cohort(tmp_path), run.rename(tmp_path / "masks"))
+    assert set(found.against_run["run_b"]) == {"run"}
+
+
 def test_what_has_no_pair_is_named(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr("pneumoseg.data_io.console.log.propagate", True)
     rows = [{"case": "stranger", "infected_percent": 1.0}, {**graded()[0], "infected_percent": None}, *graded()[1:5]]

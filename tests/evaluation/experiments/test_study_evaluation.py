@@ -78,3 +78,11 @@ def test_a_study_too_many_is_refused(cohort, table, tmp_path):
     table.write_text(table.read_text() + "stranger,0.5,10\n")
     with pytest.raises(InputError, match=r"cohort\.csv: .* no study named stranger"):
         evaluate_studies(cohort, table, output=tmp_path / "out")
+
+
+def test_predictions_of_what_the_table_does_not_say_are_refused(tmp_path):
+    rows = [CohortRow(one.name, one.patient, tmp_path / one.name, one.diseased, None, {}) for one in STUDIES]
+    pd.DataFrame({"case": [one.name for one in STUDIES], "score": 10.0}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(InputError, match=r"t.csv: probabilities need labels in .*cohort.csv, predicted scores need"):
+        evaluate_studies(CohortTable(tmp_path / "cohort.csv", tuple(rows)), tmp_path / "t.csv", output=tmp_path / "o")
+    assert not (tmp_path / "o").exists()

@@ -117,3 +117,24 @@ def test_models_of_other_outputs_and_a_file_as_output_are_refused(files, models,
         run({"whole": files["whole"]}, models | {"other": other}, tmp_path / "out")
     with pytest.raises(InputError, match="write a folder of results"):
         place_predictions(files, tmp_path / "out.json")
+
+
+def test_the_table_has_the_cts_of_all_calls(files, models, tmp_path):
+    out = tmp_path / "out.v2"
+    again = {"again": files["whole"]}
+    run({"whole": files["whole"]}, models, out)
+    run(again, models, out)
+    run(again, models, out, overwrite=True)
+    table = read_predictions(out / "predictions.csv")
+    assert list(table["case"]) == ["whole", "again"]
+    assert table["probability"].nunique() == 1
+    assert set(table["given_label"]) == {""}
+
+
+def test_the_table_of_a_run_is_kept(files, models, tmp_path):
+    run({"whole": files["whole"]}, models, tmp_path)
+    (tmp_path / "whole.json").unlink()
+    before = (tmp_path / "predictions.csv").read_bytes()
+    with pytest.raises(InputError, match="predictions of other studies, whole; choose another output"):
+        run({"again": files["whole"]}, models, tmp_path, overwrite=True)
+    assert (tmp_path / "predictions.csv").read_bytes() == before

@@ -358,3 +358,29 @@ def test_hold_out_of_few_studies_keeps_the_labels_or_says_so(said):
 def test_three_studies_for_five_folds_are_refused():
     with pytest.raises(InputError, match="5 folds need at least 5 patients, found 3 patients in 3 cases"):
         k_fold(cohort(3), 5)
+
+
+def test_folds_of_few_studies_keep_the_labels_or_say_so(said):
+    by_label = cohort(10, scores=(0, 10, 0, 30, 0, 50, 0, 70, 0, 90))
+    assert [diseased_share(by_label, split.test) for split in k_fold(by_label, 5)] == [0.5] * 5
+    of_five = [Study(f"s{n}", Path("c.h5"), None, f"p{n}", index=n, score=20.0 * (n % 5)) for n in range(10)]
+    assert len(k_fold(Dataset(Path("c.h5"), tuple(of_five), "cohort file"), 10)) == 10
+    assert not said
+    assert len(k_fold(cohort(8, scores=(0, 10)), 5)) == 5
+    assert "5 folds: too few studies to keep the shares" in said[0]
+
+
+def test_no_fold_of_studies_is_empty():
+    patients = "00010234020300"  # so that by strata alone a fold would be empty with some seeds
+    studies = [
+        Study(f"s{n:02}", Path("c.h5"), None, f"p{patient}", index=n, diseased=n % 3 == 0, score=float(n * 7 % 100))
+        for n, patient in enumerate(patients)
+    ]
+    for seed in range(20):
+        splits = k_fold(Dataset(Path("c.h5"), tuple(studies), "cohort file"), 5, seed=seed)
+        assert all(split.test for split in splits)
+
+
+def test_studies_are_not_split_as_slices():
+    with pytest.raises(InputError, match="whole CTs, no slices"):
+        make_splits("slices:0.7,0.2,0.1", cohort(20))

@@ -88,6 +88,15 @@ def test_a_file_that_exists_is_kept_unless_it_is_to_be_replaced(cohort, tmp_path
         prepare_cohort(read_cohort_table(cohort / "all.csv"), tmp_path, SETTINGS)
 
 
+@pytest.mark.parametrize("name", ["all.csv", "cohort"])
+def test_a_name_that_no_command_takes_for_a_cohort_file_is_refused(cohort, lungs, name):
+    before = (cohort / "all.csv").read_text()
+    with pytest.raises(InputError, match=r"ends in .h5 or .hdf5; add .h5"):
+        prepare_cohort(read_cohort_table(cohort / "all.csv"), cohort / name, SETTINGS, overwrite=True)
+    assert (cohort / "all.csv").read_text() == before
+    assert not (cohort / "cohort").exists()
+
+
 def test_an_interrupted_preparation_goes_on(cohort, tmp_path, lungs, monkeypatch):
     table, whole = read_cohort_table(cohort / "all.csv"), tmp_path / "whole.h5"
     prepare_cohort(table, whole, SETTINGS)

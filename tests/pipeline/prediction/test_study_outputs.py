@@ -6,7 +6,7 @@ import pytest
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.models.study_model import StudyModel
 from pneumoseg.pipeline.networks.study_networks import build_study_network
-from pneumoseg.pipeline.prediction.study_outputs import study_outputs
+from pneumoseg.pipeline.prediction.study_outputs import network_here, study_outputs
 from pneumoseg.pipeline.settings.loading import load_study_settings
 
 IMAGE = np.full((4, 8, 8), -300, np.int16)
@@ -43,3 +43,13 @@ def test_a_ct_of_another_shape_and_no_number_are_refused():
         study_outputs(model("[label]"), IMAGE.transpose(2, 1, 0), LUNGS.transpose(2, 1, 0))
     with pytest.raises(InputError, match="output is no number"):
         study_outputs(model("[score]", score=np.nan), IMAGE, LUNGS)
+
+
+def test_networks_of_an_ensemble_are_rebuilt_and_compiled_once_or_not_at_all():
+    members = [model("[label]", label=0.0) for _ in range(6)]
+    rebuilt = []
+    for _ in range(2):
+        assert [study_outputs(member, IMAGE, LUNGS).probability for member in members] == [0.5] * 6
+        rebuilt.append([network_here(member.network) for member in members])
+    assert all(first is second for first, second in zip(*rebuilt, strict=True))
+    assert not any(network.predict_function for network in rebuilt[0])
