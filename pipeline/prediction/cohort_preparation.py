@@ -63,7 +63,7 @@ def prepare_cohort(
     lungs_of = lung_mask_of(settings)
     parts = output.with_name(f".{output.name}.parts")
     if not resume and parts.exists():
-        shutil.rmtree(parts)
+        _discard(parts, output, overwrite=overwrite)
     finished: dict[str, tuple[CohortEntry, Stored]] = {}
     for path in (output, *sorted(parts.glob("*.h5"))) if resume else ():
         finished |= _finished(path, settings) if path.is_file() else {}
@@ -101,6 +101,16 @@ def _check_output(output: Path, *, resume: bool, overwrite: bool) -> None:
     if output.exists() and not (resume or overwrite):
         message = f"{output}: exists already; choose another name, resume it or overwrite it"
         raise InputError(message, options=("resume", "overwrite"))
+
+
+def _discard(parts: Path, output: Path, *, overwrite: bool) -> None:
+    """Removes what an interrupted preparation finished. Raises InputError where that is not asked for."""
+    if (count := len(list(parts.glob("*.h5")))) and not overwrite:
+        raise InputError(
+            f"{output}: an interrupted preparation finished {count} studies; resume it to keep them, or overwrite them",
+            options=("resume", "overwrite"),
+        )
+    shutil.rmtree(parts)
 
 
 def _finished(path: Path, settings: PreparationSettings) -> dict[str, tuple[CohortEntry, Stored]]:

@@ -114,6 +114,8 @@ def test_an_interrupted_preparation_goes_on(cohort, tmp_path, lungs, monkeypatch
     other = SETTINGS.model_copy(update={"shape": (8, 12, 16)})
     with pytest.raises(InputError, match="was prepared with other settings, shape"):
         prepare_cohort(table, tmp_path / "c.h5", other, resume=True, exclude_invalid=True)
+    with pytest.raises(InputError, match="an interrupted preparation finished 2 studies; resume it to keep them"):
+        prepare_cohort(table, tmp_path / "c.h5", SETTINGS)
     prepare_cohort(table, tmp_path / "c.h5", SETTINGS, resume=True)
     assert (looked_at, len(lungs)) == (2, 0)
     assert read_header(tmp_path / "c.h5") == read_header(whole)
