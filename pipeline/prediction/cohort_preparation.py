@@ -184,8 +184,8 @@ def _report(findings: Sequence[Finding], exclude_invalid: bool) -> None:
     failed = [f"{one.row.name} ({one.problem})" for one in findings if one.entry is None]
     if failed and not exclude_invalid:
         raise InputError(
-            f"{len(failed)} of {len(findings)} studies cannot be prepared: {listed(failed)}; correct them and resume, "
-            "or leave out what is not valid",
+            f"{len(failed)} of {len(findings)} studies cannot be prepared: {listed(failed)}; correct them, "
+            "or leave out what is not valid, and resume",
             options=("resume", "exclude_invalid"),
         )
     if not any(one.kept for one in findings):

@@ -170,7 +170,7 @@ def test_a_ct_without_lungs_is_refused_by_name_or_left_out(cohort, tmp_path, lun
         prepare_cohort(table, tmp_path / "c.h5", SETTINGS)
     assert no.value.options == ("resume", "exclude_invalid")
     assert not (tmp_path / "c.h5").exists()
-    findings = prepare_cohort(table, tmp_path / "c.h5", SETTINGS, exclude_invalid=True)
+    findings = prepare_cohort(table, tmp_path / "c.h5", SETTINGS, resume=True, exclude_invalid=True)
     assert [one.kept for one in findings] == [True, False, False]
     assert len(open_cohort(tmp_path / "c.h5")) == 1
 
