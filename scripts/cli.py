@@ -9,7 +9,7 @@ import typer
 from pneumoseg.scripts.shared.streams import run_with_streams
 
 COMMANDS = (
-    *("phantom", "download", "verify", "explore", "kfold", "train", "predict", "bundle"),
+    *("phantom", "download", "verify", "explore", "prepare", "kfold", "train", "predict", "bundle"),
     *("vote", "evaluate", "compare", "metric-comparison", "severity", "followup", "report", "miscnn", "info"),
     *("studies", "convert", "deidentify", "receive", "watch"),
 )

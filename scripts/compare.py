@@ -34,29 +34,40 @@ def compare(
     """Compares runs with the first one: differences case by case, their intervals and tests.
 
     Scores are Dice, surface Dice and HD95 unless others are chosen. With -o, writes comparison.csv (one row per run,
-    score and class), cases.csv (one row per case, what moved most first) and figures/differences_SCORE.png.
+    score and class), cases.csv (one row per case, what moved most first) and figures/differences_SCORE.png. Runs of
+    networks for whole studies also get studies.csv: AUC with the test of DeLong, agreement of scores.
 
     Example: pneumoseg compare runs/baseline runs/wider -o comparison
     """
     from pneumoseg.data_io.console import log
     from pneumoseg.evaluation.experiments.run_comparison import (
+        are_studies,
         compare_runs,
+        compare_study_runs,
         comparison_content,
         runs_by_name,
         write_comparison,
     )
     from pneumoseg.evaluation.scoring.comparison import readable
+    from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
+    from pneumoseg.evaluation.scoring.study_columns import STUDY_COLUMNS
+    from pneumoseg.evaluation.scoring.study_comparison import study_comparison_lines
 
     named = runs_by_name(runs)
-    comparison = compare_runs(named, score)
+    of_studies = are_studies(named)
+    comparison = compare_runs(named, score, columns=STUDY_COLUMNS if of_studies else MASK_COLUMNS)
+    studies = compare_study_runs(named) if of_studies else None
     for name, path in named.items():
         log.info("%s: %s", name, path)
     if output is not None:
-        write_comparison(comparison, output, overwrite=overwrite)
+        write_comparison(comparison, output, studies=studies, overwrite=overwrite)
     if json:
-        print_json({"runs": {name: str(path) for name, path in named.items()}, **comparison_content(comparison)})
+        content = comparison_content(comparison, studies)
+        print_json({"runs": {name: str(path) for name, path in named.items()}, **content})
     elif not quiet:
         print(readable(comparison))
+        if studies is not None:
+            print(f"\n{study_comparison_lines(studies)}")
     if output is not None:
         log.info("Written to %s", output)
 

@@ -13,7 +13,8 @@ Reference = Annotated[
     Path,
     typer.Option(
         "--reference",
-        help="Folder of reference masks (CASE.nii.gz, .nii, .seg.nrrd, .nrrd, .nhdr, .mha, .mhd), or of a dataset.",
+        help="Folder of reference masks (CASE.nii.gz, .nii, .seg.nrrd, .nrrd, .nhdr, .mha, .mhd), or of a dataset; or "
+        "the table of a cohort (CSV).",
         show_default=False,
     ),
 ]
@@ -61,11 +62,18 @@ def evaluate(
     lesions.csv, confusion.csv, summary.json, figures/ and report.html. Where the reference is a dataset, its CTs are
     shown with both masks.
 
+    With the table of a cohort as reference, the predictions of networks for whole studies are scored:
+    classification.csv, agreement.csv, categories_off.csv, predictions.csv, figures/ and report.html.
+
     Example: pneumoseg evaluate --reference data/covid --prediction masks -o scores
     """
     from dataclasses import replace
 
     from pneumoseg.data_io.console import log
+
+    if reference.suffix.lower() == ".csv":
+        _evaluate_cohort(reference, prediction, output, overwrite=overwrite, quiet=quiet, json=json)
+        return
     from pneumoseg.data_io.formats.label_mapping import LUNG_MAPPING, parse_labels
     from pneumoseg.evaluation.experiments.mask_evaluation import evaluate_masks
     from pneumoseg.evaluation.report.page import summarise
@@ -86,6 +94,20 @@ def evaluate(
         print_json(summarise(final))
     elif not quiet:
         print(result_lines(final))
+    log.info("Written to %s", output)
+
+
+def _evaluate_cohort(table: Path, prediction: Path, output: Path, *, overwrite: bool, quiet: bool, json: bool) -> None:
+    from pneumoseg.data_io.console import log
+    from pneumoseg.data_io.datasets.cohort_table import read_cohort_table
+    from pneumoseg.evaluation.experiments.study_evaluation import evaluate_studies
+    from pneumoseg.evaluation.scoring.study_tables import study_content, study_lines
+
+    evaluate_studies(read_cohort_table(table), prediction, output=output, overwrite=overwrite)
+    if json:
+        print_json(study_content(output))
+    elif not quiet:
+        print(study_lines(output))
     log.info("Written to %s", output)
 
 

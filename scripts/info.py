@@ -29,11 +29,32 @@ def info(
     """
     from pneumoseg.data_io.storage.cache import cache_folder
     from pneumoseg.pipeline.models.bundled import bundled_models
-    from pneumoseg.pipeline.settings.loading import preset_names, settings_yaml
+    from pneumoseg.pipeline.settings.loading import (
+        load_study_settings,
+        names_study_settings,
+        preset_names,
+        settings_yaml,
+    )
+    from pneumoseg.pipeline.settings.studies import StudySettings
 
     cases = cache_folder() / "cases"
     if clear_cases and cases.is_dir():
         shutil.rmtree(cases)
+    if preset is not None and names_study_settings(preset):
+        of_studies = load_study_settings(preset)
+        if quiet and not json:
+            return
+        use_device("auto", None)
+        from pneumoseg.pipeline.networks.study_networks import build_study_network
+        from pneumoseg.pipeline.networks.study_summary import study_summary
+
+        network = build_study_network(of_studies)
+        if json:
+            facts_of_network = {"network_summary": {"parameters": network.count_params()}}
+            print_json({**of_studies.model_dump(mode="json"), **facts_of_network})
+        else:
+            _print_settings(settings_yaml(of_studies), study_summary(network, of_studies))
+        return
     if preset is not None:
         settings = settings_of(preset)
         if quiet and not json:
@@ -45,8 +66,7 @@ def info(
         if json:
             print_json({**settings.model_dump(mode="json"), "network_summary": asdict(summary)})
         else:
-            print(settings_yaml(settings))
-            print("\n".join(f"# {line}".rstrip() for line in readable_summary(summary).splitlines()))
+            _print_settings(settings_yaml(settings), readable_summary(summary))
         return
     use_device("auto", None)
     import importlib.metadata
@@ -72,6 +92,7 @@ def info(
             **{name: [words for file in models[name] for words in known_choices(file)] for name in models},
         },
         "presets": list(preset_names()),
+        "presets of whole studies": list(preset_names(StudySettings)),
         "bundled models": list(bundled_models()),
         "prepared cases": {"folder": str(cases), "megabytes": round(size / 1e6, 1)},
     }
@@ -81,6 +102,12 @@ def info(
         for name, value in facts.items():
             print(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
         print("clear the prepared cases with: pneumoseg info --clear-cases")
+
+
+def _print_settings(yaml: str, network: str) -> None:
+    """Settings as YAML, the network as remarks under them."""
+    print(yaml)
+    print("\n".join(f"# {line}".rstrip() for line in network.splitlines()))
 
 
 if __name__ == "__main__":

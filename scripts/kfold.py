@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pneumoseg.scripts.shared.command import command, run
+from pneumoseg.scripts.shared.experiments import PresetOfData, experiment_of, start_model
 from pneumoseg.scripts.shared.options import (
     DataFolders,
     Device,
@@ -15,7 +16,6 @@ from pneumoseg.scripts.shared.options import (
     Json,
     Output,
     Overwrite,
-    Preset,
     Quiet,
     Resume,
     Seed,
@@ -24,8 +24,6 @@ from pneumoseg.scripts.shared.options import (
     Threads,
     TrustPlugins,
     Verbose,
-    dataset_and_splits,
-    settings_of,
     use_device,
 )
 from pneumoseg.scripts.shared.printing import print_results
@@ -35,7 +33,7 @@ from pneumoseg.scripts.shared.printing import print_results
 def kfold(
     data: DataFolders,
     output: Output,
-    preset: Preset = "covid-3d-unet",
+    preset: PresetOfData = None,
     changes: Set = None,
     splits: Splits = None,
     fold: Folds = None,
@@ -60,35 +58,34 @@ def kfold(
 ) -> None:
     """Trains and measures a network by cross-validation, and writes a run folder with scores, figures and a report.
 
+    A dataset trains a network that segments; a cohort file of `pneumoseg prepare` one that says of each study whether
+    the patient has the disease, how severe it is, or both.
+
     Example: pneumoseg kfold data/phantoms -o runs/first --preset demo
     """
     use_device(device, threads)
     from pneumoseg.evaluation.experiments.cross_validation import check_folds, cross_validate
 
-    settings = settings_of(preset, changes, seed=seed, splits=splits, grid=grid)
-    dataset, folds = dataset_and_splits(settings, data)
-    check_folds(fold, len(folds))
+    experiment = experiment_of(data, preset, changes, seed=seed, splits=splits, grid=grid)
+    check_folds(fold, len(experiment.splits))
     if dry_run:
         from pneumoseg.scripts.shared.dry_run import print_estimate
 
-        print_estimate(settings, dataset, len(set(fold)) if fold else len(folds), json=json)
+        trainings = len(set(fold)) if fold else len(experiment.splits)
+        print_estimate(experiment.settings, experiment.dataset, trainings, json=json)
         return
-    from pneumoseg.pipeline.methods.segmenter import Segmenter
-    from pneumoseg.pipeline.models.model_file import load_model
-
-    start = load_model(start_from, trust_plugins) if start_from else None
-    method = Segmenter(settings)
     results = cross_validate(
-        dataset,
-        folds,
-        method,
+        experiment.dataset,
+        experiment.splits,
+        experiment.method,
         output=output,
+        task=experiment.task,
         folds=fold,
         resume=resume,
         overwrite=overwrite,
-        start_from=start,
+        start_from=start_model(start_from, experiment, trust_plugins),
     )
-    print_results(results, quiet=quiet, json=json)
+    print_results(results, quiet=quiet, json=json, task=experiment.task)
 
 
 if __name__ == "__main__":

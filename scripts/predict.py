@@ -34,6 +34,7 @@ from pneumoseg.scripts.shared.prediction_options import (
     check_report,
 )
 from pneumoseg.scripts.shared.printing import print_json
+from pneumoseg.scripts.shared.study_prediction import is_study_model, predict_whole_studies, refuse_mask_flags
 
 
 @command
@@ -84,6 +85,9 @@ def predict(
     side_by_side: Annotated[
         bool, typer.Option("--side-by-side", help="Picture, truth where there is one, and mask in one picture, too.")
     ] = False,
+    grad_cam: Annotated[
+        bool, typer.Option("--grad-cam", help="Of networks for whole studies: where they found it, too.")
+    ] = False,
     series: Annotated[str | None, typer.Option("--series", help="Which DICOM series: UID, number or name.")] = None,
     grid: Grid = None,
     allow_gaps: AllowGaps = False,
@@ -103,6 +107,9 @@ def predict(
 
     Beside each mask lies a manifest, MASK.json: model, settings, geometry, seconds, warnings.
 
+    With a model of whole studies, OUTPUT/NAME.json says of each CT the probability of the disease, the severity score,
+    or both, and OUTPUT/predictions.csv of all.
+
     Example: pneumoseg predict ct.nii.gz -o mask.nii.gz
     """
     use_device(device, threads)
@@ -118,6 +125,34 @@ def predict(
     if part is not None:
         with value_of("--part"):
             files = one_part(files, part)
+    if model and is_study_model(model, fold):
+        refuse_mask_flags(
+            overlap=overlap,
+            batch=batch,
+            tta=tta,
+            threshold=threshold,
+            changes=changes,
+            mask_format=mask_format,
+            probabilities=probabilities,
+            uncertainty=uncertainty,
+            statistics=statistics,
+            preview=preview,
+            report=report,
+            captures=captures,
+            assign_uids=assign_uids,
+            side_by_side=side_by_side,
+        )
+        from pneumoseg.evaluation.inference.study_batch import StudyOptions
+
+        how = StudyOptions(
+            grad_cam=grad_cam, keep_going=keep_going, series=series, allow_gaps=allow_gaps, grid=grid or "sform"
+        )
+        ended = predict_whole_studies(
+            files, output, model, fold, options=how, resume=resume, overwrite=overwrite, quiet=quiet, json=json
+        )
+        raise typer.Exit(ended)
+    if grad_cam:
+        raise InputError("maps of networks for whole studies need such a model; name its run", options=("grad_cam",))
     outputs = place_outputs(files, output, mask_format=mask_format, resume=resume, overwrite=overwrite)
     if side_by_side and (volumes := [path for path in files.values() if not is_picture(path)]):
         raise InputError(f"{volumes[0]}: no picture, only pictures are shown side by side", options=("side_by_side",))

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pneumoseg.scripts.shared.command import command, run
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.scripts.shared.command import command, run, value_of
 from pneumoseg.scripts.shared.options import Grid, Json, Output, Overwrite, Quiet, Verbose
 from pneumoseg.scripts.shared.printing import print_json
 
@@ -24,6 +25,35 @@ Lobes = Annotated[
         "--lobes", help="Lobe mask (labels 1..5) or folder of them, with the names of the masks.", show_default=False
     ),
 ]
+GroundGlass = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        "--ground-glass-hu", metavar="LOW HIGH", help="HU of ground glass in the infection.", show_default="-750 -300"
+    ),
+]
+Consolidation = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        "--consolidation-hu", metavar="LOW HIGH", help="HU of consolidation in the infection.", show_default="-300 50"
+    ),
+]
+Cohort = Annotated[
+    Path | None,
+    typer.Option(
+        "--cohort",
+        help="Table of studies (CSV: patient, path, label, score) to compare the infected percent with, by the names "
+        "of the masks.",
+        show_default=False,
+    ),
+]
+Run = Annotated[
+    Path | None,
+    typer.Option(
+        "--run",
+        help="With --cohort: a run of kfold on the same studies, to compare the masks with.",
+        show_default=False,
+    ),
+]
 
 
 @command
@@ -32,6 +62,10 @@ def severity(
     output: Output,
     images: Images = None,
     lobes: Lobes = None,
+    ground_glass_hu: GroundGlass = None,
+    consolidation_hu: Consolidation = None,
+    cohort: Cohort = None,
+    of_run: Run = None,
     grid: Grid = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -40,12 +74,18 @@ def severity(
 ) -> None:
     """Grade masks: infected volume and percent per lung, category, CT severity scores. For research only, no diagnosis.
 
-    Writes severity.csv, severity.json (with the definition of each column) and figures/severity.png. Facts in HU need
-    the CTs, the CTSI by lobes needs lobe masks; of a dataset, its CTs are taken.
+    Writes severity.csv, severity.json (with the definition of each column) and figures/severity.png. Facts in HU,
+    such as ground glass and consolidation in each lung, need the CTs, the CTSI by lobes needs lobe masks; of a dataset,
+    its CTs are taken.
+
+    With --cohort, writes how well the percent agrees with the given scores and labels, with --run beside the
+    predictions of networks for whole studies: predictions.csv, classification.csv, agreement.csv, categories_off.csv,
+    masks_against_run.csv.
 
     Example: pneumoseg severity masks/ --images cts/ -o severity/
     """
     from pneumoseg.data_io.console import log
+    from pneumoseg.data_io.datasets.cohort_table import read_cohort_table
     from pneumoseg.evaluation.experiments.mask_grading import (
         check_output,
         grade_masks,
@@ -53,14 +93,26 @@ def severity(
         readable,
         write_grading,
     )
+    from pneumoseg.evaluation.experiments.severity_agreement import agreement_lines, cohort_agreement
+    from pneumoseg.evaluation.measures.opacity import DEFAULT_LIMITS, OpacityLimits
 
     check_output(output, overwrite)
-    rows = grade_masks(masks, images=images, lobes=lobes, grid=grid or "sform")
-    write_grading(rows, output, overwrite=overwrite)
+    with value_of("--ground-glass-hu, --consolidation-hu"):
+        limits = OpacityLimits(
+            ground_glass_hu or DEFAULT_LIMITS.ground_glass_hu, consolidation_hu or DEFAULT_LIMITS.consolidation_hu
+        )
+    if of_run is not None and cohort is None:
+        raise InputError("--run needs --cohort TABLE, the table of the studies")
+    table = None if cohort is None else read_cohort_table(cohort)
+    rows = grade_masks(masks, images=images, lobes=lobes, grid=grid or "sform", limits=limits)
+    agreement = None if table is None else cohort_agreement(rows, table, of_run)
+    write_grading(rows, output, limits=limits, cohort=agreement, overwrite=overwrite)
     if json:
-        print_json(grading_content(rows))
+        print_json(grading_content(rows, limits, agreement))
     elif not quiet:
         print(readable(rows))
+        if agreement is not None:
+            print(f"\n{agreement_lines(agreement, output)}")
     log.info("Written to %s", output)
 
 

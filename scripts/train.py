@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pneumoseg.scripts.shared.command import command, run
+from pneumoseg.scripts.shared.experiments import PresetOfData, experiment_of, start_model
 from pneumoseg.scripts.shared.options import (
     DataFolders,
     Device,
@@ -14,7 +15,6 @@ from pneumoseg.scripts.shared.options import (
     Json,
     Output,
     Overwrite,
-    Preset,
     Quiet,
     Resume,
     Seed,
@@ -22,9 +22,6 @@ from pneumoseg.scripts.shared.options import (
     Threads,
     TrustPlugins,
     Verbose,
-    check_source_weights,
-    dataset_of,
-    settings_of,
     use_device,
 )
 from pneumoseg.scripts.shared.printing import print_json
@@ -34,7 +31,7 @@ from pneumoseg.scripts.shared.printing import print_json
 def train(
     data: DataFolders,
     output: Output,
-    preset: Preset = "covid-3d-unet",
+    preset: PresetOfData = None,
     changes: Set = None,
     start_from: Annotated[
         Path | None, typer.Option("--start-from", help="Begin with the weights of this model file (fine-tuning).")
@@ -58,31 +55,21 @@ def train(
     Example: pneumoseg train data/phantoms -o runs/model --preset demo
     """
     use_device(device, threads)
-    settings = settings_of(preset, changes, seed=seed, grid=grid)
-    dataset = dataset_of(settings, data)
-    check_source_weights(settings, dataset)
+    experiment = experiment_of(data, preset, changes, seed=seed, grid=grid, split=False)
     if dry_run:
         from pneumoseg.scripts.shared.dry_run import print_estimate
 
-        print_estimate(settings, dataset, 1, json=json)
+        print_estimate(experiment.settings, experiment.dataset, 1, json=json)
         return
     from pneumoseg.data_io.console import log
     from pneumoseg.evaluation.experiments.full_training import train_final_model
-    from pneumoseg.pipeline.methods.segmenter import Segmenter
-    from pneumoseg.pipeline.models.model_file import load_model
-    from pneumoseg.pipeline.settings.prediction import is_random_slices
 
-    if settings.training.monitor == "validation":
-        single = is_random_slices(settings.evaluation.splits)
-        log.info(
-            "%.0f %% of the %s are not trained on, their %s chooses the epoch; to train on all, set "
-            "training.monitor to training or none",
-            100 * settings.training.validation_share,
-            "slices, whoever the patient is," if single else "patients",
-            settings.training.best,
-        )
-    start = load_model(start_from, trust_plugins) if start_from else None
-    path = train_final_model(dataset, Segmenter(settings), output, resume=resume, overwrite=overwrite, start_from=start)
+    if note := experiment.settings.held_out:
+        log.info("%s", note)
+    start = start_model(start_from, experiment, trust_plugins)
+    path = train_final_model(
+        experiment.dataset, experiment.method, output, resume=resume, overwrite=overwrite, start_from=start
+    )
     if json:
         print_json({"model": str(path)})
     elif not quiet:

@@ -100,7 +100,8 @@ FOLDS = {
 
 def test_the_wheel_holds_all_other_files(content):
     others = {name for name in content if name.startswith("pneumoseg/") and not name.endswith(".py")}
-    presets = {path.name for path in (ROOT / "pipeline/settings/presets").glob("*.yaml")}
+    settings = ROOT / "pipeline/settings"
+    presets = {path.relative_to(settings).as_posix() for path in settings.glob("*presets/*.yaml")}
     models = {f"{model}/{name}" for model in FOLDS for name in ("README.md", "LICENSE.md", "bundle.json")}
     for model, folds in FOLDS.items():
         for fold, endings in folds.items():
@@ -113,7 +114,7 @@ def test_the_wheel_holds_all_other_files(content):
         "pneumoseg/py.typed",
         "pneumoseg/pipeline/methods/miscnn/requirements.txt",
         *(f"pneumoseg/data_io/formats/dicom/deidentification/{name}" for name in ("profile.csv", "words.txt")),
-        *(f"pneumoseg/pipeline/settings/presets/{name}" for name in presets),
+        *(f"pneumoseg/pipeline/settings/{name}" for name in presets),
         *(f"pneumoseg/data/models/{name}" for name in models),
     }
 

@@ -35,10 +35,18 @@ class Lesion:
         return np.sqrt(total)
 
 
-def random_lesions(rng: np.random.Generator, patient: Patient, inside: LungPlaces, *, least: int = 2) -> list[Lesion]:
-    """`least` to eight lesions, scaled to the infected share of the lungs drawn for this patient."""
+def random_lesions(
+    rng: np.random.Generator,
+    patient: Patient,
+    inside: LungPlaces,
+    *,
+    least: int = 2,
+    infected_share: float | None = None,
+) -> list[Lesion]:
+    """`least` to eight lesions, scaled to the infected share of the lungs, by default one drawn for this patient."""
     places = inside.places
-    share = float(np.clip(MEAN_SHARE * 0.8 * np.exp(0.7 * rng.standard_normal()), 0.015, 0.38))
+    drawn = float(np.clip(MEAN_SHARE * 0.8 * np.exp(0.7 * rng.standard_normal()), 0.015, 0.38))
+    share = drawn if infected_share is None else infected_share
     count = int(np.clip(round(2.5 + 14 * share + rng.normal(0, 1.4)), least, 8))
     weight = np.exp(inside.cage_level / 9 - (places[:, 2] - patient.base_mm) / 65 - places[:, 1] / 55)
     lesions: list[Lesion] = []

@@ -1,6 +1,7 @@
 """Severity of masks of any program: how much of the lungs is infected, and which severity that is called.
 
-The folder of a grading: severity.json (rows and the definition of each column), figures/severity.png, severity.csv.
+The folder of a grading: severity.json (rows and the definition of each column), figures/severity.png, severity.csv;
+with a cohort also the files of `severity_agreement`.
 """
 
 from pathlib import Path
@@ -17,8 +18,11 @@ from pneumoseg.data_io.formats.reading import read_labels, read_volume
 from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.evaluation.experiments.severity_agreement import FILES as AGREEMENT_FILES
+from pneumoseg.evaluation.experiments.severity_agreement import CohortAgreement, agreement_content, write_agreement
 from pneumoseg.evaluation.figures.saving import save_figure
 from pneumoseg.evaluation.figures.severity import severity_figure
+from pneumoseg.evaluation.measures.opacity import DEFAULT_LIMITS, OpacityLimits, opacity_definitions
 from pneumoseg.evaluation.measures.severity import DEFINITIONS, LOBES, RESEARCH_ONLY, severity
 from pneumoseg.evaluation.runs.output_guard import check_output_free
 from pneumoseg.evaluation.scoring.counted_masks import counted_masks
@@ -32,25 +36,33 @@ SHOWN = {
     "ctsi_thirds": "thirds", "ctsi": "ctsi",
 }  # fmt: skip
 """The columns that the terminal shows, and their headings there."""
+OF_CT = {"ground_glass_percent": "ground glass %", "consolidation_percent": "consolidation %"}
+"""Those that need a CT in HU."""
 
 VALID_ALONE = "graded by the voxels that count, of valid, alone"
 
 
 def check_output(output: Path, overwrite: bool = False) -> None:
     """Raises InputError where a grading cannot be written to `output`, as `check_output_free`."""
-    check_output_free(output, TABLE, overwrite=overwrite)
+    check_output_free(output, TABLE, others=AGREEMENT_FILES, overwrite=overwrite)
 
 
 def grade_masks(
-    masks: Path, *, images: Path | None = None, lobes: Path | None = None, grid: GridForm = "sform"
+    masks: Path,
+    *,
+    images: Path | None = None,
+    lobes: Path | None = None,
+    grid: GridForm = "sform",
+    limits: OpacityLimits = DEFAULT_LIMITS,
 ) -> list[dict]:
     """One row per mask of `find_masks`: `case` and the columns of `measures.severity.severity`.
 
     `images`: a CT or a folder of CTs with the names of the masks, for facts in HU; of a dataset, its CTs are taken.
     `lobes`: a lobe mask (labels 1..5) or a folder of them, for the CTSI by lobes. A file that a mask lacks there is a
-    remark. `grid`: which form of NIfTI headers counts. Cases of a dataset whose masks do not label lungs and infection
-    are left out, with a warning; voxels that do not count are not graded, as a remark says. Raises InputError as
-    `find_masks`, `files_of`, `Case.read_valid` and `severity`, and where none is left.
+    remark. `grid`: which form of NIfTI headers counts; `limits`: of ground glass and consolidation. Cases of a dataset
+    whose masks do not label lungs and infection are left out, with a warning; voxels that do not count are not graded,
+    as a remark says. Raises InputError as `find_masks`, `files_of`, `Case.read_valid` and `severity`, and where none is
+    left.
     """
     mask_of = _fully_labelled(find_masks(masks), masks)
     image_of = {case: mask.image for case, mask in mask_of.items() if mask.image is not None}
@@ -74,7 +86,7 @@ def grade_masks(
                 mask = on_series(mask, image)
             if valid is not None:
                 mask = counted_masks(mask, mask, (), valid=valid).reference
-            row = severity(mask, image, LUNG_LABELS, lobes=lobe_mask)
+            row = severity(mask, image, LUNG_LABELS, lobes=lobe_mask, limits=limits)
         further = [] if valid is None else [VALID_ALONE]
         further += [f"no {what} of this name" for what, files in expected if case not in files]
         rows.append({"case": case, **row, "remarks": "; ".join(filter(None, [str(row["remarks"]), *further]))})
@@ -92,27 +104,42 @@ def _fully_labelled(masks: dict[str, Mask], given: Path) -> dict[str, Mask]:
     return kept
 
 
-def grading_content(rows: list[dict]) -> dict:
-    """The rows of a grading with what they may be used for and the definition of each column, ready for JSON."""
-    return {"use": RESEARCH_ONLY, "definitions": DEFINITIONS, "cases": rows}
+def grading_content(
+    rows: list[dict], limits: OpacityLimits = DEFAULT_LIMITS, cohort: CohortAgreement | None = None
+) -> dict:
+    """The rows of a grading with what they may be used for and the definition of each column, and the agreement with
+    the cohort where there is one, ready for JSON."""
+    content = {"use": RESEARCH_ONLY, "definitions": DEFINITIONS | opacity_definitions(limits), "cases": rows}
+    return content if cohort is None else content | {"cohort": agreement_content(cohort)}
 
 
-def write_grading(rows: list[dict], output: Path, *, overwrite: bool = False) -> None:
-    """Writes the rows of `grade_masks` to the folder `output`, with a figure. Raises InputError as `check_output`."""
+def write_grading(
+    rows: list[dict],
+    output: Path,
+    *,
+    limits: OpacityLimits = DEFAULT_LIMITS,
+    cohort: CohortAgreement | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Writes the rows of `grade_masks`, made with `limits`, to the folder `output`, with a figure, and their agreement
+    with the `cohort` where there is one. Raises InputError as `check_output`."""
     check_output(output, overwrite)
     (output / TABLE).unlink(missing_ok=True)  # of an earlier grading
     table = pd.DataFrame(rows)
-    write_json(output / "severity.json", grading_content(rows))
+    write_agreement(cohort, output)
+    write_json(output / "severity.json", grading_content(rows, limits, cohort))
     save_figure(severity_figure(table), output / "figures" / "severity.png")
     write_table(table, output / TABLE)  # last: its presence says that all the rest is there
 
 
 def readable(rows: list[dict]) -> str:
-    """The rows as a table for the terminal: percents, category and scores, then the remarks."""
-    lines = [["case", *SHOWN.values()]]
+    """The rows as a table for the terminal: percents, category and scores, types of opacity where a CT tells them, then
+    the remarks."""
+    shown = SHOWN | (OF_CT if any(row[column] is not None for row in rows for column in OF_CT) else {})
+    lines = [["case", *shown.values()]]
     remarks: dict[str, list[str]] = {}
     for row in rows:
-        cells = [row[column] for column in SHOWN]
+        cells = [row[column] for column in shown]
         lines.append([row["case"], *(cell if isinstance(cell, str) else decimals(cell, 1) for cell in cells)])
         if row["remarks"]:
             remarks.setdefault(row["remarks"], []).append(row["case"])

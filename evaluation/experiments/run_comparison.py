@@ -1,7 +1,7 @@
 """Runs compared by their files: which table of scores is a run's, and the folder of a comparison.
 
 The folder: figures/differences_SCORE.png, cases.csv (one row per case, what moved most first), comparison.csv (one row
-per run, score and class).
+per run, score and class); of runs of studies also studies.csv, scores that no single study has, such as the AUC.
 """
 
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pneumoseg.data_io.console import listed
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.evaluation.figures.differences import difference_plot
@@ -19,16 +20,18 @@ from pneumoseg.evaluation.runs.run_marks import DETAILED, METRICS
 from pneumoseg.evaluation.scoring.columns import Columns
 from pneumoseg.evaluation.scoring.comparison import Comparison, compare
 from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
+from pneumoseg.evaluation.scoring.study_comparison import compare_studies
+from pneumoseg.evaluation.scoring.study_predictions import PREDICTIONS, read_predictions
 from pneumoseg.evaluation.scoring.tables import read_detailed
 
 SCORE_TABLES = (DETAILED, METRICS)
-SUMMARY, CASES = "comparison.csv", "cases.csv"
+SUMMARY, CASES, STUDIES = "comparison.csv", "cases.csv", "studies.csv"
 FIGURES = "figures/differences_*.png"
 
 
 def check_output(output: Path, overwrite: bool = False) -> None:
     """Raises InputError where a comparison cannot be written to `output`, as `check_output_free`."""
-    check_output_free(output, SUMMARY, others=(CASES,), marks=(FIGURES, CASES), overwrite=overwrite)
+    check_output_free(output, SUMMARY, others=(CASES, STUDIES), marks=(FIGURES, CASES), overwrite=overwrite)
 
 
 def compare_runs(
@@ -43,14 +46,39 @@ def compare_runs(
     return compare(tables, scores or None, columns=columns)
 
 
-def write_comparison(comparison: Comparison, output: Path, *, overwrite: bool = False) -> None:
-    """Writes tables and figures to the folder `output`; figures of an earlier comparison there are removed. Raises
-    InputError as `check_output`."""
+def are_studies(runs: Mapping[str, Path]) -> bool:
+    """Whether runs are folders with predictions of studies; all are compared as such. Raises InputError where some are
+    and others are not."""
+    kinds = {name: (path / PREDICTIONS).is_file() for name, path in runs.items()}
+    if len(set(kinds.values())) > 1:
+        of_studies, others = (
+            listed([name for name, kind in kinds.items() if kind is wanted]) for wanted in (True, False)
+        )
+        raise InputError(
+            f"runs of one kind are compared, found predictions of studies in {of_studies} and none in {others}"
+        )
+    return all(kinds.values())
+
+
+def compare_study_runs(runs: Mapping[str, Path]) -> pd.DataFrame:
+    """Compares runs of studies, by name, with the first of them: scores that no single study has, as
+    `scoring.study_comparison.compare_studies`. Raises InputError as that function, and for damaged predictions."""
+    return compare_studies({name: read_predictions(path / PREDICTIONS) for name, path in runs.items()})
+
+
+def write_comparison(
+    comparison: Comparison, output: Path, *, studies: pd.DataFrame | None = None, overwrite: bool = False
+) -> None:
+    """Writes tables and figures to the folder `output`; figures of an earlier comparison there are removed. `studies`:
+    as of `compare_study_runs`. Raises InputError as `check_output`."""
     check_output(output, overwrite)
     for earlier in output.glob(FIGURES):
         earlier.unlink()  # of a comparison that had other scores
     for score in comparison.summary["score"].unique():
         save_figure(difference_plot(comparison, score), output / "figures" / f"differences_{score}.png")
+    (output / STUDIES).unlink(missing_ok=True)
+    if studies is not None:
+        write_table(studies, output / STUDIES)
     write_table(comparison.cases, output / CASES)
     write_table(comparison.summary, output / SUMMARY)  # last: its presence says that all the rest is there
 
@@ -84,9 +112,10 @@ def score_table(run: Path) -> Path:
     raise InputError(f"{run}: a run has {' or '.join(SCORE_TABLES)}, found neither; {hint}")
 
 
-def comparison_content(comparison: Comparison) -> dict[str, list[dict]]:
+def comparison_content(comparison: Comparison, studies: pd.DataFrame | None = None) -> dict[str, list[dict]]:
     """The tables of a comparison as rows for JSON: plain numbers and text, None in place of NaN."""
-    return {"summary": rows_of(comparison.summary), "cases": rows_of(comparison.cases)}
+    content = {"summary": rows_of(comparison.summary), "cases": rows_of(comparison.cases)}
+    return content if studies is None else content | {"studies": rows_of(studies)}
 
 
 def rows_of(table: pd.DataFrame) -> list[dict]:

@@ -128,6 +128,14 @@ class Task:
         """Scores by source, as of `scoring.sources.source_table`; None where there is nothing to say."""
         return None
 
+    def lines(self, folder: Path) -> str:
+        """What a terminal shows of the run's `further_files` in `folder`; "" for nothing."""
+        return ""
+
+    def content(self, folder: Path) -> Mapping[str, Any]:
+        """The same for JSON: by name, plain numbers and text."""
+        return {}
+
     def further_sections(self, folder: Path) -> Mapping[str, Sequence[str]]:
         """Sections of the report after "Result", by heading, each the parts as HTML. `folder`: of the run's tables."""
         return {}

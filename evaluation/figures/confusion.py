@@ -26,8 +26,8 @@ LONG_NAME = 12
 STEPS = ((1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"))
 
 
-def confusion_figure(matrix: np.ndarray, names: Sequence[str]) -> Figure:
-    """Rows: classes of the reference; columns: classes of the prediction; each row in percent of its voxels.
+def confusion_figure(matrix: np.ndarray, names: Sequence[str], *, counted: str = "voxels") -> Figure:
+    """Rows: classes of the reference; columns: classes of the prediction; each row in percent of what is `counted`.
 
     `matrix`: whole numbers (classes, classes), entry [reference, prediction], as `measures.overlap.confusion` counts
     them (matrices of several cases may be added up). The counts stand small below the percentages; for more than 16
@@ -61,9 +61,9 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str]) -> Figure:
             _write(
                 axes, column, row, percent=float(percent[row, column]), count=int(matrix[row, column]), colour=colour
             )
-    _name_axes(axes, names, totals[:, 0] if numbers else None, points)
+    _name_axes(axes, names, totals[:, 0] if numbers else None, points, counted)
     bar = figure.colorbar(picture, ax=axes, pad=0.02, fraction=0.05, aspect=25)
-    bar.set_label("% of the reference's voxels", fontsize=FONT_POINTS)
+    bar.set_label(f"% of the reference's {counted}", fontsize=FONT_POINTS)
     bar.ax.tick_params(labelsize=FONT_POINTS - 1)
     bar.outline.set_visible(False)  # type: ignore[operator]
     return figure
@@ -86,8 +86,9 @@ def _write(axes: Axes, column: int, row: int, *, percent: float, count: int, col
     )  # fmt: skip
 
 
-def _name_axes(axes: Axes, names: Sequence[str], totals: np.ndarray | None, points: float) -> None:
-    """Names the classes in letters of that size; `totals`: voxels of each in the reference, where there is room."""
+def _name_axes(axes: Axes, names: Sequence[str], totals: np.ndarray | None, points: float, counted: str) -> None:
+    """Names the classes in letters of that size; `totals`: what is `counted` of each in the reference, where there is
+    room."""
     places = range(len(names))
     axes.set_xticks(places, names, fontsize=points)
     if totals is None:
@@ -97,7 +98,7 @@ def _name_axes(axes: Axes, names: Sequence[str], totals: np.ndarray | None, poin
         if any(len(name) > LONG_NAME for name in names):
             for label in axes.get_xticklabels():
                 label.set(rotation=25, ha="right", rotation_mode="anchor")
-        rows = [f"{name}\n{short_count(int(total))} voxels" for name, total in zip(names, totals, strict=True)]
+        rows = [f"{name}\n{short_count(int(total))} {counted}" for name, total in zip(names, totals, strict=True)]
     axes.set_yticks(places, rows, fontsize=points)
     axes.set_xlabel("prediction", fontsize=FONT_POINTS + 1)
     axes.set_ylabel("reference", fontsize=FONT_POINTS + 1)

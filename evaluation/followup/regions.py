@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.evaluation.measures.severity import SIDES, LungSlices, split_lungs
+from pneumoseg.evaluation.measures.lung_sides import SIDES, LungSlices, split_lungs
 
 LEFT, RIGHT, INFECTION = 1, 2, 3
 """The classes of `LUNG_LABELS`."""
@@ -32,7 +32,7 @@ class RegionVolume:
 def region_volumes(mask: Volume) -> dict[str, RegionVolume]:
     """The volumes of each of the `REGIONS`, measured on the mask's own grid.
 
-    `mask`: the classes of `LUNG_LABELS`, with a lung at least. Sides and thirds are those of `measures.severity`:
+    `mask`: the classes of `LUNG_LABELS`, with a lung at least. Sides and thirds are those of `measures.lung_sides`:
     infection belongs to the nearer lung, and each lung is cut into thirds of its height.
     """
     voxel_ml = mask.grid.voxel_volume_ml

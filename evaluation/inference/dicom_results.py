@@ -21,7 +21,8 @@ from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.figures.captures import captures
 from pneumoseg.evaluation.inference.outputs import Output
 from pneumoseg.evaluation.inference.recipe import PredictionOptions
-from pneumoseg.evaluation.measures.severity import SIDES, severity
+from pneumoseg.evaluation.measures.lung_sides import SIDES
+from pneumoseg.evaluation.measures.severity import severity
 from pneumoseg.pipeline.settings.schema import Settings
 
 

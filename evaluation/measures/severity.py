@@ -4,16 +4,15 @@ For research, not for diagnosis.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.volumes.bounding_box import bounding_box
 from pneumoseg.data_io.volumes.hounsfield import is_hu
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
+from pneumoseg.evaluation.measures.lung_sides import SIDES, LungSlices, infection_sides, lung_slices, percent_of
+from pneumoseg.evaluation.measures.opacity import DEFAULT_LIMITS, OpacityLimits, opacity, opacity_definitions
 
 RESEARCH_ONLY = "For research only: computed from masks, no diagnosis and no medical device."
 
@@ -24,9 +23,6 @@ HIGH_OPACITY_HU = -200.0
 LOBES = 5
 OUTSIDE_LOBES_PERCENT = 5.0
 """Largest share of the infection outside the lobes for which a lobe mask is accepted."""
-
-SAME_DISTANCE_MM = 1e-6
-SIDES = ("left", "right")
 
 _PAN = "Pan et al. 2020, Radiology 295:715-721"
 DEFINITIONS = {
@@ -58,47 +54,10 @@ DEFINITIONS = {
     "ctsi": "CT severity index 0..25: the sum over five lobes of 0 none, 1 below 5 %, 2 from 5 to 25 %, 3 26-49 %, 4 "
     f"from 50 to 75 %, 5 above 75 % infected ({_PAN}), made continuous: 3 is above 25 and below 50 %; empty without a "
     "lobe mask, where one of the lobes is absent, or where more than 5 % of the infection lies outside the lobes.",
+    **opacity_definitions(DEFAULT_LIMITS),
     "remarks": "What is to be known about this row.",
 }
 """Definition and source of each column of the table."""
-
-
-@dataclass(frozen=True, eq=False)
-class LungSlices:
-    """One lung by slices, from the feet up: voxels `whole` (z,), infection included, and `infected` (z,).
-
-    Counts may end in .5, see `split_lungs`.
-    """
-
-    whole: np.ndarray
-    infected: np.ndarray
-
-    @property
-    def percent(self) -> float | None:
-        """Infected share in percent; None where there is no lung."""
-        return _percent(self.infected.sum(), self.whole.sum())
-
-    def parts(self) -> tuple["LungSlices", "LungSlices", "LungSlices"]:
-        """The lower, middle and upper third of the height between lowest and highest slice; of nothing where there is
-        no lung. A slice belongs to the third that contains its centre.
-        """
-        filled = np.flatnonzero(self.whole)
-        if not filled.size:
-            return self, self, self
-        first, height = filled[0], filled[-1] + 1 - filled[0]
-        third = (2 * (filled - first) + 1) * 3 // (2 * height)  # in whole numbers: floor(3 * (index + 0.5) / height)
-        lower, middle, upper = (
-            LungSlices(self.whole[filled[third == n]], self.infected[filled[third == n]]) for n in range(3)
-        )
-        return lower, middle, upper
-
-    def thirds(self) -> tuple[float | None, ...]:
-        """Infected percent of each of the `parts`; None for a third without lung.
-
-        >>> LungSlices(whole=np.array([2, 2, 2]), infected=np.array([2, 1, 0])).thirds()
-        (100.0, 50.0, 0.0)
-        """
-        return tuple(part.percent for part in self.parts())
 
 
 def severity(
@@ -109,13 +68,14 @@ def severity(
     lungs: Sequence[int] = (1, 2),
     infection: int = 3,
     lobes: Volume | None = None,
+    limits: OpacityLimits = DEFAULT_LIMITS,
 ) -> dict[str, float | str | None]:
     """The row of one case, columns as `DEFINITIONS` without `case`; undefined values are None.
 
     `mask`: class numbers (x, y, z) of `table`, in which infection overwrites lung; `lungs`: the labels of the left and
     the right lung; `image`: the CT in HU (windowed values give a remark and no HU facts); `lobes`:
-    label map 0..5, one label per lobe in any order, infection included. A mask without any lung gives a row
-    with volume and HU of the infection alone, and a remark.
+    label map 0..5, one label per lobe in any order, infection included; `limits`: of ground glass and consolidation.
+    A mask without any lung gives a row with volume and HU of the infection alone, and a remark.
 
     Raises InputError for labels outside the table or the lobes' 0..5, for `lungs` and `infection` that are not three
     classes of the table, and where the grids differ.
@@ -137,8 +97,11 @@ def severity(
     row: dict[str, float | str | None] = dict.fromkeys(name for name in DEFINITIONS if name != "case")
     infected = labels == infection
     row["infection_ml"] = float(np.count_nonzero(infected)) * mask.grid.voxel_volume_ml
+    if values is not None and not is_hu(minimum := float(values.min()), maximum := float(values.max())):
+        remarks.append(f"the CT is not in HU (values {minimum:g}..{maximum:g}): no HU facts")
+        values = None
     if values is not None:
-        row |= _opacity(values, infected, remarks)
+        row |= _density(values[infected])
 
     absent = [side for side, label in zip(SIDES, (left, right), strict=True) if not (labels == label).any()]
     if len(absent) == 2:
@@ -147,8 +110,13 @@ def severity(
         if absent:
             (other,) = set(SIDES) - set(absent)
             remarks.append(f"no {absent[0]} lung in the mask: all infection counts as {other}")
-        both = split_lungs(labels, mask.spacing_mm, (left, right), infection=infection)
+        sides = infection_sides(labels, mask.spacing_mm, (left, right), infection=infection)
+        both = lung_slices(labels, sides, (left, right))
         row |= _shares(both, mask.grid.voxel_volume_ml)
+        if values is not None:
+            row |= opacity(values[sides.box], sides, both, voxel_ml=mask.grid.voxel_volume_ml, limits=limits)
+            if limits != DEFAULT_LIMITS:
+                remarks.append(limits.words)
         thirds = [percent for lung in both for percent in lung.thirds()]
         row["ctsi_thirds"] = _summed(thirds)
         if None in thirds and not absent:
@@ -157,40 +125,6 @@ def severity(
             row["ctsi"] = _ctsi(lobe_labels, infected, remarks)
     row["remarks"] = "; ".join(remarks)
     return row
-
-
-def split_lungs(
-    labels: np.ndarray, spacing_mm: Sequence[float], lungs: tuple[int, int], *, infection: int
-) -> tuple[LungSlices, LungSlices]:
-    """The left and the right lung, each with the infected voxels nearer to it than to the other.
-
-    `labels`: class numbers (x, y, z); distances are Euclidean, in mm, to the nearest voxel of a lung's label. A voxel
-    at equal distance counts half for each, so that mirrored masks give mirrored numbers. Without one of the lungs all
-    infection belongs to the other. In a lung that is almost completely infected, distant infection may be nearer to the
-    other lung and is counted there. Raises ValueError without lungs.
-
-    >>> left, right = split_lungs(np.array([[[1]], [[3]], [[0]], [[2]]]), (1.0, 1.0, 1.0), (1, 2), infection=3)
-    >>> left.whole.tolist(), left.infected.tolist(), right.whole.tolist()
-    ([2.0], [1.0], [1.0])
-    """
-    inside = labels[bounding_box(labels > 0)]
-    left, right = (inside == label for label in lungs)
-    infected = inside == infection
-    if not left.any() and not right.any():
-        raise ValueError("infection is split between lungs, found none")
-    if not left.any() or not right.any():
-        of_right = np.full(np.count_nonzero(infected), float(right.any()))
-    else:
-        to_left, to_right = (
-            ndimage.distance_transform_edt(~lung, sampling=spacing_mm)[infected] for lung in (left, right)
-        )
-        of_right = np.where(np.abs(to_left - to_right) <= SAME_DISTANCE_MM, 0.5, to_right < to_left)
-    heights = np.nonzero(infected)[2]
-    slices = []
-    for lung, share in ((left, 1.0 - of_right), (right, of_right)):
-        counts = np.bincount(heights, weights=share, minlength=inside.shape[2])
-        slices.append(LungSlices(lung.sum(axis=(0, 1)) + counts, counts))
-    return slices[0], slices[1]
 
 
 def category(percent: float) -> str:
@@ -228,12 +162,7 @@ def _shares(both: tuple[LungSlices, LungSlices], voxel_ml: float) -> dict[str, f
     }
 
 
-def _opacity(values: np.ndarray, infected: np.ndarray, remarks: list[str]) -> dict[str, float]:
-    minimum, maximum = float(values.min()), float(values.max())
-    if not is_hu(minimum, maximum):
-        remarks.append(f"the CT is not in HU (values {minimum:g}..{maximum:g}): no HU facts")
-        return {}
-    hu = values[infected]
+def _density(hu: np.ndarray) -> dict[str, float]:
     if not hu.size:
         return {}
     dense = np.count_nonzero(hu > HIGH_OPACITY_HU)
@@ -247,21 +176,17 @@ def _ctsi(lobes: np.ndarray, infected: np.ndarray, remarks: list[str]) -> float 
     if missing := [str(lobe) for lobe, size in enumerate(whole, start=1) if not size]:
         remarks.append(f"the lobe mask has no voxel of lobe {', '.join(missing)}: no ctsi")
         return None
-    outside = _percent(counts[0], inside.size) or 0.0
+    outside = percent_of(counts[0], inside.size) or 0.0
     if outside > OUTSIDE_LOBES_PERCENT:
         remarks.append(f"{outside:.1f} % of the infection lies outside the lobes: no ctsi")
         return None
-    return _summed([_percent(int(count), int(size)) for count, size in zip(counts[1:], whole, strict=True)])
+    return _summed([percent_of(int(count), int(size)) for count, size in zip(counts[1:], whole, strict=True)])
 
 
 def _summed(percents: Sequence[float | None]) -> float | None:
     """Sum of the scores of all regions, scaled to 0..25; None where a region is undefined."""
     scores = [extent_score(percent) for percent in percents if percent is not None]
     return 5 * LOBES * sum(scores) / (5 * len(percents)) if len(scores) == len(percents) else None
-
-
-def _percent(part: float, whole: float) -> float | None:
-    return 100.0 * float(part) / float(whole) if whole else None
 
 
 def _check_labels(labels: np.ndarray, table: LabelTable, classes: tuple[int, int, int]) -> None:

@@ -18,7 +18,7 @@ MARKS = ("splits.json", "environment.json", "settings.yaml")
 WRITTEN = re.compile(
     r"splits\.json|environment\.json|settings\.yaml|log\.txt|fold_\d+|predictions|figures|tensorboard|model\.(keras|hdf5)|"
     r"history\.csv|network\.txt|fitting_curve\.png|miscnn\.log|models\.json|report\.html|summary\.json|"
-    r"trust\.(csv|json)|lesions\.csv|confusion\.csv|pooled\.csv|probability_histograms\.csv|cv_results\.(detailed|final|by_source)\.csv|openvino-\d+-[0-9a-f]+"
+    r"trust\.(csv|json)|(training_)?predictions\.csv|(classification|agreement|categories_off|accuracy)\.csv|lesions\.csv|confusion\.csv|pooled\.csv|probability_histograms\.csv|cv_results\.(detailed|final|by_source)\.csv|openvino-\d+-[0-9a-f]+"
 )
 """Names of all that lies in a run folder."""
 HIDDEN = re.compile(r"\.lock|\.training|\.openvino\.lock|\.(partial|replaced)-.*|\.DS_Store|\.nfs.*")

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sklearn.model_selection import GroupShuffleSplit, LeaveOneGroupOut, StratifiedGroupKFold
+from sklearn.model_selection import GroupShuffleSplit, LeaveOneGroupOut, StratifiedGroupKFold, StratifiedShuffleSplit
 
 from pneumoseg.data_io.console import listed, log
 from pneumoseg.data_io.datasets.dataset import Dataset
+from pneumoseg.data_io.datasets.studies import Study
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.pipeline.settings.loading import FROM_FILE
@@ -49,8 +50,10 @@ def k_fold(dataset: Dataset, folds: int = 5, *, seed: int = 0, stratify_by_sourc
     """Random folds of about equal size in which each case tests once and no patient is split.
 
     With `stratify_by_source` the folds also share out the sources evenly, as far as there are enough cases of each;
-    where that is impossible, a warning says so, and the folds are drawn without regard to the sources. Raises
-    InputError for fewer than two folds or fewer patients than folds.
+    where that is impossible, a warning says so, and the folds are drawn without regard to the sources. Studies of a
+    cohort are shared out by label and category of the score instead, where there are fewer of each than folds by label
+    alone, else without regard to both, as a warning says. Raises InputError for fewer than two folds or fewer patients
+    than folds.
     """
     patients = {case.patient for case in dataset}
     if folds < 2:
@@ -60,6 +63,8 @@ def k_fold(dataset: Dataset, folds: int = 5, *, seed: int = 0, stratify_by_sourc
             f"{dataset.root}: {folds} folds need at least {folds} patients, found {len(patients)} patients in "
             f"{len(dataset)} cases; lower the number of folds"
         )
+    if any(isinstance(case, Study) for case in dataset):
+        return _study_folds(dataset, folds, seed)
     sources = Counter(case.source for case in dataset)
     if stratify_by_source and len(sources) > 1:
         if max(sources.values()) >= folds:
@@ -117,12 +122,16 @@ def published(dataset: Dataset) -> tuple[Split, ...]:
 def hold_out(dataset: Dataset, test_fraction: float = 0.2, seed: int = 0) -> tuple[Split, ...]:
     """One random split: about `test_fraction` of the patients test (at least one), the others train (at least one).
 
-    Raises InputError for a fraction outside 0..1 (both excluded) or fewer than two patients.
+    Of a cohort's studies both sides have the same shares of labels and categories of the score, as far as there are
+    enough patients of each; else the same shares of labels, else a warning says that they are drawn without regard to
+    both. Raises InputError for a fraction outside 0..1 (both excluded) or fewer than two patients.
     """
     if not 0 < test_fraction < 1:
         raise InputError(f"hold-out: the test fraction must lie between 0 and 1, found {test_fraction:g}")
     patients = _at_least_two_patients(dataset)
     tested = min(max(round(test_fraction * patients), 1), patients - 1)
+    if any(isinstance(case, Study) for case in dataset):
+        return _hold_out_studies(dataset, tested, seed)
     return _from_indices(dataset, GroupShuffleSplit(1, test_size=tested, random_state=seed), [""] * len(dataset))
 
 
@@ -235,6 +244,8 @@ def make_splits(
             raise InputError(f"hold-out: a fraction such as hold-out:0.2 is needed, found {name_or_path}") from error
         return hold_out(dataset, fraction, seed)
     if name == SLICES:
+        if any(isinstance(case, Study) for case in dataset):
+            raise InputError(f"{name_or_path}: a cohort has whole CTs, no slices; use kfold or hold-out:0.2")
         return random_slices(dataset, slice_shares(str(name_or_path))[0], seed)
     if name_or_path == "kfold":
         return k_fold(dataset, folds, seed=seed, stratify_by_source=stratify_by_source)
@@ -245,6 +256,46 @@ def make_splits(
     if name_or_path == FROM_FILE:
         raise InputError("the splits came from a file, whose name is not on record; give it, or the run's splits.json")
     raise InputError(f"splits must be {SPLIT_NAMES}, found {name_or_path}")
+
+
+def _strata(dataset: Dataset) -> list[str]:
+    return [case.stratum if isinstance(case, Study) else case.source for case in dataset]
+
+
+def _study_folds(dataset: Dataset, folds: int, seed: int) -> tuple[Split, ...]:
+    strata = _strata(dataset)
+    for of_study in (strata, [_label_of(stratum) for stratum in strata]):
+        if max(Counter(of_study).values()) < folds:
+            continue
+        splits = _grouped_folds(dataset, of_study, folds, seed)
+        if all(split.test for split in splits):
+            return splits
+    log.warning(
+        "%d folds: too few studies to keep the shares of labels and scores; drawn without regard to them.", folds
+    )
+    return _grouped_folds(dataset, [""] * len(dataset), folds, seed)
+
+
+def _label_of(stratum: str) -> str:
+    return stratum.partition(" ")[0]
+
+
+def _hold_out_studies(dataset: Dataset, tested: int, seed: int) -> tuple[Split, ...]:
+    """One split with `tested` patients; a patient of several strata counts as of the last one by name."""
+    of_patient: dict[str, str] = {}
+    for case, stratum in zip(dataset, _strata(dataset), strict=True):
+        of_patient[case.patient] = max(stratum, of_patient.get(case.patient, ""))
+    patients = list(of_patient)
+    for strata in (list(of_patient.values()), [_label_of(stratum) for stratum in of_patient.values()]):
+        counts = Counter(strata)
+        if min(counts.values()) >= 2 and len(counts) <= min(tested, len(patients) - tested):
+            splitter = StratifiedShuffleSplit(1, test_size=tested, random_state=seed)
+            ((_, test),) = splitter.split(patients, strata)
+            chosen = {patients[index] for index in test}
+            sides = [tuple(case.name for case in dataset if (case.patient in chosen) is side) for side in (False, True)]
+            return (Split(*sides),)
+    log.warning("Hold-out: too few patients to keep the shares of labels and scores; drawn without regard to them.")
+    return _from_indices(dataset, GroupShuffleSplit(1, test_size=tested, random_state=seed), [""] * len(dataset))
 
 
 def _grouped_folds(dataset: Dataset, strata: list[str], folds: int, seed: int) -> tuple[Split, ...]:

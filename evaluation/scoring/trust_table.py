@@ -3,7 +3,6 @@
 Each fold has the signals alone; the run has all, each case judged by a calibration without its patient.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from pneumoseg.evaluation.measures.trust import (
 from pneumoseg.evaluation.measures.verdict import judged
 from pneumoseg.evaluation.measures.volumetry import volumetry
 from pneumoseg.evaluation.scoring.mask_columns import LUNG_GROUPS, default_groups
+from pneumoseg.evaluation.scoring.patient_codes import patient_code
 from pneumoseg.evaluation.scoring.trust_file import write_calibration
 from pneumoseg.pipeline.models.bundle_card import TRUST
 from pneumoseg.pipeline.prediction.signals import FOREGROUND, ClassSignals, Signals
@@ -71,9 +71,8 @@ def trust_rows(
         if one is not None:
             known = {key: row[key] for key in ("fold", "case", "class", *MEASURED[:3])}
             ours = {"predicted_ml": one.predicted_ml, "expected_ml": one.expected_ml, "stray": one.stray}
-            hashed = hashlib.sha256(patient.encode("utf-8", "surrogatepass")).hexdigest()[:12]
             values = signal_values(one, signals.distance)
-            rows.append({**known, **ours, **values, "patient": f"p{hashed}", **told})
+            rows.append({**known, **ours, **values, "patient": patient_code(patient), **told})
     return rows
 
 

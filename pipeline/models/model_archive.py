@@ -27,10 +27,10 @@ LARGEST_BYTES = {
 LAYERS = re.compile(
     r"InputLayer|(Separable|Depthwise)?Conv[123]D(Transpose)?|(Max|Average)Pooling[123]D|Global(Max|Average)Pooling[123]D|"
     r"UpSampling[123]D|ZeroPadding[123]D|Cropping[123]D|(Batch|Group|Layer|Unit|Spectral)Normalization|Rescaling|"
-    r"Activation|Softmax|P?ReLU|LeakyReLU|ELU|Add|Subtract|Multiply|Average|Maximum|Minimum|Concatenate|Identity|"
+    r"Activation|Softmax|P?ReLU|LeakyReLU|ELU|Add|Subtract|Multiply|Average|Maximum|Minimum|Concatenate|Identity|Dense|"
     r"(Spatial|Gaussian|Alpha)?Dropout([123]D)?|GaussianNoise|ActivityRegularization"
 )
-"""Keras's layers that networks for segmentation are made of."""
+"""Keras's layers that networks for segmentation and for whole studies are made of."""
 EXPANSION = 20
 """Largest unpacked size, in multiples of the file's: Keras does not compress, weights hardly can be."""
 FREE_BYTES = 16_000_000
@@ -44,7 +44,7 @@ def read_checked(path: Path, trust_plugins: bool = False) -> dict:
 
     Raises InputError where the file is missing, damaged or not one of this program's, where it unpacks to more than
     20 times its size, where its network needs more weights than it holds, and, unless `trust_plugins`, for layers
-    that no segmentation network needs: some take memory without end from a few numbers.
+    that no network of this program needs: some take memory without end from a few numbers.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such model file")

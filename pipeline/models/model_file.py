@@ -16,7 +16,7 @@ from pneumoseg.pipeline.models import training_features
 from pneumoseg.pipeline.models.model_archive import FEATURES_ENTRY, SETTINGS_ENTRY, UNREADABLE, read_checked
 from pneumoseg.pipeline.models.training_features import TrainingFeatures
 from pneumoseg.pipeline.settings import plugins
-from pneumoseg.pipeline.settings.loading import recorded, settings_from
+from pneumoseg.pipeline.settings.loading import of_studies, recorded, settings_from
 from pneumoseg.pipeline.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -52,18 +52,24 @@ def load_model(path: str | Path, trust_plugins: bool = False) -> TrainedModel:
     """
     path = Path(path)
     settings = read_settings(path, trust_plugins)
+    hint, options = _import_network(settings.network.name, trust_plugins) if ":" in settings.network.name else ("", ())
+    network = load_network(path, hint=hint, options=options)
+    _check_network(path, network, settings)
+    return TrainedModel(network, settings, sha256_of(path), read_training_features(path))
+
+
+def load_network(path: Path, *, hint: str = "", options: tuple[str, ...] = ()) -> "keras.Model":
+    """The network in a model file that `model_archive.read_checked` has passed. Raises InputError, which ends in `hint`
+    and names `options`, where it cannot be loaded."""
     from pneumoseg.pipeline.networks import layers  # noqa: F401  (registers the layers that model files name)
     from pneumoseg.pipeline.runtime.keras_backend import keras
 
-    hint, options = _import_network(settings.network.name, trust_plugins) if ":" in settings.network.name else ("", ())
     try:
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, LookupError, AttributeError, RuntimeError, OSError, zipfile.BadZipFile) as error:
         # After these words Keras says what is wrong, before them it shows the whole configuration.
         reason = " ".join(str(error).rpartition("Exception encountered: ")[2].split())[:300]
         raise InputError(f"{path}: the network cannot be loaded ({reason}){hint}", options=options) from error
-    _check_network(path, network, settings)
-    return TrainedModel(network, settings, sha256_of(path), read_training_features(path))
 
 
 def read_training_features(path: str | Path) -> TrainingFeatures | None:
@@ -111,6 +117,10 @@ def read_settings(path: str | Path, trust_plugins: bool = False) -> Settings:
     """
     path = Path(path)
     content = read_checked(path, trust_plugins)
+    if of_studies(content):
+        raise InputError(
+            f"{path}: a segmentation model is needed, found a network for whole studies, which gives a label or a score"
+        )
     settings = settings_from(content, str(path))
     if settings.preprocessing.steps and not trust_plugins:
         raise InputError(

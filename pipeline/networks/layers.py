@@ -27,6 +27,12 @@ def max_pooling(dimensions: int, stride: int, **arguments) -> keras.layers.Layer
     return layer(stride, **arguments)
 
 
+def average_pooling(dimensions: int, stride: int, **arguments) -> keras.layers.Layer:
+    """The average over non-overlapping blocks of `stride` voxels."""
+    layer = {1: keras.layers.AveragePooling1D, 2: keras.layers.AveragePooling2D, 3: keras.layers.AveragePooling3D}
+    return layer[dimensions](stride, **arguments)
+
+
 def up_sampling(dimensions: int, factor: int, **arguments) -> keras.layers.Layer:
     """Every voxel becomes a block of `factor` equal voxels along each axis."""
     layer = {1: keras.layers.UpSampling1D, 2: keras.layers.UpSampling2D, 3: keras.layers.UpSampling3D}[dimensions]

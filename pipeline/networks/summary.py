@@ -1,6 +1,7 @@
 """What a network is made of, layer by layer, and how it is trained."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pneumoseg.pipeline.networks.registry import build_network
@@ -49,13 +50,30 @@ def summarise(network: keras.Model, settings: Settings) -> NetworkSummary:
     """The summary of a network that was built from the settings; shapes are those of their patches."""
     spatial = settings.patches.shape or (None,) * settings.dimensions
     patch = keras.KerasTensor((None, *spatial, settings.channels))
+    (output,), layers = layer_summaries(network, patch)
+    return NetworkSummary(
+        network=settings.network.name,
+        input=patch.shape[1:],
+        output=output.shape[1:],
+        probabilities=settings.network.output,
+        loss=settings.loss.name,
+        optimizer=settings.training.optimizer,
+        learning_rate=settings.training.learning_rate,
+        trained=parameters(network.trainable_weights),
+        not_trained=parameters(network.non_trainable_weights),
+        layers=layers,
+    )
+
+
+def layer_summaries(network: keras.Model, patch: keras.KerasTensor) -> tuple[list, tuple[LayerSummary, ...]]:
+    """The tensors that the network gives for `patch`, and its layers."""
     outputs = [keras.tree.flatten(getattr(layer, "output", [])) for layer in network.layers]
     number_of = {id(tensor): number for number, tensors in enumerate(outputs, start=1) for tensor in tensors}
     if getattr(network, "inputs", None):
         every = keras.Model(network.inputs, [network.outputs, outputs])
-        (output,), shaped = every.compute_output_spec(patch)
+        given, shaped = every.compute_output_spec(patch)
     else:  # of a user's own class, whose layers are not linked
-        output, shaped = network.compute_output_spec(patch), [[] for _ in network.layers]
+        given, shaped = [network.compute_output_spec(patch)], [[] for _ in network.layers]
     layers = []
     for number, (layer, tensors) in enumerate(zip(network.layers, shaped, strict=True), start=1):
         taken = [number_of.get(id(tensor), number) for tensor in keras.tree.flatten(getattr(layer, "input", []))]
@@ -68,57 +86,56 @@ def summarise(network: keras.Model, settings: Settings) -> NetworkSummary:
                 after=tuple(one for one in taken if one != number),
             )
         )
-    return NetworkSummary(
-        network=settings.network.name,
-        input=patch.shape[1:],
-        output=output.shape[1:],
-        probabilities=settings.network.output,
-        loss=settings.loss.name,
-        optimizer=settings.training.optimizer,
-        learning_rate=settings.training.learning_rate,
-        trained=_parameters(network.trainable_weights),
-        not_trained=_parameters(network.non_trainable_weights),
-        layers=tuple(layers),
-    )
+    return given, tuple(layers)
 
 
 def readable_summary(summary: NetworkSummary) -> str:
     """The summary as text: the facts of the network, then a line for each layer."""
     facts = [
         f"network: {summary.network}",
-        f"input: {_words(summary.input)} (channels last)",
-        f"output: {_words(summary.output)}, probabilities of the classes ({summary.probabilities})",
+        f"input: {in_words(summary.input)} (channels last)",
+        f"output: {in_words(summary.output)}, probabilities of the classes ({summary.probabilities})",
         f"parameters: {summary.trained + summary.not_trained:,} ({summary.trained:,} trained, "
         f"{summary.not_trained:,} not trained)",
         f"loss: {summary.loss}",
         f"optimizer: {summary.optimizer}, learning rate {summary.learning_rate:g}",
     ]
+    return "\n".join([*facts, "", *layer_lines(summary.layers)]) + "\n"
+
+
+def layer_lines(layers: Sequence[LayerSummary]) -> list[str]:
+    """The layers as a table, a heading and a line for each."""
     rows = [("layer", "kind", "output", "parameters", "after")]
     rows += [
         (
             f"{one.number}",
             one.kind,
-            "unknown" if one.shape is None else _words(one.shape),
+            "unknown" if one.shape is None else in_words(one.shape),
             f"{one.parameters:,}",
             ", ".join(map(str, one.after)),
         )
-        for one in summary.layers
+        for one in layers
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     right = (0, 3)
-    lines = [
+    return [
         "  ".join(
             text.rjust(width) if column in right else text.ljust(width)
             for column, (text, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     ]
-    return "\n".join([*facts, "", *lines]) + "\n"
 
 
-def _words(shape: Shape) -> str:
+def in_words(shape: Shape) -> str:
+    """A shape for people, such as 16 x 16 x 8 x 1.
+
+    >>> in_words((None, 16, 1))
+    'any x 16 x 1'
+    """
     return " x ".join("any" if size is None else str(size) for size in shape)
 
 
-def _parameters(weights: list) -> int:
+def parameters(weights: Sequence) -> int:
+    """The number of values in the weights."""
     return sum(math.prod(weight.shape) for weight in weights)

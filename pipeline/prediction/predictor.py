@@ -134,12 +134,7 @@ def open_predictor(
     given for a single model, where the models' labels differ or one cannot predict as the first is set, and as
     `open_engine`.
     """
-    paths = [paths] if isinstance(paths, str | Path) else list(paths)
-    files: dict[str, Path] = {}
-    for number, path in enumerate(paths, start=1):
-        of_path = _model_files(model_path(path), folds)
-        place = "" if len(paths) == 1 else f"{number}/"
-        files |= {place + (file.parent.name if len(of_path) > 1 else file.name): file for file in of_path}
+    files = ensemble_files(paths, folds)
     settings_of = _ensemble_settings(list(files.values()), changes, trust_plugins)
     convert_ahead(list(files.values()), engine, trust_plugins, executor=executor)
     members = []
@@ -164,6 +159,18 @@ def open_predictor(
         features = tuple(read_training_features(file) for file in alike)
         members.append(Member(opened, settings, len(alike), batch, features))
     return Predictor(tuple(members), {name: sha256_of(file) for name, file in files.items()})
+
+
+def ensemble_files(paths: str | Path | Sequence[str | Path], folds: Sequence[int] | None = None) -> dict[str, Path]:
+    """The model files of an ensemble by the name of fold or file; `paths` and `folds` as of `open_predictor`, whose
+    errors it raises."""
+    paths = [paths] if isinstance(paths, str | Path) else list(paths)
+    files: dict[str, Path] = {}
+    for number, path in enumerate(paths, start=1):
+        of_path = _model_files(model_path(path), folds)
+        place = "" if len(paths) == 1 else f"{number}/"
+        files |= {place + (file.parent.name if len(of_path) > 1 else file.name): file for file in of_path}
+    return files
 
 
 def _ensemble_settings(files: Sequence[Path], changes: Sequence[str], trust_plugins: bool) -> dict[Path, Settings]:

@@ -1,7 +1,8 @@
 """Keras, imported without the start-up notes of its backend; all other files take Keras from here.
 
 TensorFlow notes on standard error what it was built with and which drivers it lacks while it is imported, before its
-logging can be silenced (TF_CPP_MIN_LOG_LEVEL comes too late). Errors and warnings are passed on.
+logging can be silenced; later notes, such as those of tf.data, are silenced by TF_CPP_MIN_LOG_LEVEL. Errors and
+warnings are passed on.
 """
 
 import contextlib
@@ -43,5 +44,6 @@ def without_notes() -> Iterator[None]:
             shown.write(NOTE.sub(b"", held.read()))
 
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 with without_notes():
     import keras  # noqa: F401

@@ -59,6 +59,15 @@ def compute_deterministically() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
+def gradient(function, at):
+    """The gradient of a function of a tensor, whose value is a single number."""
+    place = tf.convert_to_tensor(at)
+    with tf.GradientTape() as tape:
+        tape.watch(place)
+        value = function(place)
+    return tape.gradient(value, place)
+
+
 def _like(flat, inputs, shape):
     outputs = tf.reshape(flat, shape)
     outputs.set_shape(inputs.shape)

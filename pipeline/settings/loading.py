@@ -14,7 +14,14 @@ from pneumoseg.data_io.errors import InputError, nearest
 from pneumoseg.data_io.storage.text_files import read_text
 from pneumoseg.data_io.storage.yaml_text import parse_yaml
 from pneumoseg.pipeline.settings.schema import Settings
+from pneumoseg.pipeline.settings.studies import StudySettings
 
+AnySettings = typing.TypeVar("AnySettings", Settings, StudySettings)
+PRESETS: dict[type, str] = {
+    Settings: "pneumoseg.pipeline.settings.presets",
+    StudySettings: "pneumoseg.pipeline.settings.study_presets",
+}
+"""The packages of the presets, by the kind of settings: of segmentations, and of networks for whole studies."""
 FROM_FILE = "file"
 """Recorded as evaluation.splits in place of a file's path, as paths may identify people or data."""
 MOST_VALUES = 10_000
@@ -22,9 +29,9 @@ LONGEST_VALUE = 80
 LONGEST_MESSAGE = 800
 
 
-def preset_names() -> tuple[str, ...]:
-    """The names of the presets of the package."""
-    files = importlib.resources.files("pneumoseg.pipeline.settings.presets").iterdir()
+def preset_names(schema: type[Settings] | type[StudySettings] = Settings) -> tuple[str, ...]:
+    """The names of the package's presets for settings of that kind."""
+    files = importlib.resources.files(PRESETS[schema]).iterdir()
     return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
 
 
@@ -34,34 +41,52 @@ def load_settings(preset: str | Path = "covid-3d-unet", changes: Sequence[str] =
     With `base: NAME` a preset or file holds what differs from that preset. Raises InputError for an unknown preset, an
     unknown key (naming the nearest valid one), a value out of range or a file that is not text.
     """
-    if str(preset) in preset_names():
-        content = _preset(str(preset))
+    return _load(Settings, preset, changes)
+
+
+def load_study_settings(preset: str | Path = "hrct-joint", changes: Sequence[str] = ()) -> StudySettings:
+    """As `load_settings`, for networks that say one thing of a whole CT, whose presets are others."""
+    return _load(StudySettings, preset, changes)
+
+
+def names_study_settings(preset: str | Path) -> bool:
+    """Whether a preset's name or a YAML file is of a network for whole studies. Raises InputError for a file that is no
+    YAML."""
+    if str(preset) in preset_names(StudySettings) or not Path(preset).is_file():
+        return str(preset) in preset_names(StudySettings)
+    content = _parse(read_text(preset, "a YAML file of settings", largest_bytes=1_000_000), f"settings {preset}")
+    return of_studies(content) or content.get("base") in preset_names(StudySettings)
+
+
+def _load(schema: type[AnySettings], preset: str | Path, changes: Sequence[str]) -> AnySettings:
+    names = preset_names(schema)
+    if str(preset) in names:
+        content = _preset(str(preset), schema)
     elif Path(preset).is_file():
         text = read_text(preset, "a YAML file of settings", largest_bytes=1_000_000)
-        content = _on_base(_parse(text, f"settings {preset}"), f"settings {preset}")
+        content = _on_base(_parse(text, f"settings {preset}"), f"settings {preset}", schema)
     else:
-        raise InputError(f"preset {str(preset)[:200]}: no such preset or file{nearest(str(preset), preset_names())}")
+        raise InputError(f"preset {str(preset)[:200]}: no such preset or file{nearest(str(preset), names)}")
     for change in changes:
         _change(content, change)
-    return settings_from(content, f"settings {preset}")
+    return _validated(content, f"settings {preset}", schema)
 
 
-def _preset(name: str) -> dict:
-    file = importlib.resources.files("pneumoseg.pipeline.settings.presets").joinpath(f"{name}.yaml")
-    return _on_base(_parse(file.read_text(encoding="utf-8"), f"settings {name}"), f"settings {name}")
+def _preset(name: str, schema: type) -> dict:
+    file = importlib.resources.files(PRESETS[schema]).joinpath(f"{name}.yaml")
+    return _on_base(_parse(file.read_text(encoding="utf-8"), f"settings {name}"), f"settings {name}", schema)
 
 
-def _on_base(content: dict, origin: str) -> dict:
+def _on_base(content: dict, origin: str, schema: type) -> dict:
     """The content, what it lacks taken from the preset that its `base` names, which may have a base itself."""
     base = content.pop("base", None)
     if base is None:
         return content
-    if base not in preset_names():
+    names = preset_names(schema)
+    if base not in names:
         shown = _shortened(base)
-        raise InputError(
-            f"{origin}: base is the name of a preset{nearest(str(base)[:200], preset_names())}, found {shown}"
-        )
-    return _merged(_preset(base), content)
+        raise InputError(f"{origin}: base is the name of a preset{nearest(str(base)[:200], names)}, found {shown}")
+    return _merged(_preset(base, schema), content)
 
 
 def _merged(below: dict, above: dict) -> dict:
@@ -78,23 +103,46 @@ def _is_group(content: object) -> bool:
 
 
 def settings_from(content: dict, origin: str) -> Settings:
-    """Settings from nested dictionaries; `origin` is named in errors. Raises InputError as `load_settings`."""
+    """Settings from nested dictionaries; `origin` is named in errors. Raises InputError as `load_settings`, and for
+    settings of a network for whole studies."""
+    return _validated(content, origin, Settings)
+
+
+def study_settings_from(content: dict, origin: str) -> StudySettings:
+    """As `settings_from`, for networks for whole studies. Raises InputError for settings of a segmentation."""
+    return _validated(content, origin, StudySettings)
+
+
+def _validated(content: dict, origin: str, schema: type[AnySettings]) -> AnySettings:
     if _value_count(content) > MOST_VALUES:
         raise InputError(f"{origin}: settings have at most {MOST_VALUES:,} values, found more")
+    if of_studies(content) != (schema is StudySettings):
+        kinds = ("a segmentation", "a network for whole studies, which have kind: studies")
+        needed, found = kinds if schema is Settings else reversed(kinds)
+        raise InputError(f"{origin}: settings of {needed} are needed, found those of {found}")
     try:
-        return Settings.model_validate(content)
+        return schema.model_validate(content)
     except ValidationError as error:
-        message = "; ".join(_message_of(problem) for problem in error.errors(include_url=False)[:5])
+        message = "; ".join(_message_of(problem, schema) for problem in error.errors(include_url=False)[:5])
         shown = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]} ..."
         raise InputError(f"{origin}: {shown}") from error
 
 
-def change_settings(settings: Settings, changes: Sequence[str], origin: str) -> Settings:
+def of_studies(content: object) -> bool:
+    """Whether nested settings, of a file, are those of a network for whole studies.
+
+    >>> of_studies({"kind": "studies", "seed": 1}), of_studies({"seed": 1})
+    (True, False)
+    """
+    return isinstance(content, dict) and content.get("kind") == "studies"
+
+
+def change_settings(settings: AnySettings, changes: Sequence[str], origin: str) -> AnySettings:
     """The settings with `changes` such as "prediction.overlap=0.25". Raises InputError as `load_settings`."""
     content = settings.model_dump(mode="json")
     for change in changes:
         _change(content, change)
-    return settings_from(content, origin)
+    return _validated(content, origin, type(settings))
 
 
 def with_defaults(content: object) -> object:
@@ -104,7 +152,8 @@ def with_defaults(content: object) -> object:
     >>> with_defaults({"prediction": {"overlap": 0.25}})["prediction"]["threshold"]
     0.5
     """
-    return _filled(content, Settings().model_dump(mode="json"))
+    defaults = StudySettings() if of_studies(content) else Settings()
+    return _filled(content, defaults.model_dump(mode="json"))
 
 
 def _filled(content: object, defaults: object) -> object:
@@ -115,12 +164,12 @@ def _filled(content: object, defaults: object) -> object:
     return defaults | {name: _filled(value, defaults.get(name)) for name, value in content.items()}
 
 
-def settings_yaml(settings: Settings) -> str:
-    """All settings as YAML; `load_settings` of that file gives them back."""
+def settings_yaml(settings: AnySettings) -> str:
+    """All settings as YAML; `load_settings` or `load_study_settings` of that file gives them back."""
     return yaml.safe_dump(recorded(settings).model_dump(mode="json"), sort_keys=False, default_flow_style=None)
 
 
-def recorded(settings: Settings) -> Settings:
+def recorded(settings: AnySettings) -> AnySettings:
     """The settings as files hold them: "file" in place of the path of a file of splits."""
     if not settings.evaluation.splits.lower().endswith(".json"):
         return settings
@@ -152,11 +201,11 @@ def _change(content: dict, change: str) -> None:
     content[name] = parsed["value"]
 
 
-def _message_of(problem: typing.Any) -> str:
+def _message_of(problem: typing.Any, schema: type[BaseModel]) -> str:
     """One error of pydantic as "KEY: MESSAGE, found VALUE"."""
     place = ".".join(str(part)[:LONGEST_VALUE] for part in problem["loc"]) or "settings"
     if problem["type"] == "extra_forbidden":
-        group: typing.Any = Settings
+        group: typing.Any = schema
         for part in problem["loc"][:-1]:
             group = group.model_fields[part].annotation
         valid = group.model_fields if isinstance(group, type) and issubclass(group, BaseModel) else ()

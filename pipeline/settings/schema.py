@@ -111,6 +111,18 @@ class Settings(Group):
             "none": "none: the weights of the last epoch, trained on all of the fold's training cases",
         }[training.monitor] + averaged
 
+    @property
+    def held_out(self) -> str:
+        """A sentence on the cases that a training on a whole dataset leaves out; "" where it has all."""
+        if self.training.monitor != "validation":
+            return ""
+        single = is_random_slices(self.evaluation.splits)
+        whose = "slices, whoever the patient is," if single else "patients"
+        return (
+            f"{self.training.validation_share:.0%} of the {whose} are not trained on, their {self.training.best} "
+            "chooses the epoch; to train on all, set training.monitor to training or none"
+        )
+
     @model_validator(mode="after")
     def _patches_fit(self):
         classes = len(self.labels.names)

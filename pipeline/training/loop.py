@@ -72,7 +72,7 @@ def train(
         shape = max((patches.network_shape(settings, case.shape) for case in cases), key=np.prod)
         cost.require_memory(trainer.network, shape, settings.patches.batch, available_gb=hardware.memory_gb())
     fingerprint = fingerprint_in(policy)
-    history, best = _restore(checkpoint, trainer, path) if checkpoint else ((), ())
+    history, best = restore(checkpoint, trainer, path) if checkpoint else ((), ())
     with event_log(folder / "tensorboard") as writer:
         for epoch in range(len(history), settings.training.epochs):
             monitored = _monitored(history, settings)
@@ -96,7 +96,7 @@ def train(
             save_checkpoint(path, Checkpoint(model, optimizer, best, history, fingerprint))
             write_history(folder / "history.csv", history)
             log_scalars(writer, row)
-            log.info("epoch %d/%d  %s", epoch + 1, settings.training.epochs, _in_words(row))
+            log.info("epoch %d/%d  %s", epoch + 1, settings.training.epochs, in_words(row))
     # Again, for a run that was killed between checkpoint and history.
     write_history(folder / "history.csv", history)
     with trainer.counting_weights():
@@ -181,7 +181,7 @@ def _policy_of(
     )
 
 
-def _restore(checkpoint: Checkpoint, trainer: Trainer, path: Path) -> tuple[tuple[dict, ...], Arrays]:
+def restore(checkpoint: Checkpoint, trainer: Trainer, path: Path) -> tuple[tuple[dict, ...], Arrays]:
     """History and best weights so far; the trainer is put where it stood."""
     try:
         if checkpoint.best:
@@ -207,5 +207,6 @@ def _fingerprint(cases, validation, settings: Settings, precision: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _in_words(row: dict) -> str:
+def in_words(row: dict) -> str:
+    """A row of the history as a line of the log."""
     return "  ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")

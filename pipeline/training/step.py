@@ -85,11 +85,11 @@ def make_trainer(
     training = settings.training
     if training.deterministic:
         hardware.compute_deterministically()
-    _seed(settings.seed)
+    seed_weights(settings.seed)
     dtype = default_policy(settings) if policy is None else policy
     network = build_network(settings, dtype)
     if start_from is not None:
-        _copy_weights(start_from, network)
+        copy_weights(start_from, network)
     heads = [_head(network, level, settings, dtype) for level in range(1, training.deep_supervision + 1)]
     model = Supervised(network.input, [network.outputs[0], *heads])
     optimizer = _optimizer(settings, dtype)
@@ -106,7 +106,7 @@ def make_trainer(
     return Trainer(network, model, optimizer, training.average_decay is not None, dtype)
 
 
-def _seed(seed: int) -> None:
+def seed_weights(seed: int) -> None:
     """Decides the weights that Keras draws."""
     if keras.backend.backend() == "tensorflow":
         keras.utils.set_random_seed(seed)
@@ -214,7 +214,8 @@ def _optimizer(settings: Settings, dtype: str) -> keras.optimizers.Optimizer:
     return keras.optimizers.LossScaleOptimizer(optimizer) if dtype == "mixed_float16" else optimizer
 
 
-def _copy_weights(source: keras.Model, network: keras.Model) -> None:
+def copy_weights(source: keras.Model, network: keras.Model) -> None:
+    """Gives the network the weights of `source`. Raises InputError where that is another network."""
     given = [weight.shape for weight in source.get_weights()]
     needed = [weight.shape for weight in network.get_weights()]
     if given != needed:

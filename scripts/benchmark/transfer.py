@@ -68,8 +68,8 @@ def slice_agreement(mask: np.ndarray, spacing_mm: tuple[float, float, float], ma
     `mask`: class numbers (x, y, z); `marked`: one row per slice along z. Where a side has no marked slice, all that is
     predicted there is false: its share of the infected voxels is given.
     """
+    from pneumoseg.evaluation.measures.lung_sides import split_lungs
     from pneumoseg.evaluation.measures.ranking import roc_auc
-    from pneumoseg.evaluation.measures.severity import split_lungs
 
     area = np.count_nonzero(mask == INFECTION, axis=(0, 1))
     height = bounding_box(mask > 0)[2]

@@ -6,8 +6,21 @@ from pneumoseg.scripts.shared.printing import print_json
 
 
 def print_estimate(settings, dataset, folds: int, *, json: bool) -> None:
-    """Prints settings, cases and cost; trains nothing and writes nothing."""
+    """Prints settings, cases and cost, of networks for whole studies their size alone; trains nothing and writes
+    nothing."""
     from pneumoseg.pipeline.settings.loading import settings_yaml
+    from pneumoseg.pipeline.settings.studies import StudySettings
+
+    if isinstance(settings, StudySettings):
+        from pneumoseg.pipeline.networks.study_networks import build_study_network
+
+        parameters = build_study_network(settings).count_params()
+        if json:
+            print_json({"settings": settings.model_dump(mode="json"), "estimate": {"parameters": parameters}})
+            return
+        print(settings_yaml(settings))
+        print(f"{len(dataset)} studies, {folds} trainings, network of {parameters:,} parameters")
+        return
     from pneumoseg.pipeline.training.cost import estimate
 
     cost = estimate(settings, [case.read_grid() for case in dataset], folds)

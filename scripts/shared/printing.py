@@ -9,8 +9,9 @@ def print_json(content: object, *, lines: bool = False) -> None:
     print(json_format.dumps(content, indent=None if lines else 2, allow_nan=False), flush=lines)
 
 
-def print_results(results, *, quiet: bool, json: bool) -> None:
-    """Prints the scores of the folds finished so far, and where the rest lies."""
+def print_results(results, *, quiet: bool, json: bool, task=None) -> None:
+    """Prints the scores of the folds finished so far, and where the rest lies. `task`: of the run, where it has more to
+    show than scores of masks."""
     from pneumoseg.evaluation.report.page import summarise
     from pneumoseg.evaluation.scoring.sources import source_lines
     from pneumoseg.evaluation.scoring.tables import result_lines
@@ -21,11 +22,15 @@ def print_results(results, *, quiet: bool, json: bool) -> None:
         if results.by_source is not None:
             rows = results.by_source.astype(object).where(results.by_source.notna(), None)
             content["by_source"] = rows.to_dict("records")
+        if task is not None and results.complete:
+            content |= task.content(root)
         print_json(content)
     elif not quiet:
         print(result_lines(results.final, results.columns))
         if results.by_source is not None:
             print(f"\n{source_lines(results.by_source)}")
+        if task is not None and results.complete and (lines := task.lines(root)):
+            print(f"\n{lines}")
         if results.complete:
             print(f"report: {root / 'report.html'}\nscores: {root / 'cv_results.detailed.csv'}")
         else:

@@ -1,10 +1,13 @@
 """Stored cases that are made in memory, without files to read; instruction sets and times as they are needed."""
 
+import hashlib
 import json
 
 import numpy as np
 import pytest
 
+from pneumoseg.data_io.datasets.cohort_file import CohortEntry, write_cohort
+from pneumoseg.data_io.datasets.studies import open_cohort
 from pneumoseg.data_io.volumes.partial_labels import IGNORED
 from pneumoseg.pipeline.preprocessing.case_store import StoredCase
 from pneumoseg.pipeline.runtime import hardware, measured_choice
@@ -89,3 +92,35 @@ def force_seconds(monkeypatch):
         return left
 
     return force
+
+
+@pytest.fixture
+def write_studies(tmp_path):
+    """A function from labels and scores to the dataset of a cohort file: CTs of 8x8x8 voxels, all lung, in which as
+    many of 100 voxels are consolidated as the score says; unknown where it is None."""
+
+    def write(diseased, scores, name: str = "cohort.h5", shape=(8, 8, 8)):
+        rng = np.random.default_rng(0)
+        entries, arrays = [], []
+        for index, (label, score) in enumerate(zip(diseased, scores, strict=True)):
+            image = rng.normal(-850, 20, shape).astype(np.int16)
+            image.ravel()[: round(image.size * (score or 0) / 100)] = 0
+            entries.append(
+                CohortEntry(
+                    name=f"study_{index:02d}",
+                    patient=f"patient_{index:02d}",
+                    diseased=label,
+                    score=score,
+                    content=hashlib.sha256(image.tobytes()).hexdigest(),
+                    source=hashlib.sha256(f"{index}".encode()).hexdigest(),
+                    lung_ml=4000.0,
+                    lung_mean_hu=-850.0,
+                    slices=8,
+                    spacing_mm=(3.0, 3.0, 5.0),
+                )
+            )
+            arrays.append((image, np.ones(shape, np.uint8)))
+        write_cohort(tmp_path / name, entries, arrays, shape=shape, preparation={"mask": "classical"})
+        return open_cohort(tmp_path / name)
+
+    return write

@@ -30,6 +30,15 @@ def test_info_shows_the_network_of_a_preset_as_remarks(tmp_path, monkeypatch):
     assert "TwoClassSigmoid" in output.splitlines()[-1]
 
 
+def test_info_shows_presets_of_whole_studies(tmp_path, monkeypatch):
+    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path))
+    output = CliRunner().invoke(app, ["info", "--preset", "hrct-classifier"]).output
+    assert yaml.safe_load(output)["kind"] == "studies"
+    assert "parameters: 1,351,873" in output
+    content = json.loads(CliRunner().invoke(app, ["info", "--preset", "hrct-classifier", "--json"]).output)
+    assert content["network_summary"] == {"parameters": 1_351_873}
+
+
 def test_info_clears_the_prepared_cases(tmp_path, monkeypatch):
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path))
     entry = tmp_path / "cases" / "one"

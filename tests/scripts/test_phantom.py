@@ -47,6 +47,17 @@ def test_slices(tmp_path, kind, file):
     assert (tmp_path / "out" / "patients.csv").read_text().splitlines()[1] == f"{content['cases'][0]},phantom_001"
 
 
+@pytest.mark.parametrize("file_format", ["nifti", "dicom"])
+def test_a_cohort_has_a_table(tmp_path, file_format):
+    result = invoke("-o", tmp_path / "out", "--kind", "cohort", "--format", file_format, *SMALL, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["cases"] == ["phantom_001"]
+    header, row = (tmp_path / "out" / "cohort.csv").read_text().splitlines()
+    assert header == "patient,path,label,score,pattern"
+    assert row.split(",")[1] == {"nifti": "phantom_001/imaging.nii.gz", "dicom": "phantom_001/dicom"}[file_format]
+    assert (tmp_path / "out" / row.split(",")[1]).exists()
+
+
 def test_dicom_series(tmp_path):
     result = invoke(
         "-o", tmp_path / "out", "--format", "dicom", "--position", "mixed", *SMALL, "--cases", "2", "--json"

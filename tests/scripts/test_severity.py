@@ -152,6 +152,45 @@ def test_images_are_found_by_name_and_a_missing_one_is_remarked(masks, out, tmp_
     assert (two["infection_mean_hu"], two["remarks"]) == (None, "no CT of this name")
 
 
+def test_types_of_opacity_with_limits_of_ones_own(masks, out, tmp_path):
+    scan = ct()
+    scan[1, 1, 1] = -600
+    save(tmp_path / "cts" / "one.nii.gz", scan)
+    result = run(masks, "-o", out, "--images", tmp_path / "cts")
+    one, two = rows_of(out).values()
+    assert (one["ground_glass_left_ml"], one["consolidation_left_ml"]) == pytest.approx((1.0, 1.0))
+    assert (one["ground_glass_percent_left"], two["ground_glass_ml"]) == (pytest.approx(10.0), None)
+    assert "ground glass %" in result.stdout
+    flags = ("--ground-glass-hu", -900, -300, "--consolidation-hu", -300, 0)
+    result = run(masks, "-o", out, "--images", tmp_path / "cts", "--overwrite", *flags)
+    one, _ = rows_of(out).values()
+    assert (one["ground_glass_left_ml"], one["consolidation_left_ml"]) == pytest.approx((3.0, 0.0))
+    assert one["remarks"] == "ground glass -900 to -300 HU, consolidation -300 to 0 HU"
+    assert "-900 to -300 HU" in (out / "severity.json").read_text(encoding="utf-8")
+    wrong = refused(run(masks, "-o", tmp_path / "other", "--ground-glass-hu", -300, -750))
+    assert "--ground-glass-hu" in wrong
+    assert not (tmp_path / "other").exists()
+
+
+def test_percent_beside_the_table_of_a_cohort(masks, out, tmp_path):
+    for name in ("one", "two"):
+        save(tmp_path / "cts" / f"{name}.nii.gz", ct())
+    (tmp_path / "cohort.csv").write_text(
+        "patient,path,label,score\na,cts/one.nii.gz,yes,25\nb,cts/two.nii.gz,no,0\n", encoding="utf-8"
+    )
+    result = run(masks, "-o", out, "--cohort", tmp_path / "cohort.csv")
+    assert result.exit_code == 0, result.stderr
+    assert "Mean absolute error (points)" in result.stdout
+    table = pd.read_csv(out / "agreement.csv").set_index(["fold", "score"])
+    assert table.loc[("all", "mae"), "value"] == pytest.approx(2.5)
+    assert table.loc[("all", "exact"), "value"] == 1
+    label = json.loads((out / "severity.json").read_text(encoding="utf-8"))["cohort"]["label"]
+    assert (label[0]["score"], label[0]["value"]) == ("auc", 1)
+    assert run(masks, "-o", out, "--overwrite").exit_code == 0
+    assert not (out / "agreement.csv").exists()
+    assert "--run needs --cohort" in refused(run(masks, "-o", out, "--overwrite", "--run", tmp_path))
+
+
 def test_lobes_are_found_by_name_and_a_missing_one_is_remarked(masks, out, tmp_path):
     save(tmp_path / "lobes" / "one.nii.gz", lobes())
     assert run(masks, "-o", out, "--lobes", tmp_path / "lobes").exit_code == 0

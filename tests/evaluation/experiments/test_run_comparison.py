@@ -5,12 +5,17 @@ import pytest
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.experiments.run_comparison import (
+    are_studies,
     check_output,
+    compare_study_runs,
     comparison_content,
     runs_by_name,
     score_table,
+    write_comparison,
 )
 from pneumoseg.evaluation.scoring.comparison import Comparison
+from pneumoseg.evaluation.scoring.study_predictions import PREDICTIONS, prediction_row, write_predictions
+from tests.evaluation.fake_studies import Guess, studies
 
 
 def test_runs_are_named_by_their_folders(tmp_path, monkeypatch):
@@ -51,3 +56,23 @@ def test_content_for_json_has_none_for_nan():
     rows = pd.DataFrame({"case": ["one"], "difference": [float("nan")]})
     content = comparison_content(Comparison(rows, rows))
     assert content == {"summary": [{"case": "one", "difference": None}], "cases": [{"case": "one", "difference": None}]}
+
+
+def test_runs_of_studies_have_their_own_table(tmp_path):
+    runs = {}
+    for name, spread in (("calm", 4.0), ("wild", 30.0)):
+        runs[name] = tmp_path / name
+        runs[name].mkdir()
+        guess = Guess(spread)
+        write_predictions(runs[name] / PREDICTIONS, [prediction_row(0, one, guess.of(one)) for one in studies(12)])
+    assert are_studies(runs)
+    table = compare_study_runs(runs)
+    assert table.set_index("score").loc["mae", "difference"] > 0
+    empty = pd.DataFrame(columns=["score"])
+    write_comparison(Comparison(empty, empty), tmp_path / "out", studies=table)
+    assert (tmp_path / "out" / "studies.csv").is_file()
+    assert len(comparison_content(Comparison(empty, empty), table)["studies"]) == len(table)
+    (tmp_path / "masks").mkdir()
+    assert not are_studies({"masks": tmp_path / "masks"})
+    with pytest.raises(InputError, match="studies in calm, wild and none in masks"):
+        are_studies(runs | {"masks": tmp_path / "masks"})

@@ -11,7 +11,9 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.figures.severity import severity_figure
-from pneumoseg.evaluation.measures.severity import DEFINITIONS, category, extent_score, severity, split_lungs
+from pneumoseg.evaluation.measures.lung_sides import split_lungs
+from pneumoseg.evaluation.measures.opacity import OpacityLimits
+from pneumoseg.evaluation.measures.severity import DEFINITIONS, category, extent_score, severity
 
 SPACING_10_MM = np.diag([10.0, 10.0, 10.0, 1.0])  # one voxel is one ml
 
@@ -73,9 +75,29 @@ def test_every_column_is_as_counted_by_hand():
             "ctsi_thirds": 8 * 25 / 30,
             # left lower 4 of 32 (12.5 %) is 2; right upper 6 of 24 (25 %) is 2
             "ctsi": 4.0,
+            # nine of the ten voxels are ground glass, the one of 100 HU is neither
+            "ground_glass_left_ml": 3.0,
+            "ground_glass_percent_left": 100 * 3 / 24,
+            "ground_glass_right_ml": 6.0,
+            "ground_glass_percent_right": 25.0,
+            "ground_glass_ml": 9.0,
+            "ground_glass_percent": 100 * 9 / 48,
+            **dict.fromkeys((f"consolidation_{name}" for name in ("left_ml", "right_ml", "ml")), 0.0),
+            **dict.fromkeys((f"consolidation_percent{side}" for side in ("", "_left", "_right")), 0.0),
             "remarks": "",
         }
     )
+
+
+def test_other_limits_of_opacity_are_told_in_the_row():
+    labels = infected_chest()
+    ct = np.where(labels == 3, -300, -900)
+    narrow = OpacityLimits((-700, -250), (-250, 50))
+    row = severity(volume(labels), volume(ct), LUNG_LABELS, limits=narrow)
+    assert (row["ground_glass_ml"], row["consolidation_ml"]) == pytest.approx((10.0, 0.0))
+    assert row["remarks"] == "ground glass -700 to -250 HU, consolidation -250 to 50 HU"
+    row = severity(volume(labels), volume(ct), LUNG_LABELS)
+    assert (row["ground_glass_ml"], row["consolidation_ml"]) == pytest.approx((0.0, 10.0))
 
 
 def test_definitions_are_those_of_the_columns_in_their_order():
@@ -210,7 +232,10 @@ def test_a_mirrored_patient_has_left_and_right_swapped(seed):
 def test_scaled_spacing_scales_volumes_by_the_cube_and_no_percent(seed, factor):
     labels = random_mask(seed)
     scaled = np.diag([10 * factor] * 3 + [1.0])
-    row, other = (severity(volume(labels, affine), None, LUNG_LABELS) for affine in (SPACING_10_MM, scaled))
+    ct = np.random.default_rng(seed).integers(-1000, 200, labels.shape)
+    row, other = (
+        severity(volume(labels, affine), volume(ct, affine), LUNG_LABELS) for affine in (SPACING_10_MM, scaled)
+    )
     for name, value in row.items():
         assert other[name] == (pytest.approx(value * factor**3) if name.endswith("_ml") else value), name
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pneumoseg.data_io.datasets.dataset import Case, Dataset
+from pneumoseg.data_io.datasets.studies import Study
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.runs import splits
 from pneumoseg.evaluation.runs.splits import (
@@ -302,3 +303,84 @@ def test_other_shares_are_refused(rule):
 def test_cases_without_patients_are_their_own():
     assert [case.patient for case in without_patients(slices(1, 3))] == ["p0_000", "p0_001", "p0_002"]
     assert not is_random_slices("kfold")
+
+
+def cohort(count, scores=(0, 0, 10, 30, 50, 70, 90), per_patient=1):
+    """Studies whose scores repeat; those above 0 are diseased."""
+    studies = []
+    for number in range(count):
+        score = float(scores[number // per_patient % len(scores)])
+        patient = f"p{number // per_patient:03d}"
+        study = Study(f"s{number:03d}", Path("c.h5"), None, patient, index=number, diseased=score > 0, score=score)
+        studies.append(study)
+    return Dataset(Path("c.h5"), tuple(studies), "cohort file")
+
+
+def diseased_share(dataset, names):
+    return sum(case.diseased for case in dataset.select(names)) / len(names)
+
+
+def test_folds_of_studies_share_out_labels_and_categories():
+    dataset = cohort(70)
+    splits = k_fold(dataset, 5)
+    assert sorted(name for split in splits for name in split.test) == [case.name for case in dataset]
+    for split in splits:
+        assert diseased_share(dataset, split.test) == pytest.approx(5 / 7, abs=0.08)
+        assert len({case.stratum for case in dataset.select(split.test)}) == 6
+
+
+def test_hold_out_of_studies_keeps_the_shares():
+    dataset = cohort(70)
+    (split,) = hold_out(dataset, 0.2)
+    assert len(split.test) == 14
+    for names in (split.train, split.test):
+        assert diseased_share(dataset, names) == pytest.approx(5 / 7, abs=0.05)
+    assert len({case.stratum for case in dataset.select(split.test)}) == 6
+    assert hold_out(dataset, 0.2, seed=1) != (split,)
+
+
+def test_studies_of_one_patient_are_on_one_side():
+    dataset = cohort(84, per_patient=2)
+    for split in (*k_fold(dataset, 3), *hold_out(dataset, 0.3)):
+        patients = [{case.patient for case in dataset.select(names)} for names in (split.train, split.test)]
+        assert not patients[0] & patients[1]
+
+
+def test_hold_out_of_few_studies_keeps_the_labels_or_says_so(said):
+    dataset = cohort(10, scores=(0, 10, 0, 30, 0, 50, 0, 70, 0, 90))
+    (split,) = hold_out(dataset, 0.2)
+    assert diseased_share(dataset, split.test) == 0.5
+    assert not said
+    assert len(hold_out(cohort(3), 0.2)[0].test) == 1
+    assert "too few patients to keep the shares" in said[0]
+
+
+def test_three_studies_for_five_folds_are_refused():
+    with pytest.raises(InputError, match="5 folds need at least 5 patients, found 3 patients in 3 cases"):
+        k_fold(cohort(3), 5)
+
+
+def test_folds_of_few_studies_keep_the_labels_or_say_so(said):
+    by_label = cohort(10, scores=(0, 10, 0, 30, 0, 50, 0, 70, 0, 90))
+    assert [diseased_share(by_label, split.test) for split in k_fold(by_label, 5)] == [0.5] * 5
+    of_five = [Study(f"s{n}", Path("c.h5"), None, f"p{n}", index=n, score=20.0 * (n % 5)) for n in range(10)]
+    assert len(k_fold(Dataset(Path("c.h5"), tuple(of_five), "cohort file"), 10)) == 10
+    assert not said
+    assert len(k_fold(cohort(8, scores=(0, 10)), 5)) == 5
+    assert "5 folds: too few studies to keep the shares" in said[0]
+
+
+def test_no_fold_of_studies_is_empty():
+    patients = "00010234020300"  # so that by strata alone a fold would be empty with some seeds
+    studies = [
+        Study(f"s{n:02}", Path("c.h5"), None, f"p{patient}", index=n, diseased=n % 3 == 0, score=float(n * 7 % 100))
+        for n, patient in enumerate(patients)
+    ]
+    for seed in range(20):
+        splits = k_fold(Dataset(Path("c.h5"), tuple(studies), "cohort file"), 5, seed=seed)
+        assert all(split.test for split in splits)
+
+
+def test_studies_are_not_split_as_slices():
+    with pytest.raises(InputError, match="whole CTs, no slices"):
+        make_splits("slices:0.7,0.2,0.1", cohort(20))

@@ -40,3 +40,13 @@ def test_keras_starts_without_a_word(start):
         text=True,
     )
     assert (done.stdout, done.stderr) == ("Model\n", "")
+
+
+def test_later_notes_are_silenced_unless_one_asks_for_them():
+    code = "import os; from pneumoseg.pipeline.runtime import keras_backend; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
+    for given, expected in (({}, "1"), ({"TF_CPP_MIN_LOG_LEVEL": "0"}, "0")):
+        kept = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, check=True, text=True, env=kept | given
+        )
+        assert done.stdout.strip() == expected

@@ -1,7 +1,16 @@
 import pytest
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.pipeline.settings.loading import load_settings, preset_names, settings_yaml
+from pneumoseg.pipeline.settings.loading import (
+    change_settings,
+    load_settings,
+    load_study_settings,
+    names_study_settings,
+    preset_names,
+    settings_yaml,
+    with_defaults,
+)
+from pneumoseg.pipeline.settings.studies import StudySettings
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -10,6 +19,39 @@ def test_every_preset_loads_and_survives_yaml(name, tmp_path):
     path = tmp_path / "settings.yaml"
     path.write_text(settings_yaml(settings), encoding="utf-8")
     assert load_settings(path) == settings
+
+
+@pytest.mark.parametrize("name", preset_names(StudySettings))
+def test_every_preset_for_studies_loads_and_survives_yaml(name, tmp_path):
+    settings = load_study_settings(name)
+    path = tmp_path / "settings.yaml"
+    path.write_text(settings_yaml(settings), encoding="utf-8")
+    assert load_study_settings(path) == settings
+
+
+def test_presets_of_one_kind_are_none_of_the_other():
+    assert not set(preset_names()) & set(preset_names(StudySettings))
+    with pytest.raises(InputError, match="no such preset or file"):
+        load_settings("hrct-joint")
+    with pytest.raises(InputError, match="no such preset or file"):
+        load_study_settings("demo")
+
+
+def test_a_file_of_the_other_kind_is_refused(tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text(settings_yaml(load_study_settings("hrct-joint")), encoding="utf-8")
+    with pytest.raises(InputError, match="settings of a segmentation are needed, found those of a network for"):
+        load_settings(path)
+    path.write_text(settings_yaml(load_settings("demo")), encoding="utf-8")
+    with pytest.raises(InputError, match="kind: studies are needed, found those of a segmentation"):
+        load_study_settings(path)
+
+
+def test_settings_for_studies_are_changed_and_filled_by_their_own_kind():
+    settings = change_settings(load_study_settings("hrct-joint"), ["training.epochs=3"], "changes")
+    assert settings.training.epochs == 3
+    filled = with_defaults({"kind": "studies", "training": {"epochs": 3}})
+    assert filled == settings.model_dump(mode="json")
 
 
 def test_the_main_preset_has_the_published_configuration():
@@ -210,3 +252,12 @@ def test_a_base_that_is_no_preset_is_refused(tmp_path, base):
     path.write_text(f"base: {base}\n")
     with pytest.raises(InputError, match=r"mine\.yaml: base is the name of a preset.*, found"):
         load_settings(path)
+
+
+def test_the_kind_of_settings_is_told_by_name_and_file(tmp_path):
+    assert names_study_settings("hrct-joint")
+    assert not names_study_settings("demo")
+    assert not names_study_settings("nowhere.yaml")
+    for text, expected in (("kind: studies\n", True), ("base: hrct-joint-cpu\n", True), ("base: demo\n", False)):
+        (tmp_path / "own.yaml").write_text(text)
+        assert names_study_settings(tmp_path / "own.yaml") is expected

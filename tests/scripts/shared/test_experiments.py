@@ -1,0 +1,79 @@
+"""Which experiment the data ask for."""
+
+import numpy as np
+import pytest
+
+from pneumoseg.data_io.datasets.cohort_file import CohortEntry, write_cohort
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.experiments.study_task import StudyTask
+from pneumoseg.pipeline.methods.segmenter import Segmenter
+from pneumoseg.pipeline.methods.study_method import StudyMethod
+from pneumoseg.pipeline.settings.preparation import PreparationSettings
+from pneumoseg.scripts.shared.experiments import experiment_of, is_cohort, start_model
+
+SHAPE = (4, 4, 4)
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    entries = [
+        CohortEntry(
+            name=f"s{index}", patient=f"p{index}", diseased=index % 2 == 1, score=None, content=f"{index:064x}",
+            source=f"{index:064x}", lung_ml=4000.0, lung_mean_hu=-800.0, slices=100, spacing_mm=(3.0, 3.0, 5.0),
+        )
+        for index in range(6)
+    ]  # fmt: skip
+    arrays = ((np.full(SHAPE, -800, np.int16), np.ones(SHAPE, np.uint8)) for _ in entries)
+    how = PreparationSettings(shape=SHAPE).model_dump(mode="json")
+    write_cohort(tmp_path / "cohort.h5", entries, arrays, shape=SHAPE, preparation=how)
+    return tmp_path / "cohort.h5"
+
+
+def test_a_dataset_is_segmented(phantoms):
+    experiment = experiment_of([phantoms], "demo", ["evaluation.folds=2"], seed=3)
+    assert isinstance(experiment.method, Segmenter)
+    assert experiment.task is None
+    assert (len(experiment.dataset), len(experiment.splits), experiment.settings.seed) == (4, 2, 3)
+    assert experiment_of([phantoms], "demo", None, seed=None, split=False).splits == ()
+
+
+def test_a_cohort_file_is_classified(cohort):
+    experiment = experiment_of([cohort], "hrct-classifier", None, seed=None, splits="hold-out:0.34")
+    assert isinstance(experiment.method, StudyMethod)
+    assert isinstance(experiment.task, StudyTask)
+    ((train, test),) = [(split.train, split.test) for split in experiment.splits]
+    assert (len(train), len(test)) == (4, 2)
+    assert {study.diseased for study in experiment.dataset.select(test)} == {True, False}
+    assert experiment_of([cohort], None, None, seed=None, split=False).settings.network.heads == ("label", "score")
+
+
+def test_the_kind_of_data_is_told_by_the_files(cohort, phantoms, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("patient,path,label\n")
+    assert is_cohort([cohort])
+    assert not is_cohort([phantoms])
+    with pytest.raises(InputError, match="a table of studies is prepared first: pneumoseg prepare"):
+        is_cohort([table])
+    with pytest.raises(InputError, match="one cohort file is needed, found 2 datasets"):
+        is_cohort([cohort, phantoms])
+    with pytest.raises(InputError, match="read already; omit the form"):
+        experiment_of([cohort], None, None, seed=None, grid="qform")
+
+
+def test_presets_of_the_other_kind_are_refused(cohort, phantoms):
+    with pytest.raises(InputError, match="demo: no such preset"):
+        experiment_of([cohort], "demo", None, seed=None)
+    with pytest.raises(InputError, match="hrct-joint: no such preset"):
+        experiment_of([phantoms], "hrct-joint", None, seed=None)
+
+
+def test_a_start_model_may_be_of_either_kind(cohort, tmp_path):
+    from pneumoseg.pipeline.models.study_model import StudyModel, save_study_model
+    from pneumoseg.pipeline.networks.study_networks import build_study_network
+
+    changes = ["input.shape=[4, 4, 4]", "network.filters=[2]"]
+    experiment = experiment_of([cohort], "hrct-classifier", changes, seed=None, split=False)
+    assert start_model(None, experiment, False) is None
+    model = StudyModel(build_study_network(experiment.settings), experiment.settings, {})
+    save_study_model(tmp_path / "model.keras", model)
+    assert isinstance(start_model(tmp_path / "model.keras", experiment, False), StudyModel)
