@@ -118,9 +118,10 @@ class Settings(Group):
             return ""
         single = is_random_slices(self.evaluation.splits)
         whose = "slices, whoever the patient is," if single else "patients"
+        share = f"{100 * self.training.validation_share:.0f} % of the {whose}"
         return (
-            f"{self.training.validation_share:.0%} of the {whose} are not trained on, their {self.training.best} "
-            "chooses the epoch; to train on all, set training.monitor to training or none"
+            f"{share} are not trained on, their {self.training.best} chooses the epoch; to train on all, set "
+            "training.monitor to training or none"
         )
 
     @model_validator(mode="after")

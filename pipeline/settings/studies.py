@@ -163,8 +163,8 @@ class StudySettings(Group):
         if not share:
             return ""
         return (
-            f"{share:.0%} of the patients are not trained on, their loss chooses the epoch; to train on all, set "
-            "training.validation_share to 0 and training.early_stop_patience to null"
+            f"{100 * share:.0f} % of the patients are not trained on, their loss chooses the epoch; to train on all, "
+            "set training.validation_share to 0 and training.early_stop_patience to null"
         )
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from pneumoseg.pipeline.methods.study_prediction import StudyPrediction
 from pneumoseg.pipeline.models.study_model import StudyModel
 from pneumoseg.pipeline.networks.study_networks import build_study_network
 from pneumoseg.pipeline.prediction.study_outputs import study_outputs
-from pneumoseg.pipeline.settings.loading import load_study_settings
+from pneumoseg.pipeline.settings.loading import change_settings, load_study_settings
 
 SMALL = [
     *("input.shape=[8, 8, 8]", "network.filters=[2]", "network.first_stride=1", "network.dense_units=4"),
@@ -51,7 +51,11 @@ def test_what_it_fits_writes_and_predicts(cohort, tmp_path, monkeypatch):
     history = pd.read_csv(folder / "history.csv")
     assert len(history) == 1 and "val_loss" in history
 
-    predicted = method().predict(model, LoadedCase(cohort.cases[0]))
+    explained = method().predict(model, LoadedCase(cohort.cases[0]))
+    assert {head: heat.array.shape for head, heat in explained.maps.items()} == dict.fromkeys(
+        ("label", "score"), cohort.cases[0].read_grid().shape
+    )
+    predicted = explained.prediction
     assert predicted.probability == pytest.approx(table["probability"][0], rel=1e-5)
     assert predicted.score == pytest.approx(table["score"][0], rel=1e-4, abs=1e-4)
     assert predicted.threshold == model.threshold
@@ -129,11 +133,11 @@ def test_predicting_needs_the_shape_of_the_training(cohort):
 
 
 def test_a_prediction_does_not_look_at_the_targets(cohort):
-    settings = method().settings
-    model = StudyModel(build_study_network(settings), settings, {}, 0.4)
+    settings = change_settings(method().settings, ["evaluation.grad_cam=false"], "test")
+    model, plain = StudyModel(build_study_network(settings), settings, {}, 0.4), StudyMethod(settings)
     study = cohort.cases[0]
     blind = Study(study.name, study.image, None, study.patient, index=study.index)
-    predicted = method().predict(model, LoadedCase(blind))
+    predicted = plain.predict(model, LoadedCase(blind))
     outputs = study_outputs(model, *read_study(study.image, 0))
     assert predicted == StudyPrediction(outputs.probability, outputs.score, 0.4)
-    assert predicted == method().predict(model, LoadedCase(study))
+    assert predicted == plain.predict(model, LoadedCase(study))

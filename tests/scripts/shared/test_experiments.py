@@ -1,7 +1,11 @@
-"""Which experiment the data ask for."""
+"""Which experiment the data ask for, and a cohort through all commands."""
+
+import json
 
 import numpy as np
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from pneumoseg.data_io.datasets.cohort_file import CohortEntry, write_cohort
 from pneumoseg.data_io.errors import InputError
@@ -9,9 +13,16 @@ from pneumoseg.evaluation.experiments.study_task import StudyTask
 from pneumoseg.pipeline.methods.segmenter import Segmenter
 from pneumoseg.pipeline.methods.study_method import StudyMethod
 from pneumoseg.pipeline.settings.preparation import PreparationSettings
+from pneumoseg.scripts.cli import app
 from pneumoseg.scripts.shared.experiments import experiment_of, is_cohort, start_model
 
 SHAPE = (4, 4, 4)
+
+
+def invoke(*arguments) -> tuple[int, str]:
+    """Exit code and all output of a command, run in this process."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.output
 
 
 @pytest.fixture
@@ -77,3 +88,46 @@ def test_a_start_model_may_be_of_either_kind(cohort, tmp_path):
     model = StudyModel(build_study_network(experiment.settings), experiment.settings, {})
     save_study_model(tmp_path / "model.keras", model)
     assert isinstance(start_model(tmp_path / "model.keras", experiment, False), StudyModel)
+
+
+def test_a_cohort_from_its_table_to_scores(tmp_path):
+    """Generated studies are prepared, learnt in two folds, predicted, evaluated and compared."""
+    studies, cohort, run = tmp_path / "studies", tmp_path / "cohort.h5", tmp_path / "run"
+    table = studies / "cohort.csv"
+    flags = [
+        part
+        for change in ("input.shape=[8, 16, 16]", "network.filters=[4, 4]", "training.epochs=1", "evaluation.folds=2")
+        for part in ("--set", change)
+    ]
+    for arguments in (
+        ("phantom", "--kind", "cohort", "-o", studies, "--cases", "8", "--shape", "32", "32", "24", "--seed", "2"),
+        ("prepare", table, "-o", cohort, "--shape", "8", "16", "16"),
+        ("kfold", cohort, "-o", run, "--preset", "hrct-joint-cpu", *flags),
+        ("kfold", cohort, "-o", run, "--preset", "hrct-joint-cpu", *flags, "--resume", "--json"),
+    ):
+        code, output = invoke(*arguments)
+        assert code == 0, output
+    answer, _ = json.JSONDecoder().raw_decode(output[output.index("{") :])
+    assert sum(row["studies"] for row in answer["categories_off"]) == 8
+    assert len(pd.read_csv(run / "predictions.csv")) == 8
+    assert len(list((run / "fold_0" / "predictions").glob("*.score.nii.gz"))) == 4
+    assert "Grad-CAM of the score" in (run / "report.html").read_text()
+    before = (run / "classification.csv").read_text()
+    for arguments in (
+        ("report", run, cohort, "--quiet"),
+        ("predict", studies, "-o", tmp_path / "found", "--model", run, "--json"),
+        ("evaluate", "--reference", table, "--prediction", tmp_path / "found", "-o", tmp_path / "scores"),
+        ("compare", run, tmp_path / "scores", "-o", tmp_path / "comparison"),
+        ("kfold", cohort, "-o", tmp_path / "other", "--preset", "hrct-joint", *flags, "--dry-run"),
+    ):
+        code, output = invoke(*arguments)
+        assert code == 0, output
+    assert "8 studies, 2 trainings, network of" in output
+    assert (run / "classification.csv").read_text() == before
+    assert (tmp_path / "comparison" / "comparison.csv").is_file()
+    code, output = invoke("predict", studies, "-o", tmp_path / "masks", "--model", run, "--statistics", "--tta")
+    assert code == 2
+    assert "makes no masks; omit what is for masks (--tta, --statistics)" in " ".join(output.split())
+    code, output = invoke("train", cohort, "-o", tmp_path / "final", "--preset", "hrct-joint-cpu", *flags, "--quiet")
+    assert code == 0, output
+    assert (tmp_path / "final" / "model.keras").is_file()
