@@ -18,7 +18,8 @@ from pneumoseg.pipeline.prediction.study_outputs import study_outputs
 from pneumoseg.pipeline.settings.loading import change_settings, load_study_settings
 
 SMALL = [
-    *("input.shape=[8, 8, 8]", "network.filters=[2]", "network.first_stride=1", "network.dense_units=4"),
+    *("input.shape=[8, 8, 8]", "input.lungs=multiplied", "network.filters=[2]", "network.first_stride=1"),
+    "network.dense_units=4",
     *("training.epochs=1", "training.precision=float32"),
 ]
 

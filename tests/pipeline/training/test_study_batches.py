@@ -14,7 +14,8 @@ def studies(write_studies):
 
 def settings(*changes: str):
     return load_study_settings(
-        "hrct-joint-cpu", ["input.shape=[8, 8, 8]", "network.filters=[4]", "training.batch=2", *changes]
+        "hrct-joint-cpu",
+        ["input.shape=[8, 8, 8]", "input.lungs=multiplied", "network.filters=[4]", "training.batch=2", *changes],
     )
 
 

@@ -24,7 +24,8 @@ def tiny(*changes: str):
     return load_study_settings(
         "hrct-joint-cpu",
         [
-            *("input.shape=[8, 8, 8]", "network.filters=[4, 8]", "network.first_stride=1", "network.dense_units=8"),
+            *("input.shape=[8, 8, 8]", "input.lungs=multiplied", "network.filters=[4, 8]", "network.first_stride=1"),
+            "network.dense_units=8",
             *("training.epochs=4", "training.batch=3", "training.precision=float32", *changes),
         ],
     )
