@@ -37,9 +37,9 @@ def metric_comparison(
         compare_metrics,
         write_metric_comparison,
     )
-    from pneumoseg.evaluation.experiments.run_comparison import rows_of, runs_by_name
+    from pneumoseg.evaluation.experiments.run_comparison import runs_by_name
     from pneumoseg.evaluation.report.metric_page import score_cells, training_cells
-    from pneumoseg.evaluation.scoring.tables import aligned
+    from pneumoseg.evaluation.scoring.tables import aligned, rows_of
 
     check_output(output, overwrite)
     comparison = compare_metrics(runs_by_name(runs))

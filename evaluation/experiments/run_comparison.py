@@ -22,7 +22,7 @@ from pneumoseg.evaluation.scoring.comparison import Comparison, compare
 from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 from pneumoseg.evaluation.scoring.study_comparison import compare_studies
 from pneumoseg.evaluation.scoring.study_predictions import PREDICTIONS, read_predictions
-from pneumoseg.evaluation.scoring.tables import read_detailed
+from pneumoseg.evaluation.scoring.tables import read_detailed, rows_of
 
 SCORE_TABLES = (DETAILED, METRICS)
 SUMMARY, CASES, STUDIES = "comparison.csv", "cases.csv", "studies.csv"
@@ -116,8 +116,3 @@ def comparison_content(comparison: Comparison, studies: pd.DataFrame | None = No
     """The tables of a comparison as rows for JSON: plain numbers and text, None in place of NaN."""
     content = {"summary": rows_of(comparison.summary), "cases": rows_of(comparison.cases)}
     return content if studies is None else content | {"studies": rows_of(studies)}
-
-
-def rows_of(table: pd.DataFrame) -> list[dict]:
-    """A table as rows for JSON: plain numbers and text, None in place of NaN."""
-    return table.astype(object).where(table.notna(), None).to_dict("records")

@@ -37,6 +37,7 @@ from pneumoseg.evaluation.scoring.study_tables import (
     study_lines,
     write_known,
 )
+from pneumoseg.evaluation.scoring.tables import rows_of
 from pneumoseg.pipeline.methods.study_prediction import StudyPrediction
 
 AGAINST_RUN = "masks_against_run.csv"
@@ -123,7 +124,7 @@ def agreement_content(found: CohortAgreement) -> dict[str, list[dict]]:
     tables = {"label": found.ranking, "severity": found.agreement, "categories_off": found.categories_off}
     if found.against_run is not None:
         tables["masks_against_run"] = found.against_run
-    return {name: table.astype(object).where(table.notna(), None).to_dict("records") for name, table in tables.items()}
+    return {name: rows_of(table) for name, table in tables.items()}
 
 
 def agreement_lines(found: CohortAgreement, output: Path) -> str:

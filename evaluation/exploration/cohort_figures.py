@@ -17,7 +17,7 @@ from pneumoseg.data_io.datasets.cohort_file import CohortEntry, CohortHeader, re
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import folder_aside, replace_folder, restore_replaced
 from pneumoseg.data_io.volumes.hounsfield import AIR_HU
-from pneumoseg.evaluation.figures.overlays import radiological_slice
+from pneumoseg.evaluation.figures.overlays import LUNG_WINDOW_HU, radiological_slice
 from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure, save_figure
 from pneumoseg.evaluation.measures.severity import CATEGORIES, category
 
@@ -29,7 +29,6 @@ SLICE_BINS = 12
 
 STUDIES_PER_ROW, ROWS = 4, 6
 PANEL_IN = 1.55
-WINDOW_HU = (-1250.0, 250.0)
 MOST_LETTERS = 26
 
 
@@ -119,7 +118,9 @@ def contact_sheet(
         extent = (0.0, image.shape[2] * x_mm, image.shape[1] * y_mm, 0.0)
         for axes, plane in zip(pair, (image[place], masked), strict=True):
             picture = radiological_slice(plane.T[:, :, None], 0)
-            axes.imshow(picture, "gray", vmin=WINDOW_HU[0], vmax=WINDOW_HU[1], extent=extent, interpolation="nearest")
+            axes.imshow(
+                picture, "gray", vmin=LUNG_WINDOW_HU[0], vmax=LUNG_WINDOW_HU[1], extent=extent, interpolation="nearest"
+            )
         short = name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
         pair[0].set_title(short, fontsize=FONT_POINTS - 4, loc="left", pad=2)
     return figure

@@ -208,9 +208,14 @@ def _write(
     return Result(source, output, manifest)
 
 
-def _failed(source: Path, output: Output, error: Exception, options: PredictionOptions) -> Result:
+def reason_of(source: Path, error: Exception) -> str:
+    """Why a CT failed, in one line that names it."""
     reason = visible(" ".join(str(error).split())) or type(error).__name__
-    reason = reason if str(source) in reason else f"{source}: {reason}"
+    return reason if str(source) in reason else f"{source}: {reason}"
+
+
+def _failed(source: Path, output: Output, error: Exception, options: PredictionOptions) -> Result:
+    reason = reason_of(source, error)
     if not options.keep_going:
         raise InputError(reason, options=options_of(error)) from error
     log.error("%s", AboutFiles(reason, (source, output.mask)))

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,13 @@ from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.formats.probability_maps import probability_maps
 from pneumoseg.data_io.formats.writing import is_label_file
-from pneumoseg.data_io.public_text import visible
 from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.file_names import name_as_text
 from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.evaluation.figures.heat_sheet import heat_sheet
 from pneumoseg.evaluation.figures.saving import save_figure
-from pneumoseg.evaluation.inference.batch import FAILURES
+from pneumoseg.evaluation.inference.batch import FAILURES, reason_of
 from pneumoseg.evaluation.inference.outputs import IMAGE_SUFFIXES
 from pneumoseg.evaluation.runs.run_folder import check_flags
 from pneumoseg.evaluation.scoring.study_predictions import (
@@ -44,7 +43,7 @@ from pneumoseg.pipeline.methods.study_prediction import StudyPrediction
 from pneumoseg.pipeline.models.study_model import StudyModel
 from pneumoseg.pipeline.prediction.lung_masks import lung_mask_of
 
-FIELDS = ("probability", "score", "threshold")
+FIELDS = tuple(field.name for field in fields(StudyPrediction))
 FILE_SUFFIXES = (*IMAGE_SUFFIXES, ".json", ".csv")
 """No folder of results ends in these."""
 
@@ -114,8 +113,7 @@ def predict_studies(
             content = kept or _predict(name, source, file, list(models.values()), sha256, hashes, options=options)
             results.append(StudyResult(source, file, content))
         except FAILURES as error:
-            reason = visible(" ".join(str(error).split())) or type(error).__name__
-            reason = reason if str(source) in reason else f"{source}: {reason}"
+            reason = reason_of(source, error)
             if not options.keep_going:
                 raise InputError(reason, options=options_of(error)) from error
             log.error("%s", reason)
@@ -145,7 +143,7 @@ def _predict(
         "source": name_as_text(source.name),
         "source_sha256": sha256,
         "models": dict(hashes),
-        **{field: getattr(found.prediction, field) for field in FIELDS},
+        **asdict(found.prediction),
         "diseased": found.prediction.diseased,
         "category": row["predicted_category"],
         "ctsi_percent_over_4": row["predicted_ctsi_percent_over_4"],

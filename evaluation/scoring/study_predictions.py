@@ -16,9 +16,6 @@ from pneumoseg.evaluation.scoring.patient_codes import patient_code
 from pneumoseg.pipeline.methods.study_prediction import StudyPrediction
 
 PREDICTIONS = "predictions.csv"
-TRAINING = "training_predictions.csv"
-"""Predictions of the training studies by the final model of a fold, which the method writes there."""
-
 LABELS = ("healthy", "diseased")
 COLUMNS = (
     *("case", "fold", "patient", "given_label", "predicted_label", "probability", "threshold"),

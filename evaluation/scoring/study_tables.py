@@ -14,7 +14,6 @@ from pneumoseg.evaluation.measures.resampling import patient_bootstrap
 from pneumoseg.evaluation.scoring.study_predictions import (
     LABELS,
     PREDICTIONS,
-    TRAINING,
     read_predictions,
     read_training_predictions,
     with_labels,
@@ -22,7 +21,8 @@ from pneumoseg.evaluation.scoring.study_predictions import (
     write_predictions,
 )
 from pneumoseg.evaluation.scoring.study_score_names import TITLES
-from pneumoseg.evaluation.scoring.tables import ALL_FOLDS, aligned, decimals, interval
+from pneumoseg.evaluation.scoring.tables import ALL_FOLDS, aligned, decimals, interval, rows_of
+from pneumoseg.pipeline.methods.study_prediction import TRAINING_PREDICTIONS
 
 CLASSIFICATION, AGREEMENT = "classification.csv", "agreement.csv"
 CATEGORIES_OFF, ACCURACY = "categories_off.csv", "accuracy.csv"
@@ -39,7 +39,7 @@ def write_study_tables(folders: Sequence[Path], target: Path) -> None:
     of_folds = [read_predictions(folder / PREDICTIONS) for folder in folders]
     predictions = pd.concat(of_folds, ignore_index=True)
     training = [
-        _training_of(folder, table) if (folder / TRAINING).is_file() else table.iloc[:0]
+        _training_of(folder, table) if (folder / TRAINING_PREDICTIONS).is_file() else table.iloc[:0]
         for folder, table in zip(folders, of_folds, strict=True)
     ]
     write_predictions(target / PREDICTIONS, predictions)
@@ -112,7 +112,7 @@ def study_content(folder: Path) -> dict[str, list[dict]]:
     for name in FILES:
         if (folder / name).is_file():
             table = read_table(folder / name, text_columns=("fold", "score", "accuracy_of"))
-            content[name.removesuffix(".csv")] = table.astype(object).where(table.notna(), None).to_dict("records")
+            content[name.removesuffix(".csv")] = rows_of(table)
     return content
 
 
@@ -152,7 +152,7 @@ def _hits(table: pd.DataFrame, kind: str) -> np.ndarray:
 
 
 def _training_of(folder: Path, tests: pd.DataFrame) -> pd.DataFrame:
-    return read_training_predictions(folder / TRAINING, tests["threshold"].dropna().tolist())
+    return read_training_predictions(folder / TRAINING_PREDICTIONS, tests["threshold"].dropna().tolist())
 
 
 def _by_fold(

@@ -180,3 +180,8 @@ def _checked(table: pd.DataFrame, origin: str, columns: Columns) -> pd.DataFrame
     texts = {column: table[column].astype(object).where(table[column].notna(), "") for column in columns.text}
     table = table.assign(**texts)
     return table.sort_values(["fold", "case"], kind="stable", ignore_index=True)
+
+
+def rows_of(table: pd.DataFrame) -> list[dict]:
+    """A table as rows for JSON: plain numbers and text, None in place of NaN."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")

@@ -16,7 +16,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import write_text
 from pneumoseg.data_io.storage.csv_files import write_table
 from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.pipeline.methods.study_prediction import ExplainedStudy, StudyPrediction
+from pneumoseg.pipeline.methods.study_prediction import TRAINING_PREDICTIONS, ExplainedStudy, StudyPrediction
 from pneumoseg.pipeline.models.model_file import TrainedModel
 from pneumoseg.pipeline.models.study_model import StudyModel, load_study_model, save_study_model
 from pneumoseg.pipeline.networks.study_summary import study_summary
@@ -31,7 +31,6 @@ from pneumoseg.pipeline.training.study_training import train_studies
 
 MODEL_FILE = "model.keras"
 NETWORK_FILE = "network.txt"
-TRAINING_PREDICTIONS = "training_predictions.csv"
 
 
 @dataclass(frozen=True)

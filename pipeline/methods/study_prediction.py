@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from pneumoseg.data_io.volumes.volume import Volume
 
+TRAINING_PREDICTIONS = "training_predictions.csv"
+"""In the folder of a fold: what the final model says of the studies that it was trained on and chosen by."""
+
 
 @dataclass(frozen=True)
 class StudyPrediction:

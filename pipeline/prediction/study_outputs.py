@@ -12,8 +12,7 @@ from pneumoseg.pipeline.networks.rebuilding import rebuild
 from pneumoseg.pipeline.preprocessing.study_input import network_input
 from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.runtime.keras_backend import keras
-
-LARGEST_SCORE = 100.0
+from pneumoseg.pipeline.settings.studies import LARGEST_SCORE
 
 
 @dataclass(frozen=True)

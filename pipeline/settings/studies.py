@@ -25,6 +25,9 @@ StudyShape = tuple[
 
 Head = Literal["label", "score"]
 
+LARGEST_SCORE = 100.0
+"""Scores are learnt as shares of it."""
+
 
 class StudyInputSettings(Group):
     """What the network sees of a prepared CT. `shape`: voxels (z, y, x), as the cohort file has them. `window_hu`

@@ -7,10 +7,7 @@ import numpy as np
 from pneumoseg.data_io.console import listed
 from pneumoseg.data_io.datasets.studies import Study
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.pipeline.settings.studies import StudySettings
-
-LARGEST_SCORE = 100.0
-"""Scores are learnt as shares of it."""
+from pneumoseg.pipeline.settings.studies import LARGEST_SCORE, StudySettings
 
 
 def check_targets(studies: Sequence[Study], heads: Sequence[str]) -> None:

@@ -14,14 +14,13 @@ def print_results(results, *, quiet: bool, json: bool, task=None) -> None:
     show than scores of masks."""
     from pneumoseg.evaluation.report.page import summarise
     from pneumoseg.evaluation.scoring.sources import source_lines
-    from pneumoseg.evaluation.scoring.tables import result_lines
+    from pneumoseg.evaluation.scoring.tables import result_lines, rows_of
 
     root = results.run.root
     if json:
         content = {"run": str(root), "complete": results.complete, "summary": summarise(results.final, results.columns)}
         if results.by_source is not None:
-            rows = results.by_source.astype(object).where(results.by_source.notna(), None)
-            content["by_source"] = rows.to_dict("records")
+            content["by_source"] = rows_of(results.by_source)
         if task is not None and results.complete:
             content |= task.content(root)
         print_json(content)
