@@ -44,7 +44,7 @@ def followup(
         typer.Option(
             "--model",
             help="A model.keras, a run folder, or a bundled model's name; may be repeated. Networks vote, and their "
-            "spread is the noise.",
+            "spread is the noise; a single one votes on the CT and on its mirror image.",
             show_default=DEFAULT_MODEL,
         ),
     ] = None,

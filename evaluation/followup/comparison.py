@@ -43,7 +43,7 @@ class Comparison:
     """What became of the infection of one patient.
 
     `rows`: one per region, columns as `DEFINITIONS`; `change`: the classes of `CHANGE_LABELS` on the follow-up's grid;
-    `shown`: see `Shown`; `noise_source`: "networks", "given" or None; `networks`: how many voted.
+    `shown`: see `Shown`; `noise_source`: "networks", "given" or None; `votes`: how many they gave.
     """
 
     rows: list[Row]
@@ -54,7 +54,7 @@ class Comparison:
     with_ct: bool
     shown: "Shown"
     noise_source: str | None
-    networks: int
+    votes: int
 
     @property
     def label_map_ml(self) -> dict[str, float]:
@@ -125,7 +125,7 @@ def compare(
         with_ct=images is not None,
         shown=shown,
         noise_source=source,
-        networks=len(follow_up.voters) if source == "networks" else 0,
+        votes=len(follow_up.voters) if source == "networks" else 0,
     )
 
 

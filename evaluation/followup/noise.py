@@ -7,18 +7,19 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 FORMULA = (
-    "noise = t * sqrt(sd_baseline^2 + sd_follow_up^2); sd: standard deviation (n - 1) of the value over the n networks "
-    "that vote, each segmenting the CT alone; t: 97.5 % quantile of Student's distribution with 2 (n - 1) degrees of "
-    "freedom, 4.3 for two networks, 2.3 for five; a change is beyond noise where it is larger"
+    "noise = t * sqrt(sd_baseline^2 + sd_follow_up^2); sd: standard deviation (n - 1) of the value over n votes, of "
+    "each network alone, or of a single network on the CT and on its mirror image; t: 97.5 % quantile of Student's "
+    "distribution with 2 (n - 1) degrees of freedom, 4.3 for two votes, 2.3 for five; a change is beyond noise "
+    "where it is larger"
 )
 
 
 def noise_of_change(baseline: Sequence[float | None], follow_up: Sequence[float | None]) -> float | None:
     """The largest change (>= 0, in the unit of the values) that noise explains, with 95 % confidence.
 
-    `baseline`, `follow_up`: one value per voting network at each date. Errors of both dates are taken as independent,
+    `baseline`, `follow_up`: one value per vote at each date. Errors of both dates are taken as independent,
     which networks that err alike at both make too cautious; errors that all networks share it does not see. None for
-    fewer than two networks, and where one gives no value.
+    fewer than two votes, and where one gives no value.
 
     >>> round(noise_of_change([10.0, 12.0], [30.0, 30.0]), 2)  # 4.30 * sqrt(2 + 0)
     6.08

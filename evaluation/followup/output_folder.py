@@ -23,7 +23,7 @@ from pneumoseg.evaluation.scoring.tables import aligned, decimals
 TABLE, CONTENT, MAP, FIGURE = "followup.csv", "followup.json", "change.nii.gz", "followup.png"
 DIGITS = 6
 DIRECTION = "the follow-up is the fixed image; the baseline is moved onto its grid, on which the label map lies"
-NO_VERDICT = "not known: one network, or masks alone, have no spread; give the noise in ml, or CTs and several networks"
+NO_VERDICT = "not known: masks that are given have no spread; give the noise in ml, or the CTs alone"
 SHOWN = {
     "infection_baseline_ml": "baseline ml", "infection_follow_up_ml": "follow-up ml", "change_ml": "change ml",
     "noise_ml": "noise ml", "infected_percent_baseline": "baseline %", "infected_percent_follow_up": "follow-up %",
@@ -42,7 +42,11 @@ def follow_up_content(
     """All numbers of a comparison, ready for JSON; no path, name or date. `models`: SHA-256 of the networks."""
     similar, registration = comparison.similarity, comparison.registration
     noise = {
-        "networks": {"source": "networks", "networks": comparison.networks, "formula": FORMULA},
+        "networks": {
+            "source": "networks" if len(models) > 1 else "mirror image",
+            "votes": comparison.votes,
+            "formula": FORMULA,
+        },
         "given": {"source": "given"},
     }.get(comparison.noise_source or "", {"source": None, "reason": NO_VERDICT})
     return {

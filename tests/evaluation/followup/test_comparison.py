@@ -67,7 +67,7 @@ def test_the_same_ct_twice_is_no_change(patient):
     assert {row["change_ml"] for row in found.rows} == {0.0}
     assert not np.isin(found.change.array, (2, 3)).any()
     assert found.noise_source == "networks"
-    assert found.networks == 2
+    assert found.votes == 2
 
 
 def eroded(labels):

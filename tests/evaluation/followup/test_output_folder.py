@@ -45,7 +45,7 @@ def test_the_tables_agree(folder):
     assert table["change_ml"].tolist() == pytest.approx([row["change_ml"] for row in content["regions"]], rel=1e-4)
     assert content["label_map"]["labels"] == {"0": "background", "1": "unchanged", "2": "new", "3": "resolved"}
     assert content["registration"]["lungs_dice"] > 0.96
-    assert content["noise"]["source"] is None and "masks alone" in content["noise"]["reason"]
+    assert content["noise"]["source"] is None and "masks that are given" in content["noise"]["reason"]
     assert content["models"] == {"fold_0": "abc"}
 
 

@@ -65,8 +65,14 @@ def test_the_networks_of_a_run_a_file_and_a_bundle(run):
     assert voters_of([run / "single", run / "single" / "model.keras"]) == [
         Voter(run / "single"), Voter(run / "single" / "model.keras"),
     ]  # fmt: skip
-    assert [voter.fold for voter in voters_of(["covid-lungs"])] == [0, 1]
-    assert voters_of(["covid-lungs"])[0].path == bundled_model()
+    assert {voter.path for voter in voters_of(["covid-lungs"])} == {bundled_model()}
+
+
+def test_a_single_network_has_two_views(run):
+    single = run / "single"
+    assert voters_of([single]) == [Voter(single, mirrored=False), Voter(single, mirrored=True)]
+    (run / "run" / "fold_10" / "model.keras").unlink()
+    assert voters_of([run / "run"]) == [Voter(run / "run", 0, mirrored=view) for view in (False, True)]
 
 
 def test_cts_are_segmented_together_and_by_each_network(run, networks):
@@ -92,12 +98,14 @@ def test_where_one_date_has_a_mask_it_has_no_spread(run, networks):
     assert (len(before.voters), len(after.voters)) == (0, 2)
 
 
-def test_a_single_network_has_no_spread_and_says_so(run, networks, caplog):
-    segmentation.log.addHandler(caplog.handler)
+def test_a_single_network_votes_on_the_ct_and_on_its_mirror_image(run, networks):
+    """The stand-in finds infection at the left of whatever it is shown: of the mirror image that is the right."""
     done, _ = segmented([examination("baseline"), examination("follow-up")], [run / "single"])
-    segmentation.log.removeHandler(caplog.handler)
-    assert [one.voters for one in done] == [(), ()]
-    assert "single network, which has no spread" in caplog.text
+    for one in done:
+        lungs = [[votes[lung] for lung in ("lung_left", "lung_right")] for votes in one.voters]
+        assert [[round(lung.infection_ml) for lung in seen] for seen in lungs] == [[1, 0], [0, 1]]
+        assert [[round(lung.lung_ml) for lung in seen] for seen in lungs] == [[12, 12], [12, 12]]
+    assert [options.get("changes") for *_, options in OPENED] == [None, *[["prediction.mirror_axes=[]"]] * 2]
 
 
 def test_a_network_that_finds_no_lung_has_no_volumes():
