@@ -17,7 +17,7 @@ from scipy.optimize import nnls
 
 from pneumoseg.pipeline.prediction.signals import FOREGROUND, ClassSignals, Signals
 
-SIGNALS = ("entropy", "doubt", "disagreement", "distance")
+SIGNALS = ("entropy", "doubt", "disagreement", "distance", "mirror_disagreement")
 """Each is worse the higher it is."""
 LUNGS = "lungs"
 """Both lungs and infection together: all classes but the background."""
@@ -202,12 +202,13 @@ def of_class(signals: Signals, name: str) -> ClassSignals | None:
 def signal_values(one: ClassSignals, distance: float | None) -> dict[str, float | None]:
     """The signals of a class that a calibration takes, by name.
 
-    >>> signal_values(ClassSignals(predicted_ml=20.0, expected_ml=22.0, entropy=0.25, doubt=0.125), distance=1.5)
-    {'entropy': 0.25, 'doubt': 0.125, 'disagreement': None, 'distance': 1.5}
+    >>> signal_values(ClassSignals(predicted_ml=20.0, expected_ml=22.0, entropy=0.25), distance=1.5)
+    {'entropy': 0.25, 'doubt': None, 'disagreement': None, 'distance': 1.5, 'mirror_disagreement': None}
     """
     return {
         "entropy": one.entropy,
         "doubt": one.doubt,
         "disagreement": one.disagreement,
         "distance": distance,
+        "mirror_disagreement": one.mirror_disagreement,
     }

@@ -87,7 +87,7 @@ def _of_distance(calibration: Calibration, signals: Signals) -> Iterator[tuple[V
 def _of_signals(name: str, known: DiceCalibration, values: Mapping[str, float | None]) -> Iterator[tuple[Verdict, str]]:
     for signal, value, worst in known.beyond(values):
         if signal != "distance":  # has a rule of its own
-            words = f"{name}: {signal} {value:.2f}, at most {worst:.2f} in tested cases"
+            words = f"{name}: {signal.replace('_', ' ')} {value:.2f}, at most {worst:.2f} in tested cases"
             yield "review", f"{words}, so that its Dice can hardly be predicted"
 
 

@@ -41,7 +41,9 @@ KEYS = ("fold", "case", "class", "patient")
 FINDINGS = ("implausible", "implausible_grave")
 """Sentences of what is not plausible in a mask, and how many of them, from the first on, are grave."""
 SEPARATOR = " | "
-OF_CLASS = ("entropy", "doubt", "disagreement", "stray")
+OF_CLASS = ("entropy", "doubt", "disagreement", "stray", "mirror_disagreement")
+LATER = ("mirror_disagreement",)
+"""Signals that tables of earlier versions do not have."""
 PREDICTED = ("predicted_dice", "low", "high")
 TEXT = (*KEYS[1:], "implausible", "verdict", "reasons")
 
@@ -99,6 +101,7 @@ def merge_trust(folders: Sequence[Path], target: Path) -> None:
 def read_trust(path: Path, *, judged: bool = False) -> pd.DataFrame:
     """Reads a table of a fold or, with verdicts (`judged`), a run. Raises InputError for other content."""
     table = read_table(path, text_columns=TEXT)
+    table = table.assign(**{name: np.nan for name in LATER if name not in table})
     numbers = (*MEASURED, FINDINGS[1], *(PREDICTED if judged else ()))
     lacking = [name for name in (*KEYS, *numbers, *(TEXT[3:] if judged else TEXT[3:4])) if name not in table]
     wrong = [name for name in numbers if name in table and not pd.api.types.is_numeric_dtype(table[name])]

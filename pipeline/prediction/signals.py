@@ -23,7 +23,8 @@ class ClassSignals:
     `entropy`: mean over the predicted region and its border of one voxel, 0 to 1. `doubt`: 1 - the Dice that is to be
     expected if the probabilities are right, 2 * (their sum inside the region) / (the region + their sum everywhere).
     `disagreement`: 1 - Dice between voters, as all pairs of them together. `stray`: share of the region outside its
-    largest connected piece. None for a class that is not found; of a single network there is no disagreement.
+    largest connected piece. None for a class that is not found; a single network has no disagreement, but where it also
+    sees mirror images `mirror_disagreement`, that of its views.
     """
 
     predicted_ml: float
@@ -32,6 +33,7 @@ class ClassSignals:
     doubt: float | None = None
     disagreement: float | None = None
     stray: float | None = None
+    mirror_disagreement: float | None = None
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ def mirrored(network: Network, axes: Sequence[int], labels: LabelTable, *, seen:
     """Test-time mirroring: the mean over the tile and its mirror images along every combination of `axes`, which are
     among the volume's axes that the network has `seen`.
 
-    Axis 0 is left-right: there the classes that are each other's mirror image change places. Features and votes are
-    those of the tile itself.
+    Axis 0 is left-right: there the classes that are each other's mirror image change places. Features are those of the
+    tile itself, and so are votes where several networks gave them; of a single network the images vote.
     """
     swapped = list(labels.mirrored())
 
@@ -63,8 +63,11 @@ def mirrored(network: Network, axes: Sequence[int], labels: LabelTable, *, seen:
 
     def mean(tiles: np.ndarray) -> TileOutputs:
         itself = outputs_of(network)(tiles)
-        images = [once(flips, tiles) for flips in combinations[1:]]
-        return replace(itself, probabilities=mean_of([itself.probabilities, *images]))
+        images = [itself.probabilities, *(once(flips, tiles) for flips in combinations[1:])]
+        if itself.votes is None:
+            voted = joined([TileOutputs(image) for image in images])
+            return replace(voted, features=itself.features, mirror_images=True)
+        return replace(itself, probabilities=mean_of(images))
 
     return WatchedNetwork(mean) if axes else network
 

@@ -14,12 +14,14 @@ Network = Callable[[np.ndarray], np.ndarray]
 class TileOutputs:
     """`probabilities`: float32 (n, x, y[, z], classes). `features`: of each voter the deepest features, averaged over
     the tile, (n, channels); empty where a voter has none. `votes`: for how many of several voters each class is the
-    most probable one, float32, at `every_second` voxel. `voters`: how many they are."""
+    most probable one, float32, at `every_second` voxel. `voters`: how many they are; with `mirror_images` they are the
+    views of a single network."""
 
     probabilities: np.ndarray
     features: tuple[np.ndarray, ...] = ()
     votes: np.ndarray | None = None
     voters: int = 1
+    mirror_images: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,6 +40,7 @@ class Watch:
     _votes: np.ndarray = field(init=False)
     _squares: np.ndarray = field(init=False)
     _voters: int = 1
+    _mirror_images: bool = False
     _distances: list[tuple[float, float]] = field(default_factory=list)
     _next: int = 0
 
@@ -57,7 +58,7 @@ class Watch:
                 found = np.concatenate([outputs.voters - one[:, :1], one[:, 1:]], axis=1)
                 self._votes += weights @ found
                 self._squares += weights @ (found * found)
-            self._voters = outputs.voters
+            self._voters, self._mirror_images = outputs.voters, outputs.mirror_images
         if outputs.features and self.training_features and all(self.training_features):
             pairs = zip(self.training_features, outputs.features, strict=True)
             found = np.mean([known.distances(features) for known, features in pairs if known is not None], axis=0)
@@ -91,14 +92,15 @@ class Watch:
         volumes = {"predicted_ml": size * self.voxel_ml, "expected_ml": total * self.voxel_ml}
         if not size:
             return ClassSignals(**volumes)
+        kind = "mirror_disagreement" if self._mirror_images else "disagreement"
         box = widened(bounding_box(region), region.shape, 1)
         near = _with_border(region[box])
         return ClassSignals(
             **volumes,
             entropy=float(self._entropy[box][near].mean(dtype=np.float64)),
             doubt=max(0.0, 1.0 - 2.0 * float(self._inside[label]) / (size + total)),
-            disagreement=self._disagreement(label),
             stray=1.0 - int(np.bincount(cc3d.connected_components(region[box]).ravel())[1:].max()) / size,
+            **{kind: self._disagreement(label)},
         )
 
     def _disagreement(self, label: int) -> float | None:
@@ -142,11 +144,14 @@ def signals_of(watches: Sequence[Watch], names: Sequence[str], weights: Sequence
     for label, name in [*enumerate(names[1:], start=1), (0, FOREGROUND)]:
         found = [watch.of_class(label) for watch in watches]
         mean = {key: _mean([getattr(one, key) for one in found], weights) for key in ("entropy", "doubt", "stray")}
-        disagreement = found[0].disagreement if between is None else between[label]
+        disagreement, of_images = found[0].disagreement, found[0].mirror_disagreement
+        if between is not None:
+            disagreement, of_images = between[label], None
         classes[name] = ClassSignals(
             predicted_ml=_mean([one.predicted_ml for one in found], weights) or 0.0,
             expected_ml=_mean([one.expected_ml for one in found], weights) or 0.0,
             disagreement=disagreement,
+            mirror_disagreement=of_images,
             **mean,
         )
     return Signals(classes, _mean([watch.distance for watch in watches], weights))

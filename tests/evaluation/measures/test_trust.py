@@ -106,4 +106,5 @@ def test_lungs_are_all_but_the_background():
     assert of_class(signals, "infection") is one
     assert of_class(signals, "lungs") is every
     assert of_class(signals, "lung_left") is None
-    assert signal_values(every, 1.5) == {"entropy": 0.1, "doubt": 0.2, "disagreement": 0.3, "distance": 1.5}
+    known = {"entropy": 0.1, "doubt": 0.2, "disagreement": 0.3, "distance": 1.5, "mirror_disagreement": None}
+    assert signal_values(every, 1.5) == known

@@ -105,6 +105,14 @@ def test_signals_that_some_cases_lack_are_left_out():
     assert calibration_of(table).classes["infection"].names == ("entropy", "doubt", "distance")
 
 
+def test_tables_of_earlier_versions_lack_the_disagreement_of_views(tmp_path):
+    write_trust(tmp_path, [row for number in range(4) for row in rows_of("x" * (number + 1), 0, 0.3 + 0.1 * number)])
+    pd.read_csv(tmp_path / "trust.csv").drop(columns="mirror_disagreement").to_csv(tmp_path / "trust.csv", index=False)
+    table = read_trust(tmp_path / "trust.csv")
+    assert table["mirror_disagreement"].isna().all()
+    assert calibration_of(table).classes["infection"].names == ("entropy", "doubt", "disagreement", "distance")
+
+
 def test_three_cases_calibrate_but_are_too_few_to_say_how_many_intervals_hold(tmp_path):
     write_trust(tmp_path / "fold_0", [row for number in range(3) for row in rows_of("x" * (number + 1), 0, 0.5)])
     merge_trust([tmp_path / "fold_0"], tmp_path)

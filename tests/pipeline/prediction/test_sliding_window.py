@@ -21,6 +21,7 @@ from pneumoseg.pipeline.prediction.sliding_window import (
     segment,
     segment_volume,
 )
+from pneumoseg.pipeline.prediction.tile_outputs import outputs_of
 from pneumoseg.pipeline.preprocessing.preprocessor import Preprocessor
 from pneumoseg.pipeline.sampling import patches
 from pneumoseg.pipeline.settings.loading import load_settings
@@ -369,6 +370,21 @@ def test_mirroring_swaps_the_lungs_back():
     np.testing.assert_array_equal(mirrored(by_side, [0, 1, 2], LUNG_LABELS)(tiles), by_side(tiles))
     expected = (blurred_network(tiles) + blurred_network(tiles[:, :, ::-1])[:, :, ::-1]) / 2
     np.testing.assert_allclose(mirrored(blurred_network, [1], LUNG_LABELS)(tiles), expected, atol=1e-6)
+
+
+def test_the_mirror_images_of_a_single_network_vote_and_networks_vote_as_they_are():
+    tiles = np.zeros((1, 4, 2, 2, 1), np.float32)
+
+    def first_half(tiles):
+        side = np.broadcast_to((np.arange(4) < 2)[:, None, None], tiles.shape[:-1])
+        return np.eye(CLASSES, dtype=np.float32)[np.where(side, 3, 0)]
+
+    views = outputs_of(mirrored(first_half, [0], LUNG_LABELS))(tiles)
+    assert views.mirror_images and views.voters == 2
+    np.testing.assert_array_equal(views.votes[0, :, 0, 0], [[1, 0, 0, 1], [1, 0, 0, 1]])  # every second voxel
+    together = outputs_of(mirrored(ensemble([first_half, first_half]), [0], LUNG_LABELS))(tiles)
+    assert not together.mirror_images and together.voters == 2
+    np.testing.assert_array_equal(together.votes[0, :, 0, 0], [[0, 0, 0, 2], [2, 0, 0, 0]])
 
 
 def test_an_ensemble_is_the_mean():

@@ -74,6 +74,19 @@ def test_voters_in_one_tile_disagree_by_the_dice_of_their_pairs():
     assert watch.of_class(2).disagreement == pytest.approx(expected, rel=1e-4)
     assert watch.of_class(0).disagreement == pytest.approx(expected, rel=1e-4)
     assert watch.of_class(1).disagreement is None
+    assert watch.of_class(2).mirror_disagreement is None
+
+
+def test_views_of_one_network_have_a_disagreement_of_their_own():
+    votes = sum(is_largest(np.eye(3)[[label] * 4])[None, :, None, None] for label in (2, 0))
+    probabilities = np.full((1, 4, 1, 1, 3), 1 / 3, np.float32)
+    watch = watch_of(np.full((4, 1, 2), 2, np.uint8))
+    watch.add_tiles(TileOutputs(probabilities, votes=votes.astype(np.float32), voters=2, mirror_images=True))
+    assert (watch.of_class(2).mirror_disagreement, watch.of_class(2).disagreement) == (1.0, None)
+    alone = signals_of([watch], NAMES, [1.0]).classes["infection"]
+    assert (alone.mirror_disagreement, alone.disagreement) == (1.0, None)
+    several = signals_of([watch, watch], NAMES, [0.5, 0.5]).classes["infection"]
+    assert (several.mirror_disagreement, several.disagreement) == (None, 0.0)
 
 
 def test_members_on_different_grids_are_compared_at_the_nearest_voxels(labels):
