@@ -70,6 +70,7 @@ def prepare_study(scan: Scan, settings: PreparationSettings, lungs_of: LungMask 
     depth, height, width = settings.shape
     coarse_grid = _mask_grid(scan.grid, settings.mask_spacing_mm)
     (small, coarse), content = _resized(scan, [(width, height, depth), coarse_grid.shape])
+    np.clip(coarse, INT16.min, INT16.max, out=coarse)  # thresholds of forged values would overflow
     ct = Volume(coarse, coarse_grid, coarse_grid)
     lungs = lungs_of(ct)
     image = np.clip(np.rint(small), INT16.min, INT16.max).astype(np.int16)
@@ -97,7 +98,7 @@ def _mask_grid(grid: Grid, spacing_mm: float) -> Grid:
         )
         raise InputError(
             f"lungs are found on at most {MOST_MASK_VOXELS:,} voxels of {spacing_mm:g} mm, found {found}: the CT has "
-            f"{sizes} voxels with a spacing of {spacings} mm; correct the spacing in its header, or crop it to the chest"
+            f"{sizes} voxels with a spacing of {spacings} mm; correct the spacing in its header, or crop it"
         )
     return coarse
 

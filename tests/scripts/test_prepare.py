@@ -55,7 +55,9 @@ def test_checks_are_written_where_studies_are_bad(table, tmp_path):
     (tmp_path / "text.nii.gz").write_text("no CT")
     first = table.parent / "phantom_001"
     (tmp_path / "t.csv").write_text(f"patient,path,label,score\na,{first},yes,15\nb,text.nii.gz,no,0\n")
-    result = invoke(tmp_path / "t.csv", "-o", tmp_path / "cohort.h5", "--shape", 8, 16, 16, "--cut-cm2", 1000, "--quiet")
+    result = invoke(
+        tmp_path / "t.csv", "-o", tmp_path / "cohort.h5", "--shape", 8, 16, 16, "--cut-cm2", 1000, "--quiet"
+    )
     assert result.exit_code == 2
     header, good, bad = read_cells(tmp_path / "cohort.checks.csv")
     assert [row[header.index("in_cohort")] for row in (good, bad)] == ["no", "no"]

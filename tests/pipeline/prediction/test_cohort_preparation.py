@@ -169,7 +169,11 @@ def test_a_ct_without_lungs_is_refused_by_name_or_left_out(cohort, tmp_path, lun
     ) as no:
         prepare_cohort(table, tmp_path / "c.h5", SETTINGS)
     assert no.value.options == ("resume", "exclude_invalid")
-    assert [(one.problem != "", one.kept) for one in no.value.findings] == [(False, False), (True, False), (True, False)]
+    assert [(one.problem != "", one.kept) for one in no.value.findings] == [
+        (False, False),
+        (True, False),
+        (True, False),
+    ]
     assert not (tmp_path / "c.h5").exists()
     findings = prepare_cohort(table, tmp_path / "c.h5", SETTINGS, resume=True, exclude_invalid=True)
     assert [one.kept for one in findings] == [True, False, False]
@@ -209,7 +213,7 @@ def test_a_ct_of_absurd_spacing_is_refused_by_file_and_spacing(cohort, tmp_path,
     ct = np.full((12, 12, 12), -1000, np.int16)
     write_ct_nifti(tmp_path / "forged.nii.gz", Volume.from_source(ct, np.diag([1.0, spacing_mm, 1.0, 1.0])))
     table = table_of(cohort, tmp_path, "a,forged.nii.gz,yes,15\n")
-    with pytest.raises(CohortRefused, match=rf"forged.nii.gz.*spacing of 1 x {spacing_mm:.4g} x 1 mm".replace("+", r"\+")):
+    with pytest.raises(CohortRefused, match=r"forged.nii.gz.*spacing of 1 x 1e[-+]06 x 1 mm"):
         prepare_cohort(table, tmp_path / "c.h5", SETTINGS)
     assert not lungs
 
@@ -219,5 +223,5 @@ def test_a_ct_that_the_system_cannot_read_is_a_bad_study(cohort, tmp_path, lungs
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(cohort_preparation, "sha256_of", failing)
-    with pytest.raises(CohortRefused, match=r"2 of 2 studies cannot be prepared: .*cannot be read \(Permission denied\)"):
+    with pytest.raises(CohortRefused, match=r"2 of 2 studies .*cannot be read \(Permission denied\)"):
         prepare_cohort(read_cohort_table(cohort / "all.csv"), tmp_path / "c.h5", SETTINGS)

@@ -130,5 +130,19 @@ def test_the_grid_of_the_mask_is_limited_before_memory_is_taken():
 
     with pytest.raises(InputError, match=r"found a spacing of 1 x 1 x 1e\+06 mm"):
         prepare_study(scan((64, 64, 40), 1.0, 1.0, 1e6), SETTINGS)
-    with pytest.raises(InputError, match=r"134,217,728 voxels of 2.5 mm, found 400 x 400 x 1000: .*spacing of 1 x 1 x 5 mm"):
+    with pytest.raises(InputError, match=r"voxels of 2.5 mm, found 400 x 400 x 1000: .*spacing of 1 x 1 x 5 mm"):
         prepare_study(scan((1000, 1000, 500), 1.0, 1.0, 5.0), SETTINGS)
+
+
+def test_values_that_no_ct_has_are_those_of_int16(phantom):
+    ct = phantom[0]
+    values = ct.array.astype(np.float32)
+    values[values > 100] = 1e30
+    seen = []
+
+    def none(coarse):
+        seen.append(coarse.array)
+        return np.zeros(coarse.array.shape, bool)
+
+    image = prepare_study(Scan.from_volume(ct.with_array(values)), SETTINGS, none).image
+    assert image.max() == seen[0].max() == 32767
