@@ -40,6 +40,8 @@ def test_what_follows_from_the_prediction_is_written_for_the_reader():
     ("changes", "message"),
     [
         ({"probability": 1.5}, "one.json: probability lies between 0 and 1, found 1.5"),
+        ({"probability": "0.5"}, "probability lies between 0 and 1, found 0.5"),
+        ({"source_sha256": 3}, "source_sha256 is of another type"),
         ({"score": True}, "score lies between 0 and 100, found True"),
         ({"threshold": None}, "threshold lies between"),
         ({"diseased": True}, "diseased is False by probability and score, found True"),
