@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pneumoseg.scripts.shared.command import command, run, value_of
+from pneumoseg.scripts.shared.command import command, refuse_flags, run, value_of
 from pneumoseg.scripts.shared.options import Grid, Json, Output, Overwrite, Quiet, Tolerances, Verbose, tolerances_of
 from pneumoseg.scripts.shared.printing import print_json
 
@@ -72,6 +72,13 @@ def evaluate(
     from pneumoseg.data_io.console import log
 
     if reference.suffix.lower() == ".csv":
+        refuse_flags(
+            "the table of a cohort is compared with labels and scores, not with masks",
+            labels=labels,
+            tolerance=tolerance,
+            probabilities=probabilities,
+            grid=grid,
+        )
         _evaluate_cohort(reference, prediction, output, overwrite=overwrite, quiet=quiet, json=json)
         return
     from pneumoseg.data_io.formats.label_mapping import LUNG_MAPPING, parse_labels

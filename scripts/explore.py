@@ -43,6 +43,7 @@ def explore(
     from pneumoseg.data_io.storage.folders import visible_name
     from pneumoseg.evaluation.exploration.output_folder import explore_to_folder
     from pneumoseg.evaluation.exploration.table import readable, readable_summary
+    from pneumoseg.evaluation.scoring.tables import rows_of
 
     dataset, count = explored_dataset(data, classes, grid=grid, masks=masks, merge=merge)
     labels = numbered_labels(count)
@@ -51,8 +52,7 @@ def explore(
     log.info("written to %s", output)
     table = exploration.table
     if json:
-        rows = table.astype(object).where(table.notna(), None).to_dict("records")
-        print_json({"summary": exploration.summary, "cases": rows})
+        print_json({"summary": exploration.summary, "cases": rows_of(table)})
     elif not quiet:
         print(readable(table, labels))
         print(readable_summary(exploration.summary))

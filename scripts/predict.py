@@ -8,7 +8,7 @@ import typer
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.models.bundled import bundled_model, default_model
-from pneumoseg.scripts.shared.command import command, run, value_of
+from pneumoseg.scripts.shared.command import command, refuse_flags, run, value_of
 from pneumoseg.scripts.shared.options import (
     Device,
     Grid,
@@ -34,7 +34,7 @@ from pneumoseg.scripts.shared.prediction_options import (
     check_report,
 )
 from pneumoseg.scripts.shared.printing import print_json
-from pneumoseg.scripts.shared.study_prediction import is_study_model, predict_whole_studies, refuse_mask_flags
+from pneumoseg.scripts.shared.study_prediction import is_study_model, predict_whole_studies
 
 
 @command
@@ -126,12 +126,16 @@ def predict(
         with value_of("--part"):
             files = one_part(files, part)
     if model and is_study_model(model, fold):
-        refuse_mask_flags(
+        refuse_flags(
+            "a network for whole studies makes no masks, and always computes as it was trained",
             overlap=overlap,
             batch=batch,
             tta=tta,
             threshold=threshold,
             changes=changes,
+            engine=None if engine == "auto" else engine,
+            precision=None if precision == "auto" else precision,
+            trust_plugins=trust_plugins,
             mask_format=mask_format,
             probabilities=probabilities,
             uncertainty=uncertainty,
@@ -151,8 +155,7 @@ def predict(
             files, output, model, fold, options=how, resume=resume, overwrite=overwrite, quiet=quiet, json=json
         )
         raise typer.Exit(ended)
-    if grad_cam:
-        raise InputError("maps of networks for whole studies need such a model; name its run", options=("grad_cam",))
+    refuse_flags("Grad-CAM explains networks for whole studies, and the model makes masks", grad_cam=grad_cam)
     outputs = place_outputs(files, output, mask_format=mask_format, resume=resume, overwrite=overwrite)
     if side_by_side and (volumes := [path for path in files.values() if not is_picture(path)]):
         raise InputError(f"{volumes[0]}: no picture, only pictures are shown side by side", options=("side_by_side",))

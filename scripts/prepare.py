@@ -64,7 +64,7 @@ def prepare(
     from pneumoseg.evaluation.exploration.cohort_checks import checks_path, readable, write_checks
     from pneumoseg.evaluation.exploration.cohort_figures import check_figures, draw_cohort
     from pneumoseg.evaluation.runs.run_folder import check_flags
-    from pneumoseg.pipeline.prediction.cohort_preparation import prepare_cohort
+    from pneumoseg.pipeline.prediction.cohort_preparation import CohortRefused, prepare_cohort
     from pneumoseg.pipeline.settings.preparation import preparation_settings
 
     check_flags(resume, overwrite)
@@ -77,14 +77,15 @@ def prepare(
     )
     if figures is not None:
         check_figures(figures, overwrite=overwrite or resume)
-    findings = prepare_cohort(
-        read_cohort_table(table),
-        output,
-        settings,
-        exclude_invalid=exclude_invalid,
-        resume=resume,
-        overwrite=overwrite,
-    )
+    rows = read_cohort_table(table)
+    try:
+        findings = prepare_cohort(
+            rows, output, settings, exclude_invalid=exclude_invalid, resume=resume, overwrite=overwrite
+        )
+    except CohortRefused as refusal:
+        write_checks(checks_path(output), refusal.findings)
+        log.info("what was found of each study: %s", checks_path(output))
+        raise
     write_checks(checks_path(output), findings)
     if figures is not None:
         draw_cohort(output, figures)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pneumoseg.scripts.shared.command import command, run
+from pneumoseg.scripts.shared.command import command, refuse_flags, run
 from pneumoseg.scripts.shared.experiments import is_cohort
 from pneumoseg.scripts.shared.options import DataFolders, Json, Quiet, Tolerances, Verbose, dataset_of, tolerances_of
 from pneumoseg.scripts.shared.printing import print_results
@@ -25,7 +25,7 @@ def report(
 ) -> None:
     """Scores the predictions of a finished run again and replaces its tables, figures and report; trains nothing.
 
-    For runs of an earlier version, and for other tolerances. The dataset must be the one that the run was made with.
+    For runs of an earlier version, and for other tolerances of masks. The dataset must be that of the run.
 
     Example: pneumoseg report runs/first data/covid-19-ct-seg
     """
@@ -40,9 +40,12 @@ def report(
     from pneumoseg.pipeline.settings.schema import Settings
     from pneumoseg.pipeline.settings.studies import StudySettings
 
+    of_studies = is_cohort(data)
+    if of_studies:
+        refuse_flags("tolerances are of the surfaces of masks, and whole studies have none", tolerance=tolerance)
     finished = open_finished(run_folder)
     file = str(run_folder / "settings.yaml")
-    if is_cohort(data):
+    if of_studies:
         settings: Settings | StudySettings = load_study_settings(file)
         dataset = open_cohort(data[0])
         task: Task = StudyTask()

@@ -84,6 +84,7 @@ def studies(
 
 def _tell_series(series, found, output, *, quiet: bool, json: bool) -> None:
     from pneumoseg.data_io.storage.csv_files import write_table
+    from pneumoseg.evaluation.scoring.tables import rows_of
 
     write_table(series, output)
     chosen = series[series["segment"] == "yes"]
@@ -95,8 +96,7 @@ def _tell_series(series, found, output, *, quiet: bool, json: bool) -> None:
         "skipped": dict(found.skipped),
     }
     if json:
-        rows = series.astype(object).where(series.notna(), None).to_dict("records")
-        print_json({"summary": summary, "series": rows})
+        print_json({"summary": summary, "series": rows_of(series)})
     elif not quiet:
         for row in chosen.to_dict("records"):
             place = f"series {row['series']} in {row['path']} ({row['slices']} slices)"

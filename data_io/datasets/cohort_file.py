@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoseg.data_io.console import listed
+from pneumoseg.data_io.datasets.study_names import patient_problem, study_problem
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import write_aside
 from pneumoseg.data_io.storage.json_files import parse_json
@@ -39,14 +40,17 @@ MOST_VOXELS = 2**26
 """Of one study: 134 MB of HU."""
 MOST_STUDIES = 1_000_000
 LONGEST_TEXT_BYTES = 4096
+MOST_LETTERS = LONGEST_TEXT_BYTES // 6
+"""Of a problem: a byte that is no UTF-8 is written as six, \\\\udcff."""
 LARGEST_JSON_BYTES = 60_000
+SPACING_LIMITS_MM = (1e-4, 1000.0)
+"""Of a resized image: the largest CT at the fewest voxels, and the smallest at the most."""
 COMPRESSION_LEVEL = 4
 FILTERS = (1, 2, 3)
 """HDF5's numbers of gzip, shuffle and the checksum; others may need libraries that run when a file is read."""
 
 UNKNOWN = -1
 HASH = re.compile(r"[0-9a-f]{64}")
-NAME = re.compile(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]*")
 
 
 @dataclass(frozen=True)
@@ -216,23 +220,28 @@ def _check_entries(path: str | Path, entries: Sequence[CohortEntry]) -> None:
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise InputError(f"{path}: names of studies must be unique, found {listed(twice)} more than once")
+    least, most = SPACING_LIMITS_MM
     for entry in entries:
-        positive = [*entry.spacing_mm, entry.slices]
+        name, patient = study_problem(entry.name), patient_problem(entry.patient)
         problems = {
-            f"a name without slashes and control characters is needed, found {entry.name!r}": not NAME.fullmatch(
-                entry.name
-            ),
-            "a patient is needed, found none": not entry.patient,
+            f"its name {name}": name,
+            f"the name of its patient {patient}": patient,
+            f"its problem is told in {MOST_LETTERS} letters at most": len(entry.problem) > MOST_LETTERS,
             f"a score is 0 to 100, found {entry.score}": entry.score is not None and not 0 <= entry.score <= 100,
             "a label or a score is needed, found neither": entry.diseased is None and entry.score is None,
             "hashes are SHA-256 in hexadecimal, found others": not (
                 HASH.fullmatch(entry.content) and HASH.fullmatch(entry.source)
             ),
-            f"spacing and slices are above 0, found {positive}": not all(0 < value < math.inf for value in positive),
+            f"a spacing is {least:g} to {most:g} mm, found {entry.spacing_mm}": not all(
+                least <= value <= most for value in entry.spacing_mm
+            ),
+            f"slices are 1 or more, found {entry.slices}": entry.slices < 1,
             f"a lung volume is 0 ml or more, found {entry.lung_ml}": not 0 <= entry.lung_ml < math.inf,
+            "a mean HU is finite, or NaN without lungs, found inf": math.isinf(entry.lung_mean_hu),
         }
         if found := [problem for problem, holds in problems.items() if holds]:
-            raise InputError(f"{path}: study {entry.name}: {found[0]}; correct the table or prepare the cohort again")
+            study = f"study {entry.name[:60]}"
+            raise InputError(f"{path}: {study}: {found[0]}; correct the table or prepare the cohort again")
 
 
 @contextmanager
@@ -268,7 +277,7 @@ def _array(path: str | Path, file: "h5py.File", name: str) -> "h5py.Dataset":
     link, array = file.get(name, getlink=True), None
     if isinstance(link, h5py.HardLink):
         array = file[name]
-    if not isinstance(array, h5py.Dataset):
+    if not isinstance(array, h5py.Dataset) or array.shape is None:
         raise InputError(f"{path}: a cohort file has an array {name}, found none; prepare the cohort again")
     made = array.id.get_create_plist()
     filters = [made.get_filter(number)[0] for number in range(made.get_nfilters())]

@@ -7,13 +7,13 @@ label and score may lack as a column; an empty cell is unknown, where the other 
 
 import math
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoseg.data_io.console import listed, log
+from pneumoseg.data_io.datasets.study_names import as_study_name, patient_problem, study_problem
 from pneumoseg.data_io.datasets.volume_layouts import IMAGE_STEM, MASK_STEM
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats import reading
@@ -28,8 +28,6 @@ PATIENT, PATH, LABELS, SCORE = "patient", "path", ("label", "covid"), "score"
 YES, NO = ("yes", "1", "true"), ("no", "0", "false")
 NAMELESS = (IMAGE_STEM, "dicom")
 """Files and folders that are called by the folder they lie in."""
-NO_NAME = re.compile(r"[/\\\x00-\x1f]")
-"""Characters that no name of a study has."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +64,9 @@ def read_cohort_table(path: str | Path) -> CohortTable:
     where two names are the same, by the folders above too.
 
     A warning lists CTs that lie among those of the table, in its folder, and that no row names. Raises InputError, with
-    row (the header is row 1) and column, for a missing column, an empty patient or path, a path where no CT is, two
-    rows of one path, a label that is not yes or no, a score that is not 0 to 100, a row with neither, and a patient
-    with two labels; and for a table without rows.
+    row (the header is row 1) and column, for a missing column, an empty patient or path, names of patients and studies
+    that `study_names` does not allow, a path where no CT is, two rows of one path, a label that is not yes or no, a
+    score that is not 0 to 100, a row with neither, and a patient with two labels; and for a table without rows.
     """
     path = Path(path)
     header, *cells = read_cells(path, unique_columns=True)
@@ -83,6 +81,11 @@ def read_cohort_table(path: str | Path) -> CohortTable:
         for name in (PATIENT, PATH):
             if not line[name]:
                 raise InputError(f"{path}, row {number}, column {name}: the cell is empty; fill it in")
+        if problem := patient_problem(line[PATIENT]):
+            raise InputError(
+                f"{path}, row {number}, column {PATIENT}: the name of a patient is a short line of visible text, found "
+                f"one that {problem}; use a pseudonym"
+            )
         paths.append(_ct_path(path, number, line[PATH]))
         diseased = _diseased(path, number, label, line.get(label, "")) if label else None
         score = _score(path, number, line.get(SCORE, ""))
@@ -92,7 +95,16 @@ def read_cohort_table(path: str | Path) -> CohortTable:
         rows.append((line[PATIENT], diseased, score, further))
     _check_one_row_each(path, paths)
     _check_one_label_each(path, [(patient, diseased) for patient, diseased, *_ in rows])
-    named = zip(_study_names(path.parent, paths), paths, rows, strict=True)
+    names_of_studies = _study_names(path.parent, paths)
+    for number, name in enumerate(names_of_studies, start=2):
+        if problem := study_problem(name):
+            raise InputError(
+                f"{path}, row {number}, column {PATH}: a study is named by its file or folder, whose name "
+                f"{problem}; rename it"
+            )
+    if twice := sorted(name for name, count in Counter(names_of_studies).items() if count > 1):
+        raise InputError(f"{path}, column {PATH}: names of studies must be unique, found {listed(twice)}; rename some")
+    named = zip(names_of_studies, paths, rows, strict=True)
     made = [
         CohortRow(name, patient, place, diseased, score, further)
         for name, place, (patient, diseased, score, further) in named
@@ -122,7 +134,11 @@ def _label_column(path: Path, names: Sequence[str]) -> str | None:
 def _ct_path(table: Path, number: int, text: str) -> Path:
     place = table.parent / text.replace("\\", "/")
     where = f"{table}, row {number}, column {PATH}"
-    if not place.exists():
+    try:
+        exists = place.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise InputError(f"{where}: cannot be opened ({error.strerror}); correct the path") from error
+    if not exists:
         raise InputError(f"{where}: no such file or folder: {place}; paths are relative to the table's folder")
     if place.is_file() and (is_picture(place) or not reading.is_readable(place)):
         raise InputError(f"{where}: a CT (NIfTI, NRRD, MetaImage) or a DICOM folder is needed, found {place}")
@@ -141,7 +157,7 @@ def _score(table: Path, number: int, text: str) -> float | None:
     if not text:
         return None
     try:
-        score = float(text)
+        score = float(text) if "_" not in text else math.nan  # Python reads 1_0 as 10
     except ValueError:
         score = math.nan
     if not 0 <= score <= 100:
@@ -171,7 +187,7 @@ def _check_one_label_each(table: Path, labels: Sequence[tuple[str, bool | None]]
 
 def _study_names(folder: Path, paths: Sequence[Path]) -> list[str]:
     """A name for each path: its last part, with as many before it, seen from `folder`, as tell it from others."""
-    parts = [_name_parts(folder, path) for path in paths]
+    parts = [[as_study_name(name_as_text(part)) for part in _name_parts(folder, path)] for path in paths]
     depths = [1] * len(parts)
     while True:
         names = ["_".join(own[-depth:]) for own, depth in zip(parts, depths, strict=True)]
@@ -183,8 +199,7 @@ def _study_names(folder: Path, paths: Sequence[Path]) -> list[str]:
         if longer == depths:
             break
         depths = longer
-    numbered = [f"{name}_{names[:at].count(name) + 1}" if count[name] > 1 else name for at, name in enumerate(names)]
-    return [NO_NAME.sub("_", name_as_text(name)).lstrip(".") or "study" for name in numbered]
+    return [f"{name}_{names[:at].count(name) + 1}" if count[name] > 1 else name for at, name in enumerate(names)]
 
 
 def _name_parts(folder: Path, path: Path) -> list[str]:

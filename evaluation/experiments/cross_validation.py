@@ -25,7 +25,7 @@ from pneumoseg.evaluation.runs.run_folder import RunFolder
 from pneumoseg.evaluation.runs.splits import Split, to_json
 from pneumoseg.evaluation.scoring.columns import Columns
 from pneumoseg.evaluation.scoring.sources import POSITIVE_ML
-from pneumoseg.pipeline.methods.protocol import Method
+from pneumoseg.pipeline.methods.protocol import ChecksTraining, Method
 from pneumoseg.pipeline.models.model_file import TrainedModel
 from pneumoseg.pipeline.runtime.executors import SerialExecutor
 
@@ -68,8 +68,9 @@ def cross_validate(
     absolute paths; `runtime.executors.local_processes` starts some.
 
     Raises InputError as `run_folder.open_run`, where a fold number does not exist, a fold is done already, and where
-    there is no task and the method has no labels. The first error of a fold ends the experiment: folds that have not
-    begun are cancelled.
+    there is no task and the method has no labels; and where the method cannot learn from a fold's training cases, if it
+    tells that beforehand (`protocol.ChecksTraining`). The first error of a fold ends the experiment: folds that have
+    not begun are cancelled.
     """
     check_folds(folds, len(splits))
     task = _checked(_masks_of(method) if task is None else task)
@@ -78,6 +79,7 @@ def cross_validate(
     run_folder.check_flags(resume, overwrite)
     run_folder.check_output(output, resume or joins, overwrite and not joins, further_files=task.further_files)
     method.prepare(dataset)
+    _check_training(method, dataset, {fold: splits[fold] for fold in numbers})
     run = run_folder.open_run(
         output,
         method.describe(),
@@ -123,6 +125,18 @@ def _checked(task: Task) -> Task:
     if not isinstance(getattr(task, "columns", None), Columns):
         raise InputError(f"a task has `columns`, a Columns of scoring.columns; found none in {type(task).__name__}")
     return task
+
+
+def _check_training(method: Method, dataset: Dataset, splits: dict[int, Split]) -> None:
+    """Raises InputError, before anything is trained, for a fold whose training cases a method that tells it
+    (`protocol.ChecksTraining`) cannot learn from."""
+    if not isinstance(method, ChecksTraining):
+        return
+    for fold, split in splits.items():
+        try:
+            method.check_training(dataset.select(split.train))
+        except InputError as error:
+            raise InputError(f"fold {fold}: {error}", options=error.options) from error
 
 
 def check_folds(folds: Sequence[int] | None, count: int) -> None:

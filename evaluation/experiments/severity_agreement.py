@@ -18,10 +18,9 @@ from pneumoseg.evaluation.figures.saving import save_figure
 from pneumoseg.evaluation.figures.score_agreement import score_agreement
 from pneumoseg.evaluation.scoring.study_comparison import compare_studies, study_comparison_lines
 from pneumoseg.evaluation.scoring.study_predictions import (
-    COLUMNS,
     PREDICTIONS,
-    TEXT,
     prediction_row,
+    predictions_table,
     read_predictions,
     study_of,
     with_scores,
@@ -89,10 +88,7 @@ def cohort_agreement(rows: Sequence[dict], cohort: CohortTable, run: Path | None
     for name in shared:
         study, prediction = study_of(studies[name]), StudyPrediction(None, percents[name])
         made.append(prediction_row(folds.get(name, 0), study, prediction))
-    predictions = pd.DataFrame(made, columns=list(COLUMNS)).astype(
-        {column: float for column in COLUMNS if column not in (*TEXT, "fold")}
-    )
-    predictions = predictions.fillna({column: "" for column in TEXT})
+    predictions = predictions_table(made)
     return CohortAgreement(
         predictions,
         ranking_table(predictions),

@@ -12,12 +12,13 @@ from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.storage.atomic import write_json
 from pneumoseg.data_io.storage.csv_files import read_cells, write_table
 from pneumoseg.data_io.storage.folders import visible_name
-from pneumoseg.evaluation.experiments.study_task import StudyTask, checked_prediction, read_prediction
+from pneumoseg.evaluation.experiments.study_task import StudyTask
 from pneumoseg.evaluation.report.page import summarise, write_report
 from pneumoseg.evaluation.report.warnings import grouped
 from pneumoseg.evaluation.runs.output_guard import check_output_free
 from pneumoseg.evaluation.runs.run_marks import METRICS
 from pneumoseg.evaluation.scoring import tables
+from pneumoseg.evaluation.scoring.study_prediction_files import checked_prediction, read_prediction
 from pneumoseg.evaluation.scoring.study_predictions import PREDICTIONS, study_of
 from pneumoseg.pipeline.methods.study_prediction import StudyPrediction
 

@@ -1,7 +1,7 @@
 """Studies as a kind of prediction: the probability of a disease, a severity score, or both, of a whole CT."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from pneumoseg.data_io.formats.nifti import write_scaled_nifti
 from pneumoseg.data_io.formats.probability_maps import STEPS
 from pneumoseg.data_io.formats.reading import read_volume
 from pneumoseg.data_io.storage.atomic import write_json
-from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import on_grid_of
 from pneumoseg.evaluation.experiments.task import CasePictures, Task
@@ -25,13 +24,11 @@ from pneumoseg.evaluation.report.score_figures import Figures
 from pneumoseg.evaluation.report.study_pictures import HEADS, extreme_sheets, sheet_path
 from pneumoseg.evaluation.report.study_sections import draw_studies, study_result, study_sections
 from pneumoseg.evaluation.scoring.study_columns import STUDY_COLUMNS, label_row, score_row
+from pneumoseg.evaluation.scoring.study_prediction_files import checked_prediction, read_prediction
 from pneumoseg.evaluation.scoring.study_predictions import PREDICTIONS, prediction_row, write_predictions
 from pneumoseg.evaluation.scoring.study_tables import FILES, study_content, study_lines, write_study_tables
 from pneumoseg.evaluation.scoring.study_warnings import study_warnings
 from pneumoseg.pipeline.methods.study_prediction import ExplainedStudy, StudyPrediction
-
-LARGEST = {"probability": 1.0, "score": 100.0, "threshold": 1.0}
-FIELDS = tuple(field.name for field in fields(StudyPrediction))
 
 
 @dataclass(frozen=True)
@@ -139,24 +136,3 @@ def _plain(prediction: StudyPrediction | ExplainedStudy) -> StudyPrediction:
 
 def _map_beside(path: Path, head: str) -> Path:
     return path.with_name(f"{path.stem}.{head}.nii.gz")
-
-
-def read_prediction(path: Path) -> StudyPrediction:
-    """The prediction in a JSON file. Raises InputError as `checked_prediction`."""
-    return checked_prediction(read_json(path, "the prediction of a study", dict), f"{path}")
-
-
-def checked_prediction(content: Mapping, origin: str) -> StudyPrediction:
-    """The prediction with these fields. Raises InputError for other fields, values out of range, and where neither a
-    probability nor a score is given; `origin` names it there."""
-    if set(content) != set(FIELDS):
-        raise InputError(f"{origin}: a prediction of a study has {', '.join(FIELDS)}; found {', '.join(content)}")
-    for name, limit in LARGEST.items():
-        value = content[name]
-        if value is None and name != "threshold":
-            continue
-        if type(value) not in (int, float) or not 0 <= value <= limit:
-            raise InputError(f"{origin}: {name} lies between 0 and {limit:g}, found {value}")
-    if content["probability"] is None and content["score"] is None:
-        raise InputError(f"{origin}: a probability, a score or both are needed, found neither")
-    return StudyPrediction(**content)

@@ -1,8 +1,8 @@
 """What networks for whole studies say of CTs: a JSON file each, and predictions.csv of all."""
 
-import importlib.metadata
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,9 @@ from pneumoseg.evaluation.figures.heat_sheet import heat_sheet
 from pneumoseg.evaluation.figures.saving import save_figure
 from pneumoseg.evaluation.inference.batch import FAILURES, reason_of
 from pneumoseg.evaluation.inference.outputs import IMAGE_SUFFIXES
+from pneumoseg.evaluation.inference.study_record import checked_record, study_record
 from pneumoseg.evaluation.runs.run_folder import check_flags
+from pneumoseg.evaluation.scoring.study_prediction_files import FIELDS
 from pneumoseg.evaluation.scoring.study_predictions import (
     PREDICTIONS,
     prediction_row,
@@ -32,7 +34,6 @@ from pneumoseg.evaluation.scoring.study_predictions import (
     write_predictions,
 )
 from pneumoseg.pipeline.methods.study_of_ct import (
-    NOT_CALIBRATED,
     PredictedCt,
     explain_ct,
     on_ct_grid,
@@ -43,7 +44,6 @@ from pneumoseg.pipeline.methods.study_prediction import StudyPrediction
 from pneumoseg.pipeline.models.study_model import StudyModel
 from pneumoseg.pipeline.prediction.lung_masks import lung_mask_of
 
-FIELDS = tuple(field.name for field in fields(StudyPrediction))
 FILE_SUFFIXES = (*IMAGE_SUFFIXES, ".json", ".csv")
 """No folder of results ends in these."""
 
@@ -99,8 +99,8 @@ def predict_studies(
 ) -> list[StudyResult]:
     """Predicts each CT by the mean of the models, by name, and writes its JSON file, and predictions.csv in the folder.
 
-    With `resume`, what the same CT and models made is kept. Raises InputError for a file that was made otherwise, and
-    for the first CT that fails unless `options.keep_going`.
+    With `resume`, what the same CT and models made is kept, unless the file is damaged or was changed since. Raises
+    InputError for a file that was made otherwise, and for the first CT that fails unless `options.keep_going`.
     """
     options = options or StudyOptions()
     hashes = {name: model.sha256 for name, model in models.items()}
@@ -137,21 +137,7 @@ def _predict(
         found = predict_ct(models, scan, lungs_of=lung_mask_of(preparation_of(models[0])), name=name)
         if options.grad_cam:
             _explain(name, file, models, found, scan)
-    row = prediction_row(0, _as_study(name, source), found.prediction)
-    content = {
-        "pneumoseg": importlib.metadata.version("pneumoseg"),
-        "source": name_as_text(source.name),
-        "source_sha256": sha256,
-        "models": dict(hashes),
-        **asdict(found.prediction),
-        "diseased": found.prediction.diseased,
-        "category": row["predicted_category"],
-        "ctsi_percent_over_4": row["predicted_ctsi_percent_over_4"],
-        "lung_ml": found.prepared.lung_ml,
-        "lung_mean_hu": found.prepared.lung_mean_hu if np.isfinite(found.prepared.lung_mean_hu) else None,
-        "calibration": NOT_CALIBRATED,
-        "warnings": list(warnings),
-    }
+    content = study_record(source, found, sha256=sha256, models=hashes, warnings=warnings)
     write_json(file, content)
     return content
 
@@ -178,15 +164,35 @@ def _sheet_of(file: Path, head: str) -> Path:
 def _kept(
     file: Path, sha256: str, hashes: Mapping[str, str | None], models: Mapping[str, StudyModel], options: StudyOptions
 ) -> dict | None:
-    """The content of a file that the same CT and models made, None where a map or a sheet is missing that `options`
-    ask for. Raises InputError where it was made otherwise."""
-    content = read_json(file, "the prediction of a study", dict)
-    if content.get("source_sha256") != sha256 or content.get("models") != dict(hashes):
+    """The content of a file that the same CT and models made; None, with a warning, where it is damaged or was changed,
+    and where a map or a sheet is missing that `options` ask for. Raises InputError where it was made otherwise."""
+    try:
+        content = read_json(file, "the prediction of a study", dict)
+        prediction = checked_record(content, f"{file}")
+    except InputError as error:
+        log.warning("%s; the CT is predicted again", error)
+        return None
+    if content["source_sha256"] != sha256 or content["models"] != dict(hashes):
         message = f"{file}: made of another CT or by other models; overwrite it or choose another output"
         raise InputError(message, options=("overwrite",))
-    heads = next(iter(models.values())).settings.network.heads if options.grad_cam else ()
+    if not _is_of(models, prediction):
+        log.warning("%s: outputs or threshold are not those of the models; the CT is predicted again", file)
+        return None
+    heads = _heads(models) if options.grad_cam else ()
     wanted = [place(file, head) for head in heads for place in (_map_of, _sheet_of)]
     return content if all(path.is_file() for path in wanted) else None
+
+
+def _is_of(models: Mapping[str, StudyModel], prediction: StudyPrediction) -> bool:
+    """Whether the prediction has the outputs and the threshold of the models."""
+    outputs = {"label": prediction.probability, "score": prediction.score}
+    given = {head for head, value in outputs.items() if value is not None}
+    threshold = float(np.mean([model.threshold for model in models.values()]))
+    return given == set(_heads(models)) and math.isclose(prediction.threshold, threshold)
+
+
+def _heads(models: Mapping[str, StudyModel]) -> tuple[str, ...]:
+    return next(iter(models.values())).settings.network.heads
 
 
 def _write_table(files: Mapping[str, Path], results: Sequence[StudyResult]) -> None:

@@ -56,8 +56,16 @@ def write_predictions(path: Path, rows: Sequence[Mapping] | pd.DataFrame) -> Non
     write_table(pd.DataFrame(rows, columns=list(COLUMNS)), path, digits=None)
 
 
+def predictions_table(rows: Sequence[Mapping]) -> pd.DataFrame:
+    """Rows as of `prediction_row` as a table: text columns as text, "" where nothing is known, folds as int, the others
+    as numbers or NaN."""
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    kinds: dict[str, type] = {**dict.fromkeys(COLUMNS, float), "fold": int, **dict.fromkeys(TEXT, object)}
+    return table.astype(kinds).fillna(dict.fromkeys(TEXT, ""))
+
+
 def read_predictions(path: Path) -> pd.DataFrame:
-    """Reads a table of predictions: text columns as text, "" where nothing is known, the others as numbers or NaN.
+    """Reads a table of predictions, in the form of `predictions_table`.
 
     Raises InputError for a file that is missing or no CSV, lacks a column or a row, and for a label, probability or
     score that is none, named by its row.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -31,7 +31,8 @@ class Method(Protocol):
 
     What it predicts, a mask, a number or anything else, is for the task of the experiment to write, read and score. A
     method that predicts masks also has `labels`, the LabelTable of its classes, and may have `tolerances_mm` of the
-    surface Dice by class, and `positive_ml`, the volume from which on a case has lesions.
+    surface Dice by class, and `positive_ml`, the volume from which on a case has lesions. Any method may be a
+    `ChecksTraining` as well.
     """
 
     @property
@@ -57,6 +58,14 @@ class Method(Protocol):
 
     def predict(self, model: Any, case: LoadedCase) -> Any:
         """The prediction for one case. Its reference must not be looked at."""
+
+
+@runtime_checkable
+class ChecksTraining(Protocol):
+    """A method that can tell beforehand whether it can be fitted to some cases."""
+
+    def check_training(self, cases: Dataset) -> None:
+        """Raises InputError where `fit` would refuse the cases, before any fold is trained."""
 
 
 class ConfiguredSegmentation:

@@ -71,6 +71,20 @@ class StudyMethod:
                     raise InputError("its lung mask is empty; leave the study out, or prepare it with another mask")
         return studies
 
+    def check_training(self, cases: Sequence[Case] | Dataset) -> None:
+        """Raises InputError where these studies, without those that choose the model, are of one label, or of none of a
+        head's targets."""
+        training, held_back = self._parted(_studies(cases))
+        try:
+            check_targets(training, self.settings.network.heads)
+        except InputError as error:
+            without = f", without {len(held_back)} that choose the model" if held_back else ""
+            raise InputError(
+                f"{len(training)} training studies{without}: {error}; or use fewer folds, splits that share out the "
+                "labels, or a smaller training.validation_share",
+                options=("splits", "changes"),
+            ) from error
+
     def fit(
         self,
         cases: Sequence[Case] | Dataset,
@@ -93,10 +107,7 @@ class StudyMethod:
         shutil.rmtree(folder / "predictions", ignore_errors=True)  # an earlier model's, which would be kept
         studies, settings = _studies(cases), self.settings
         preparation = _preparation(studies, settings)
-        share = settings.training.validation_share
-        inner = held_back_patients(studies, share, settings.seed) if share else set()
-        training = [study for study in studies if study.patient not in inner]
-        held_back = [study for study in studies if study.patient in inner]
+        training, held_back = self._parted(studies)
         check_targets(training, settings.network.heads)
         network = train_studies(training, settings, folder, validation=held_back, resume=resume, start_from=start_from)
         write_text(folder / NETWORK_FILE, study_summary(network, settings))
@@ -121,6 +132,13 @@ class StudyMethod:
             for head in model.settings.network.heads
         }
         return ExplainedStudy(prediction, maps)
+
+    def _parted(self, studies: Sequence[Study]) -> tuple[list[Study], list[Study]]:
+        """Those that are trained on, and those that choose the model."""
+        share = self.settings.training.validation_share
+        inner = held_back_patients(studies, share, self.settings.seed) if share else set()
+        training = [study for study in studies if study.patient not in inner]
+        return training, [study for study in studies if study.patient in inner]
 
 
 def predict_study(model: StudyModel, study: Study) -> StudyPrediction:

@@ -6,7 +6,8 @@ the CT's files; so an interrupted preparation goes on where it stopped. The fold
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,6 +38,19 @@ class Finding:
     kept: bool
 
 
+class CohortRefused(InputError):
+    """A cohort that is not written. `findings`: what became of each row, none of which is kept."""
+
+    def __init__(self, error: InputError, findings: Sequence[Finding]) -> None:
+        """The error, with the findings beside it."""
+        super().__init__(str(error), options=error.options)
+        contradictions = _contradictions(findings)
+        problems = [one.problem or contradictions.get(one.row.name, "") for one in findings]
+        self.findings = tuple(
+            replace(one, problem=problem, kept=False) for one, problem in zip(findings, problems, strict=True)
+        )
+
+
 def prepare_cohort(
     table: CohortTable,
     output: str | Path,
@@ -52,10 +66,10 @@ def prepare_cohort(
     with `exclude_invalid` left out, as are then those without lungs and CTs that cannot be read. `resume`: takes what
     an interrupted call finished, and what is in `output` already.
 
-    Raises InputError where `output` has not the ending of a cohort file, or exists, unless `resume` or `overwrite`;
-    where it or the finished studies were made with other settings; for a CT that cannot be read or shows no lungs,
-    unless `exclude_invalid`; where none is left; and for two rows of one CT, found by its content, with different
-    labels.
+    Raises InputError where `output` has not the ending of a cohort file, or exists, unless `resume` or `overwrite`,
+    or where it or the finished studies were made with other settings. Raises CohortRefused, which tells what was found
+    of each row, for a CT that cannot be read or shows no lungs, unless `exclude_invalid`; where none is left; and for
+    two rows of one CT, found by its content, with different labels.
     """
     output = Path(output)
     _check_output(output, resume=resume, overwrite=overwrite)
@@ -79,9 +93,12 @@ def prepare_cohort(
         Finding(row, entry, problem, entry is not None and not (problem and exclude_invalid))
         for row, entry, problem, _ in prepared
     )
-    _report(findings, exclude_invalid)
+    try:
+        _report(findings, exclude_invalid)
+        _check_labels(findings)
+    except InputError as error:
+        raise CohortRefused(error, findings) from error
     kept = [(one.entry, stored) for one, (*_, stored) in zip(findings, prepared, strict=True) if one.kept]
-    _check_labels([entry for entry, _ in kept if entry is not None])
     write_cohort(
         output,
         [entry for entry, _ in kept if entry is not None],
@@ -139,10 +156,12 @@ def _study(
 ) -> tuple[CohortEntry, Stored]:
     """The row's study, prepared now or before."""
     ct = _ct_of(row.path)
-    source = sha256_of(ct)
+    with _naming(ct):
+        source = sha256_of(ct)
     known = finished.get(source)
     if known is None:
-        study = prepare_study(reading.open_scan(ct), settings, lungs_of)
+        with _naming(ct):
+            study = prepare_study(reading.open_scan(ct), settings, lungs_of)
         if not study.has_lungs:
             raise InputError(f"{row.path}: no lungs were found; is it a chest CT in HU?")
         entry = _entry(
@@ -165,6 +184,19 @@ def _study(
 
 def _entry(row: CohortRow, **measured) -> CohortEntry:
     return CohortEntry(name=row.name, patient=row.patient, diseased=row.diseased, score=row.score, **measured)
+
+
+@contextmanager
+def _naming(ct: Path) -> Iterator[None]:
+    """Puts the CT's path before the InputError of what is done within, unless it names it; a CT that the system cannot
+    read is an InputError, too."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{ct}: cannot be read ({error.strerror or error}); copy it again") from error
+    except InputError as error:
+        known = str(ct) in str(error)
+        raise InputError(str(error) if known else f"{ct}: {error}", options=error.options) from error
 
 
 def _ct_of(path: Path) -> Path:
@@ -195,15 +227,21 @@ def _report(findings: Sequence[Finding], exclude_invalid: bool) -> None:
         log.warning("%d studies are not valid (%s): %s", len(invalid + failed), what, listed(invalid + failed))
 
 
-def _check_labels(entries: Sequence[CohortEntry]) -> None:
+def _check_labels(findings: Sequence[Finding]) -> None:
     """Raises InputError for one CT under two names with different labels."""
+    if contradictions := _contradictions(findings):
+        name, problem = next(iter(contradictions.items()))
+        raise InputError(f"study {name} is {problem}; correct the table")
+
+
+def _contradictions(findings: Sequence[Finding]) -> dict[str, str]:
+    """What is wrong with studies whose CT has another label under an earlier name, by their names."""
     first: dict[str, CohortEntry] = {}
-    for entry in entries:
+    found = {}
+    for entry in (one.entry for one in findings if one.kept and one.entry is not None):
         if entry.diseased is None:
             continue
         before = first.setdefault(entry.content, entry)
         if before.diseased != entry.diseased:
-            raise InputError(
-                f"studies {before.name} and {entry.name} are one and the same CT, but have different labels; correct "
-                "the table"
-            )
+            found[entry.name] = f"one and the same CT as {before.name}, but they have different labels"
+    return found

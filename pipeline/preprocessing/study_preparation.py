@@ -5,6 +5,7 @@ which the lungs are found. So the memory needed does not grow with the number of
 """
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,14 +13,17 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.grid_limits import check_ct_grid
 from pneumoseg.data_io.volumes.hounsfield import is_hu
 from pneumoseg.data_io.volumes.lazy_volume import Scan
-from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.data_io.volumes.volume import Grid, Volume
 from pneumoseg.pipeline.preprocessing.lung_mask import lung_mask
 from pneumoseg.pipeline.preprocessing.resampling import interpolation_matrix, resample, resampled_grid, resized_grid
 from pneumoseg.pipeline.settings.preparation import PreparationSettings
 
 INT16 = np.iinfo(np.int16)
+MOST_MASK_VOXELS = 2**27
+"""Of the grid on which the lungs are found: a body of 2 m at 2.5 mm has half as many."""
 
 LungMask = Callable[[Volume], np.ndarray]
 """From a CT in HU (x, y, z) to its lungs, bool of the same shape."""
@@ -59,13 +63,14 @@ def prepare_study(scan: Scan, settings: PreparationSettings, lungs_of: LungMask 
     """The CT resized to `settings.shape`, linearly, with the lungs that `lungs_of` finds on a grid of about
     `settings.mask_spacing_mm`.
 
-    `scan`: a CT in HU, opened or `Scan.from_volume`. Raises InputError for several channels, values that are no HU, and
-    where the voxels cannot be read.
+    `scan`: a CT in HU, opened or `Scan.from_volume`. Raises InputError for a grid that no CT has, or on which finding
+    lungs would take more than `MOST_MASK_VOXELS`, for several channels, values that are no HU, and where the voxels
+    cannot be read.
     """
     depth, height, width = settings.shape
-    spacing_mm = settings.mask_spacing_mm
-    coarse_grid = resampled_grid(scan.grid, (spacing_mm, spacing_mm, spacing_mm))
+    coarse_grid = _mask_grid(scan.grid, settings.mask_spacing_mm)
     (small, coarse), content = _resized(scan, [(width, height, depth), coarse_grid.shape])
+    np.clip(coarse, INT16.min, INT16.max, out=coarse)  # thresholds of forged values would overflow
     ct = Volume(coarse, coarse_grid, coarse_grid)
     lungs = lungs_of(ct)
     image = np.clip(np.rint(small), INT16.min, INT16.max).astype(np.int16)
@@ -81,6 +86,21 @@ def prepare_study(scan: Scan, settings: PreparationSettings, lungs_of: LungMask 
         content=content,
         problems=study_problems(ct, lungs, settings),
     )
+
+
+def _mask_grid(grid: Grid, spacing_mm: float) -> Grid:
+    """The grid on which the lungs are found. Raises InputError before memory is taken for it."""
+    check_ct_grid(grid)
+    coarse = resampled_grid(grid, (spacing_mm, spacing_mm, spacing_mm))
+    if math.prod(coarse.shape) > MOST_MASK_VOXELS:
+        sizes, spacings, found = (
+            " x ".join(f"{value:.4g}" for value in values) for values in (grid.shape, grid.spacing_mm, coarse.shape)
+        )
+        raise InputError(
+            f"lungs are found on at most {MOST_MASK_VOXELS:,} voxels of {spacing_mm:g} mm, found {found}: the CT has "
+            f"{sizes} voxels with a spacing of {spacings} mm; correct the spacing in its header, or crop it"
+        )
+    return coarse
 
 
 def study_problems(ct: Volume, lungs: np.ndarray, settings: PreparationSettings) -> tuple[str, ...]:

@@ -8,15 +8,22 @@ from pneumoseg.pipeline.sampling.interpolation import Places, read
 from pneumoseg.pipeline.settings.studies import StudyAugmentationSettings
 
 
-def augmented(image: np.ndarray, rng: np.random.Generator, settings: StudyAugmentationSettings) -> np.ndarray:
+def augmented(
+    image: np.ndarray,
+    rng: np.random.Generator,
+    settings: StudyAugmentationSettings,
+    *,
+    spacing_mm: tuple[float, float, float],
+) -> np.ndarray:
     """The image turned, scaled, shifted, mirrored, brighter or darker, and noisy, as the settings say.
 
     `image`: float32 (x, y, z, channels), as of `study_input.network_input`; what is moved in from outside it is 0.
+    `spacing_mm`: between its voxels along x, y, z; it is turned in millimetres, so that shapes stay as they are.
     Intensities of the first channel alone are changed; they stay within 0..1. The same generator gives the same image.
     """
     if not settings.enabled:
         return image
-    places = _places(image.shape[:3], rng, settings)
+    places = _places(image.shape[:3], rng, settings, spacing_mm)
     moved = [read(image[..., channel], places, 1) for channel in range(image.shape[3])]
     values = moved[0]
     values *= np.float32(rng.uniform(*settings.brightness))
@@ -29,14 +36,19 @@ def augmented(image: np.ndarray, rng: np.random.Generator, settings: StudyAugmen
     return np.stack(moved, axis=-1)
 
 
-def _places(shape: tuple[int, ...], rng: np.random.Generator, settings: StudyAugmentationSettings) -> Places:
-    """Where each voxel comes from. Voxels are as long along x as along y, so that the rotation about z needs no
-    millimetres."""
+def _places(
+    shape: tuple[int, ...],
+    rng: np.random.Generator,
+    settings: StudyAugmentationSettings,
+    spacing_mm: tuple[float, float, float],
+) -> Places:
+    """Where each voxel comes from."""
     angle = math.radians(rng.uniform(-settings.rotation_deg, settings.rotation_deg))
     turn = np.array(
         [[math.cos(angle), -math.sin(angle), 0.0], [math.sin(angle), math.cos(angle), 0.0], [0.0, 0.0, 1.0]]
     )
-    matrix = turn / rng.uniform(*settings.scale)
+    spacing = np.asarray(spacing_mm)
+    matrix = turn * (spacing[None, :] / spacing[:, None]) / rng.uniform(*settings.scale)
     if settings.mirror and rng.random() < 0.5:
         matrix[:, 0] *= -1.0
     centre = (np.asarray(shape) - 1) / 2.0

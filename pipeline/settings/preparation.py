@@ -25,12 +25,14 @@ class PreparationSettings(Group):
 
     A study is in expiration where the volume of the lungs on the CT is below `expiration_lung_ml`, their mean above
     `expiration_mean_hu`, and their tenth percentile above `expiration_darkest_hu`. CT volumes are air, tissue and
-    blood. At residual volume there are about 1.8 l of air in a woman of 50 years and 1.65 m and 2.2 l in a man of
-    1.75 m, at total lung capacity 5.1 and 6.9 l (the reference equations of Quanjer et al., European Respiratory
-    Journal 6, Supplement 16, 1993); lungs with their blood weigh 0.95 and 1.2 kg (ICRP Publication 89, 2002). So their
-    CT volume rises from 2.7 and 3.3 l to 6.0 and 8.0 l, and their mean, -1000 HU times the share of air, falls from
-    -660 to -860 HU. Any limit alone is also crossed in inspiration, by small lungs and by disease; severe disease
-    crosses the first two, as a rule not the third, because it spares some lung.
+    blood. Air, in l, is at residual volume 1.81 H + 0.016 A - 2.00 in women and 1.31 H + 0.022 A - 1.23 in men, at
+    total lung capacity 6.60 H - 5.79 and 7.99 H - 7.08, for a height of H m and an age of A years (Quanjer et al.,
+    European Respiratory Journal 6, Supplement 16, 1993): 1.8 and 5.1 l in a woman of 1.65 m and 50 years, 2.2 and 6.9
+    l in a man of 1.75 m. Lungs with their blood weigh 0.95 and 1.2 kg (ICRP Publication 89, 2002), here taken as 1.05
+    g/ml and 0 HU. So their CT volume rises from 2.7 and 3.3 l to 6.0 and 8.0 l, and their mean, -1000 HU times the
+    share of air, falls from about -660 to -850 HU. The limit of the volume lies between: a man in expiration may be
+    above it. Any limit alone is also crossed in inspiration, by small lungs and by disease; severe disease crosses the
+    first two, as a rule not the third, because it spares some lung.
     """
 
     shape: tuple[AxisSize, AxisSize, AxisSize] = (64, 128, 128)

@@ -6,6 +6,7 @@ A NumPy archive of plain arrays, written aside and renamed: after a crash at any
 import json
 import zipfile
 import zlib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,26 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path}: a damaged checkpoint ({error}); {begin_again(path.parent.parent)}", options=BEGIN_AGAIN
         ) from error
     return Checkpoint(**groups, history=tuple(history), fingerprint=fingerprint)
+
+
+def check_fingerprint(checkpoint: Checkpoint, known: Collection[str], path: Path) -> None:
+    """Raises InputError where the checkpoint at `path` has none of the `known` fingerprints: it is that of another
+    training."""
+    if checkpoint.fingerprint not in known:
+        folder = path.parent.parent
+        raise InputError(
+            f"{folder}: settings, precision, cases or own code changed since the checkpoint; {begin_again(folder)}",
+            options=BEGIN_AGAIN,
+        )
+
+
+def check_numbers(loss: float, weights: Sequence[np.ndarray], epoch: int) -> None:
+    """Raises InputError where the loss or a weight after `epoch`, from 0, is NaN or infinite, and not to be kept."""
+    if not (np.isfinite(loss) and all(np.isfinite(array).all() for array in weights)):
+        raise InputError(
+            f"loss or weights are no longer numbers after epoch {epoch + 1}: begin again with a lower "
+            "training.learning_rate, or with training.gradient_clip_norm; the checkpoint before is kept"
+        )
 
 
 def begin_again(folder: Path) -> str:

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from pneumoseg.pipeline.training.checkpoint import (
     Arrays,
     Checkpoint,
     begin_again,
+    check_fingerprint,
+    check_numbers,
     load_checkpoint,
     save_checkpoint,
 )
@@ -63,8 +65,10 @@ def train(
     path = folder / STATE_FOLDER / "checkpoint.npz"
     fingerprint_in = functools.partial(_fingerprint, cases, validation, settings)
     checkpoint = load_checkpoint(path) if resume and path.is_file() else None
-    if checkpoint:
-        policy = _policy_of(checkpoint, possible_policies(settings), fingerprint_in, path=path)
+    if checkpoint:  # in its own precision, whichever would be measured to be fastest today
+        policies = {fingerprint_in(policy): policy for policy in possible_policies(settings)}
+        check_fingerprint(checkpoint, policies, path)
+        policy = policies[checkpoint.fingerprint]
     else:
         policy = choose_policy(settings, [case.shape for case in cases])
     trainer = make_trainer(settings, start_from.network if start_from else None, policy=policy)
@@ -88,11 +92,7 @@ def train(
                 if scores and schedules.best_epoch(scores, settings.training.best_is_smallest) == epoch:
                     best = tuple(trainer.network.get_weights())
             model, optimizer = trainer.state()
-            if not all(np.isfinite(array).all() for array in model):
-                raise InputError(
-                    f"weights are no longer numbers after epoch {epoch + 1}: begin again with a lower "
-                    f"training.learning_rate, or with training.gradient_clip_norm; the checkpoint before is kept"
-                )
+            check_numbers(row["loss"], model, epoch)
             save_checkpoint(path, Checkpoint(model, optimizer, best, history, fingerprint))
             write_history(folder / "history.csv", history)
             log_scalars(writer, row)
@@ -160,25 +160,6 @@ def _monitored(history: Sequence[dict], settings: Settings, score: str = "loss")
     """The loss or another score of the monitored data after each epoch; empty where none are monitored."""
     prefix = {"validation": "val_", "training": "", "none": None}[settings.training.monitor]
     return [] if prefix is None else [row[prefix + history_name(score)] for row in history]
-
-
-def _policy_of(
-    checkpoint: Checkpoint,
-    policies: Sequence[hardware.Policy],
-    fingerprint_in: Callable[[hardware.Policy], str],
-    *,
-    path: Path,
-) -> hardware.Policy:
-    """The one of `policies` in which the checkpoint was made, whichever would be measured to be fastest today. Raises
-    InputError where it is none of them, or the checkpoint that of another training."""
-    for policy in policies:
-        if fingerprint_in(policy) == checkpoint.fingerprint:
-            return policy
-    raise InputError(
-        f"{path.parent.parent}: settings, precision, cases or own code changed since the checkpoint; "
-        f"{begin_again(path.parent.parent)}",
-        options=BEGIN_AGAIN,
-    )
 
 
 def restore(checkpoint: Checkpoint, trainer: Trainer, path: Path) -> tuple[tuple[dict, ...], Arrays]:

@@ -28,7 +28,9 @@ def make_batch(
     images = []
     for index, study in enumerate(studies):
         image = network_input(*read_study(study.image, study.index), settings.input)
-        images.append(image if generators is None else augmented(image, generators[index], settings.augmentation))
+        if generators is not None:
+            image = augmented(image, generators[index], settings.augmentation, spacing_mm=study.spacing_mm)
+        images.append(image)
     heads = settings.network.heads
     return np.stack(images), targets(studies, heads), target_weights(studies, heads, label_weights)
 

@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from pneumoseg.data_io.console import log, track
 from pneumoseg.data_io.datasets.studies import Study
 from pneumoseg.data_io.errors import InputError
@@ -21,10 +19,10 @@ from pneumoseg.pipeline.runtime.processes import begin_to_compute
 from pneumoseg.pipeline.settings.studies import StudyEvaluationSettings, StudySettings
 from pneumoseg.pipeline.training import cost
 from pneumoseg.pipeline.training.checkpoint import (
-    BEGIN_AGAIN,
     Arrays,
     Checkpoint,
-    begin_again,
+    check_fingerprint,
+    check_numbers,
     load_checkpoint,
     save_checkpoint,
 )
@@ -64,11 +62,7 @@ def train_studies(
     best: Arrays = ()
     if resume and path.is_file():
         checkpoint = load_checkpoint(path)
-        if checkpoint.fingerprint != fingerprint:
-            raise InputError(
-                f"{folder}: settings, precision or studies changed since the checkpoint; {begin_again(folder)}",
-                options=BEGIN_AGAIN,
-            )
+        check_fingerprint(checkpoint, [fingerprint], path)
         history, best = restore(checkpoint, trainer, path)
     weights = label_weights(studies, settings)
     batches = StudyBatches(studies, settings, weights, shuffled=True)
@@ -134,11 +128,7 @@ class _Epochs(keras.callbacks.Callback):
             pass
         row = _row(epoch, logs or {}, self._trainer.optimizer, seconds=time.perf_counter() - self._started)
         model, optimizer = self._trainer.state()
-        if not (np.isfinite(row["loss"]) and all(np.isfinite(array).all() for array in model)):
-            raise InputError(
-                f"loss or weights are no longer numbers after epoch {epoch + 1}: begin again with a lower "
-                "training.learning_rate, or with training.gradient_clip_norm; the checkpoint before is kept"
-            )
+        check_numbers(row["loss"], model, epoch)
         self._history = (*self._history, row)
         monitored = _monitored(self._history)
         if monitored and best_epoch(monitored) == epoch:

@@ -79,6 +79,17 @@ def flags_of(function: Callable) -> dict[str, str]:
     return flags
 
 
+def refuse_flags(reason: str, **given: object) -> None:
+    """Raises InputError, with the flags by their names, where some were given that mean nothing for these data.
+
+    `given`: by the name of the command's parameter its value; None, False and empty ones were not given. `reason`: what
+    they are for, in words.
+    """
+    was_given = {name: value is not None and value is not False and value != [] for name, value in given.items()}
+    if named := tuple(name for name, is_given in was_given.items() if is_given):
+        raise InputError(f"{reason}; leave out what is not for these data", options=named)
+
+
 PARAMETERS = {"folds": "fold", "tolerances_mm": "tolerance"}
 """Parameters of commands by the names of the library's arguments, where they differ."""
 

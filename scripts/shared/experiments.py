@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.scripts.shared.command import refuse_flags
 from pneumoseg.scripts.shared.options import Form, check_source_weights, dataset_and_splits, dataset_of, settings_of
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def experiment_of(
     settings, data and splits that do not fit."""
     if not is_cohort(data):
         return _of_masks(data, preset or MASK_PRESET, changes, seed=seed, splits=splits, grid=grid, split=split)
-    if grid is not None:
-        raise InputError(f"{data[0]}: the CTs of a cohort file are read already; omit the form", options=("grid",))
+    refuse_flags(f"{data[0]}: the CTs of a cohort file were read by prepare", grid=grid)
     return _of_studies(data[0], preset or STUDY_PRESET, changes, seed=seed, splits=splits, split=split)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumoseg.data_io.errors import InputError
 from pneumoseg.scripts.shared.printing import print_json
 
 if TYPE_CHECKING:
@@ -20,12 +19,6 @@ def is_study_model(models: Sequence[str], folds: Sequence[int] | None) -> bool:
     from pneumoseg.pipeline.prediction.predictor import ensemble_files
 
     return holds_study_model(next(iter(ensemble_files(models, folds).values())))
-
-
-def refuse_mask_flags(**given: object) -> None:
-    """Raises InputError where flags were given that are for masks."""
-    if named := tuple(name for name, value in given.items() if value):
-        raise InputError("a network for whole studies makes no masks; omit what is for masks", options=named)
 
 
 def predict_whole_studies(

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from pneumoseg.data_io.datasets.studies import open_cohort
 from pneumoseg.data_io.phantoms.cohort import write_cohort_phantoms
+from pneumoseg.data_io.storage.csv_files import read_cells
 from pneumoseg.scripts.prepare import prepare
 
 
@@ -48,3 +49,18 @@ def test_bad_input_is_one_line_and_writes_nothing(table, tmp_path):
         assert result.exit_code == 2
         assert message in result.output + str(result.exception)
     assert not list(tmp_path.iterdir())
+
+
+def test_checks_are_written_where_studies_are_bad(table, tmp_path):
+    (tmp_path / "text.nii.gz").write_text("no CT")
+    first = table.parent / "phantom_001"
+    (tmp_path / "t.csv").write_text(f"patient,path,label,score\na,{first},yes,15\nb,text.nii.gz,no,0\n")
+    result = invoke(
+        tmp_path / "t.csv", "-o", tmp_path / "cohort.h5", "--shape", 8, 16, 16, "--cut-cm2", 1000, "--quiet"
+    )
+    assert result.exit_code == 2
+    header, good, bad = read_cells(tmp_path / "cohort.checks.csv")
+    assert [row[header.index("in_cohort")] for row in (good, bad)] == ["no", "no"]
+    assert [row[header.index("valid")] for row in (good, bad)] == ["yes", "no"]
+    assert bad[header.index("problem")].startswith("text: ")
+    assert not (tmp_path / "cohort.h5").exists()

@@ -58,6 +58,8 @@ def test_one_of_label_and_score_is_enough(cohort):
         ("patient,path,score\na,cts/one.nii.gz,100.5\n", "row 2, column score: must be a number from 0 to 100"),
         ("patient,path,score\na,cts/one.nii.gz,nan\n", "column score: must be a number from 0 to 100, found nan"),
         ("patient,path,score\na,cts/one.nii.gz,-1\n", "column score: must be a number from 0 to 100, found -1"),
+        ("patient,path,score\na,cts/one.nii.gz,1_0\n", "column score: must be a number from 0 to 100, found 1_0"),
+        (f"patient,path,score\na,{'x' * 5000},1\n", r"row 2, column path: cannot be opened \(File name too long\)"),
         ("patient,path,score\na,cts/one.nii.gz,much\n", "column score: must be a number from 0 to 100, found much"),
         ("patient,path,label,score\na,cts/one.nii.gz,,\n", "row 2: a label or a score is needed, found neither"),
         (
@@ -94,3 +96,32 @@ def test_equal_names_are_told_apart_by_the_folders_above(tmp_path, write_nifti):
         write_nifti(tmp_path / place, np.zeros((3, 3, 3), np.int16))
     (tmp_path / "t.csv").write_text("patient,path,label\n" + "".join(f"{place},{place},1\n" for place in places))
     assert [row.name for row in read_cohort_table(tmp_path / "t.csv")] == ["p1_first_ct", "p2_first_ct", "other"]
+
+
+@pytest.mark.parametrize(
+    ("patient", "problem"),
+    [
+        ("p" * 10_000, "has 10,000 bytes, 200 are the most"),
+        ('"P\n17"', r"has the invisible character U\+000A"),
+        ("P\u200f17", r"has the invisible character U\+200F"),
+        ("\u062d" * 101, "has 202 bytes, 200 are the most"),
+    ],
+)
+def test_a_patient_is_named_by_a_short_line_of_visible_text(cohort, patient, problem):
+    with pytest.raises(
+        InputError, match=rf"cohort.csv, row 3, column patient: .*{problem}; use a pseudonym"
+    ) as refused:
+        cohort(f"patient,path,label\na,cts/one.nii.gz,yes\n{patient},cts/two.nii.gz,no\n")
+    assert len(str(refused.value)) < 400
+
+
+def test_names_of_studies_are_visible_short_and_unique(cohort, tmp_path):
+    folder = tmp_path / "cts"
+    (folder / "one.nii.gz").rename(folder / "o\u202ene.nii.gz")
+    table = "patient,path,label\na,cts/o\u202ene.nii.gz,yes\nb,cts/two.nii.gz,no\n"
+    assert [row.name for row in cohort(table)] == ["o_ne", "two"]
+    (folder / "two.nii.gz").rename(folder / "o_ne.nii.gz")
+    assert len({row.name for row in cohort(table.replace("two", "o_ne"))}) == 2
+    (folder / "o_ne.nii.gz").rename(folder / f"{'n' * 201}.nii.gz")
+    with pytest.raises(InputError, match=r"row 3, column path: a study is named by .* has 201 bytes, 200 are the most"):
+        cohort(table.replace("two", "n" * 201))

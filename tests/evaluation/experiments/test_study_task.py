@@ -130,3 +130,24 @@ def test_a_run_of_one_head_without_training_predictions(tmp_path):
     cross_validate(  # overwriting knows the files of the task
         dataset, folds(dataset), Guess(score=False), output=tmp_path / "run", task=StudyTask(), overwrite=True
     )
+
+
+class TwoLabels(Guess):
+    """Learns from diseased and healthy studies alone, and says so beforehand."""
+
+    def check_training(self, cases):
+        if len({case.diseased for case in cases}) < 2:
+            raise InputError("one label alone", options=("splits",))
+
+
+def test_a_fold_that_cannot_be_learnt_is_refused_before_the_first_trains(tmp_path):
+    dataset = studies(8)
+    names = [case.name for case in dataset]
+    healthy = tuple(case.name for case in dataset if not case.diseased)
+    diseased = tuple(name for name in names if name not in healthy)
+    splits = [Split(tuple(names[4:]), tuple(names[:4])), Split(healthy, diseased)]
+    with pytest.raises(InputError, match=r"^fold 1: one label alone") as refused:
+        cross_validate(dataset, splits, TwoLabels(), output=tmp_path / "run", task=StudyTask())
+    assert refused.value.options == ("splits",)
+    assert not (tmp_path / "run").exists()
+    cross_validate(dataset, splits, TwoLabels(), output=tmp_path / "run", task=StudyTask(), folds=[0])

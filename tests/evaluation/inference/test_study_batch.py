@@ -103,6 +103,34 @@ def test_resume_keeps_what_the_same_ct_and_models_made(files, models, tmp_path):
     assert list(json.loads((out / "whole.json").read_text())["models"]) == ["fold_0"]
 
 
+DAMAGES = {
+    "cut": lambda text: text[: len(text) // 2],
+    "out of range": lambda text: _edited(text, score=140.0),
+    "another label": lambda text: _edited(text, diseased=not json.loads(text)["diseased"]),
+    "another threshold": lambda text: _edited(text, threshold=0.0, diseased=True),
+    "no score": lambda text: _edited(text, score=None, category=None, ctsi_percent_over_4=None),
+}
+
+
+def _edited(text, **changes):
+    return json.dumps(json.loads(text) | changes)
+
+
+def test_resume_predicts_again_what_was_damaged_or_changed(files, models, tmp_path):
+    one, out = {"whole": files["whole"]}, tmp_path / "out"
+    (first,) = run(one, models, out)
+    path = out / "whole.json"
+    good = path.read_text()
+    for name, damage in DAMAGES.items():
+        path.write_text(damage(good))
+        placed = place_predictions(one, out, resume=True)
+        with warnings_of_this_thread(hold_back=True) as warnings:
+            (result,) = predict_studies(one, placed, models, resume=True)
+        assert any("predicted again" in warning and "whole.json" in warning for warning in warnings), name
+        assert json.loads(path.read_text()) == result.content, name
+        assert result.content["probability"] == pytest.approx(first.content["probability"], rel=1e-5), name
+
+
 def test_resume_makes_missing_maps(files, models, tmp_path):
     one, out = {"whole": files["whole"]}, tmp_path / "out"
     run(one, models, out)

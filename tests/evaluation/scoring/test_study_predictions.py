@@ -1,11 +1,13 @@
 """The table of predictions: what is written is read, what is damaged is named."""
 
+import pandas as pd
 import pytest
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.scoring.study_predictions import (
     COLUMNS,
     prediction_row,
+    predictions_table,
     read_predictions,
     read_training_predictions,
     with_labels,
@@ -103,3 +105,10 @@ def test_bad_training_predictions_are_refused(tmp_path, old, new):
     (tmp_path / "training_predictions.csv").write_text(TRAINING.replace(old, new))
     with pytest.raises(InputError, match=r"training_predictions\.csv"):
         read_training_predictions(tmp_path / "training_predictions.csv", [0.5])
+
+
+@pytest.mark.parametrize("unknown", [{}, {"given_score": None, "given_category": None}, {"probability": None}])
+def test_a_table_of_rows_is_what_is_read_of_them(tmp_path, unknown):
+    rows = [row(), row(case="other", **unknown)]
+    write_predictions(tmp_path / "predictions.csv", rows)
+    pd.testing.assert_frame_equal(predictions_table(rows), read_predictions(tmp_path / "predictions.csv"))

@@ -142,3 +142,18 @@ def test_a_prediction_does_not_look_at_the_targets(cohort):
     outputs = study_outputs(model, *read_study(study.image, 0))
     assert predicted == StudyPrediction(outputs.probability, outputs.score, 0.4)
     assert predicted == plain.predict(model, LoadedCase(study))
+
+
+def test_training_studies_of_one_label_are_refused_beforehand(write_studies):
+    mixed = write_studies([True] + [False] * 5, [None] * 6)
+    plain = method("network.heads=[label]", "training.validation_share=0", "training.early_stop_patience=null")
+    plain.check_training(mixed)
+    healthy = mixed.select([case.name for case in mixed if not case.diseased])
+    with pytest.raises(
+        InputError,
+        match=r"^5 training studies: a label .* found 5 studies that are healthy .*; or use fewer folds",
+    ) as refused:
+        plain.check_training(healthy)
+    assert refused.value.options == ("splits", "changes")
+    with pytest.raises(InputError, match=r"^[12] training studies, without [45] that choose the model: .*label"):
+        method("network.heads=[label]", "training.validation_share=0.8").check_training(mixed)

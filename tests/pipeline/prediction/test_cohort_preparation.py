@@ -14,7 +14,7 @@ from pneumoseg.data_io.formats.nifti import write_ct_nifti
 from pneumoseg.data_io.phantoms.cohort import write_cohort_phantoms
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.pipeline.prediction import cohort_preparation
-from pneumoseg.pipeline.prediction.cohort_preparation import prepare_cohort
+from pneumoseg.pipeline.prediction.cohort_preparation import CohortRefused, prepare_cohort
 from pneumoseg.pipeline.settings.preparation import PreparationSettings
 
 SETTINGS = PreparationSettings(shape=(8, 12, 12), mask_spacing_mm=10, cut_area_cm2=1000)
@@ -165,10 +165,15 @@ def test_a_ct_without_lungs_is_refused_by_name_or_left_out(cohort, tmp_path, lun
     (tmp_path / "text.nii.gz").write_text("no CT")
     table = table_of(cohort, tmp_path, "a,@/nifti/phantom_001,yes,15\nb,leg.nii.gz,no,0\nc,text.nii.gz,no,0\n")
     with pytest.raises(
-        InputError, match=r"2 of 3 studies cannot be prepared: leg \(.*no lungs were found.*text \("
+        CohortRefused, match=r"2 of 3 studies cannot be prepared: leg \(.*no lungs were found.*text \("
     ) as no:
         prepare_cohort(table, tmp_path / "c.h5", SETTINGS)
     assert no.value.options == ("resume", "exclude_invalid")
+    assert [(one.problem != "", one.kept) for one in no.value.findings] == [
+        (False, False),
+        (True, False),
+        (True, False),
+    ]
     assert not (tmp_path / "c.h5").exists()
     findings = prepare_cohort(table, tmp_path / "c.h5", SETTINGS, resume=True, exclude_invalid=True)
     assert [one.kept for one in findings] == [True, False, False]
@@ -182,8 +187,14 @@ def test_one_ct_under_two_names_is_of_one_patient_and_of_one_label(cohort, tmp_p
     rows = "a,@/dicom/phantom_001,no,0\nb,copy,{},0\n"
     prepare_cohort(table_of(cohort, tmp_path, rows.format("no")), tmp_path / "c.h5", SETTINGS)
     assert len({one.patient for one in open_cohort(tmp_path / "c.h5")}) == 1
-    with pytest.raises(InputError, match="one and the same CT, but have different labels"):
+    with pytest.raises(
+        CohortRefused, match="copy is one and the same CT as phantom_001, but they have different"
+    ) as no:
         prepare_cohort(table_of(cohort, tmp_path, rows.format("yes")), tmp_path / "d.h5", SETTINGS)
+    assert [(one.row.name, one.problem[:19], one.kept) for one in no.value.findings] == [
+        ("phantom_001", "", False),
+        ("copy", "one and the same CT", False),
+    ]
     assert not (tmp_path / "d.h5").exists()
 
 
@@ -195,3 +206,22 @@ def test_a_folder_of_two_cts_is_no_study(cohort, tmp_path, lungs):
     table = table_of(cohort, tmp_path, "a,both,yes,15\n")
     with pytest.raises(InputError, match="a study is one CT, found 2"):
         prepare_cohort(table, tmp_path / "c.h5", SETTINGS)
+
+
+@pytest.mark.parametrize("spacing_mm", [1e-6, 1e6])
+def test_a_ct_of_absurd_spacing_is_refused_by_file_and_spacing(cohort, tmp_path, lungs, spacing_mm):
+    ct = np.full((12, 12, 12), -1000, np.int16)
+    write_ct_nifti(tmp_path / "forged.nii.gz", Volume.from_source(ct, np.diag([1.0, spacing_mm, 1.0, 1.0])))
+    table = table_of(cohort, tmp_path, "a,forged.nii.gz,yes,15\n")
+    with pytest.raises(CohortRefused, match=r"forged.nii.gz.*spacing of 1 x 1e[-+]06 x 1 mm"):
+        prepare_cohort(table, tmp_path / "c.h5", SETTINGS)
+    assert not lungs
+
+
+def test_a_ct_that_the_system_cannot_read_is_a_bad_study(cohort, tmp_path, lungs, monkeypatch):
+    def failing(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(cohort_preparation, "sha256_of", failing)
+    with pytest.raises(CohortRefused, match=r"2 of 2 studies .*cannot be read \(Permission denied\)"):
+        prepare_cohort(read_cohort_table(cohort / "all.csv"), tmp_path / "c.h5", SETTINGS)

@@ -7,7 +7,7 @@ from scipy import ndimage
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.phantoms.generate import make_phantom
 from pneumoseg.data_io.volumes.lazy_volume import Scan
-from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.data_io.volumes.volume import Grid, Volume
 from pneumoseg.pipeline.preprocessing.study_preparation import classical_lungs, prepare_study, study_problems
 from pneumoseg.pipeline.settings.preparation import PreparationSettings
 
@@ -122,3 +122,27 @@ def test_what_is_no_ct_in_hu_is_refused(phantom):
 
 def test_the_classical_mask_is_made_on_the_volume_itself(phantom):
     assert classical_lungs(phantom[0]).shape == phantom[0].array.shape
+
+
+def test_the_grid_of_the_mask_is_limited_before_memory_is_taken():
+    def scan(shape, *spacing_mm):
+        return Scan(Grid(shape, np.diag([*spacing_mm, 1.0])), lambda: iter(()))
+
+    with pytest.raises(InputError, match=r"found a spacing of 1 x 1 x 1e\+06 mm"):
+        prepare_study(scan((64, 64, 40), 1.0, 1.0, 1e6), SETTINGS)
+    with pytest.raises(InputError, match=r"voxels of 2.5 mm, found 400 x 400 x 1000: .*spacing of 1 x 1 x 5 mm"):
+        prepare_study(scan((1000, 1000, 500), 1.0, 1.0, 5.0), SETTINGS)
+
+
+def test_values_that_no_ct_has_are_those_of_int16(phantom):
+    ct = phantom[0]
+    values = ct.array.astype(np.float32)
+    values[values > 100] = 1e30
+    seen = []
+
+    def none(coarse):
+        seen.append(coarse.array)
+        return np.zeros(coarse.array.shape, bool)
+
+    image = prepare_study(Scan.from_volume(ct.with_array(values)), SETTINGS, none).image
+    assert image.max() == seen[0].max() == 32767

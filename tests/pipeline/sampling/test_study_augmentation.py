@@ -16,8 +16,12 @@ NONE = {
 }
 
 
-def changed(image: np.ndarray, seed: int = 0, **settings) -> np.ndarray:
-    return augmented(image, np.random.default_rng(seed), StudyAugmentationSettings(**(NONE | settings)))
+CUBES = (2.0, 2.0, 2.0)
+
+
+def changed(image: np.ndarray, seed: int = 0, spacing_mm=CUBES, **settings) -> np.ndarray:
+    how = StudyAugmentationSettings(**(NONE | settings))
+    return augmented(image, np.random.default_rng(seed), how, spacing_mm=spacing_mm)
 
 
 @pytest.fixture
@@ -27,12 +31,15 @@ def image() -> np.ndarray:
 
 def test_nothing_is_changed_where_nothing_is_set(image):
     np.testing.assert_allclose(changed(image), image, atol=1e-6)
-    assert augmented(image, np.random.default_rng(0), StudyAugmentationSettings(enabled=False)) is image
+    assert (
+        augmented(image, np.random.default_rng(0), StudyAugmentationSettings(enabled=False), spacing_mm=CUBES) is image
+    )
 
 
 def test_the_same_generator_gives_the_same_image_and_another_one_another(image):
     one, same, other = (
-        augmented(image, np.random.default_rng(seed), StudyAugmentationSettings()) for seed in ([0, 1, 5], [0, 1, 5], 2)
+        augmented(image, np.random.default_rng(seed), StudyAugmentationSettings(), spacing_mm=CUBES)
+        for seed in ([0, 1, 5], [0, 1, 5], 2)
     )
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
@@ -81,3 +88,16 @@ def test_intensities_of_the_first_channel_alone_change_and_air_stays_air(image):
     assert ratio.mean() == pytest.approx(1.05, abs=0.02)
     assert ratio.std() > 0
     assert found.max() <= 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_sphere_in_mm_stays_a_sphere(seed):
+    spacing_mm, shape = (1.5, 4.0, 3.0), (64, 24, 32)
+    sides_mm = [(np.arange(count) - (count - 1) / 2) * size for count, size in zip(shape, spacing_mm, strict=True)]
+    places_mm = np.stack(np.meshgrid(*sides_mm, indexing="ij"), axis=-1)
+    sphere = np.clip((20.0 - np.linalg.norm(places_mm, axis=-1)) / 4 + 0.5, 0, 1).astype(np.float32)
+    turned = changed(sphere[..., None], seed, spacing_mm, rotation_deg=90.0)[..., 0]
+    np.testing.assert_allclose(turned, sphere, atol=0.25)
+    weights = turned.ravel()
+    spread = np.cov(places_mm.reshape(-1, 3), rowvar=False, aweights=weights)
+    np.testing.assert_allclose(spread, np.eye(3) * spread[2, 2], atol=0.04 * spread[2, 2])

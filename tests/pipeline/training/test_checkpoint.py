@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.pipeline.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from pneumoseg.pipeline.training.checkpoint import (
+    Checkpoint,
+    check_fingerprint,
+    check_numbers,
+    load_checkpoint,
+    save_checkpoint,
+)
 from pneumoseg.pipeline.training.loop import STATE_FOLDER
 
 
@@ -50,3 +56,18 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, folder, remedy):
     path.write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(InputError, match=f"damaged checkpoint.*{remedy}"):
         load_checkpoint(path)
+
+
+def test_the_checkpoint_of_another_training_is_refused(tmp_path):
+    path = tmp_path / "fold_2" / STATE_FOLDER / "checkpoint.npz"
+    check_fingerprint(checkpoint(1), ["another", "of settings and cases"], path)
+    with pytest.raises(InputError, match="changed since the checkpoint; begin this fold again: overwrite fold 2") as no:
+        check_fingerprint(checkpoint(1), ["another"], path)
+    assert no.value.options == ("overwrite", "folds")
+
+
+@pytest.mark.parametrize(("loss", "weight"), [(np.nan, 1.0), (np.inf, 1.0), (0.5, np.nan), (0.5, -np.inf)])
+def test_what_is_no_number_is_not_kept(loss, weight):
+    check_numbers(0.5, [np.ones(2), np.zeros(1)], 3)
+    with pytest.raises(InputError, match="loss or weights are no longer numbers after epoch 4: begin again"):
+        check_numbers(loss, [np.ones(2), np.array([weight])], 3)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import pneumoseg
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.scripts.shared.command import command, flags_of, value_of
+from pneumoseg.scripts.shared.command import command, flags_of, refuse_flags, value_of
 from pneumoseg.scripts.shared.options import Output, Overwrite, Resume, Set, TrustPlugins
 
 REPOSITORY = Path(pneumoseg.__file__).parent
@@ -117,3 +117,10 @@ def test_without_a_home_folder_commands_use_a_private_one(phantoms, tmp_path, ho
     assert f'"folder": "{folder}/cases"' in done.stdout
     assert folder.stat().st_mode & 0o777 == 0o700
     assert done.stderr.count("PNEUMOSEG_CACHE") == len(done.stderr.splitlines()) == 1
+
+
+def test_flags_that_mean_nothing_are_named():
+    refuse_flags("no masks here", tta=False, overlap=None, changes=[])
+    with pytest.raises(InputError, match=r"^no masks here; leave out") as refused:
+        refuse_flags("no masks here", tta=True, overlap=0.0, statistics=False, changes=["a=1"])
+    assert refused.value.options == ("tta", "overlap", "changes")

@@ -67,7 +67,7 @@ def test_the_kind_of_data_is_told_by_the_files(cohort, phantoms, tmp_path):
         is_cohort([table])
     with pytest.raises(InputError, match="one cohort file is needed, found 2 datasets"):
         is_cohort([cohort, phantoms])
-    with pytest.raises(InputError, match="read already; omit the form"):
+    with pytest.raises(InputError, match="were read by prepare; leave out"):
         experiment_of([cohort], None, None, seed=None, grid="qform")
 
 
@@ -127,7 +127,42 @@ def test_a_cohort_from_its_table_to_scores(tmp_path):
     assert (tmp_path / "comparison" / "comparison.csv").is_file()
     code, output = invoke("predict", studies, "-o", tmp_path / "masks", "--model", run, "--statistics", "--tta")
     assert code == 2
-    assert "makes no masks; omit what is for masks (--tta, --statistics)" in " ".join(output.split())
+    assert "leave out what is not for these data (--tta, --statistics)" in " ".join(output.split())
     code, output = invoke("train", cohort, "-o", tmp_path / "final", "--preset", "hrct-joint-cpu", *flags, "--quiet")
     assert code == 0, output
     assert (tmp_path / "final" / "model.keras").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["report", "run", "cohort.h5", "--tolerance", "infection=3"],
+            "of the surfaces of masks (--tolerance)",
+        ),
+        (
+            [
+                "evaluate",
+                "--reference",
+                "t.csv",
+                "--prediction",
+                "p",
+                "-o",
+                "s",
+                "--tolerance",
+                "a=1",
+                "--grid",
+                "qform",
+            ],
+            "compared with labels and scores, not with masks (--tolerance, --grid)",
+        ),
+        (["kfold", "cohort.h5", "-o", "run", "--grid", "qform"], "were read by prepare (--grid)"),
+        (["train", "cohort.h5", "-o", "run", "--grid", "qform"], "were read by prepare (--grid)"),
+    ],
+)
+def test_flags_that_mean_nothing_for_whole_studies_are_refused(arguments, words):
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    told, _, flags = words.rpartition(" (")
+    output = " ".join(result.output.split())
+    assert told in output and f"({flags}" in output
