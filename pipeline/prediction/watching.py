@@ -92,7 +92,7 @@ class Watch:
         volumes = {"predicted_ml": size * self.voxel_ml, "expected_ml": total * self.voxel_ml}
         if not size:
             return ClassSignals(**volumes)
-        kind = "mirror_disagreement" if self._mirror_images else "disagreement"
+        between = self._disagreement(label)
         box = widened(bounding_box(region), region.shape, 1)
         near = _with_border(region[box])
         return ClassSignals(
@@ -100,7 +100,8 @@ class Watch:
             entropy=float(self._entropy[box][near].mean(dtype=np.float64)),
             doubt=max(0.0, 1.0 - 2.0 * float(self._inside[label]) / (size + total)),
             stray=1.0 - int(np.bincount(cc3d.connected_components(region[box]).ravel())[1:].max()) / size,
-            **{kind: self._disagreement(label)},
+            disagreement=None if self._mirror_images else between,
+            mirror_disagreement=between if self._mirror_images else None,
         )
 
     def _disagreement(self, label: int) -> float | None:
