@@ -23,8 +23,11 @@ def real_data() -> Path:
 
 @pytest.fixture
 def without_case_pictures(monkeypatch):
-    """The pictures of single cases take most of the time of such small runs; the report is made without them."""
-    monkeypatch.setattr("pneumoseg.evaluation.experiments.mask_task.draw_case", lambda *arguments, **options: None)
+    """Drawing takes most of the time of such small runs: the report is made without pictures of single cases, and its
+    other figures are blank."""
+    from tests.blank_figures import draw_nothing  # imports matplotlib, which few tests need
+
+    draw_nothing(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.figures.overlays import (
     LONGEST_PANEL,
     SOLID,
+    WITHOUT_TICKS,
     Stroke,
     display_window,
     draw_contours,
@@ -133,7 +134,7 @@ def error_sheet(
     panel_in = SINGLE_PANEL_IN if single else PANEL_IN
     panel_height_in = panel_in * min(height_mm / width_mm, LONGEST_PANEL)
     figure = new_figure(panel_in * 3, panel_height_in * len(reasons) + 1.5, layout=close)
-    panels = figure.subplots(len(reasons), 3, squeeze=False)
+    panels = figure.subplots(len(reasons), 3, squeeze=False, subplot_kw=WITHOUT_TICKS)
     for row, index in zip(panels, sorted(reasons, reverse=True), strict=True):
         ct = shown_slice(image.array[box], index)
         true_classes, predicted_classes = (

@@ -45,6 +45,7 @@ def cts(tmp_path):
     return folder
 
 
+@pytest.mark.timed  # as the process that is killed
 def test_a_killed_batch_resumes_and_passes_over_the_corrupt(cts, model, tmp_path, pneumoseg):
     straight = json.loads(
         pneumoseg(
