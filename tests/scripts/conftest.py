@@ -30,6 +30,18 @@ def phantoms(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def unrendered_unless_asked_for(request):
+    """Figures of commands are made but not rendered, unless a test takes `rendered`."""
+    if "rendered" not in request.fixturenames:
+        request.getfixturevalue("unrendered")
+
+
+@pytest.fixture
+def rendered():
+    """Figures are really drawn."""
+
+
 @pytest.fixture
 def pneumoseg(tmp_path, monkeypatch):
     """A function that runs `pneumoseg` in this process, as a process starts in seconds, and returns what it printed."""

@@ -28,7 +28,7 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
 
 
-def test_kfold_then_predict_then_evaluate(phantoms, tiny, tmp_path, request):
+def test_kfold_then_predict_then_evaluate(phantoms, tiny, tmp_path, rendered, request):
     code, output = invoke("kfold", phantoms, "-o", tmp_path / "run", *tiny, "--json")
     assert code == 0, output
     answer, _ = json.JSONDecoder().raw_decode(output[output.index("{") :])  # warnings follow on standard error
