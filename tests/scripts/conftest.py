@@ -5,8 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from pneumoseg.data_io.phantoms.generate import write_phantoms
 from pneumoseg.scripts.cli import app
