@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests share."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -10,6 +11,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers that each use all cores wait 
         os.environ.setdefault(_name, "1")
 
 from pneumoseg.pipeline.runtime.measured_choice import MeasuredChoice
+
+
+def pytest_collection_finish() -> None:
+    """Half a million objects of the imported packages stay: Python no longer looks through them for garbage."""
+    gc.freeze()
 
 
 @pytest.fixture
@@ -23,8 +29,21 @@ def real_data() -> Path:
 
 @pytest.fixture
 def without_case_pictures(monkeypatch):
-    """The pictures of single cases take most of the time of such small runs; the report is made without them."""
-    monkeypatch.setattr("pneumoseg.evaluation.experiments.mask_task.draw_case", lambda *arguments, **options: None)
+    """Drawing takes most of the time of such small runs: the report is made without pictures of single cases, and its
+    other figures are blank."""
+    from tests.blank_figures import draw_nothing  # imports matplotlib, which few tests need
+
+    draw_nothing(monkeypatch)
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+    """Figures are made but not rendered, which takes most of the time."""
+    from matplotlib.figure import Figure
+
+    from tests.blank_figures import save_blank
+
+    monkeypatch.setattr(Figure, "savefig", save_blank)
 
 
 @pytest.fixture(autouse=True)

@@ -16,13 +16,15 @@ from typer.testing import CliRunner
 
 from pneumoseg.data_io.formats import reading
 from pneumoseg.scripts.cli import COMMANDS, app
+from tests.blank_figures import draw_nothing
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "data" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"<!-- runnable ?(.*?) -->\n```(\w+)\n(.*?)```", re.DOTALL)
 SMALL = (
-    *("patches.shape=[16,16,8]", "network.filters=[4,8]", "training.epochs=1", "training.steps_per_epoch=2"),
-    *("training.workers=0", "evaluation.folds=2"),
+    *("preprocessing.spacing_mm=[10,10,12]", "patches.shape=[16,16,8]"),
+    *("network.filters=[4,8]", "training.epochs=1", "training.steps_per_epoch=2", "training.workers=0"),
+    "evaluation.folds=2",
 )
 """Settings added to each training of the documents."""
 
@@ -96,7 +98,7 @@ def prepared(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("PNEUMOSEG_CACHE", str(folder / "cache"))
-        patch.setattr("pneumoseg.evaluation.experiments.mask_task.draw_case", lambda *arguments, **options: None)
+        draw_nothing(patch)
         for _, _, text in blocks(EXPERIMENT):
             run_shell(text, patch)
     ct = nib.load(folder / "phantoms" / "phantom_001" / "imaging.nii.gz")

@@ -6,7 +6,14 @@ from pathlib import Path
 import nibabel as nib
 import pytest
 
+from pneumoseg.pipeline.settings.loading import load_settings
+
 README = Path(__file__).parents[1] / "README.md"
+SMALL = (
+    *("preprocessing.spacing_mm=[10, 10, 12]", "patches.shape=[16, 16, 8]", "network.filters=[4, 8]"),
+    "training.workers=0",
+)
+"""Settings added to those of the example."""
 
 
 def example() -> str:
@@ -16,8 +23,9 @@ def example() -> str:
     return blocks[0]
 
 
-def test_the_example_runs(tmp_path, monkeypatch):
+def test_the_example_runs(tmp_path, monkeypatch, without_case_pictures):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pneumoseg.load_settings", lambda name, changes: load_settings(name, [*changes, *SMALL]))
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
     exec(compile(example(), "README.md", "exec"), {})
     assert (tmp_path / "runs" / "python" / "report.html").is_file()

@@ -24,7 +24,7 @@ from pneumoseg.evaluation.figures.overlays import (
     without_place,
     write_on_picture,
 )
-from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
+from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure, picture_panels
 
 HU_EDGES = np.arange(-1250, 501, 10)
 GREY_EDGES = np.arange(0, 257, 4)
@@ -161,12 +161,11 @@ def montage(
     slice_height_in = panel_in * min(height_mm / width_mm, LONGEST_PANEL)
     figure = new_figure(panel_in * len(panels), slice_height_in + 0.75, layout="compressed")
     black, white = display_window(image.array)
-    row = figure.subplots(1, len(panels), squeeze=False)[0]
+    row = picture_panels(figure, 1, len(panels))[0]
     for axes, (heading, index, outlined) in zip(row, panels, strict=True):
         extent = (0.0, width_mm, height_mm, 0.0)
         picture = shown_slice(image.array, index)
         axes.imshow(picture, cmap="gray", vmin=black, vmax=white, extent=extent, interpolation="nearest")
-        axes.set_axis_off()
         axes.set_title(heading, fontsize=FONT_POINTS - 2)
         if outlined is not None:
             draw_contours(axes, radiological_slice(outlined.array, index), labels, extent_mm=extent)

@@ -14,7 +14,7 @@ from pneumoseg.evaluation.figures.overlays import (
     radiological_slice,
     shown_slice,
 )
-from pneumoseg.evaluation.figures.saving import FONT_POINTS, new_figure
+from pneumoseg.evaluation.figures.saving import FONT_POINTS, new_figure, picture_panels
 
 CASES_PER_ROW, ROWS = 3, 8
 CASES = CASES_PER_ROW * ROWS
@@ -37,9 +37,7 @@ def sheet(cases: Sequence[tuple[str, Volume, Volume | None]], labels: LabelTable
     masked = any(mask is not None for _, _, mask in cases)
     panels_each = 2 if masked else 1
     figure = new_figure(PANEL_IN * columns * panels_each, (PANEL_IN + 0.25) * rows + 0.4)
-    panels = figure.subplots(rows, columns * panels_each, squeeze=False)
-    for axes in panels.flat:
-        axes.set_axis_off()
+    panels = picture_panels(figure, rows, columns * panels_each)
     for (name, image, mask), places in zip(cases, panels.reshape(-1, panels_each), strict=False):
         black, white = display_window(image.array)
         across = int(np.argmin(image.grid.shape))

@@ -23,7 +23,7 @@ from pneumoseg.evaluation.figures.overlays import (
     without_place,
     write_on_picture,
 )
-from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure
+from pneumoseg.evaluation.figures.saving import COLOURS, FONT_POINTS, new_figure, picture_panels
 
 NO_ERROR, CORRECT, MISSED, FALSE, OTHER = range(5)
 """Kinds of `error_kinds`: nothing to show; the last class correct, missed or false; another class that differs."""
@@ -133,7 +133,7 @@ def error_sheet(
     panel_in = SINGLE_PANEL_IN if single else PANEL_IN
     panel_height_in = panel_in * min(height_mm / width_mm, LONGEST_PANEL)
     figure = new_figure(panel_in * 3, panel_height_in * len(reasons) + 1.5, layout=close)
-    panels = figure.subplots(len(reasons), 3, squeeze=False)
+    panels = picture_panels(figure, len(reasons), 3)
     for row, index in zip(panels, sorted(reasons, reverse=True), strict=True):
         ct = shown_slice(image.array[box], index)
         true_classes, predicted_classes = (
@@ -141,7 +141,6 @@ def error_sheet(
         )
         for axes in row:
             axes.imshow(ct, cmap="gray", vmin=window[0], vmax=window[1], extent=extent_mm, interpolation="nearest")
-            axes.set_axis_off()
         draw_contours(row[1], true_classes, labels, extent_mm=extent_mm, style=SOLID)
         draw_contours(row[1], predicted_classes, labels, extent_mm=extent_mm, style=DASHED)
         error_layer = _error_layer(true_classes, predicted_classes, len(labels) - 1)

@@ -12,7 +12,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.hounsfield import is_windowed
 from pneumoseg.data_io.volumes.labels import LabelTable
 from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.evaluation.figures.saving import FONT_POINTS, new_figure
+from pneumoseg.evaluation.figures.saving import FONT_POINTS, new_figure, picture_panels
 
 LUNG_WINDOW_HU = (-1250.0, 250.0)
 GREY_WINDOW = (0.0, 255.0)
@@ -100,7 +100,7 @@ def overlay_sheet(image: Volume, prediction: Volume, labels: LabelTable, *, titl
     panel_height_in = panel_in * min(height_mm / width_mm, LONGEST_PANEL)
     close = ConstrainedLayoutEngine(compress=True, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     figure = new_figure(panel_in * len(columns), panel_height_in * len(indices) + 1.1, layout=close)
-    panels = figure.subplots(len(indices), len(columns), squeeze=False)
+    panels = picture_panels(figure, len(indices), len(columns))
     window = display_window(image.array)
     for row, index in zip(panels, reversed(indices), strict=True):  # the head at the top of the sheet
         for axes, (_, overlaid) in zip(row, columns, strict=True):
@@ -137,7 +137,6 @@ def _draw_slice(
     extent = (0.0, size_mm[0], size_mm[1], 0.0)  # in mm, rows downwards: equal axes then show the patient's shape
     picture = shown_slice(image, index)
     axes.imshow(picture, cmap="gray", vmin=window[0], vmax=window[1], extent=extent, interpolation="nearest")
-    axes.set_axis_off()
     if mask is None:
         return
     classes = radiological_slice(mask, index)

@@ -14,7 +14,7 @@ from pneumoseg.evaluation.figures.overlays import (
     unit_rgb,
     write_on_picture,
 )
-from pneumoseg.evaluation.figures.saving import FONT_POINTS, new_figure
+from pneumoseg.evaluation.figures.saving import FONT_POINTS, new_figure, picture_panels
 from pneumoseg.evaluation.followup.change import NEW, RESOLVED, UNCHANGED
 from pneumoseg.evaluation.followup.comparison import Comparison
 
@@ -43,7 +43,7 @@ def follow_up_figure(comparison: Comparison, *, slices: int = 4) -> Figure:
     close = ConstrainedLayoutEngine(compress=True, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     panel_height_in = PANEL_IN * height_mm / width_mm
     figure = new_figure(PANEL_IN * len(COLUMNS), panel_height_in * len(indices) + 1.3, layout=close)
-    panels = figure.subplots(len(indices), len(COLUMNS), squeeze=False)
+    panels = picture_panels(figure, len(indices), len(COLUMNS))
     window = display_window(shown.follow_up)
     fill = np.array([(0, 0, 0, 0), *((*unit_rgb(colour), OPACITY) for colour in CHANGE_LABELS.colours[1:])])
     for row, index in zip(panels, reversed(indices), strict=True):
@@ -53,7 +53,6 @@ def follow_up_figure(comparison: Comparison, *, slices: int = 4) -> Figure:
         ):
             picture = radiological_slice(image, index)
             axes.imshow(picture, cmap="gray", vmin=window[0], vmax=window[1], extent=extent_mm, interpolation="nearest")
-            axes.set_axis_off()
             if outlined:
                 draw_contours(
                     axes, np.where(np.isin(classes, outlined), classes, 0), CHANGE_LABELS, extent_mm=extent_mm

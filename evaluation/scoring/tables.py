@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from pneumoseg.data_io.errors import InputError
@@ -150,18 +151,18 @@ def mean_and_sd(mean: float, sd: float, places: int = 3) -> str:
 
 def _statistics(members: pd.DataFrame, scores: Sequence[str]) -> dict[str, float | int]:
     row: dict[str, float | int] = {}
+    further: dict[str, float] = {}  # columns that come after those that others' scripts know
     for score in scores:
-        values = members[score].dropna()
-        row[f"{score}_mean"] = float(values.mean())
-        row[f"{score}_sd"] = float(values.std(ddof=1))
-        row[f"{score}_median"] = float(values.median())
-        row[f"{score}_undefined"] = len(members) - len(values)
-    for score in scores:  # further columns come after those that others' scripts know
-        values = members[score].dropna()
-        quartiles = [float(values.quantile(share)) for share in (0.25, 0.75)]
-        further = (*quartiles, *bootstrap_interval(values.to_numpy()))
-        row |= {f"{score}_{name}": value for name, value in zip(FURTHER_STATISTICS, further, strict=True)}
-    return row
+        column = members[score].to_numpy(float)
+        values = column[~np.isnan(column)]
+        quartiles = np.quantile(values, (0.25, 0.5, 0.75)) if len(values) else np.full(3, np.nan)
+        row[f"{score}_mean"] = float(values.mean()) if len(values) else float("nan")
+        row[f"{score}_sd"] = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+        row[f"{score}_median"] = float(quartiles[1])
+        row[f"{score}_undefined"] = len(column) - len(values)
+        spread = (float(quartiles[0]), float(quartiles[2]), *bootstrap_interval(values))
+        further |= {f"{score}_{name}": value for name, value in zip(FURTHER_STATISTICS, spread, strict=True)}
+    return row | further
 
 
 def _checked(table: pd.DataFrame, origin: str, columns: Columns) -> pd.DataFrame:

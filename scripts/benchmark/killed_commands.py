@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TINY = (
+    "preprocessing.spacing_mm=[10,10,12]",
     "patches.shape=[16,16,8]",
     "network.filters=[4,8]",
     "training.epochs=2",

@@ -1,18 +1,17 @@
 """Small datasets and a way to run commands as a person does."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from typer.testing import CliRunner, Result
 
-import pneumoseg
 from pneumoseg.data_io.phantoms.generate import write_phantoms
+from pneumoseg.scripts.cli import app
 
-REPOSITORY = Path(pneumoseg.__file__).parent
 TINY = [
+    "preprocessing.spacing_mm=[10, 10, 12]",  # near that of the phantoms: finer ones would be a hundred times the tiles
     "patches.shape=[16, 16, 8]",
     "network.filters=[4, 8]",
     "training.epochs=2",
@@ -30,16 +29,26 @@ def phantoms(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def unrendered_unless_asked_for(request):
+    """Figures of commands are made but not rendered, unless a test takes `rendered`."""
+    if "rendered" not in request.fixturenames:
+        request.getfixturevalue("unrendered")
+
+
+@pytest.fixture
+def rendered():
+    """Figures are really drawn."""
+
+
 @pytest.fixture
 def pneumoseg(tmp_path, monkeypatch):
-    """A function that runs `pneumoseg` in a process of its own and returns what it printed."""
+    """A function that runs `pneumoseg` in this process, as a process starts in seconds, and returns what it printed."""
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
 
-    def run(*arguments, code: int = 0) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "pneumoseg.scripts.cli", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
-        assert done.returncode == code, done.stdout + done.stderr
+    def run(*arguments, code: int = 0) -> Result:
+        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert done.exit_code == code, done.output
         return done
 
     return run

@@ -23,10 +23,9 @@ def invoke(*arguments) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-@pytest.fixture
-def models(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """Two untrained models: with batch normalisation, and with instance normalisation on another grid."""
-    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
     from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
     from pneumoseg.pipeline.networks.registry import build_network
     from pneumoseg.pipeline.settings.loading import load_settings
@@ -34,9 +33,16 @@ def models(tmp_path, monkeypatch):
     paths = []
     for name, changes in (("one", ()), ("two", ("network.name=plain-unet", "preprocessing.spacing_mm=[2, 2, 2]"))):
         settings = load_settings("demo", [*TINY, *changes])
-        paths.append(tmp_path / f"{name}.keras")
+        paths.append(tmp_path_factory.mktemp("made") / f"{name}.keras")
         save_model(paths[-1], TrainedModel(build_network(settings), settings))
     return paths
+
+
+@pytest.fixture
+def models(made, tmp_path, monkeypatch):
+    """The two models, to be changed by the test."""
+    monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
+    return [shutil.copy(path, tmp_path / path.name) for path in made]
 
 
 @pytest.mark.parametrize("engine", ["openvino", "keras"])

@@ -51,7 +51,7 @@ def runs(tmp_path):
     return [tmp_path / "base", tmp_path / "worse", tmp_path / "others" / "same.csv"]
 
 
-def test_tables_and_figures_are_written(runs, tmp_path):
+def test_tables_and_figures_are_written(runs, tmp_path, rendered):
     end = pneumoseg_compare(*runs, "-o", tmp_path / "out")
     assert end.exit_code == 0, end.stderr
     written = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*"))

@@ -35,7 +35,7 @@ def folders(tmp_path):
     return {"reference": tmp_path / "reference", "prediction": tmp_path / "prediction", "output": tmp_path / "out"}
 
 
-def test_tables_summary_and_figures_are_written(folders, capsys):
+def test_tables_summary_and_figures_are_written(folders, capsys, rendered):
     evaluate(**folders)
     written = sorted(str(path.relative_to(folders["output"])) for path in folders["output"].rglob("*.*"))
     assert [name for name in written if "/" not in name] == [
@@ -70,7 +70,7 @@ def test_quiet_prints_nothing(folders, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_dataset_as_reference_gives_pictures_of_the_cases(folders, tmp_path):
+def test_a_dataset_as_reference_gives_pictures_of_the_cases(folders, tmp_path, rendered):
     for name in ("one", "two"):
         write_label_nifti(tmp_path / "data" / name / "imaging.nii.gz", mask(), LUNG_LABELS)
         write_label_nifti(tmp_path / "data" / name / "segmentation.nii.gz", mask(), LUNG_LABELS)

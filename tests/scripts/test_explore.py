@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
-from PIL import Image
 from typer.testing import CliRunner
 
 from pneumoseg.data_io.phantoms.slices import write_pictures, write_stack
@@ -32,22 +31,11 @@ def data(tmp_path):
     return tmp_path / "data"
 
 
-@pytest.fixture
-def unrendered(monkeypatch):
-    """Figures are made but not rendered, which takes most of the time."""
-
-    def save(figure, path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("L", (1, 1)).save(path)
-
-    monkeypatch.setattr("pneumoseg.evaluation.exploration.output_folder.save_figure", save)
-
-
 def written(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_writes_table_summary_and_figures(data, tmp_path):
+def test_writes_table_summary_and_figures(data, tmp_path, rendered):
     result = run(data, "-o", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
     assert written(tmp_path / "out") == [
@@ -69,7 +57,7 @@ def test_writes_table_summary_and_figures(data, tmp_path):
     assert "mean_frequency: background" in result.stdout
 
 
-def test_json_has_null_for_the_unannotated(data, tmp_path, unrendered):
+def test_json_has_null_for_the_unannotated(data, tmp_path):
     result = run(data, "-o", tmp_path / "out", "--json")
     assert result.exit_code == 0, result.stderr
     content = json.loads(result.stdout)
@@ -79,7 +67,7 @@ def test_json_has_null_for_the_unannotated(data, tmp_path, unrendered):
     assert content["cases"][0]["hu"] is True
 
 
-def test_without_any_mask_no_class_figure(data, tmp_path, unrendered):
+def test_without_any_mask_no_class_figure(data, tmp_path):
     (data / "a" / "segmentation.nii.gz").unlink()
     result = run(data, "-o", tmp_path / "out", "--quiet")
     assert result.exit_code == 0, result.stderr
@@ -87,7 +75,7 @@ def test_without_any_mask_no_class_figure(data, tmp_path, unrendered):
     assert "figures/class_frequencies.png" not in written(tmp_path / "out")
 
 
-def test_existing_results_are_kept_unless_asked(data, tmp_path, unrendered):
+def test_existing_results_are_kept_unless_asked(data, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "summary.json").write_text("old")
     result = run(data, "-o", tmp_path / "out")
@@ -98,7 +86,7 @@ def test_existing_results_are_kept_unless_asked(data, tmp_path, unrendered):
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["cases"] == 2
 
 
-def test_unreadable_case_ends_with_2(data, tmp_path, unrendered):
+def test_unreadable_case_ends_with_2(data, tmp_path):
     (data / "b" / "imaging.nii.gz").write_bytes(b"")
     result = run(data, "-o", tmp_path / "out")
     assert result.exit_code == 2
@@ -107,7 +95,7 @@ def test_unreadable_case_ends_with_2(data, tmp_path, unrendered):
     assert not (tmp_path / "out").exists()  # though case a could be drawn: the next call is not refused
 
 
-def test_classes_of_another_number(data, tmp_path, unrendered):
+def test_classes_of_another_number(data, tmp_path):
     mask = np.arange(64).reshape(4, 4, 4).astype(np.uint8) % 6
     nib.save(nib.Nifti1Image(mask, np.eye(4)), data / "a" / "segmentation.nii.gz")
     result = run(data, "-o", tmp_path / "out")
@@ -126,7 +114,7 @@ def test_classes_of_another_number(data, tmp_path, unrendered):
     ("write", "flags"),
     [(write_pictures, []), (write_pictures, ["--masks", "classes", "--classes", 3]), (write_stack, ["--classes", 3])],
 )
-def test_slices_share_a_sheet(tmp_path, unrendered, write, flags):
+def test_slices_share_a_sheet(tmp_path, write, flags):
     cases = write(tmp_path / "data", 1, shape=(20, 18, 16))
     result = run(tmp_path / "data", "-o", tmp_path / "out", "--json", *flags)
     assert result.exit_code == 0, result.stderr
@@ -136,7 +124,7 @@ def test_slices_share_a_sheet(tmp_path, unrendered, write, flags):
     assert sum(content["summary"]["mask_values"].values()) == len(cases)
 
 
-def test_values_of_masks_may_be_merged(tmp_path, unrendered):
+def test_values_of_masks_may_be_merged(tmp_path):
     write_pictures(tmp_path / "data", 1, shape=(20, 18, 16))
     flags = ["--masks", "classes", "--merge", "2=1", "--json"]
     result = run(tmp_path / "data", "-o", tmp_path / "out", *flags)

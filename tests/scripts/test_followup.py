@@ -54,7 +54,7 @@ def cts(pair):
     return pair / "baseline" / "imaging.nii.gz", pair / "follow_up" / "imaging.nii.gz"
 
 
-def test_masks(masks, tmp_path):
+def test_masks(masks, tmp_path, rendered):
     result = run(*masks, "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == NAMES

@@ -18,7 +18,7 @@ def runs(tmp_path):
     return [write_run(tmp_path / name, f"loss.name={name}") for name in ("crossentropy", "dice")]
 
 
-def test_table_page_and_figure(runs, tmp_path):
+def test_table_page_and_figure(runs, tmp_path, rendered):
     end = metric_comparison(*runs, "-o", tmp_path / "out")
     assert end.exit_code == 0, end.output
     assert (tmp_path / "out" / "metric_comparison.html").is_file()

@@ -39,6 +39,7 @@ def flags(tmp_path, monkeypatch) -> list[str]:
     return ["--environment", str(tmp_path / "environment"), "--set", "evaluation.folds=2", "--seed", "3"]
 
 
+@pytest.mark.usefixtures("without_case_pictures")
 def test_it_writes_the_run_folder_of_kfold(phantoms, flags, tmp_path):
     run = tmp_path / "run"
     code, output = invoke("miscnn", phantoms, "-o", run, *flags, "--json")
@@ -63,6 +64,7 @@ def test_it_writes_the_run_folder_of_kfold(phantoms, flags, tmp_path):
     assert again["dice"].tolist() == detailed["dice"].tolist()
 
 
+@pytest.mark.usefixtures("without_case_pictures")
 def test_folds_apart_and_resumed(phantoms, flags, tmp_path):
     run = tmp_path / "run"
     code, output = invoke("miscnn", phantoms, "-o", run, *flags, "--fold", "1")

@@ -45,6 +45,7 @@ def cts(tmp_path):
     return folder
 
 
+@pytest.mark.timed  # as the process that is killed
 def test_a_killed_batch_resumes_and_passes_over_the_corrupt(cts, model, tmp_path, pneumoseg):
     straight = json.loads(
         pneumoseg(
@@ -83,7 +84,7 @@ def test_a_killed_batch_resumes_and_passes_over_the_corrupt(cts, model, tmp_path
     assert not [path for path in output.rglob("*") if path.name.startswith(".")]
 
 
-def test_parts_formats_and_extras(cts, model, tmp_path, pneumoseg):
+def test_parts_formats_and_extras(cts, model, tmp_path, pneumoseg, rendered):
     extras = ["--statistics", "--preview", "--probabilities", "--tta", "--overlap", "0.25", "--format", "seg.nrrd"]
     done = pneumoseg("predict", cts, "-o", tmp_path / "out", "--model", model, "--part", "1/8", *extras, "--json")
     names = ["ct_00", "ct_08", "ct_16"]

@@ -36,7 +36,7 @@ class Everywhere:
 
 
 @pytest.fixture
-def run(phantoms, tmp_path):
+def run(phantoms, tmp_path, without_case_pictures):
     """A finished run without models, as a vote leaves it, and without a summary."""
     dataset = open_dataset(phantoms)
     cross_validate(dataset, k_fold(dataset, 2), Everywhere(), output=tmp_path / "run")

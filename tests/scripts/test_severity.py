@@ -66,24 +66,6 @@ def out(tmp_path):
     return tmp_path / "out"
 
 
-@pytest.fixture(autouse=True)
-def unrendered(monkeypatch, request):
-    """Figures are made but not rendered, which takes most of the time, unless the test is marked otherwise."""
-    if "rendered" in request.fixturenames:
-        return
-
-    def keep(figure, path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-
-    monkeypatch.setattr("pneumoseg.evaluation.experiments.mask_grading.save_figure", keep)
-
-
-@pytest.fixture
-def rendered():
-    """The figure is really drawn."""
-
-
 def rows_of(out):
     rows = json.loads((out / "severity.json").read_text(encoding="utf-8"))["cases"]
     return {row["case"]: row for row in rows}

@@ -8,7 +8,10 @@ from pneumoseg.data_io.datasets.layouts import open_dataset
 from pneumoseg.evaluation.runs.splits import k_fold, to_json
 from pneumoseg.scripts.cli import app
 
-TINY = ("patches.shape=[16, 16, 8]", "network.filters=[4, 8]", "evaluation.folds=2")
+TINY = (
+    *("preprocessing.spacing_mm=[10, 10, 12]", "patches.shape=[16, 16, 8]", "network.filters=[4, 8]"),
+    "evaluation.folds=2",
+)
 
 
 def invoke(*arguments) -> tuple[int, str]:
@@ -40,7 +43,7 @@ def make_run(phantoms, tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("without_case_pictures")
 def test_models_of_two_runs_vote_and_are_measured_as_kfold_measures(make_run, phantoms, tmp_path):
-    first, second = make_run("first"), make_run("second", "preprocessing.spacing_mm=[8, 8, 8]")
+    first, second = make_run("first"), make_run("second", "preprocessing.spacing_mm=[12, 12, 12]")
     run = tmp_path / "both"
     code, output = invoke("vote", phantoms, "-o", run, "--model", first, "--model", second, "--json")
     assert code == 0, output

@@ -8,6 +8,7 @@ import sys
 import time
 
 import numpy as np
+import pytest
 from pydicom import dcmread
 
 from pneumoseg.data_io.formats.reading import read_volume
@@ -15,10 +16,11 @@ from pneumoseg.data_io.phantoms.dicom_series import write_series
 from pneumoseg.data_io.volumes.volume import Volume
 from tests.scripts.test_predict import model  # noqa: F401
 
-SERIES = 20
+SERIES = 12
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 
 
+@pytest.mark.timed  # as the processes that are killed
 def test_a_watcher_killed_twice_segments_each_series_once(model, tmp_path, pneumoseg):  # noqa: F811
     rng = np.random.default_rng(0)
     for number in range(SERIES):
@@ -26,7 +28,7 @@ def test_a_watcher_killed_twice_segments_each_series_once(model, tmp_path, pneum
         volume = Volume.from_source(array, np.diag([4.0, 4.0, 5.0, 1.0]))
         write_series(tmp_path / "in" / f"ct_{number:02d}", volume, patient_id=f"{number}")
     arguments = ["watch", tmp_path / "in", "-o", tmp_path / "out", "--model", model, "--settle", "0.1", "--sr"]
-    for least in (3, 9):
+    for least in (2, 6):
         process = subprocess.Popen(
             [sys.executable, "-m", "pneumoseg.scripts.cli", *map(str, arguments)],
             stderr=subprocess.DEVNULL,

@@ -25,6 +25,7 @@ def decodes(monkeypatch) -> Counter:
     return counts
 
 
+@pytest.mark.usefixtures("without_case_pictures")
 def test_once_in_a_fold_in_scoring_again_and_in_an_evaluation(dataset, tmp_path, monkeypatch, decodes):
     monkeypatch.setattr(Threshold, "prepare", lambda self, cases: None)  # another reading, before all folds
     root = run(dataset, tmp_path / "run", folds=[0]).run.root

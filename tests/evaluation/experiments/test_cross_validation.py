@@ -56,7 +56,7 @@ def test_the_run_folder_has_every_file(dataset, tmp_path):
     assert Threshold.model_choice in (root / "report.html").read_text(encoding="utf-8")
 
 
-def test_an_existing_run_needs_resume_or_overwrite(dataset, tmp_path, without_case_pictures):
+def test_an_existing_run_needs_resume_or_overwrite(dataset, tmp_path, without_pictures):
     run(dataset, tmp_path / "run")
     with pytest.raises(InputError, match="resume it or overwrite it"):
         run(dataset, tmp_path / "run")
@@ -83,7 +83,7 @@ def test_a_fold_that_does_not_exist(dataset, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_an_interrupted_fold_goes_on(dataset, tmp_path, without_case_pictures, monkeypatch):
+def test_an_interrupted_fold_goes_on(dataset, tmp_path, without_pictures, monkeypatch):
     predict = Threshold.predict
     calls = []
 
@@ -104,7 +104,7 @@ def test_an_interrupted_fold_goes_on(dataset, tmp_path, without_case_pictures, m
 
 
 @pytest.mark.parametrize("changed", ["settings", "data", "splits"])
-def test_resume_refuses_another_experiment(dataset, tmp_path, without_case_pictures, changed):
+def test_resume_refuses_another_experiment(dataset, tmp_path, without_pictures, changed):
     run(dataset, tmp_path / "run", folds=[0])
     splits, method = k_fold(dataset, 3, seed=0), Threshold()
     if changed == "settings":
@@ -118,7 +118,7 @@ def test_resume_refuses_another_experiment(dataset, tmp_path, without_case_pictu
         cross_validate(dataset, splits, method, output=tmp_path / "run", resume=True)
 
 
-def test_the_model_to_start_from_is_on_record(dataset, tmp_path, without_case_pictures):
+def test_the_model_to_start_from_is_on_record(dataset, tmp_path, without_pictures):
     given = TrainedModel(None, load_settings("demo"), sha256="abc123")
     results = run(dataset, tmp_path / "run", folds=[0], start_from=given)
     assert results.run.environment["start_from"] == "abc123"
@@ -161,7 +161,7 @@ def test_warnings_of_the_run_reach_its_report(dataset, tmp_path, without_case_pi
     assert report.count("a strange split") == 1
 
 
-def test_resume_and_overwrite_exclude_each_other(dataset, tmp_path, without_case_pictures):
+def test_resume_and_overwrite_exclude_each_other(dataset, tmp_path, without_pictures):
     run(dataset, tmp_path / "run", folds=[0])
     with pytest.raises(InputError, match="give one of them"):
         run(dataset, tmp_path / "run", resume=True, overwrite=True)

@@ -8,6 +8,8 @@ from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.experiments.mask_evaluation import check_output, evaluate_masks
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture
 def masks(tmp_path):

@@ -6,15 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
+from PIL import Image
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import write_label_nifti
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.experiments import mask_task
 from pneumoseg.evaluation.experiments.mask_task import MaskTask
 from pneumoseg.evaluation.experiments.rescoring import score_again
 from pneumoseg.evaluation.runs.run_folder import RunFolder
 from pneumoseg.evaluation.runs.splits import k_fold
+from tests.blank_figures import draw_nothing
 from tests.evaluation.threshold import run
 
 
@@ -34,7 +37,19 @@ def test_a_tolerance_of_no_class_is_refused_before_anything_happens(dataset, tmp
     assert everything_in(tmp_path / "run") == before
 
 
-def test_scoring_again_replaces_all_folds_or_none(dataset, tmp_path):
+@pytest.fixture
+def small_pictures(monkeypatch):
+    """Of each case one picture of a pixel; other figures are blank."""
+
+    def draw(folder: Path, case: str, *arguments, **options) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (1, 1)).save(folder / f"{case}.png")
+
+    draw_nothing(monkeypatch)
+    monkeypatch.setattr(mask_task, "draw_case", draw)
+
+
+def test_scoring_again_replaces_all_folds_or_none(dataset, tmp_path, small_pictures):
     whole = run(dataset, tmp_path / "whole").run.root
     splits, task = k_fold(dataset, 3, seed=0), MaskTask(LUNG_LABELS, {"infection": 0.5})
     for fault in ("missing", "elsewhere", "locked"):

@@ -25,6 +25,7 @@ from pneumoseg.pipeline.methods.segmenter import Segmenter
 from pneumoseg.pipeline.methods.voting import Voting
 from pneumoseg.pipeline.prediction.predictor import open_predictor
 from pneumoseg.pipeline.settings.loading import load_settings
+from tests.blank_figures import draw_nothing
 
 SETTINGS = [
     *("network.filters=[8, 16]", "patches.shape=[32, 32, 8]", "preprocessing.spacing_mm=[8, 8, 10]"),
@@ -45,7 +46,7 @@ def finished(data) -> Path:
     folder = data.parent
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PNEUMOSEG_CACHE", str(folder / "cache"))
-        patch.setattr("pneumoseg.evaluation.experiments.mask_task.draw_case", lambda *arguments, **options: None)
+        draw_nothing(patch)
         dataset, method = open_dataset(data), Segmenter(load_settings("demo", SETTINGS), folder / "store")
         cross_validate(dataset, k_fold(dataset, 2, seed=0), method, output=folder / "run")
     return folder / "run"

@@ -3,7 +3,7 @@
 import matplotlib.image
 import pytest
 
-from pneumoseg.evaluation.figures.saving import new_figure, save_figure
+from pneumoseg.evaluation.figures.saving import new_figure, picture_panels, save_figure
 
 
 def test_the_size_is_inches_times_dpi(tmp_path):
@@ -34,3 +34,10 @@ def test_a_format_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="nosuch"):
         save_figure(new_figure(1, 1), tmp_path / "figure.nosuch")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_panels_of_pictures_have_no_axes():
+    figure = new_figure(3, 2)
+    panels = picture_panels(figure, 2, 3)
+    assert panels.shape == (2, 3)
+    assert not any(axes.axison or axes.get_xticks().size or axes.get_yticks().size for axes in panels.flat)

@@ -133,7 +133,8 @@ def test_a_trained_network_predicts_alike_through_openvino(tmp_path, changes, ch
 def test_with_the_auc_wanted_the_mask_comes_with_levels_of_the_probabilities(tmp_path, data):
     """The same mask as without; the levels rank voxels as the network's own probabilities do."""
     plain, wanted = (
-        load_settings("demo", ["patches.shape=[16, 16, 8]", f"evaluation.auc={auc}"]) for auc in ("false", "true")
+        load_settings("demo", [*TINY, "patches.shape=[16, 16, 8]", f"evaluation.auc={auc}"])
+        for auc in ("false", "true")
     )
     model, case = TrainedModel(build_network(plain), plain), LoadedCase(open_dataset(data).cases[0], plain.labels.table)
     mask = Segmenter(plain, tmp_path).predict(model, case)
@@ -177,7 +178,7 @@ def test_a_training_takes_voxels_that_do_not_count_and_classes_that_are_not_labe
     names = [folder.name for folder in folders]
     table = f"case,patient,labels_present\n{names[0]},a,\n{names[1]},b,infection\n"
     (tmp_path / "data" / "patients.csv").write_text(table)
-    settings = load_settings("demo", ["training.epochs=1", "training.steps_per_epoch=4", "training.monitor=none",
+    settings = load_settings("demo", [*TINY, "patches.shape=[16, 16, 8]", "training.monitor=none",
                                       "training.schedule=cosine", "training.early_stop_patience=null"])  # fmt: skip
     Segmenter(settings, tmp_path / "store").fit(open_dataset(tmp_path / "data"), tmp_path / "run")
     (row,) = pd.read_csv(tmp_path / "run" / "history.csv").to_dict("records")

@@ -1,6 +1,8 @@
 """Model files of a tiny network with random weights, and its 8-bit network."""
 
+import functools
 import shutil
+import tempfile
 from pathlib import Path
 
 import keras
@@ -16,7 +18,9 @@ from pneumoseg.pipeline.settings.loading import load_settings
 TINY = ["network.filters=[4, 8]", "patches.shape=[8, 8, 4]", "patches.batch=1"]
 
 
-def write_model(path: Path, *changes: str, precision: str = "float32", seed: int = 0) -> None:
+@functools.cache
+def model_file(*changes: str, precision: str = "float32", seed: int = 0) -> bytes:
+    """The content of the file, which takes a second to make."""
     settings = load_settings("demo", [*TINY, *changes])
     keras.utils.set_random_seed(seed)
     network = build_network(settings, precision)
@@ -24,7 +28,10 @@ def write_model(path: Path, *changes: str, precision: str = "float32", seed: int
     for weight in network.weights:
         if "moving" in weight.path:
             weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-    save_model(path, TrainedModel(network, settings))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        save_model(path, TrainedModel(network, settings))
+        return path.read_bytes()
 
 
 @pytest.fixture
@@ -32,7 +39,7 @@ def make_model(tmp_path, own_cache):
     """A function that writes a model file with random weights and moving statistics."""
 
     def make(name: str = "model.keras", *changes: str, precision: str = "float32", seed: int = 0) -> Path:
-        write_model(tmp_path / name, *changes, precision=precision, seed=seed)
+        (tmp_path / name).write_bytes(model_file(*changes, precision=precision, seed=seed))
         return tmp_path / name
 
     return make
@@ -57,7 +64,7 @@ def random_tiles() -> CalibrationTiles:
 def quantised_once(tmp_path_factory, random_tiles) -> Path:
     """A model file beside its converted and its 8-bit network, which is made whatever its accuracy."""
     path = tmp_path_factory.mktemp("quantised") / "model.keras"
-    write_model(path)
+    path.write_bytes(model_file())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(quantization, "_is_accurate", lambda found: True)
         quantization.make_int8_network(path, random_tiles)

@@ -354,7 +354,7 @@ trained = loop.train(cases, settings, Path(sys.argv[1]))
 print(json.dumps([name for name in sys.modules if name.partition(".")[0] == "tensorflow"]))
 save_model(Path(sys.argv[1]) / "model.keras", trained)  # where TensorFlow is installed, Keras imports it for this
 """
-    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # compiles sooner
     command = [sys.executable, "-c", script, tmp_path, *(case.folder for case in blocks)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -14,8 +14,8 @@ from pneumoseg.scripts.benchmark.killed_commands import make_inputs
 def test_commands_may_be_killed_at_any_moment(tmp_path):
     names = ("phantom", "severity", "phantom", "explore")
     make_inputs(tmp_path, names)
-    counts = figures(kill_commands(tmp_path, names, rounds=6, seed=3))
-    assert counts["rounds"] == 6
+    counts = figures(kill_commands(tmp_path, names, rounds=4, seed=3))
+    assert counts["rounds"] == 4
     assert counts["killed"] >= 2
     assert counts["faulty_rounds"] == []
 

@@ -90,8 +90,9 @@ def test_a_start_model_may_be_of_either_kind(cohort, tmp_path):
     assert isinstance(start_model(tmp_path / "model.keras", experiment, False), StudyModel)
 
 
-def test_a_cohort_from_its_table_to_scores(tmp_path):
-    """Generated studies are prepared, learnt in two folds, predicted, evaluated and compared."""
+def test_a_cohort_from_its_table_to_scores(tmp_path, rendered, request):
+    """Generated studies are prepared, learnt in two folds, predicted, evaluated and compared; the run's figures are
+    really drawn."""
     studies, cohort, run = tmp_path / "studies", tmp_path / "cohort.h5", tmp_path / "run"
     table = studies / "cohort.csv"
     flags = [
@@ -107,6 +108,7 @@ def test_a_cohort_from_its_table_to_scores(tmp_path):
     ):
         code, output = invoke(*arguments)
         assert code == 0, output
+    request.getfixturevalue("unrendered")
     answer, _ = json.JSONDecoder().raw_decode(output[output.index("{") :])
     assert sum(row["studies"] for row in answer["categories_off"]) == 8
     assert len(pd.read_csv(run / "predictions.csv")) == 8
