@@ -64,7 +64,7 @@ def test_quiet_prints_nothing(tmp_path, monkeypatch):
 
 def test_info_shows_what_was_measured_on_this_processor_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path))
-    model = bundled_model() / "fold_1" / "model.keras"
+    model = bundled_model() / "fold_0" / "model.keras"
     ways = ("float32", "int8")
     for threads, processor in ((77, hardware.processor_key()), (88, "another-2")):
         with monkeypatch.context() as patch:
