@@ -219,26 +219,17 @@ class JobStore:
         with self._database.writing() as rows:
             found = rows.execute("SELECT * FROM jobs WHERE state = 'running' OR wish = 'delete'").fetchall()
             lost = [row for row in found if row["worker"] not in alive]
-            deleted = [row["id"] for row in lost if row["wish"] == "delete"]
             for row in lost:
-                if row["wish"] == "delete":
-                    continue
-                attempts = row["attempts"] - (not counted)
-                if row["wish"] == "cancel":
-                    change = ("cancelled", None, row["started"], time.time())
-                elif attempts >= MOST_ATTEMPTS:
-                    sentence = f"The program ended {MOST_ATTEMPTS} times during this job; it is not tried again."
-                    change = ("failed", sentence, row["started"], time.time())
-                else:
-                    change = ("queued", None, None, None)
-                rows.execute(
-                    "UPDATE jobs SET state = ?, error = ?, started = ?, finished = ?, attempts = ?, worker = NULL, "
-                    "stage = NULL, progress = 0 WHERE id = ?",
-                    (*change, attempts, row["id"]),
-                )
-        for job_id in deleted:
-            self._remove_files(job_id)
-        self._remove_rows(deleted)
+                _give_back(rows, row, counted=counted)
+        self._forget(lost)
+
+    def release(self, worker: str) -> None:
+        """Ends the jobs of a worker that were to be cancelled or deleted, now that it no longer works on them."""
+        with self._database.writing() as rows:
+            lost = rows.execute("SELECT * FROM jobs WHERE worker = ? AND wish IS NOT NULL", (worker,)).fetchall()
+            for row in lost:
+                _give_back(rows, row, counted=True)
+        self._forget(lost)
 
     def expire(self, older_than_s: float) -> None:
         """Deletes the jobs that ended, or have been waiting, for longer than that."""
@@ -265,6 +256,12 @@ class JobStore:
             raise InputError("the job was deleted meanwhile")
         return job
 
+    def _forget(self, lost: Sequence[sqlite3.Row]) -> None:
+        deleted = [row["id"] for row in lost if row["wish"] == "delete"]
+        for job_id in deleted:
+            self._remove_files(job_id)
+        self._remove_rows(deleted)
+
     def _remove_files(self, job_id: str) -> None:
         shutil.rmtree(self.folder_of(job_id), ignore_errors=True)
 
@@ -277,6 +274,25 @@ class JobStore:
 
 _WAITS = "state = 'queued' AND wish IS NULL"
 _OWN = "WHERE id = ? AND state = 'running' AND worker = ?"
+
+
+def _give_back(rows: sqlite3.Connection, row: sqlite3.Row, *, counted: bool) -> None:
+    """A job without its worker: waits again, or ends."""
+    if row["wish"] == "delete":
+        return
+    attempts, now = row["attempts"] - (not counted), time.time()
+    if row["wish"] == "cancel":
+        change = ("cancelled", None, row["started"], now)
+    elif attempts >= MOST_ATTEMPTS:
+        sentence = f"The program ended {MOST_ATTEMPTS} times during this job; it is not tried again."
+        change = ("failed", sentence, row["started"], now)
+    else:
+        change = ("queued", None, None, None)
+    rows.execute(
+        "UPDATE jobs SET state = ?, error = ?, started = ?, finished = ?, attempts = ?, worker = NULL, stage = NULL, "
+        "progress = 0 WHERE id = ?",
+        (*change, attempts, row["id"]),
+    )
 
 
 def _job(row: sqlite3.Row) -> Job:
