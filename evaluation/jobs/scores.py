@@ -48,7 +48,7 @@ def score(upload: Path, parent: Path, source: Path, made: Path, *, work: Path, k
         raise InputError(f"the reference of {kind} is {kind} of the same size, found another kind of file")
     prediction = read_labels(parent / (PICTURE_MASK if is_picture else MASK), table)
     reference = read_labels(reference_file, table)
-    if not is_picture:
+    if reference_file.suffix == SUFFIXES["dicom"]:
         reference = on_series(reference, open_scan(source).held().read())
     reference = on_grid_of(prediction, reference, "mask and reference")
     scores = score_case(CASE, 0, reference, prediction, table)

@@ -19,6 +19,7 @@ from pneumoseg.evaluation.jobs.memory import resident_bytes
 from pneumoseg.evaluation.jobs.model_entry import ModelEntry
 from pneumoseg.evaluation.jobs.store import JobStore
 from pneumoseg.evaluation.jobs.worker import LOCKS, WorkerOptions, lock_of
+from pneumoseg.pipeline.runtime.hardware import memory_gb
 
 LOCK = "server.lock"
 COMMAND = (sys.executable, "-m", "pneumoseg.evaluation.jobs.worker")
@@ -27,19 +28,19 @@ EXPIRE_EVERY_S = 60.0
 GRACE_S = 3.0
 """A worker that was asked to end its job has so long before it is killed: it then keeps its model."""
 END_S = 10.0
+MEMORY_SHARE = 0.9
 SHORT_LIFE_S = 10.0
 LONGEST_PAUSE_S = 30.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one job, `job_s` seconds and `memory_bytes` (None for no limit); jobs and their files are kept for `keep_s`;
-    `queue` jobs may wait, which whoever adds jobs looks after."""
+    """Of one job, `job_s` seconds and `memory_bytes`, by default most of what this process may use; jobs and their
+    files are kept for `keep_s`."""
 
     job_s: float = 1800.0
-    memory_bytes: int | None = None
+    memory_bytes: float = field(default_factory=lambda: MEMORY_SHARE * memory_gb() * 1e9)
     keep_s: float = 86_400.0
-    queue: int = 20
 
 
 @dataclass
@@ -154,7 +155,7 @@ class Supervisor:
         limits = self._limits
         if seconds > limits.job_s:
             return f"The job took longer than {limits.job_s:g} seconds, the limit of this server."
-        if limits.memory_bytes is not None and resident_bytes(process) > limits.memory_bytes:
+        if resident_bytes(process) > limits.memory_bytes:
             return f"The job took more than {limits.memory_bytes / 1e9:.1f} GB of memory, the limit of this server."
         return None
 

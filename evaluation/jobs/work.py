@@ -35,6 +35,8 @@ def do(job: Job, place: Workplace) -> None:
     made, work = (folder / f"{name}-{worker}" for name in ("made", "work"))
     progress = Progress(lambda stage, share: store.report(job.id, worker, stage=stage, progress=share))
     try:
+        for left in (*folder.glob("made-*"), *folder.glob("work-*")):  # of workers that were killed
+            shutil.rmtree(left)
         for new in (made, work):
             new.mkdir()
         with listening(progress.hear):

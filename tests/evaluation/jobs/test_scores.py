@@ -138,7 +138,8 @@ def test_the_reference_of_a_picture(tmp_path):
     score(folders[1], folders[0], tmp_path / "picture.png", folders[2], work=folders[3], key=None)
     rows = json.loads((folders[2] / "scores.json").read_text("utf-8"))["scores"]
     assert [row["dice"] for row in rows] == [1.0, 1.0]
-    assert Image.open(folders[2] / "side-by-side.png").size == (3 * 24 + 2 * 4, 16)
+    with Image.open(folders[2] / "side-by-side.png") as beside:
+        assert beside.size == (3 * 24 + 2 * 4, 16)
 
 
 def test_a_dicom_segmentation_is_of_the_series_as_it_is_stored_here(tmp_path, parent, scored):

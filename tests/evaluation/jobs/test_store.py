@@ -15,12 +15,6 @@ from pneumoseg.evaluation.jobs.store import INPUT, MOST_ATTEMPTS, RESULTS, UPLOA
 MASK = ResultFile("mask.nii.gz", "Mask", "application/gzip", 3)
 
 
-@pytest.fixture
-def store(tmp_path):
-    with JobStore(tmp_path / "server") as opened:
-        yield opened
-
-
 def add(store, name="ct.nii.gz", request=None):
     with store.arriving() as upload:
         (upload / "0").write_bytes(b"content of " + name.encode())

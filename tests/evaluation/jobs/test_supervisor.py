@@ -12,18 +12,11 @@ import pytest
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.jobs import supervisor
 from pneumoseg.evaluation.jobs.job import JobRequest
-from pneumoseg.evaluation.jobs.store import JobStore
 from pneumoseg.evaluation.jobs.supervisor import Limits, Supervisor
 from tests.evaluation.jobs.stub_server import STUB
 
 LONG_S = 90.0
 SERVER = Path(__file__).with_name("stub_server.py")
-
-
-@pytest.fixture
-def store(tmp_path):
-    with JobStore(tmp_path / "server") as opened:
-        yield opened
 
 
 @pytest.fixture
