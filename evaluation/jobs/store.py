@@ -143,29 +143,34 @@ class JobStore:
         return True
 
     def fail(self, job_id: str, worker: str, sentence: str) -> bool:
-        """Ends a job without results, with the reason; False where the job is no longer this worker's, or is to
-        end."""
+        """Ends a job without results, with the reason, and removes its files; False where the job is no longer this
+        worker's, or is to end."""
         with self._database.writing() as rows:
             changed = rows.execute(
                 f"UPDATE jobs SET state = 'failed', stage = NULL, finished = ?, error = ?, worker = NULL {_OWN} "
                 "AND wish IS NULL",
                 (time.time(), sentence, job_id, worker),
             )
-            return changed.rowcount == 1
+            if changed.rowcount != 1:
+                return False
+        self._remove_files(job_id)
+        return True
 
     # What people ask for.
 
     def cancel(self, job_id: str) -> Job | None:
-        """Ends a job: one that waits at once; one that runs when its worker has ended, until when it is running. A job
-        that has ended stays as it is. None where there is no such job."""
+        """Ends a job and removes its files: one that waits at once; one that runs when its worker has ended, until when
+        it is running. A job that has ended stays as it is. None where there is no such job."""
         with self._database.writing() as rows:
-            rows.execute(
+            waited = rows.execute(
                 "UPDATE jobs SET state = 'cancelled', finished = ? WHERE id = ? AND state = 'queued'",
                 (time.time(), job_id),
             )
             rows.execute(
                 "UPDATE jobs SET wish = 'cancel' WHERE id = ? AND state = 'running' AND wish IS NULL", (job_id,)
             )
+        if waited.rowcount == 1:
+            self._remove_files(job_id)
         return self.get(job_id)
 
     def delete(self, job_id: str) -> bool:
@@ -257,10 +262,12 @@ class JobStore:
         return job
 
     def _forget(self, lost: Sequence[sqlite3.Row]) -> None:
-        deleted = [row["id"] for row in lost if row["wish"] == "delete"]
-        for job_id in deleted:
-            self._remove_files(job_id)
-        self._remove_rows(deleted)
+        """Removes the files of jobs that do not wait again, and the rows of those that were to be deleted."""
+        for row in lost:
+            job = self.get(row["id"])
+            if job is None or job.has_ended:
+                self._remove_files(row["id"])
+        self._remove_rows([row["id"] for row in lost if row["wish"] == "delete"])
 
     def _remove_files(self, job_id: str) -> None:
         shutil.rmtree(self.folder_of(job_id), ignore_errors=True)

@@ -89,11 +89,9 @@ class Supervisor:
         with ExitStack() as held:
             store = held.enter_context(JobStore(self._folder))
             try:
-                held.enter_context(FileLock(self._folder / LOCK, timeout=0))
+                held.enter_context(FileLock(self._folder / LOCK, timeout=0, thread_local=False))
             except Timeout as error:
-                raise InputError(
-                    f"{self._folder}: another server uses this folder; stop it, or give another"
-                ) from error
+                raise InputError(f"{self._folder}: another server uses this folder; stop it first") from error
             _await_workers(self._folder)
             store.recover()
             store.tidy()
@@ -163,9 +161,10 @@ class Supervisor:
         """Starts another worker; after several that ended at once, not before a pause."""
         now = time.monotonic()
         if slot.process is not None:
-            if slot.process.returncode is not None and slot.process.returncode > 0:
+            by_itself = (slot.process.returncode or 0) > 0
+            if by_itself:
                 log.error("a worker ended by itself (exit code %s)", slot.process.returncode)
-            slot.short_lives = slot.short_lives + 1 if now - slot.started < SHORT_LIFE_S else 0
+            slot.short_lives = slot.short_lives + 1 if by_itself and now - slot.started < SHORT_LIFE_S else 0
             slot.process, slot.name = None, ""
         pause_s = min(2.0 ** (slot.short_lives - 2), LONGEST_PAUSE_S) if slot.short_lives > 1 else 0.0
         if now - slot.started >= pause_s:

@@ -117,7 +117,7 @@ def test_a_job_that_failed_says_why(store):
     store.claim("w")
     assert store.fail(job.id, "w", "The file is empty.")
     assert (store.get(job.id).state, store.get(job.id).error) == ("failed", "The file is empty.")
-    assert store.results(job.id) == []
+    assert (store.results(job.id), left(store)) == ([], [])
 
 
 def test_cancelling(store):
@@ -133,6 +133,7 @@ def test_cancelling(store):
     store.recover()
     assert store.get(running.id).state == "cancelled"
     assert store.get(running.id).finished is not None
+    assert left(store) == []
     ended = add(store)
     finished(store, ended)
     assert store.cancel(ended.id).state == "finished"
