@@ -3,13 +3,14 @@
 `look` is quick and needs little memory: it refuses at once what is plainly no input. `take_in` does the rest.
 """
 
+import math
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from pneumoseg.data_io.storage.zip_files import unpack_zip
 from pneumoseg.evaluation.jobs.archives import check_archive, is_counted
 from pneumoseg.evaluation.jobs.content import ACCEPTED, PICTURES, SUFFIXES, VOLUMES, Form, UnknownContentError, form_of
 from pneumoseg.evaluation.jobs.job import shown_name
+
+if TYPE_CHECKING:
+    from pneumoseg.data_io.volumes.lazy_volume import Scan
 
 CARD = "taken.json"
 MOST_VOXELS = 1 << 31
@@ -149,7 +153,7 @@ def _take_volume(file: Path, named: Path, target: Path, form: Form, key: Key | N
         os.rename(file, named)
     else:
         shutil.copyfile(file, named)
-    _check_header(named)
+    _opened(named)
     if key is None or form not in ("nifti", "nifti.gz"):
         os.rename(named, target)
     else:
@@ -163,25 +167,24 @@ def _take_volume(file: Path, named: Path, target: Path, form: Form, key: Key | N
     _check_is_ct(target)
 
 
-def _check_header(path: Path) -> None:
-    """Raises InputError where the header is that of no CT, before any voxel is read."""
+def _opened(path: Path) -> "Scan":
+    """Opens a volume, of which no voxel is read yet. Raises InputError where the header is that of no CT."""
     from pneumoseg.data_io.formats.reading import open_scan
 
     with warnings_of_this_thread(hold_back=True):  # they come again when it is segmented
-        shape = open_scan(path).stored_grid.shape
-    count = int(np.prod([int(size) for size in shape], dtype=object))
+        scan = open_scan(path)
+    count = math.prod(int(size) for size in scan.stored_grid.shape)
     if count > MOST_VOXELS:
         raise InputError(f"a CT has at most {MOST_VOXELS} voxels here, found {count}; crop it")
+    return scan
 
 
 def _check_is_ct(path: Path) -> None:
-    """Raises InputError for a mask; of a CT, whose values tell it from one, the first slices are read."""
-    from pneumoseg.data_io.formats.reading import open_scan
-
-    _check_header(path)
+    """Raises InputError as `_opened`, and for a mask; of a CT, whose values tell it from one, a few slices are read."""
+    scan = _opened(path)
     seen: set[float] = set()
     with warnings_of_this_thread(hold_back=True):
-        for slab in open_scan(path).read_stored():
+        for slab in scan.read_stored():
             for plane in np.moveaxis(slab, 2, 0):
                 values = np.unique(plane)
                 whole = bool((values == np.rint(values)).all())

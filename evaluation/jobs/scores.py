@@ -51,7 +51,7 @@ def score(upload: Path, parent: Path, source: Path, made: Path, *, work: Path, k
     if reference_file.suffix == SUFFIXES["dicom"]:
         reference = on_series(reference, open_scan(source).held().read())
     reference = on_grid_of(prediction, reference, "mask and reference")
-    scores = score_case(CASE, 0, reference, prediction, table)
+    scores = score_case(CASE, 0, reference, prediction=prediction, labels=table)
     rows = [_plain(row) for row in scores.rows]
     write_json(made / "scores.json", {"scores": rows, "lesions": [_plain(row) for row in scores.lesions]})
     write_classes(made / "labels.json", ERRORS)
