@@ -3,6 +3,7 @@
 `look` is quick and needs little memory: it refuses at once what is plainly no input. `take_in` does the rest.
 """
 
+import errno
 import math
 import os
 import secrets
@@ -116,7 +117,7 @@ def _taken(upload: Path, made: Path, work: Path, key: Key | None) -> TakenIn:
     ((file, form),) = usable
     if form in PICTURES:
         name = f"picture{SUFFIXES[form]}"
-        os.rename(file, made / name) if file.is_relative_to(work) else shutil.copyfile(file, made / name)
+        _put(file, made / name, work)
         _check_is_picture(made / name)
         return TakenIn("picture", name, is_dicom=False)
     name = f"ct{SUFFIXES[form]}"
@@ -133,6 +134,10 @@ def _contents(upload: Path, work: Path) -> list[tuple[Path, Form]]:
             unpack_zip(files[0], unpacked)
         except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
             raise InputError("the zip archive has a file and a folder of one name; export it again") from error
+        except OSError as error:
+            if error.errno not in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):
+                raise
+            raise InputError("the zip archive has names that cannot be stored here; shorten them") from error
         files = sorted(_files_below(unpacked))
     found = [(file, form) for file in files if (form := form_of(file)) is not None]
     if any(form == "zip" for file, form in found):
@@ -149,10 +154,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 def _take_volume(file: Path, named: Path, target: Path, form: Form, key: Key | None) -> None:
     """Checks a volume under a name that says its form, then puts it to its place."""
-    if file.is_relative_to(named.parent):
-        os.rename(file, named)
-    else:
-        shutil.copyfile(file, named)
+    _put(file, named, named.parent)
     _opened(named)
     if key is None or form not in ("nifti", "nifti.gz"):
         os.rename(named, target)
@@ -165,6 +167,14 @@ def _take_volume(file: Path, named: Path, target: Path, form: Form, key: Key | N
             except NotNiftiError as error:
                 raise InputError("the NIfTI file is damaged or truncated; copy or export it again") from error
     _check_is_ct(target)
+
+
+def _put(file: Path, target: Path, work: Path) -> None:
+    """Moves a file that was made on the way, in `work`, and copies one of the upload, which may be needed again."""
+    if file.is_relative_to(work):
+        os.rename(file, target)
+    else:
+        shutil.copyfile(file, target)
 
 
 def _opened(path: Path) -> "Scan":

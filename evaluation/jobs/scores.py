@@ -120,7 +120,8 @@ def _start(file: Path) -> bytes:
 
 def _classes(path: Path) -> LabelTable:
     rows = read_json(path, "the classes of a mask", list)
-    return LabelTable(tuple(row["name"] for row in rows), tuple(tuple(row["colour"]) for row in rows))
+    colours = [tuple(map(int, row["colour"])) for row in rows]
+    return LabelTable(tuple(row["name"] for row in rows), tuple((red, green, blue) for red, green, blue in colours))
 
 
 def _plain(row: dict) -> dict:
