@@ -288,6 +288,7 @@ def _give_back(rows: sqlite3.Connection, row: sqlite3.Row, *, counted: bool) -> 
     if row["wish"] == "delete":
         return
     attempts, now = row["attempts"] - (not counted), time.time()
+    change: tuple[str, str | None, float | None, float | None]
     if row["wish"] == "cancel":
         change = ("cancelled", None, row["started"], now)
     elif attempts >= MOST_ATTEMPTS:
