@@ -2,7 +2,7 @@
 
 import struct
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.recognition import HEAD_BYTES
@@ -46,7 +46,7 @@ def check_archive(path: Path) -> bool:
         raise InputError(DAMAGED) from error
 
 
-def is_counted(inner: PurePosixPath) -> bool:
+def is_counted(inner: PurePath) -> bool:
     """Whether a file of an archive counts: hidden ones, and what systems put beside the files, do not."""
     return not any(part.startswith(".") or part in NO_FILES for part in inner.parts)
 
