@@ -9,7 +9,7 @@ import logging
 import logging.handlers
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from pneumoseg.data_io.public_text import public, visible
@@ -32,6 +32,11 @@ terminal = _Terminal(logging.WARNING)
 
 recent = logging.handlers.MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1)
 """Keeps messages from before there is a file to write them to."""
+
+Listener = Callable[[str, int, int | None], None]
+"""Called with the description of a piece of work, how many of its items are done, and of how many."""
+
+_listeners: list[Listener] = []
 
 log.setLevel(logging.INFO)
 log.propagate = False
@@ -74,8 +79,21 @@ def warnings_of_this_thread(hold_back: bool = False) -> Iterator[list[str]]:
             log.handle(record)
 
 
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Within the block, tells `listener` of all that `track` shows in this process, in whichever thread and whether or
+    not there is a terminal. What it raises ends the work."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
 def track(items: Iterable, description: str, total: int | None = None) -> Iterator:
     """Yields `items` under a progress bar named `description`; silent where the terminal shows warnings alone."""
+    if _listeners:
+        items = _told(items, description, total)
     if terminal.level > logging.INFO or not sys.stderr.isatty():
         yield from items
         return
@@ -85,3 +103,15 @@ def track(items: Iterable, description: str, total: int | None = None) -> Iterat
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield from progress.track(items, total=total, description=description)
+
+
+def _told(items: Iterable, description: str, total: int | None) -> Iterator:
+    _tell(description, 0, total)
+    for done, item in enumerate(items, start=1):
+        yield item
+        _tell(description, done, total)
+
+
+def _tell(description: str, done: int, total: int | None) -> None:
+    for listener in tuple(_listeners):
+        listener(description, done, total)
