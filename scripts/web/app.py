@@ -15,7 +15,7 @@ from pneumoseg.scripts.web import job_routes, new_job_routes, server_routes
 from pneumoseg.scripts.web.access_log import AccessLog
 from pneumoseg.scripts.web.admission import Admission
 from pneumoseg.scripts.web.limits import Limits
-from pneumoseg.scripts.web.page_files import page_routes
+from pneumoseg.scripts.web.page_files import page_router
 from pneumoseg.scripts.web.refusals import Refusal, Refusals, refused
 from pneumoseg.scripts.web.schemas import PREFIX
 from pneumoseg.scripts.web.security import Guard, Guarded, SecureAnswers
@@ -53,7 +53,7 @@ def create_app(
     app.state.service = Service(store, workers, models, limits, version, Admission(limits))
     for routes in (new_job_routes, job_routes, server_routes):
         app.include_router(routes.router)
-    app.router.routes.extend(page_routes(page))
+    app.include_router(page_router(page))
     for error in (Refusal, HTTPException, RequestValidationError):
         app.add_exception_handler(error, refused)
     describe(app, needs_token=guard.token is not None)

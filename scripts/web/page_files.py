@@ -4,24 +4,24 @@ import hashlib
 import mimetypes
 from pathlib import Path
 
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 START = "index.html"
 SHOWN_AS = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
 """Media types without which browsers refuse a file, whatever the system's table says."""
 
 
-def page_routes(folder: Path) -> list[Route]:
-    """A route for each file below the folder, by its relative path, and `/` for index.html; hidden files and links are
+def page_router(folder: Path) -> APIRouter:
+    """Routes for each file below the folder, by its relative path, and `/` for index.html; hidden files and links are
     left out. Nothing else can be asked for."""
-    routes = []
+    routes = APIRouter(include_in_schema=False)
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         if path.is_file() and not path.is_symlink() and not any(part.startswith((".", "__")) for part in parts):
             address = "/" if parts == (START,) else "/" + "/".join(parts)
-            routes.append(Route(address, _answering(path), methods=["GET"], include_in_schema=False))
+            routes.add_api_route(address, _answering(path), methods=["GET", "HEAD"])
     return routes
 
 

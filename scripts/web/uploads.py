@@ -9,8 +9,10 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from starlette.requests import Request
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.jobs.content import UnknownContentError
 from pneumoseg.evaluation.jobs.intake import look
-from pneumoseg.evaluation.jobs.job import Job, JobRequest, shown_name
+from pneumoseg.evaluation.jobs.job import Job, JobRequest
+from pneumoseg.evaluation.jobs.sentences import sentence
 from pneumoseg.scripts.web.arriving_files import ArrivingFiles, arriving_files
 from pneumoseg.scripts.web.body import pieces
 from pneumoseg.scripts.web.refusals import Refusal
@@ -37,11 +39,11 @@ async def uploaded_job(request: Request, service: Service, wanted: JobRequest, n
     async def made(folder: Path) -> Job:
         names = await received(request, service, folder, name)
         try:
-            await asyncio.to_thread(look, folder)
+            found = await asyncio.to_thread(look, folder)
         except InputError as error:
-            raise Refusal(422, str(error)) from error
-        shown = shown_name(names[0]) if len(names) == 1 else f"{len(names)} files"
-        return await asyncio.to_thread(service.store.create, wanted, shown, folder)
+            status = 415 if isinstance(error, UnknownContentError) else 422
+            raise Refusal(status, sentence(str(error), folder)) from error
+        return await asyncio.to_thread(service.store.create, wanted, found.name(names[0]), folder)
 
     return await admitted(service, made)
 

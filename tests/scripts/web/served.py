@@ -22,7 +22,9 @@ NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 API = "/api/v1"
 LIMITS = Limits(reserve_bytes=0, jobs_per_minute=100_000)
 PAGE = {"index.html": "<!DOCTYPE html><title>page</title>", "app.js": "// script", "vendor/x.wasm": "\0asm"}
-MASK = b"mask"
+RAW = "application/octet-stream"
+CT = b"NRRD0004\n"
+"""What begins so is taken for a CT at first sight."""
 
 
 class StubWorkers:
@@ -68,7 +70,7 @@ class StubWorkers:
         with self.store.arriving() as made:
             uploaded = sorted((self.store.folder_of(job.id) / "upload").iterdir())
             sizes = {file.name: file.stat().st_size for file in uploaded}
-            (made / "mask.nii.gz").write_bytes(b"".join(file.read_bytes() for file in uploaded) or MASK)
+            (made / "mask.nii.gz").write_bytes(b"".join(file.read_bytes() for file in uploaded))
             (made / "sizes.json").write_text(json.dumps(sizes))
             files = [
                 ResultFile("mask.nii.gz", "Mask", "application/gzip", (made / "mask.nii.gz").stat().st_size),
@@ -86,7 +88,7 @@ class Served:
     workers: StubWorkers
     port: int
 
-    def upload(self, content: bytes = b"a ct", name: str = "ct.nii.gz") -> dict:
+    def upload(self, content: bytes = CT, name: str = "ct.nii.gz") -> dict:
         answer = self.client.post(
             f"{API}/jobs", params={"filename": name}, content=content, headers={"Content-Type": RAW}
         )
@@ -102,13 +104,10 @@ class Served:
             time.sleep(0.01)
         raise AssertionError(now)
 
-    def finished(self, content: bytes = b"a ct", name: str = "ct.nii.gz") -> dict:
+    def finished(self, content: bytes = CT, name: str = "ct.nii.gz") -> dict:
         job = self.ended(self.upload(content, name))
         assert job["state"] == "finished"
         return job
-
-
-RAW = "application/octet-stream"
 
 
 def write_page(folder: Path) -> Path:

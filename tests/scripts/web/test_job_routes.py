@@ -5,7 +5,7 @@ import threading
 
 import httpx
 
-from tests.scripts.web.served import API, serving
+from tests.scripts.web.served import API, CT, serving
 
 
 def events(lines) -> list[dict]:
@@ -86,16 +86,16 @@ def test_events_end_when_the_job_is_deleted_or_the_server_ends(tmp_path):
 
 
 def test_results_are_listed_and_read(served):
-    job = served.finished(b"0123456789")
+    job = served.finished(CT + b"0123456789")
     listed = served.client.get(job["urls"]["results"]).json()
     assert [(one["name"], one["title"], one["bytes"]) for one in listed] == [
-        ("mask.nii.gz", "Mask", 10),
-        ("sizes.json", "Sizes", len('{"0000": 10}')),
+        ("mask.nii.gz", "Mask", 19),
+        ("sizes.json", "Sizes", len('{"0000": 19}')),
     ]
     mask = served.client.get(listed[0]["url"])
-    assert mask.content == b"0123456789"
+    assert mask.content == CT + b"0123456789"
     assert mask.headers["content-type"] == "application/gzip"
-    assert mask.headers["content-length"] == "10"
+    assert mask.headers["content-length"] == "19"
     assert mask.headers["content-disposition"] == 'attachment; filename="mask.nii.gz"'
     assert served.client.get(job["urls"]["results"] + "/other").status_code == 404
     assert served.client.get(job["urls"]["results"] + "/..%2f..%2fjobs.sqlite3").status_code == 404
@@ -131,7 +131,7 @@ def test_deleted_means_deleted(served):
 
 
 def test_a_result_that_is_deleted_while_it_is_read_is_read_to_its_end(served):
-    content = bytes(range(256)) * 4096 * 12
+    content = CT + bytes(range(256)) * 4096 * 12
     job = served.finished(content)
     with served.client.stream("GET", f"{job['urls']['results']}/mask.nii.gz") as answer:
         pieces = answer.iter_bytes(65536)
