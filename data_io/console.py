@@ -9,8 +9,9 @@ import logging
 import logging.handlers
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from pneumoseg.data_io.public_text import public, visible
 
@@ -32,6 +33,11 @@ terminal = _Terminal(logging.WARNING)
 
 recent = logging.handlers.MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1)
 """Keeps messages from before there is a file to write them to."""
+
+Listener = Callable[[str, int, int | None], None]
+"""Called with the description of a piece of work, how many of its items are done, and of how many."""
+
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 log.setLevel(logging.INFO)
 log.propagate = False
@@ -74,8 +80,21 @@ def warnings_of_this_thread(hold_back: bool = False) -> Iterator[list[str]]:
             log.handle(record)
 
 
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Within the block, tells `listener` of all that `track` shows in this thread, whether or not there is a terminal.
+    What it raises ends the work."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
 def track(items: Iterable, description: str, total: int | None = None) -> Iterator:
     """Yields `items` under a progress bar named `description`; silent where the terminal shows warnings alone."""
+    if (listener := _listener.get()) is not None:
+        items = _told(items, description, total, listener)
     if terminal.level > logging.INFO or not sys.stderr.isatty():
         yield from items
         return
@@ -85,3 +104,10 @@ def track(items: Iterable, description: str, total: int | None = None) -> Iterat
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield from progress.track(items, total=total, description=description)
+
+
+def _told(items: Iterable, description: str, total: int | None, listener: Listener) -> Iterator:
+    listener(description, 0, total)
+    for done, item in enumerate(items, start=1):
+        yield item
+        listener(description, done, total)

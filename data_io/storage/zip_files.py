@@ -6,7 +6,7 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -70,6 +70,14 @@ def unzipped(path: Path) -> Iterator[Path]:
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo], free_bytes: int) -> None:
+    check_entries(path, entries)
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > free_bytes:
+        raise InputError(f"{path}: unpacked it needs {unpacked} bytes, found {free_bytes} free on the disk; make room")
+
+
+def check_entries(path: Path, entries: Sequence[zipfile.ZipInfo]) -> None:
+    """Raises InputError as `unpack_zip` for what the list of an archive's entries says, the disk left aside."""
     for entry in entries:
         name = PurePosixPath(entry.filename.replace("\\", "/"))
         if name.is_absolute() or ".." in name.parts or re.match(r"[A-Za-z]:", entry.filename) or not name.parts:
@@ -84,5 +92,3 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo], free_bytes: int) 
         raise InputError(
             f"{path}: {packed} bytes would unpack to {unpacked}, more than {MAX_EXPANSION} times as much; not unpacked"
         )
-    if unpacked > free_bytes:
-        raise InputError(f"{path}: unpacked it needs {unpacked} bytes, found {free_bytes} free on the disk; make room")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pneumoseg.data_io.console import listed, log, warnings_of_this_thread
+from pneumoseg.data_io.console import listed, listening, log, track, warnings_of_this_thread
 
 
 def test_a_few_names_are_listed_and_the_rest_counted():
@@ -20,3 +20,22 @@ def test_warnings_that_are_held_back_are_logged_where_the_work_fails(capsys):
         log.warning("why")
         raise ValueError("failed")
     assert capsys.readouterr().err == "why\n"
+
+
+def test_a_listener_is_told_how_far_the_work_is():
+    told = []
+    with listening(lambda *facts: told.append(facts)):
+        assert list(track("ab", "letters", 2)) == ["a", "b"]
+        assert list(track(iter("c"), "more")) == ["c"]
+    assert list(track("d", "after", 1)) == ["d"]
+    assert told == [("letters", 0, 2), ("letters", 1, 2), ("letters", 2, 2), ("more", 0, None), ("more", 1, None)]
+
+
+def test_a_listener_may_end_the_work():
+    def stop(description, done, total):
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), listening(stop):
+        list(track("abc", "letters", 3))
+    assert list(track("abc", "letters", 3)) == ["a", "b", "c"]
