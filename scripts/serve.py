@@ -94,7 +94,7 @@ def serve(
         raise InputError("a server needs more packages; install pneumoseg[web]") from error
     from pneumoseg.data_io.console import log
     from pneumoseg.data_io.storage.cache import cache_folder
-    from pneumoseg.evaluation.jobs.models import models as models_in
+    from pneumoseg.evaluation.jobs.models import known_models
     from pneumoseg.evaluation.jobs.store import JobStore
     from pneumoseg.evaluation.jobs.supervisor import Limits as JobLimits
     from pneumoseg.evaluation.jobs.supervisor import Supervisor
@@ -110,8 +110,15 @@ def serve(
             elif not quiet:
                 print(f"pneumoseg serves {address}", flush=True)
 
-        supervisor = Supervisor(folder, workers=workers, limits=JobLimits(keep_s=keep_hours * 3600))
-        app = create_app(store, supervisor, models_in(models or []), limits=limits, guard=Guard(names, token))
+        offered = list(known_models(models or []).values())
+        supervisor = Supervisor(
+            folder,
+            models=offered,
+            workers=workers,
+            limits=JobLimits(keep_s=keep_hours * 3600),
+            keep_identity=keep_identity,
+        )
+        app = create_app(store, supervisor, offered, guard=Guard(names, token), limits=limits)
         if not is_loopback(host):
             log.info("HTTP is not encrypted: let others in through a proxy with TLS alone, as docs/serve.md shows")
         supervisor.start()

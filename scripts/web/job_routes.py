@@ -14,6 +14,7 @@ from pneumoseg.scripts.web.schemas import PREFIX, JobAnswer, ResultAnswer, answe
 from pneumoseg.scripts.web.service import Service, service_of
 
 PIECE_BYTES = 256 * 1024
+EVENT = {"type": "object", "properties": {"data": {"type": "string", "description": "A job."}}, "required": ["data"]}
 
 router = APIRouter(prefix=PREFIX, tags=["jobs"])
 Here = Annotated[Service, Depends(service_of)]
@@ -42,7 +43,7 @@ async def listening(service: Here) -> AsyncIterator[None]:
     "/jobs/{job_id}/events",
     dependencies=[Depends(listening)],
     response_class=StreamingResponse,
-    responses={200: {"content": {EVENTS: {"schema": {"type": "string"}}}}, **answers(404, 429)},
+    responses={200: {"content": {EVENTS: {"schema": EVENT}}}, **answers(404, 429)},
 )
 def listen_to_job(service: Here, job_id: Id) -> StreamingResponse:
     """The job now and at each change, as server-sent events (`data: JOB`), until it has ended or is deleted."""

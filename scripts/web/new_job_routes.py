@@ -118,7 +118,7 @@ def compared(service: Service, both: FollowUpBody, folder: PathOnDisk) -> Job:
     """The follow-up job of two jobs. Raises Refusal where they are not both finished segmentations of CTs."""
     parents = (both.baseline, both.follow_up)
     names = [finished_segmentation(service, one, of_ct=True).name for one in parents]
-    return service.store.create(JobRequest("follow-up", parents=parents), shown_name(" / ".join(names)), folder)
+    return service.store.create(JobRequest("follow-up", parents=parents), shown_name(" to ".join(names)), folder)
 
 
 def finished_segmentation(service: Service, number: str, of_ct: bool = False) -> Job:

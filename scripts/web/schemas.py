@@ -62,7 +62,7 @@ class ModelAnswer(BaseModel):
     name: str
     kind: Literal["ct", "picture"]
     classes: list[str]
-    colours: list[str]
+    colours: list[list[int]] = Field(description="Red, green and blue of each class, 0..255.")
     calibrated: bool = Field(description="Whether masks get a verdict.")
 
 

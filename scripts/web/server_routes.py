@@ -26,4 +26,4 @@ def read_health(service: Here) -> HealthAnswer:
 @router.get("/models", responses=answers())
 def list_models(service: Here) -> list[ModelAnswer]:
     """The models that jobs may name."""
-    return [ModelAnswer.model_validate(model, from_attributes=True) for model in service.models]
+    return [ModelAnswer(**model.public_dict()) for model in service.models]

@@ -1,6 +1,7 @@
 """What the routes work with."""
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,12 +15,15 @@ from pneumoseg.scripts.web.admission import Admission
 from pneumoseg.scripts.web.limits import Limits
 from pneumoseg.scripts.web.refusals import Refusal
 
+WORKER_S = 1.0
+
 
 class Workers(Protocol):
     """Those that do the jobs."""
 
-    def healthy(self) -> bool:
-        """Whether jobs are done."""
+    @property
+    def has_worker(self) -> bool:
+        """Whether one is there to do jobs."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,12 @@ class Service:
         return job
 
     def need_workers(self) -> None:
-        """Raises Refusal where jobs are not done."""
-        if not self.workers.healthy():
-            raise Refusal(503, "No worker is there to do jobs; try again later.", {"Retry-After": "10"})
+        """Raises Refusal where no worker is there, nor comes soon, as one does in the place of one that was ended."""
+        deadline = time.monotonic() + WORKER_S
+        while not self.workers.has_worker:
+            if time.monotonic() > deadline:
+                raise Refusal(503, "No worker is there to do jobs; try again later.", {"Retry-After": "10"})
+            time.sleep(0.1)
 
 
 def service_of(request: Request) -> Service:

@@ -17,6 +17,7 @@ from pneumoseg.scripts.web.app import create_app
 from pneumoseg.scripts.web.limits import Limits
 from pneumoseg.scripts.web.security import Guard
 from pneumoseg.scripts.web.server import Server, listen
+from pneumoseg.scripts.web.service import Service
 
 NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 API = "/api/v1"
@@ -36,7 +37,8 @@ class StubWorkers:
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
 
-    def healthy(self) -> bool:
+    @property
+    def has_worker(self) -> bool:
         return self.well
 
     def start(self) -> None:
@@ -81,12 +83,16 @@ class StubWorkers:
 
 @dataclass(frozen=True)
 class Served:
-    """A running server: a client of it, its store and workers, its port."""
+    """A running server: a client of it, its service with its store, its workers, its port."""
 
     client: httpx.Client
-    store: JobStore
+    service: Service
     workers: StubWorkers
     port: int
+
+    @property
+    def store(self) -> JobStore:
+        return self.service.store
 
     def upload(self, content: bytes = CT, name: str = "ct.nii.gz") -> dict:
         answer = self.client.post(
@@ -121,7 +127,9 @@ def write_page(folder: Path) -> Path:
 def serving(folder: Path, *, limits: Limits = LIMITS, token: str | None = None) -> Iterator[Served]:
     """A server on jobs in `folder / "data"`, for the block."""
     page = write_page(folder / "page")
-    models = [ModelEntry("covid-lungs", "ct", ("lung_left", "lung_right", "infection"), ("#1f77b4",) * 3, True)]
+    models = [
+        ModelEntry("covid-lungs", "ct", ("lung_left", "lung_right", "infection"), ((31, 119, 180),) * 3, True, folder)
+    ]
     with JobStore(folder / "data") as store, listen("127.0.0.1", 0) as listening:
         workers = StubWorkers(store)
         workers.start()
@@ -135,7 +143,7 @@ def serving(folder: Path, *, limits: Limits = LIMITS, token: str | None = None) 
             assert started.wait(10)
             headers = {} if token is None else {"Authorization": f"Bearer {token}"}
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30) as client:
-                yield Served(client, store, workers, port)
+                yield Served(client, app.state.service, workers, port)
         finally:
             server.should_exit = True
             thread.join()
