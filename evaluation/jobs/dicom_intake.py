@@ -34,7 +34,7 @@ def take_series(files: Sequence[Path], target: Path, work: Path, *, key: Key | N
         report = deidentify_tree(folder, work / "clean", key=key, options=OPTIONS)
         reasons = reasons_of(report)
         if damaged := reasons[DAMAGED]:
-            raise InputError(f"{damaged} of {len(report)} DICOM files are damaged or truncated; export the series again")
+            raise InputError(f"{damaged} of {len(report)} DICOM files are damaged or truncated; export them again")
         if reasons.total() == len(report):
             raise InputError(f"none of the {len(report)} DICOM files can be taken: {listed(list(reasons))}")
         folder = work / "clean"

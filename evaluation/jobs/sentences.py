@@ -24,12 +24,13 @@ def failure(error: BaseException, folder: Path) -> str:
     >>> failure(KeyError("Doe^John"), Path("/data"))
     'The program failed over this job (KeyError); this is a fault of the program.'
     """
+    for cause in (error, error.__cause__):
+        if isinstance(cause, MemoryError):
+            return NO_MEMORY
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return DISK_FULL
     if isinstance(error, InputError):
         return sentence(str(error), folder)
-    if isinstance(error, MemoryError):
-        return NO_MEMORY
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DISK_FULL
     return FAULT.format(type(error).__name__)
 
 

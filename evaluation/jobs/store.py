@@ -143,29 +143,34 @@ class JobStore:
         return True
 
     def fail(self, job_id: str, worker: str, sentence: str) -> bool:
-        """Ends a job without results, with the reason; False where the job is no longer this worker's, or is to
-        end."""
+        """Ends a job without results, with the reason, and removes its files; False where the job is no longer this
+        worker's, or is to end."""
         with self._database.writing() as rows:
             changed = rows.execute(
                 f"UPDATE jobs SET state = 'failed', stage = NULL, finished = ?, error = ?, worker = NULL {_OWN} "
                 "AND wish IS NULL",
                 (time.time(), sentence, job_id, worker),
             )
-            return changed.rowcount == 1
+            if changed.rowcount != 1:
+                return False
+        self._remove_files(job_id)
+        return True
 
     # What people ask for.
 
     def cancel(self, job_id: str) -> Job | None:
-        """Ends a job: one that waits at once; one that runs when its worker has ended, until when it is running. A job
-        that has ended stays as it is. None where there is no such job."""
+        """Ends a job and removes its files: one that waits at once; one that runs when its worker has ended, until when
+        it is running. A job that has ended stays as it is. None where there is no such job."""
         with self._database.writing() as rows:
-            rows.execute(
+            waited = rows.execute(
                 "UPDATE jobs SET state = 'cancelled', finished = ? WHERE id = ? AND state = 'queued'",
                 (time.time(), job_id),
             )
             rows.execute(
                 "UPDATE jobs SET wish = 'cancel' WHERE id = ? AND state = 'running' AND wish IS NULL", (job_id,)
             )
+        if waited.rowcount == 1:
+            self._remove_files(job_id)
         return self.get(job_id)
 
     def delete(self, job_id: str) -> bool:
@@ -219,26 +224,17 @@ class JobStore:
         with self._database.writing() as rows:
             found = rows.execute("SELECT * FROM jobs WHERE state = 'running' OR wish = 'delete'").fetchall()
             lost = [row for row in found if row["worker"] not in alive]
-            deleted = [row["id"] for row in lost if row["wish"] == "delete"]
             for row in lost:
-                if row["wish"] == "delete":
-                    continue
-                attempts = row["attempts"] - (not counted)
-                if row["wish"] == "cancel":
-                    change = ("cancelled", None, row["started"], time.time())
-                elif attempts >= MOST_ATTEMPTS:
-                    sentence = f"The program ended {MOST_ATTEMPTS} times during this job; it is not tried again."
-                    change = ("failed", sentence, row["started"], time.time())
-                else:
-                    change = ("queued", None, None, None)
-                rows.execute(
-                    "UPDATE jobs SET state = ?, error = ?, started = ?, finished = ?, attempts = ?, worker = NULL, "
-                    "stage = NULL, progress = 0 WHERE id = ?",
-                    (*change, attempts, row["id"]),
-                )
-        for job_id in deleted:
-            self._remove_files(job_id)
-        self._remove_rows(deleted)
+                _give_back(rows, row, counted=counted)
+        self._forget(lost)
+
+    def release(self, worker: str) -> None:
+        """Ends the jobs of a worker that were to be cancelled or deleted, now that it no longer works on them."""
+        with self._database.writing() as rows:
+            lost = rows.execute("SELECT * FROM jobs WHERE worker = ? AND wish IS NOT NULL", (worker,)).fetchall()
+            for row in lost:
+                _give_back(rows, row, counted=True)
+        self._forget(lost)
 
     def expire(self, older_than_s: float) -> None:
         """Deletes the jobs that ended, or have been waiting, for longer than that."""
@@ -265,6 +261,14 @@ class JobStore:
             raise InputError("the job was deleted meanwhile")
         return job
 
+    def _forget(self, lost: Sequence[sqlite3.Row]) -> None:
+        """Removes the files of jobs that do not wait again, and the rows of those that were to be deleted."""
+        for row in lost:
+            job = self.get(row["id"])
+            if job is None or job.has_ended:
+                self._remove_files(row["id"])
+        self._remove_rows([row["id"] for row in lost if row["wish"] == "delete"])
+
     def _remove_files(self, job_id: str) -> None:
         shutil.rmtree(self.folder_of(job_id), ignore_errors=True)
 
@@ -277,6 +281,25 @@ class JobStore:
 
 _WAITS = "state = 'queued' AND wish IS NULL"
 _OWN = "WHERE id = ? AND state = 'running' AND worker = ?"
+
+
+def _give_back(rows: sqlite3.Connection, row: sqlite3.Row, *, counted: bool) -> None:
+    """A job without its worker: waits again, or ends."""
+    if row["wish"] == "delete":
+        return
+    attempts, now = row["attempts"] - (not counted), time.time()
+    if row["wish"] == "cancel":
+        change = ("cancelled", None, row["started"], now)
+    elif attempts >= MOST_ATTEMPTS:
+        sentence = f"The program ended {MOST_ATTEMPTS} times during this job; it is not tried again."
+        change = ("failed", sentence, row["started"], now)
+    else:
+        change = ("queued", None, None, None)
+    rows.execute(
+        "UPDATE jobs SET state = ?, error = ?, started = ?, finished = ?, attempts = ?, worker = NULL, stage = NULL, "
+        "progress = 0 WHERE id = ?",
+        (*change, attempts, row["id"]),
+    )
 
 
 def _job(row: sqlite3.Row) -> Job:

@@ -32,3 +32,9 @@ def test_failures():
     assert "Doe" not in failure(RuntimeError("Doe^John"), JOB)
     assert "/srv" not in failure(FileNotFoundError(2, "No such file", "/srv/data"), JOB)
     assert len(failure(InputError("long " * 1000), JOB)) <= LONGEST + 1
+
+
+def test_a_full_disk_is_called_so_wherever_it_was_noticed():
+    error = InputError("mask.nii.gz: [Errno 28] No space left on device")
+    error.__cause__ = OSError(28, "No space left on device")
+    assert failure(error, JOB) == DISK_FULL

@@ -15,12 +15,6 @@ from pneumoseg.evaluation.jobs.store import INPUT, MOST_ATTEMPTS, RESULTS, UPLOA
 MASK = ResultFile("mask.nii.gz", "Mask", "application/gzip", 3)
 
 
-@pytest.fixture
-def store(tmp_path):
-    with JobStore(tmp_path / "server") as opened:
-        yield opened
-
-
 def add(store, name="ct.nii.gz", request=None):
     with store.arriving() as upload:
         (upload / "0").write_bytes(b"content of " + name.encode())
@@ -123,7 +117,7 @@ def test_a_job_that_failed_says_why(store):
     store.claim("w")
     assert store.fail(job.id, "w", "The file is empty.")
     assert (store.get(job.id).state, store.get(job.id).error) == ("failed", "The file is empty.")
-    assert store.results(job.id) == []
+    assert (store.results(job.id), left(store)) == ([], [])
 
 
 def test_cancelling(store):
@@ -139,6 +133,7 @@ def test_cancelling(store):
     store.recover()
     assert store.get(running.id).state == "cancelled"
     assert store.get(running.id).finished is not None
+    assert left(store) == []
     ended = add(store)
     finished(store, ended)
     assert store.cancel(ended.id).state == "finished"

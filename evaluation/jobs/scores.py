@@ -1,0 +1,135 @@
+"""The mask of a finished job against a reference that was uploaded."""
+
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.dicom.deidentification.key_file import Key
+from pneumoseg.data_io.formats.dicom.references import on_series
+from pneumoseg.data_io.formats.nifti import write_label_nifti
+from pneumoseg.data_io.formats.reading import open_scan, read_labels, read_volume
+from pneumoseg.data_io.storage.atomic import write_json
+from pneumoseg.data_io.storage.json_files import read_json
+from pneumoseg.data_io.volumes.labels import LabelTable
+from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
+from pneumoseg.evaluation.figures.side_by_side import write_side_by_side
+from pneumoseg.evaluation.jobs.content import PICTURES, SUFFIXES, VOLUMES, UnknownContentError, form_of
+from pneumoseg.evaluation.jobs.results import write_classes
+from pneumoseg.evaluation.jobs.segmentation import MASK, PICTURE_MASK
+from pneumoseg.evaluation.scoring.case_scores import score_case
+
+ERRORS = LabelTable(
+    ("right", "missed", "false", "other class"), ((0, 0, 0), (0, 114, 178), (230, 159, 0), (204, 121, 167))
+)
+"""Of a voxel: right, background where the reference has a class, a class where it has background, and another class;
+colours of Okabe and Ito, which the colour-blind tell apart."""
+RIGHT, MISSED, FALSE, OTHER = range(4)
+SEGMENTS = b"Segment0_"
+HEADER_BYTES = 1 << 16
+CASE = "mask"
+
+
+def score(upload: Path, parent: Path, source: Path, made: Path, *, work: Path, key: Key | None) -> None:
+    """Scores the mask in `parent`, the results of a segmentation of `source`, against the reference in the folder
+    `upload`; writes the results to `made`. `work`: a folder for what is made on the way; `key`: with which a CT in
+    DICOM was de-identified, None where it was not.
+
+    Raises InputError for a reference that is no mask of these classes, lies on another grid, or is a segmentation of
+    another series.
+    """
+    table = _classes(parent / "labels.json")
+    reference_file = _reference(upload, work, key)
+    is_picture = (parent / PICTURE_MASK).is_file()
+    if is_picture != (reference_file.suffix in (SUFFIXES[form] for form in PICTURES)):
+        kind = "a picture" if is_picture else "a volume"
+        raise InputError(f"the reference of {kind} is {kind} of the same size, found another kind of file")
+    prediction = read_labels(parent / (PICTURE_MASK if is_picture else MASK), table)
+    reference = read_labels(reference_file, table)
+    if reference_file.suffix == SUFFIXES["dicom"]:
+        reference = on_series(reference, open_scan(source).held().read())
+    reference = on_grid_of(prediction, reference, "mask and reference")
+    scores = score_case(CASE, 0, reference, prediction, table)
+    rows = [_plain(row) for row in scores.rows]
+    write_json(made / "scores.json", {"scores": rows, "lesions": [_plain(row) for row in scores.lesions]})
+    write_classes(made / "labels.json", ERRORS)
+    if is_picture:
+        picture, *masks = (_rows(volume) for volume in (read_volume(source), reference, prediction))
+        write_side_by_side(made / "side-by-side.png", picture, masks, table)
+    else:
+        write_label_nifti(made / "reference.nii.gz", reference, table)
+        write_label_nifti(
+            made / "errors.nii.gz", reference.with_array(errors(reference.array, prediction.array)), ERRORS
+        )
+
+
+def errors(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """What is wrong with each voxel, uint8 as of `ERRORS`, of class numbers in one place.
+
+    >>> errors(np.array([0, 1, 1, 0, 2]), np.array([0, 1, 0, 3, 1])).tolist()
+    [0, 0, 1, 2, 3]
+    """
+    wrong = reference != prediction
+    found = np.where(wrong, OTHER, RIGHT).astype(np.uint8)
+    found[wrong & (prediction == 0)] = MISSED
+    found[wrong & (reference == 0)] = FALSE
+    return found
+
+
+def _reference(upload: Path, work: Path, key: Key | None) -> Path:
+    """The uploaded reference under a name that says its form."""
+    files = sorted(upload.iterdir())
+    if len(files) != 1 or not files[0].stat().st_size:
+        raise InputError(f"a reference is one file with content, found {len(files)}")
+    (file,) = files
+    form = form_of(file)
+    if form not in (*VOLUMES, *PICTURES, "dicom"):
+        raise UnknownContentError(
+            "a reference is a mask as NIfTI, NRRD, MetaImage or DICOM segmentation, or as PNG for a picture, found "
+            "another kind of file"
+        )
+    suffix = SUFFIXES[form]
+    if form == "nrrd" and SEGMENTS in _start(file):
+        suffix = ".seg.nrrd"
+    named = work / f"reference{suffix}"
+    if form == "dicom" and key is not None:
+        _deidentify(file, named, key)
+    else:
+        shutil.copyfile(file, named)
+    return named
+
+
+def _deidentify(file: Path, target: Path, key: Key) -> None:
+    """So that the segmentation refers to the series as it is stored here."""
+    from pneumoseg.data_io.formats.dicom.deidentification.instance import HeldBackError, deidentify_instance
+    from pneumoseg.evaluation.jobs.dicom_intake import OPTIONS
+
+    with open(file, "rb") as source:
+        try:
+            deidentify_instance(source, "", target, key=key, options=OPTIONS)
+        except HeldBackError as error:
+            raise InputError(f"the DICOM file cannot be taken: {error}") from error
+
+
+def _start(file: Path) -> bytes:
+    with open(file, "rb") as content:
+        return content.read(HEADER_BYTES)
+
+
+def _classes(path: Path) -> LabelTable:
+    rows = read_json(path, "the classes of a mask", list)
+    return LabelTable(tuple(row["name"] for row in rows), tuple(tuple(row["colour"]) for row in rows))
+
+
+def _plain(row: dict) -> dict:
+    """A row for JSON: NumPy's numbers as Python's, what is undefined as None."""
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in plain.items()
+    }
+
+
+def _rows(volume: Volume) -> np.ndarray:
+    return np.swapaxes(volume.restore()[:, :, 0], 0, 1)
