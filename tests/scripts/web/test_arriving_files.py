@@ -33,8 +33,9 @@ def test_files_are_private_and_named_by_the_server(tmp_path):
 
 
 def test_the_kind_decides(tmp_path):
-    assert isinstance(arriving_files("Application/Octet-Stream; x=y", tmp_path, name="", most_files=1), WholeBody)
-    (tmp_path / "0000").unlink()
+    whole = arriving_files("Application/Octet-Stream; x=y", tmp_path, name="", most_files=1)
+    assert isinstance(whole, WholeBody)
+    whole.abandon()
     assert isinstance(arriving_files("multipart/form-data; boundary=b", tmp_path, name="", most_files=1), FormFiles)
     for kind in ("", "text/html", "multipart/mixed; boundary=b", "\xff"):
         with pytest.raises(Refusal) as refused:

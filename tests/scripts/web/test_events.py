@@ -32,7 +32,8 @@ def test_too_many_listeners_are_429(tmp_path):
     with serving(tmp_path, limits=Limits(reserve_bytes=0, listeners=1)) as served:
         job = served.upload(name="hold")
         with served.client.stream("GET", job["urls"]["events"]) as first:
-            next(first.iter_lines())
+            lines = first.iter_lines()
+            next(lines)
             answer = served.client.get(job["urls"]["events"])
             assert (answer.status_code, answer.headers["retry-after"]) == (429, "30")
         served.workers.released.set()
