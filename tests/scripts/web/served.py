@@ -51,9 +51,8 @@ class StubWorkers:
 
     def _work(self) -> None:
         while not self._ending.is_set():
-            for worker, number in self.store.to_end().items():
-                del worker, number
-                self.store.recover()
+            if self.store.to_end():
+                self.store.release("stub")
             job = self.store.claim("stub")
             if job is None:
                 time.sleep(0.01)
