@@ -3,14 +3,16 @@
 import contextlib
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from pneumoseg.scripts.web.refusals import Refusal
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 FORM = "multipart/form-data"
 RAW = "application/octet-stream"
@@ -84,7 +86,7 @@ class FormFiles:
         except FormParserError as error:
             raise Refusal(400, "The boundary of the form is too long.") from error
 
-    def _callbacks(self) -> dict[str, Callable]:
+    def _callbacks(self) -> "MultipartCallbacks":
         return {
             "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),

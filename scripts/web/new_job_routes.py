@@ -49,7 +49,9 @@ UPLOAD: dict[str, Any] = {
 CT_MASK = "mask.nii.gz"
 JSON = "application/json"
 FOLLOW_UP = {"requestBody": {"required": True, "content": {JSON: {"schema": FollowUpBody.model_json_schema()}}}}
-LOCATION = {202: {"headers": {"Location": {"description": "Address of the job.", "schema": {"type": "string"}}}}}
+LOCATION: dict[int | str, dict[str, Any]] = {
+    202: {"headers": {"Location": {"description": "Address of the job.", "schema": {"type": "string"}}}}
+}
 
 
 def accepted(response: Response, job: Job) -> JobAnswer:

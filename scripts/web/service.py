@@ -55,6 +55,6 @@ class Service:
             time.sleep(0.1)
 
 
-def service_of(request: Request) -> Service:
-    """The service of the app that got the request."""
+async def service_of(request: Request) -> Service:
+    """The service of the app that got the request; asynchronous, as that spares a change of threads."""
     return request.app.state.service
