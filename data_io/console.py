@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 
 from pneumoseg.data_io.public_text import public, visible
 
@@ -37,7 +36,7 @@ recent = logging.handlers.MemoryHandler(capacity=10_000, flushLevel=logging.CRIT
 Listener = Callable[[str, int, int | None], None]
 """Called with the description of a piece of work, how many of its items are done, and of how many."""
 
-_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+_listeners: list[Listener] = []
 
 log.setLevel(logging.INFO)
 log.propagate = False
@@ -82,19 +81,19 @@ def warnings_of_this_thread(hold_back: bool = False) -> Iterator[list[str]]:
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Within the block, tells `listener` of all that `track` shows in this thread, whether or not there is a terminal.
-    What it raises ends the work."""
-    token = _listener.set(listener)
+    """Within the block, tells `listener` of all that `track` shows in this process, in whichever thread and whether or
+    not there is a terminal. What it raises ends the work."""
+    _listeners.append(listener)
     try:
         yield
     finally:
-        _listener.reset(token)
+        _listeners.remove(listener)
 
 
 def track(items: Iterable, description: str, total: int | None = None) -> Iterator:
     """Yields `items` under a progress bar named `description`; silent where the terminal shows warnings alone."""
-    if (listener := _listener.get()) is not None:
-        items = _told(items, description, total, listener)
+    if _listeners:
+        items = _told(items, description, total)
     if terminal.level > logging.INFO or not sys.stderr.isatty():
         yield from items
         return
@@ -106,8 +105,13 @@ def track(items: Iterable, description: str, total: int | None = None) -> Iterat
         yield from progress.track(items, total=total, description=description)
 
 
-def _told(items: Iterable, description: str, total: int | None, listener: Listener) -> Iterator:
-    listener(description, 0, total)
+def _told(items: Iterable, description: str, total: int | None) -> Iterator:
+    _tell(description, 0, total)
     for done, item in enumerate(items, start=1):
         yield item
+        _tell(description, done, total)
+
+
+def _tell(description: str, done: int, total: int | None) -> None:
+    for listener in tuple(_listeners):
         listener(description, done, total)

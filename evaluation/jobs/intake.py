@@ -3,13 +3,15 @@
 `look` is quick and needs little memory: it refuses at once what is plainly no input. `take_in` does the rest.
 """
 
+import errno
+import math
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -22,6 +24,9 @@ from pneumoseg.data_io.storage.zip_files import unpack_zip
 from pneumoseg.evaluation.jobs.archives import check_archive, is_counted
 from pneumoseg.evaluation.jobs.content import ACCEPTED, PICTURES, SUFFIXES, VOLUMES, Form, UnknownContentError, form_of
 from pneumoseg.evaluation.jobs.job import shown_name
+
+if TYPE_CHECKING:
+    from pneumoseg.data_io.volumes.lazy_volume import Scan
 
 CARD = "taken.json"
 MOST_VOXELS = 1 << 31
@@ -112,7 +117,7 @@ def _taken(upload: Path, made: Path, work: Path, key: Key | None) -> TakenIn:
     ((file, form),) = usable
     if form in PICTURES:
         name = f"picture{SUFFIXES[form]}"
-        os.rename(file, made / name) if file.is_relative_to(work) else shutil.copyfile(file, made / name)
+        _put(file, made / name, work)
         _check_is_picture(made / name)
         return TakenIn("picture", name, is_dicom=False)
     name = f"ct{SUFFIXES[form]}"
@@ -129,6 +134,10 @@ def _contents(upload: Path, work: Path) -> list[tuple[Path, Form]]:
             unpack_zip(files[0], unpacked)
         except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
             raise InputError("the zip archive has a file and a folder of one name; export it again") from error
+        except OSError as error:
+            if error.errno not in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):
+                raise
+            raise InputError("the zip archive has names that cannot be stored here; shorten them") from error
         files = sorted(_files_below(unpacked))
     found = [(file, form) for file in files if (form := form_of(file)) is not None]
     if any(form == "zip" for file, form in found):
@@ -145,11 +154,8 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 def _take_volume(file: Path, named: Path, target: Path, form: Form, key: Key | None) -> None:
     """Checks a volume under a name that says its form, then puts it to its place."""
-    if file.is_relative_to(named.parent):
-        os.rename(file, named)
-    else:
-        shutil.copyfile(file, named)
-    _check_header(named)
+    _put(file, named, named.parent)
+    _opened(named)
     if key is None or form not in ("nifti", "nifti.gz"):
         os.rename(named, target)
     else:
@@ -163,25 +169,32 @@ def _take_volume(file: Path, named: Path, target: Path, form: Form, key: Key | N
     _check_is_ct(target)
 
 
-def _check_header(path: Path) -> None:
-    """Raises InputError where the header is that of no CT, before any voxel is read."""
+def _put(file: Path, target: Path, work: Path) -> None:
+    """Moves a file that was made on the way, in `work`, and copies one of the upload, which may be needed again."""
+    if file.is_relative_to(work):
+        os.rename(file, target)
+    else:
+        shutil.copyfile(file, target)
+
+
+def _opened(path: Path) -> "Scan":
+    """Opens a volume, of which no voxel is read yet. Raises InputError where the header is that of no CT."""
     from pneumoseg.data_io.formats.reading import open_scan
 
     with warnings_of_this_thread(hold_back=True):  # they come again when it is segmented
-        shape = open_scan(path).stored_grid.shape
-    count = int(np.prod([int(size) for size in shape], dtype=object))
+        scan = open_scan(path)
+    count = math.prod(int(size) for size in scan.stored_grid.shape)
     if count > MOST_VOXELS:
         raise InputError(f"a CT has at most {MOST_VOXELS} voxels here, found {count}; crop it")
+    return scan
 
 
 def _check_is_ct(path: Path) -> None:
-    """Raises InputError for a mask; of a CT, whose values tell it from one, the first slices are read."""
-    from pneumoseg.data_io.formats.reading import open_scan
-
-    _check_header(path)
+    """Raises InputError as `_opened`, and for a mask; of a CT, whose values tell it from one, a few slices are read."""
+    scan = _opened(path)
     seen: set[float] = set()
     with warnings_of_this_thread(hold_back=True):
-        for slab in open_scan(path).read_stored():
+        for slab in scan.read_stored():
             for plane in np.moveaxis(slab, 2, 0):
                 values = np.unique(plane)
                 whole = bool((values == np.rint(values)).all())

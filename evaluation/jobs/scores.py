@@ -2,13 +2,15 @@
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.dicom.deidentification.key_file import Key
-from pneumoseg.data_io.formats.dicom.references import on_series
+from pneumoseg.data_io.formats.dicom.references import OfSeries, on_series
+from pneumoseg.data_io.formats.dicom.series import Series
 from pneumoseg.data_io.formats.nifti import write_label_nifti
 from pneumoseg.data_io.formats.reading import open_scan, read_labels, read_volume
 from pneumoseg.data_io.storage.atomic import write_json
@@ -34,14 +36,14 @@ CASE = "mask"
 
 def score(upload: Path, parent: Path, source: Path, made: Path, *, work: Path, key: Key | None) -> None:
     """Scores the mask in `parent`, the results of a segmentation of `source`, against the reference in the folder
-    `upload`; writes the results to `made`. `work`: a folder for what is made on the way; `key`: with which a CT in
-    DICOM was de-identified, None where it was not.
+    `upload`; writes the results to `made`. `work`: a folder for what is made on the way; `key`: with which the UIDs
+    of a CT in DICOM were replaced, None where they stayed.
 
     Raises InputError for a reference that is no mask of these classes, lies on another grid, or is a segmentation of
     another series.
     """
     table = _classes(parent / "labels.json")
-    reference_file = _reference(upload, work, key)
+    reference_file = _reference(upload, work)
     is_picture = (parent / PICTURE_MASK).is_file()
     if is_picture != (reference_file.suffix in (SUFFIXES[form] for form in PICTURES)):
         kind = "a picture" if is_picture else "a volume"
@@ -49,9 +51,10 @@ def score(upload: Path, parent: Path, source: Path, made: Path, *, work: Path, k
     prediction = read_labels(parent / (PICTURE_MASK if is_picture else MASK), table)
     reference = read_labels(reference_file, table)
     if reference_file.suffix == SUFFIXES["dicom"]:
-        reference = on_series(reference, open_scan(source).held().read())
+        image = open_scan(source).read()
+        reference = on_series(_of_stored_series(reference, image, key), image)
     reference = on_grid_of(prediction, reference, "mask and reference")
-    scores = score_case(CASE, 0, reference, prediction, table)
+    scores = score_case(CASE, 0, reference, prediction=prediction, labels=table)
     rows = [_plain(row) for row in scores.rows]
     write_json(made / "scores.json", {"scores": rows, "lesions": [_plain(row) for row in scores.lesions]})
     write_classes(made / "labels.json", ERRORS)
@@ -78,7 +81,7 @@ def errors(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return found
 
 
-def _reference(upload: Path, work: Path, key: Key | None) -> Path:
+def _reference(upload: Path, work: Path) -> Path:
     """The uploaded reference under a name that says its form."""
     files = sorted(upload.iterdir())
     if len(files) != 1 or not files[0].stat().st_size:
@@ -94,23 +97,18 @@ def _reference(upload: Path, work: Path, key: Key | None) -> Path:
     if form == "nrrd" and SEGMENTS in _start(file):
         suffix = ".seg.nrrd"
     named = work / f"reference{suffix}"
-    if form == "dicom" and key is not None:
-        _deidentify(file, named, key)
-    else:
-        shutil.copyfile(file, named)
+    shutil.copyfile(file, named)
     return named
 
 
-def _deidentify(file: Path, target: Path, key: Key) -> None:
-    """So that the segmentation refers to the series as it is stored here."""
-    from pneumoseg.data_io.formats.dicom.deidentification.instance import HeldBackError, deidentify_instance
-    from pneumoseg.evaluation.jobs.dicom_intake import OPTIONS
-
-    with open(file, "rb") as source:
-        try:
-            deidentify_instance(source, "", target, key=key, options=OPTIONS)
-        except HeldBackError as error:
-            raise InputError(f"the DICOM file cannot be taken: {error}") from error
+def _of_stored_series(reference: Volume, image: Volume, key: Key | None) -> Volume:
+    """A segmentation of the series that was uploaded as one of the series as it is stored here, by its UID."""
+    of, series = reference.stored_grid.placement, image.stored_grid.placement
+    same = isinstance(of, OfSeries) and isinstance(series, Series) and of.uid == series.uid
+    if key is None or same or not isinstance(of, OfSeries) or not of.uid:
+        return reference
+    grid = replace(reference.stored_grid, placement=OfSeries(key.uid(of.uid)))
+    return replace(reference, stored_grid=grid)
 
 
 def _start(file: Path) -> bytes:
@@ -120,7 +118,8 @@ def _start(file: Path) -> bytes:
 
 def _classes(path: Path) -> LabelTable:
     rows = read_json(path, "the classes of a mask", list)
-    return LabelTable(tuple(row["name"] for row in rows), tuple(tuple(row["colour"]) for row in rows))
+    colours = [tuple(map(int, row["colour"])) for row in rows]
+    return LabelTable(tuple(row["name"] for row in rows), tuple((red, green, blue) for red, green, blue in colours))
 
 
 def _plain(row: dict) -> dict:

@@ -45,6 +45,7 @@ def do(job: Job, place: Workplace) -> None:
         shown = [sentence(warning, folder) for warning in dict.fromkeys(warnings)]
         if not store.finish(job.id, worker, made, listed_results(made), warnings=shown):
             store.release(worker)
+        shutil.rmtree(folder / UPLOAD, ignore_errors=True)
     except EndedError:
         store.release(worker)
     except Exception as error:  # noqa: BLE001  (a job must not end the worker)

@@ -1,5 +1,7 @@
 """Messages for the person at the terminal."""
 
+import threading
+
 import pytest
 
 from pneumoseg.data_io.console import listed, listening, log, track, warnings_of_this_thread
@@ -29,6 +31,15 @@ def test_a_listener_is_told_how_far_the_work_is():
         assert list(track(iter("c"), "more")) == ["c"]
     assert list(track("d", "after", 1)) == ["d"]
     assert told == [("letters", 0, 2), ("letters", 1, 2), ("letters", 2, 2), ("more", 0, None), ("more", 1, None)]
+
+
+def test_a_listener_hears_of_work_in_other_threads():
+    told = []
+    with listening(lambda *facts: told.append(facts)):
+        thread = threading.Thread(target=lambda: list(track("ab", "letters", 2)))
+        thread.start()
+        thread.join()
+    assert told == [("letters", 0, 2), ("letters", 1, 2), ("letters", 2, 2)]
 
 
 def test_a_listener_may_end_the_work():

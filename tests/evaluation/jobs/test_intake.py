@@ -234,6 +234,8 @@ def test_refused_archives(upload, tmp_path, monkeypatch):
     assert "the zip archive holds none of" in refusal(folder)
     (folder / "0").write_bytes(zip_of(tmp_path / "z", {"a": nifti_bytes(), "a/b": b"x"}).read_bytes())
     assert "a file and a folder of one name" in refusal(folder)
+    (folder / "0").write_bytes(zip_of(tmp_path / "z", {f"{'a' * 300}.nii": nifti_bytes()}).read_bytes())
+    assert "names that cannot be stored" in refusal(folder)
     content = bytearray(zip_of(tmp_path / "z", {"a.nii": nifti_bytes(packed=False)}).read_bytes())
     content[100:200] = bytes(100)
     (folder / "0").write_bytes(bytes(content))

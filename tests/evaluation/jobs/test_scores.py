@@ -92,8 +92,8 @@ def test_a_reference_of_slicer(tmp_path, scored):
     ("change", "reason"),
     [
         (lambda one: Volume.from_source(one.array[:-1], one.grid.affine), "shape"),
-        (lambda one: Volume.from_source(one.array, one.grid.affine + np.diag([0, 0, 0.5, 0])), ""),
-        (lambda one: Volume.from_source(one.array, one.grid.affine + 9 * np.eye(4, k=3)), ""),
+        (lambda one: Volume.from_source(one.array, one.grid.affine + np.diag([0, 0, 0.5, 0])), "same place"),
+        (lambda one: Volume.from_source(one.array, one.grid.affine + 9 * np.eye(4, k=3)), "same place"),
         (lambda one: one.with_array(one.array * 50), "labels must be"),
     ],
 )
@@ -110,7 +110,7 @@ def test_a_reference_of_another_ct(tmp_path, scored, change, reason):
         (b"text", "found another kind of file"),
         (b"PK\x03\x04", "found another kind of file"),
         (nifti_bytes(affine=patient().grid.affine), "labels must be"),
-        (nifti_bytes()[:-1500], ""),
+        (nifti_bytes()[:-1500], "truncated|damaged"),
     ],
 )
 def test_what_is_no_reference(scored, content, reason):
