@@ -11,7 +11,7 @@ from pneumoseg.scripts.shared.streams import run_with_streams
 COMMANDS = (
     *("phantom", "download", "verify", "explore", "prepare", "kfold", "train", "predict", "bundle"),
     *("vote", "evaluate", "compare", "metric-comparison", "severity", "followup", "report", "miscnn", "info"),
-    *("studies", "convert", "deidentify", "receive", "watch"),
+    *("studies", "convert", "deidentify", "receive", "watch", "serve"),
 )
 
 app = typer.Typer(

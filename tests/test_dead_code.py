@@ -11,8 +11,8 @@ ROOT = Path(pneumoseg.__file__).parent
 FOLDERS = ("data_io", "evaluation", "pipeline", "scripts")
 NAMED_IN_STRINGS = ("__init__.py", "scripts/cli.py")
 """Files that import others by names in strings: the public names and the commands."""
-CALLED_BY_DECORATOR = ("model_validator", "field_validator", "callback")
-"""Decorators that hand a function to pydantic or typer, which call it."""
+CALLED_BY_DECORATOR = ("model_validator", "field_validator", "callback", "router")
+"""Decorators that hand a function to pydantic, typer or FastAPI, which call it."""
 
 CALLED_FROM_ELSEWHERE = {
     "register_reader": "public: file formats of one's own",
@@ -20,6 +20,13 @@ CALLED_FROM_ELSEWHERE = {
     "emit": "logging calls it",
     "compose_node": "PyYAML calls it",
     "construct_mapping": "PyYAML calls it",
+    "connection_made": "asyncio calls it",
+    "data_received": "asyncio calls it",
+    "connection_lost": "asyncio calls it",
+    "pause_writing": "asyncio calls it",
+    "send_400_response": "uvicorn calls it",
+    "startup": "uvicorn calls it",
+    "shutdown": "uvicorn calls it",
     "call": "Keras calls it",
     "compute_loss": "Keras calls it",
     "compute_metrics": "Keras calls it",
