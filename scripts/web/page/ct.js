@@ -1,0 +1,37 @@
+// What came of a CT: the verdict, the CT with its mask, and the numbers beside it.
+
+import {resultBlob, resultBuffer, resultJson} from "./api.js";
+import {classesOf} from "./classes.js";
+import {element} from "./dom.js";
+import {downloadsCard} from "./downloads.js";
+import {severityCard, verdictCard, volumesCard, warningsCard} from "./findings.js";
+import {referenceCard} from "./reference.js";
+import {viewer} from "./viewer.js";
+
+export async function showCt(host, found) {
+  const {job, has, models, signal} = found;
+  const json = (name) => (has(name) ? resultJson(job.id, name, {signal}) : null);
+  const [trust, severity, statistics] = await Promise.all(["trust.json", "severity.json", "statistics.json"].map(json));
+  const place = element("div", {class: "place"}, element("p", {class: "big", text: "Loading the CT …"}));
+  host.classList.add("beside");
+  host.append(verdictCard(trust), place, element("div", {class: "numbers"},
+    severity ? severityCard(severity) : statistics && volumesCard(statistics),
+    warningsCard(job.warnings), downloadsCard(found), referenceCard(job)));
+
+  const [image, overlay] = await Promise.all(
+    ["image.nii.gz", "mask.nii.gz"].map((name) => resultBuffer(job.id, name, {signal})));
+  const classes = classesOf(job, models);
+  const focus = (classes.find(({key}) => key === "infection") ?? classes.at(-1)).value;
+  const made = await viewer({
+    panes: [{title: "", image, overlay}], classes, focus, signal, fallback: await preview(job, has, signal),
+  });
+  place.replaceChildren(made);
+  await made.ready?.();
+}
+
+async function preview(job, has, signal) {
+  if (!has("preview.png")) return null;
+  const url = URL.createObjectURL(await resultBlob(job.id, "preview.png", {signal}));
+  signal.addEventListener("abort", () => URL.revokeObjectURL(url));
+  return element("img", {src: url, alt: "Slices of the CT with the mask"});
+}

@@ -1,0 +1,131 @@
+// The viewer: one CT or two beside each other, with one set of controls.
+
+import {element, freshId, problem} from "./dom.js";
+import {OPACITY, overlayControls} from "./overlay.js";
+import {VIEWS, canDraw, createScene} from "./scene.js";
+import {decimals} from "./words.js";
+
+const WINDOWS = {
+  lung: {name: "Lung", centre: -600, width: 1500},
+  soft: {name: "Soft tissue", centre: 40, width: 400},
+  bone: {name: "Bone", centre: 400, width: 1800},
+};
+const limits = ({centre, width}) => [centre - width / 2, centre + width / 2];
+
+// `panes`: each with `title`, `image` and `overlay` (buffers); `classes`: of the overlays, with `value`, `name`,
+// `colour`; `focus`: the class whose largest slice is shown first; `fallback`: shown where there is no WebGL.
+export async function viewer({panes, classes, focus, fallback, signal}) {
+  if (!canDraw()) {
+    return element("div", {class: "viewer"},
+      problem("This browser cannot draw volumes, as it has no WebGL 2. The downloads are complete."), fallback);
+  }
+  const canvases = panes.map(() => element("canvas", {tabindex: "0", role: "img", "aria-label": "CT"}));
+  const reading = element("output", {class: "reading"});
+  const slider = element("input", {type: "range", min: 0, max: 0, step: 1, "aria-label": "Slice"});
+  const number = element("output", {class: "number"});
+  const windowNumber = element("span", {class: "number quiet"});
+  let scenes = [];
+  let following = false; // a scene that follows another one must not lead it in turn
+
+  const showPlace = (scene) => {
+    const slice = scene.slice();
+    slider.disabled = slice === null;
+    if (slice) {
+      slider.max = slice.count - 1;
+      slider.value = slice.index;
+    }
+    const text = slice ? `slice ${slice.index + 1} of ${slice.count}` : "3D";
+    number.textContent = text;
+    slider.setAttribute("aria-valuetext", text);
+    const {hu, label} = scene.value();
+    const name = classes.find(({value}) => value === label)?.name;
+    reading.textContent = [`${decimals(hu, 0)} HU`, name].filter(Boolean).join(", ");
+    const viewName = VIEWS[chosen(views)].name;
+    scenes.forEach(({canvas}, place) => {
+      canvas.setAttribute("aria-label", [panes[place].title, viewName, text].filter(Boolean).join(", "));
+    });
+  };
+  const onPlace = (scene) => {
+    if (following || !scenes.includes(scene)) return;
+    following = true;
+    for (const other of scenes.filter((one) => one !== scene)) other.setPlace(scene.place());
+    following = false;
+    showPlace(scene);
+  };
+  const showWindow = ([low, high]) => {
+    windowNumber.textContent = `L ${decimals((low + high) / 2, 0)} W ${decimals(high - low, 0)}`;
+  };
+  const each = (act) => scenes.forEach(act);
+
+  const views = radios("View", Object.entries(VIEWS).map(([value, {name}]) => ({value, name})), (value) => {
+    each((scene) => scene.setView(value));
+    showPlace(scenes[0]);
+  });
+  const windows = element("select", {id: freshId("window"), onchange: (event) => {
+    const hu = limits(WINDOWS[event.target.value]);
+    each((scene) => scene.setWindow(hu));
+    showWindow(hu);
+  }}, Object.entries(WINDOWS).map(([value, {name}]) => element("option", {value, text: name})));
+  slider.addEventListener("input", () => scenes[0].goTo(Number(slider.value)));
+
+  const host = element("div", {class: "viewer"},
+    element("div", {class: "controls"}, views,
+      element("p", {class: "window"}, element("label", {for: windows.id, text: "Window"}), windows, windowNumber)),
+    element("div", {class: `panes of-${panes.length}`}, panes.map(({title}, place) =>
+      element("figure", {}, title && element("figcaption", {text: title}),
+        element("div", {class: "canvas"}, canvases[place])))),
+    element("div", {class: "slice"}, slider, number, reading),
+    element("p", {class: "quiet hint"}, "The patient’s right (R) is on the left of the picture. ",
+      "Wheel, slider or arrow keys change the slice; a click moves the cross; the right button changes the window."),
+    overlayControls(classes, {
+      onHidden: (values) => each((scene) => scene.setHidden(values)),
+      onOpacity: (share) => each((scene) => scene.setOpacity(share)),
+      onOutline: (isOutline) => each((scene) => scene.setOutline(isOutline)),
+    }));
+
+  host.ready = async () => { // once it is in the page: NiiVue measures the canvas
+    const making = panes.map(({image, overlay}, place) => createScene(canvases[place], {
+      image, overlay, classes, windowHu: limits(WINDOWS.lung), onPlace, onWindow: showWindow,
+    }));
+    scenes = await Promise.all(making);
+    signal.addEventListener("abort", () => each((scene) => scene.dispose()));
+    if (signal.aborted) return each((scene) => scene.dispose());
+    each((scene) => {
+      scene.setOpacity(OPACITY);
+      listenToKeys(scene);
+    });
+    scenes[0].goTo(scenes[0].largestSlice(focus));
+    showWindow(limits(WINDOWS.lung));
+    showPlace(scenes[0]);
+    host.dataset.ready = "yes";
+  };
+  return host;
+}
+
+function radios(legend, options, onChosen) {
+  const name = freshId("radio");
+  return element("fieldset", {class: "segmented"}, element("legend", {class: "unseen", text: legend}),
+    options.map(({value, name: text}, place) => element("label", {},
+      element("input", {type: "radio", name, value, checked: place === 0, onchange: () => onChosen(value)}),
+      element("span", {text}))));
+}
+
+const chosen = (group) => group.querySelector("input:checked").value;
+
+function listenToKeys(scene) {
+  scene.canvas.parentElement.addEventListener("keydown", (event) => {
+    event.stopPropagation(); // NiiVue has keys of its own
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const slice = scene.slice();
+    const turns = {ArrowLeft: [-5, 0], ArrowRight: [5, 0], ArrowUp: [0, 5], ArrowDown: [0, -5]}[event.key];
+    const target = slice && {
+      ArrowUp: slice.index + 1, ArrowRight: slice.index + 1, ArrowDown: slice.index - 1, ArrowLeft: slice.index - 1,
+      PageUp: slice.index + 5, PageDown: slice.index - 5, Home: 0, End: slice.count - 1,
+    }[event.key];
+    if (slice ? target === undefined : !turns) return;
+    event.preventDefault();
+    if (slice) scene.goTo(target);
+    else scene.turn(...turns);
+  }, {capture: true});
+  scene.canvas.parentElement.addEventListener("keyup", (event) => event.stopPropagation(), {capture: true});
+}
