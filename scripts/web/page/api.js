@@ -4,6 +4,7 @@ import {askForToken} from "./dialogs.js";
 
 const ROOT = "api/v1";
 const TOKEN = "pneumoseg-token";
+const BUSY = [429, 503];
 
 export class Refusal extends Error {
   constructor(status, sentence) {
@@ -120,7 +121,7 @@ export async function* jobChanges(id, signal) {
         }
       }
     } catch (error) {
-      if (signal.aborted || error instanceof Refusal) throw error;
+      if (signal.aborted || (error instanceof Refusal && !BUSY.includes(error.status))) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, wait));
     wait = Math.min(2 * wait, 10000);

@@ -11,7 +11,8 @@ import {viewer} from "./viewer.js";
 export async function showCt(host, found) {
   const {job, has, models, signal} = found;
   const json = (name) => (has(name) ? resultJson(job.id, name, {signal}) : null);
-  const [trust, severity, statistics] = await Promise.all(["trust.json", "severity.json", "statistics.json"].map(json));
+  const [trust, severity, statistics, manifest] = await Promise.all(
+    ["trust.json", "severity.json", "statistics.json", "manifest.json"].map(json));
   const place = element("div", {class: "place"}, element("p", {class: "big", text: "Loading the CT …"}));
   host.classList.add("beside");
   host.append(verdictCard(trust), place, element("div", {class: "numbers"},
@@ -20,8 +21,8 @@ export async function showCt(host, found) {
 
   const [image, overlay] = await Promise.all(
     ["image.nii.gz", "mask.nii.gz"].map((name) => resultBuffer(job.id, name, {signal})));
-  const classes = classesOf(job, models);
-  const focus = (classes.find(({key}) => key === "infection") ?? classes.at(-1)).value;
+  const classes = classesOf(job, models, manifest);
+  const focus = (classes.find(({key}) => key === "infection") ?? classes.at(-1))?.value ?? null;
   const made = await viewer({
     panes: [{title: "", image, overlay}], classes, focus, signal, fallback: await preview(job, has, signal),
   });

@@ -26,7 +26,7 @@ export async function showFollowUp(host, found) {
       {title: moved ? "Earlier, moved onto the later" : "Earlier", image: earlier, overlay: moved ? change : null},
       {title: "Later", image: later, overlay: change},
     ],
-    classes: CHANGES, focus: 2, signal,
+    classes: CHANGES, focus: null, signal,
   });
   place.replaceChildren(made);
   await made.ready?.();

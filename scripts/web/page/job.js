@@ -26,7 +26,9 @@ async function follow(view, job, signal) {
   const text = element("p", {class: "big"});
   const stop = button("Cancel", async () => {
     stop.disabled = true;
-    await request(`${jobPath(job.id)}/cancel`, {method: "POST", signal});
+    await request(`${jobPath(job.id)}/cancel`, {method: "POST", signal}).catch((error) => {
+      if (error.status !== 409) card.append(problem(error.message)); // 409: it has just ended
+    });
   });
   const card = element("div", {class: "card running"}, text, bar, element("p", {}, stop));
   view.append(card);

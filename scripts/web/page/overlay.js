@@ -4,14 +4,14 @@ import {element, freshId, swatch} from "./dom.js";
 
 export const OPACITY = 0.45;
 
-// `onHidden` is told the values of the classes not to show, `onOpacity` a share; `onOutline`, where it is given,
-// whether outlines are to be drawn.
-export function overlayControls(classes, {onHidden, onOpacity, onOutline}) {
+// `start`: the opacity at first. `onHidden` is told the values of the classes not to show, `onOpacity` a share; `onOutline`, where it is given,
+// whether outlines are to be drawn instead of areas.
+export function overlayControls(classes, {start = OPACITY, onHidden, onOpacity, onOutline}) {
   const hidden = new Set();
-  const opacity = element("input", {type: "range", id: freshId("opacity"), min: 0, max: 100, value: 100 * OPACITY,
+  const opacity = element("input", {type: "range", id: freshId("opacity"), min: 0, max: 100, value: 100 * start,
     oninput: () => onOpacity(Number(opacity.value) / 100)});
   const outline = onOutline && element("label", {class: "class"},
-    element("input", {type: "checkbox", onchange: (event) => onOutline(event.target.checked)}), "Outline");
+    element("input", {type: "checkbox", onchange: (event) => onOutline(event.target.checked)}), "Outlines");
   const toggles = classes.map(({value, name, colour}) => {
     const toggle = element("input", {type: "checkbox", checked: true, onchange: () => {
       if (toggle.checked) hidden.delete(value);

@@ -1,6 +1,6 @@
 // What came of a picture: the picture, and the picture under its mask.
 
-import {resultBlob} from "./api.js";
+import {resultBlob, resultJson} from "./api.js";
 import {classesOf} from "./classes.js";
 import {element} from "./dom.js";
 import {downloadsCard} from "./downloads.js";
@@ -9,10 +9,11 @@ import {OPACITY, overlayControls} from "./overlay.js";
 import {referenceCard} from "./reference.js";
 
 export async function showPicture(host, found) {
-  const {job, models, signal} = found;
+  const {job, has, models, signal} = found;
+  const manifest = has("manifest.json") ? await resultJson(job.id, "manifest.json", {signal}) : null;
   const [image, mask] = await Promise.all(["image.png", "mask.png"].map(async (name) =>
     createImageBitmap(await resultBlob(job.id, name, {signal}), {colorSpaceConversion: "none"})));
-  const classes = classesOf(job, models);
+  const classes = classesOf(job, models, manifest);
   host.classList.add("beside");
   host.append(element("div", {class: "place"}, pictureView(image, mask, classes)),
     element("div", {class: "numbers"}, warningsCard(job.warnings), downloadsCard(found), referenceCard(job)));

@@ -18,12 +18,14 @@ const OPTIONS = {
   fontColor: [1, 1, 1, 1],
   fontMinPx: 16,
   crosshairColor: [1, 0.85, 0.25, 0.75],
-  crosshairWidth: 1,
-  crosshairWidthUnit: "px",
-  crosshairGap: 12,
+  crosshairWidth: 0.7,
+  crosshairWidthUnit: "mm",
+  crosshairGap: 20,
   backColor: [0, 0, 0, 1],
   show3Dcrosshair: false,
   multiplanarShowRender: 0, // never
+  multiplanarPadPixels: 24,
+  isOrientCube: true, // in 3D
   dragAndDropEnabled: false, // a dropped file is an upload
   logLevel: "silent",
   dragMode: 9, // with the right button: windowing
@@ -33,37 +35,46 @@ export function canDraw() {
   return document.createElement("canvas").getContext("webgl2") !== null;
 }
 
+const GLASSY = 2; // of 255, at each step of a ray
+const FROM_THE_FRONT = [170, 10]; // degrees
+
 // `image`, `overlay`: NIfTI files as buffers, the second null where there is none; `classes`: of the overlay, with
-// `value`, `name` and `colour`. `onPlace(scene)` is called when another place is shown, `onWindow` with its HU.
-export async function createScene(canvas, {image, overlay, classes, windowHu, onPlace, onWindow}) {
+// `value`, `name` and `colour`; `focus`: the class that the others must not hide in 3D, or null. `onPlace(scene)` is called when another place is shown, `onWindow` with its HU.
+export async function createScene(canvas, {image, overlay, classes, focus, windowHu, onPlace, onWindow}) {
   await import(LIBRARY);
   const {Niivue, NVImage} = globalThis.niivue;
   const viewer = new Niivue({...OPTIONS});
-  await viewer.attachToCanvas(canvas, true);
+  await viewer.attachToCanvas(canvas);
   const load = (buffer, name, colormap) => NVImage.new(buffer, name, colormap, 1, null, ...windowHu);
   const ct = await load(image, "ct.nii", "gray");
   viewer.addVolume(ct);
   const labels = overlay && await load(overlay, "labels.nii", "gray");
-  let [view, opacity, hidden] = ["axial", 0.5, new Set()];
+  let [view, opacity, isOutlined, hidden] = ["axial", 0.5, false, new Set()];
 
+  const isVeil = (value) => view === "volume" && focus !== null && value !== focus;
   const colour = () => {
     if (!labels) return;
     const values = [0, ...classes.map(({value}) => value)];
     const part = (channel) => [0, ...classes.map((one) => one.colour[channel])];
     labels.setColormapLabel({
       R: part(0), G: part(1), B: part(2), I: values,
-      A: values.map((value) => (value === 0 || hidden.has(value) ? 0 : 255)),
+      A: values.map((value) => (value === 0 || hidden.has(value) ? 0 : isVeil(value) ? GLASSY : 255)),
       labels: ["", ...classes.map(({name}) => name)],
     });
   };
   const redraw = () => {
     const solid = view === "volume" && labels !== null; // the CT would hide what is in it
     ct.opacity = solid ? 0 : 1;
-    if (labels) labels.opacity = solid ? 1 : opacity;
+    if (labels) labels.opacity = solid ? 1 : isOutlined ? 0 : opacity;
+    viewer.opts.atlasOutline = isOutlined && !solid ? opacity : 0;
+    colour();
     viewer.updateGLVolume();
   };
-  colour();
-  if (labels) viewer.addVolume(labels);
+  if (labels) {
+    colour();
+    viewer.addVolume(labels);
+  }
+  viewer.setRenderAzimuthElevation(...FROM_THE_FRONT);
 
   const scene = {
     canvas,
@@ -83,10 +94,12 @@ export async function createScene(canvas, {image, overlay, classes, windowHu, on
     },
     setHidden(values) {
       hidden = values;
-      colour();
-      viewer.updateGLVolume();
+      redraw();
     },
-    setOutline: (isOutline) => viewer.setAtlasOutline(isOutline ? 1 : 0),
+    setOutlined(instead) {
+      isOutlined = instead;
+      redraw();
+    },
     // The slice that is shown, from 0, and how many there are; null in 3D.
     slice() {
       const {axis} = VIEWS[view];

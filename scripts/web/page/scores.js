@@ -19,7 +19,7 @@ export async function showScores(host, found) {
   const rows = content.rows ?? content;
   const [parent] = job.parents;
   const place = element("div", {class: "place"}, element("p", {class: "big", text: "Loading …"}));
-  host.classList.add("beside");
+  host.classList.add("above");
   host.append(scoresCard(rows, parent), place,
     element("div", {class: "numbers"}, warningsCard(job.warnings), downloadsCard(found)));
   place.replaceChildren(...await errorsOf(job, has, parent, signal));
@@ -51,7 +51,7 @@ async function errorsOf(job, has, parent, signal) {
   }
   const [image, overlay] = await Promise.all(
     [[parent, "image.nii.gz"], [job.id, "errors.nii.gz"]].map(([id, name]) => resultBuffer(id, name, {signal})));
-  return [await viewer({panes: [{title: "", image, overlay}], classes: ERRORS, focus: null, signal})];
+  return [await viewer({panes: [{title: "", image, overlay}], classes: ERRORS, focus: null, opacity: 0.9, signal})];
 }
 
 async function pictures(job, has, signal) {

@@ -1,7 +1,7 @@
 // The first view: the upload, the history of jobs, and the choice of two dates to compare.
 
 import {getJson, hasEnded} from "./api.js";
-import {element, title} from "./dom.js";
+import {element, problem, title} from "./dom.js";
 import {compareForm} from "./compare.js";
 import {history} from "./history.js";
 import {uploadForm} from "./upload.js";
@@ -13,10 +13,15 @@ export async function showStart(view, signal) {
   const list = history(signal, () => refresh());
   const comparing = compareForm();
   view.append(heading);
-  const [models, jobs] = await Promise.all([getJson("models", {signal}), getJson("jobs", {signal})]);
-  view.append(
-    element("div", {class: "start"},
-      element("div", {class: "asked"}, uploadForm(models, () => refresh(), signal), comparing.form), list.section));
+  const [models, jobs, health] = await Promise.all([
+    getJson("models", {signal}), getJson("jobs", {signal}), getJson("health", {signal}).catch((error) => {
+      if (error.status !== 503) throw error;
+      return {problem: error.message};
+    }),
+  ]);
+  const upload = uploadForm({models, mostBytes: health.max_upload_bytes ?? Infinity, onSent: () => refresh(), signal});
+  view.append(health.problem ? problem(health.problem) : "",
+    element("div", {class: "start"}, element("div", {class: "asked"}, upload, comparing.form), list.section));
   let next = null;
 
   const show = (all) => {

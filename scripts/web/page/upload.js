@@ -2,13 +2,14 @@
 
 import {send} from "./api.js";
 import {announce, button, element, problem, section} from "./dom.js";
-import {percent} from "./words.js";
+import {percent, size} from "./words.js";
 
 // Each of these is a study of its own; all other files together are the slices of one DICOM series.
 const WHOLE = /\.(nii|nii\.gz|nrrd|mha|zip|png|jpe?g)$/i;
 const KINDS = {ct: "CT", picture: "Pictures"};
 
-export function uploadForm(models, onSent, signal) {
+// `onSent` is called after each upload; `mostBytes`: what the server takes at a time.
+export function uploadForm({models, mostBytes, onSent, signal}) {
   const model = element("select", {id: "model"},
     element("option", {value: "", text: "Automatic: the standard model for CT or pictures"}),
     models.map(({name, kind}) => element("option", {value: name, text: `${KINDS[kind] ?? kind}: ${name}`})));
@@ -19,7 +20,7 @@ export function uploadForm(models, onSent, signal) {
   const take = async (all) => {
     for (const group of studies(all)) {
       if (signal.aborted) return;
-      await upload(group, model.value, status);
+      await upload(group, {model: model.value, mostBytes, status});
       await onSent();
     }
   };
@@ -84,7 +85,7 @@ function studies(files) {
   return slices.length ? [...whole, slices] : whole;
 }
 
-async function upload(files, model, status) {
+async function upload(files, {model, mostBytes, status}) {
   const name = files.length === 1 ? files[0].name : `${files.length} files`;
   const bar = element("progress", {max: 1, value: 0, "aria-label": `Upload of ${name}`});
   const share = element("span", {class: "number", text: "0 %"});
@@ -92,6 +93,8 @@ async function upload(files, model, status) {
   status.append(row);
   announce(`Uploading ${name}`);
   try {
+    const bytes = files.reduce((sum, file) => sum + file.size, 0);
+    if (bytes > mostBytes) throw new Error(`It has ${size(bytes)}; this server takes ${size(mostBytes)} at most.`);
     await send("jobs", files, model ? {model} : {}, (sent) => {
       bar.value = sent;
       share.textContent = percent(sent);

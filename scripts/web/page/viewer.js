@@ -13,8 +13,9 @@ const WINDOWS = {
 const limits = ({centre, width}) => [centre - width / 2, centre + width / 2];
 
 // `panes`: each with `title`, `image` and `overlay` (buffers); `classes`: of the overlays, with `value`, `name`,
-// `colour`; `focus`: the class whose largest slice is shown first; `fallback`: shown where there is no WebGL.
-export async function viewer({panes, classes, focus, fallback, signal}) {
+// `colour`; `focus`: the class whose largest slice is shown first, or null; `opacity`: of
+// the overlays at first; `fallback`: shown where there is no WebGL.
+export async function viewer({panes, classes, focus, opacity = OPACITY, fallback, signal}) {
   if (!canDraw()) {
     return element("div", {class: "viewer"},
       problem("This browser cannot draw volumes, as it has no WebGL 2. The downloads are complete."), fallback);
@@ -34,13 +35,13 @@ export async function viewer({panes, classes, focus, fallback, signal}) {
       slider.max = slice.count - 1;
       slider.value = slice.index;
     }
-    const text = slice ? `slice ${slice.index + 1} of ${slice.count}` : "3D";
+    const viewName = VIEWS[chosen(views)].name;
+    const text = slice ? `Slice ${slice.index + 1} of ${slice.count}` : "";
     number.textContent = text;
     slider.setAttribute("aria-valuetext", text);
     const {hu, label} = scene.value();
     const name = classes.find(({value}) => value === label)?.name;
-    reading.textContent = [`${decimals(hu, 0)} HU`, name].filter(Boolean).join(", ");
-    const viewName = VIEWS[chosen(views)].name;
+    reading.textContent = slice ? [`${decimals(hu, 0)} HU`, name].filter(Boolean).join(", ") : "";
     scenes.forEach(({canvas}, place) => {
       canvas.setAttribute("aria-label", [panes[place].title, viewName, text].filter(Boolean).join(", "));
     });
@@ -75,23 +76,24 @@ export async function viewer({panes, classes, focus, fallback, signal}) {
       element("figure", {}, title && element("figcaption", {text: title}),
         element("div", {class: "canvas"}, canvases[place])))),
     element("div", {class: "slice"}, slider, number, reading),
-    element("p", {class: "quiet hint"}, "The patient’s right (R) is on the left of the picture. ",
-      "Wheel, slider or arrow keys change the slice; a click moves the cross; the right button changes the window."),
     overlayControls(classes, {
+      start: opacity,
       onHidden: (values) => each((scene) => scene.setHidden(values)),
       onOpacity: (share) => each((scene) => scene.setOpacity(share)),
-      onOutline: (isOutline) => each((scene) => scene.setOutline(isOutline)),
-    }));
+      onOutline: (instead) => each((scene) => scene.setOutlined(instead)),
+    }),
+    element("p", {class: "quiet hint"}, "The patient’s right (R) is on the left of the picture. ",
+      "Wheel, slider or arrow keys change the slice; a click moves the cross; the right button changes the window."));
 
   host.ready = async () => { // once it is in the page: NiiVue measures the canvas
     const making = panes.map(({image, overlay}, place) => createScene(canvases[place], {
-      image, overlay, classes, windowHu: limits(WINDOWS.lung), onPlace, onWindow: showWindow,
+      image, overlay, classes, focus, windowHu: limits(WINDOWS.lung), onPlace, onWindow: showWindow,
     }));
     scenes = await Promise.all(making);
     signal.addEventListener("abort", () => each((scene) => scene.dispose()));
     if (signal.aborted) return each((scene) => scene.dispose());
     each((scene) => {
-      scene.setOpacity(OPACITY);
+      scene.setOpacity(opacity);
       listenToKeys(scene);
     });
     scenes[0].goTo(scenes[0].largestSlice(focus));

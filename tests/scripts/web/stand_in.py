@@ -21,7 +21,7 @@ import pneumoseg
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from tests.scripts.web.canned_results import PICTURE_LABELS, Results, entries, results_of_kinds
 
-PAGE = Path(pneumoseg.__file__).parent / "scripts" / "web" / "page"
+PAGE = (Path(pneumoseg.__file__).parent / "scripts" / "web" / "page").resolve()
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; font-src 'self' data:; "
     "connect-src 'self' blob: data:; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; "
@@ -41,7 +41,7 @@ MODELS = [
         "name": name,
         "kind": kind,
         "classes": list(table.names),
-        "colours": [list(colour) for colour in table.colours],
+        "colours": ["#{:02x}{:02x}{:02x}".format(*colour) for colour in table.colours],
         "calibrated": kind == "ct",
     }
     for name, kind, table in (("covid-lungs", "ct", LUNG_LABELS), ("covid-picture", "picture", PICTURE_LABELS))
@@ -168,7 +168,7 @@ def _handler_of(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
                 case "GET", ["models"]:
                     self.send(200, MODELS)
                 case "GET", ["health"]:
-                    self.send(200, {"status": "ok", "version": "0.1.0", "queue": 0})
+                    self.send(200, {"status": "ok", "version": "0.1.0", "queue": 0, "max_upload_bytes": 50_000_000})
                 case "GET", ["jobs"]:
                     self.send(200, [job.public() for job in reversed(stand_in.jobs.values())])
                 case "POST", ["jobs"]:
