@@ -4,7 +4,7 @@ import {getJson} from "./api.js";
 import {element, problem, section} from "./dom.js";
 import {moment} from "./words.js";
 
-// `form`, and `offer`, which tells it the jobs that there are.
+// `form`, and `offer`, which tells it the jobs and the models that there are.
 export function compareForm() {
   const earlier = element("select", {id: "earlier", required: true});
   const later = element("select", {id: "later", required: true});
@@ -30,8 +30,10 @@ export function compareForm() {
   });
   const whole = section("Two dates of one patient", {class: "card compare"}, form);
 
-  const offer = (jobs) => {
-    const usable = jobs.filter(({kind, state}) => kind === "segmentation" && state === "finished");
+  const offer = (jobs, models) => {
+    const pictures = models.filter(({kind}) => kind === "picture").map(({name}) => name);
+    const usable = jobs.filter(({kind, state, model}) =>
+      kind === "segmentation" && state === "finished" && !pictures.includes(model));
     whole.hidden = usable.length < 2;
     fill(earlier, usable, usable.at(1)?.id);
     fill(later, usable, usable.at(0)?.id);

@@ -6,28 +6,26 @@ import {element} from "./dom.js";
 import {downloadsCard} from "./downloads.js";
 import {severityCard, verdictCard, volumesCard, warningsCard} from "./findings.js";
 import {referenceCard} from "./reference.js";
-import {viewer} from "./viewer.js";
+import {show} from "./viewer.js";
 
 export async function showCt(host, found) {
-  const {job, has, models, signal} = found;
+  const {job, has, signal} = found;
   const json = (name) => (has(name) ? resultJson(job.id, name, {signal}) : null);
-  const [trust, severity, statistics, manifest] = await Promise.all(
-    ["trust.json", "severity.json", "statistics.json", "manifest.json"].map(json));
+  const [trust, severity, statistics] = await Promise.all(["trust.json", "severity.json", "statistics.json"].map(json));
   const place = element("div", {class: "place"}, element("p", {class: "big", text: "Loading the CT …"}));
   host.classList.add("beside");
   host.append(verdictCard(trust), place, element("div", {class: "numbers"},
-    severity ? severityCard(severity) : statistics && volumesCard(statistics),
-    warningsCard(job.warnings), downloadsCard(found), referenceCard(job)));
+    severity ? severityCard(severity) : volumesCard(statistics ?? {}),
+    warningsCard(job.warnings) ?? "", downloadsCard(found), referenceCard(job)));
 
-  const [image, overlay] = await Promise.all(
-    ["image.nii.gz", "mask.nii.gz"].map((name) => resultBuffer(job.id, name, {signal})));
-  const classes = classesOf(job, models, manifest);
-  const focus = (classes.find(({key}) => key === "infection") ?? classes.at(-1))?.value ?? null;
-  const made = await viewer({
-    panes: [{title: "", image, overlay}], classes, focus, signal, fallback: await preview(job, has, signal),
+  const [classes, image, overlay] = await Promise.all([
+    classesOf(job, signal),
+    ...["image.nii.gz", "mask.nii.gz"].map((name) => resultBuffer(job.id, name, {signal}))]);
+  const focus = classes.find(({key}) => key === "infection") ?? classes.at(-1);
+  await show(place, {
+    panes: [{title: "", image, overlay}], classes, focus: focus.value, signal,
+    fallback: await preview(job, has, signal),
   });
-  place.replaceChildren(made);
-  await made.ready?.();
 }
 
 async function preview(job, has, signal) {

@@ -29,7 +29,7 @@ export function verdictCard(trust) {
 const SIDES = ["right", "left"]; // as in the picture
 
 export function severityCard(content) {
-  const row = content.cases?.[0] ?? content;
+  const row = content.severity;
   const sides = (start, end) => SIDES.map((side) => row[`${start}_${side}${end}`]);
   const ml = (start, both) => [...sides(start, "_ml"), row[both]].map(millilitres);
   const share = (start) => [...sides(start, ""), row[start]].map((value) => decimals(value, 1));

@@ -1,35 +1,29 @@
 // What changed between two CTs of a patient: both beside each other, and the numbers.
 
 import {resultBuffer, resultJson} from "./api.js";
-import {CHANGES} from "./classes.js";
+import {classesOf} from "./classes.js";
 import {element, section, table} from "./dom.js";
 import {downloadsCard} from "./downloads.js";
 import {warningsCard} from "./findings.js";
-import {viewer} from "./viewer.js";
+import {show} from "./viewer.js";
 import {NOTHING, className, decimals, millilitres, signed} from "./words.js";
 
 export async function showFollowUp(host, found) {
-  const {job, has, signal} = found;
+  const {job, signal} = found;
   const content = await resultJson(job.id, "change.json", {signal});
   const place = element("div", {class: "place"}, element("p", {class: "big", text: "Loading the CTs …"}));
   host.classList.add("above");
-  host.append(headlineCard(content), place,
-    element("div", {class: "numbers"}, changeCard(content), warningsCard(job.warnings), downloadsCard(found)));
+  host.append(headlineCard(content), place, element("div", {class: "numbers"},
+    changeCard(content), warningsCard(job.warnings) ?? "", downloadsCard(found)));
 
-  const [baseline, followUp] = job.parents;
-  const moved = has("baseline.nii.gz");
-  const get = (own, parent) => (has(own) ? [job.id, own] : [parent, "image.nii.gz"]);
-  const wanted = [get("baseline.nii.gz", baseline), get("follow-up.nii.gz", followUp), [job.id, "change.nii.gz"]];
-  const [earlier, later, change] = await Promise.all(wanted.map(([id, name]) => resultBuffer(id, name, {signal})));
-  const made = await viewer({
-    panes: [
-      {title: moved ? "Earlier, moved onto the later" : "Earlier", image: earlier, overlay: moved ? change : null},
-      {title: "Later", image: later, overlay: change},
-    ],
-    classes: CHANGES, focus: null, signal,
-  });
-  place.replaceChildren(made);
-  await made.ready?.();
+  const [classes, earlier, later, change] = await Promise.all([
+    classesOf(job, signal),
+    ...["baseline.nii.gz", "follow-up.nii.gz", "change.nii.gz"].map((name) => resultBuffer(job.id, name, {signal}))]);
+  const panes = [
+    {title: "Earlier, moved onto the later", image: earlier, overlay: change},
+    {title: "Later", image: later, overlay: change},
+  ];
+  await show(place, {panes, classes, signal});
 }
 
 function headlineCard({regions, label_map: map}) {

@@ -1,6 +1,6 @@
 // The jobs, newest first.
 
-import {hasEnded, jobPath, request} from "./api.js";
+import {jobPath, request} from "./api.js";
 import {button, element, section} from "./dom.js";
 import {isMeant} from "./dialogs.js";
 import {kindName, moment, percent, stateName} from "./words.js";
@@ -48,8 +48,10 @@ function rowOf(job, remove) {
   return {row, update};
 }
 
-export function stateOf(job) {
-  if (hasEnded(job)) return stateName(job.state);
-  if (job.state === "queued") return job.position ? `Waiting, ${job.position} before it` : "Waiting";
-  return `${stateName(job.state)}, ${percent(job.progress ?? 0)}`;
+// Such as "Waiting, 2 before it", "Segmenting, 40 %" or "Finished".
+export function stateOf({state, stage, position, progress}) {
+  if (state === "queued" && position) return `${stateName(state)}, ${position} before it`;
+  if (state !== "running" || !stage) return stateName(state);
+  const words = `${stage.charAt(0).toUpperCase()}${stage.slice(1)}`;
+  return progress > 0 ? `${words}, ${percent(progress)}` : words;
 }

@@ -1,6 +1,6 @@
 // A job: how far it is, then what came of it.
 
-import {getJson, hasEnded, job as getJob, jobChanges, jobPath, request, results} from "./api.js";
+import {hasEnded, job as getJob, jobChanges, jobPath, request, results} from "./api.js";
 import {announce, button, element, problem, title} from "./dom.js";
 import {showCt} from "./ct.js";
 import {showFollowUp} from "./followup.js";
@@ -35,11 +35,11 @@ async function follow(view, job, signal) {
   let now = job;
   let said = "";
   const show = () => {
-    const stage = now.stage ? `${now.stage.charAt(0).toUpperCase()}${now.stage.slice(1)}` : stateOf(now);
-    text.textContent = now.stage ? `${stage} (${stateOf(now).toLowerCase()})` : stage;
-    if (now.state === "running") bar.value = now.progress ?? 0;
-    else bar.removeAttribute("value");
-    if (said !== stage) announce(stage); // each stage once: not every percent
+    text.textContent = stateOf(now);
+    if (now.state === "running" && now.progress > 0) bar.value = now.progress;
+    else bar.removeAttribute("value"); // it goes on, but nobody knows how far
+    const stage = now.stage ?? now.state;
+    if (said !== stage) announce(stateOf(now)); // each stage once: not every percent
     said = stage;
   };
   show();
@@ -50,9 +50,9 @@ async function follow(view, job, signal) {
 }
 
 async function showResults(view, job, signal) {
-  const [files, models] = await Promise.all([results(job.id, {signal}), getJson("models", {signal})]);
+  const files = await results(job.id, {signal});
   const has = (name) => files.some((file) => file.name === name);
-  const found = {job, files, has, models, signal};
+  const found = {job, files, has, signal};
   const host = element("div", {class: "result"});
   view.append(host);
   if (job.kind === "scores") await showScores(host, found);

@@ -4,19 +4,22 @@ import {resultBlob, resultJson} from "./api.js";
 import {classesOf} from "./classes.js";
 import {element} from "./dom.js";
 import {downloadsCard} from "./downloads.js";
-import {warningsCard} from "./findings.js";
+import {verdictCard, warningsCard} from "./findings.js";
 import {OPACITY, overlayControls} from "./overlay.js";
 import {referenceCard} from "./reference.js";
 
 export async function showPicture(host, found) {
-  const {job, has, models, signal} = found;
-  const manifest = has("manifest.json") ? await resultJson(job.id, "manifest.json", {signal}) : null;
-  const [image, mask] = await Promise.all(["image.png", "mask.png"].map(async (name) =>
-    createImageBitmap(await resultBlob(job.id, name, {signal}), {colorSpaceConversion: "none"})));
-  const classes = classesOf(job, models, manifest);
+  const {job, has, signal} = found;
+  const trust = has("trust.json") ? await resultJson(job.id, "trust.json", {signal}) : null;
+  const [classes, image, mask] = await Promise.all([
+    classesOf(job, signal), ...["image.png", "mask.png"].map((name) => bitmap(job, name, signal))]);
   host.classList.add("beside");
-  host.append(element("div", {class: "place"}, pictureView(image, mask, classes)),
-    element("div", {class: "numbers"}, warningsCard(job.warnings), downloadsCard(found), referenceCard(job)));
+  host.append(verdictCard(trust), element("div", {class: "place"}, pictureView(image, mask, classes)),
+    element("div", {class: "numbers"}, warningsCard(job.warnings) ?? "", downloadsCard(found), referenceCard(job)));
+}
+
+async function bitmap(job, name, signal) {
+  return createImageBitmap(await resultBlob(job.id, name, {signal}), {colorSpaceConversion: "none"});
 }
 
 function pictureView(image, mask, classes) {

@@ -35,66 +35,64 @@ export function canDraw() {
   return document.createElement("canvas").getContext("webgl2") !== null;
 }
 
-const GLASSY = 2; // of 255, at each step of a ray
 const FROM_THE_FRONT = [170, 10]; // degrees
 
 // `image`, `overlay`: NIfTI files as buffers, the second null where there is none; `classes`: of the overlay, with
-// `value`, `name` and `colour`; `focus`: the class that the others must not hide in 3D, or null. `onPlace(scene)` is called when another place is shown, `onWindow` with its HU.
-export async function createScene(canvas, {image, overlay, classes, focus, windowHu, onPlace, onWindow}) {
+// `value`, `name` and `colour`; `opacity`: of the overlay. `onPlace(scene)` is called when another place is shown,
+// `onWindow` with its HU.
+export async function createScene(canvas, {image, overlay, classes, opacity, windowHu, onPlace, onWindow}) {
   await import(LIBRARY);
   const {Niivue, NVImage} = globalThis.niivue;
   const viewer = new Niivue({...OPTIONS});
   await viewer.attachToCanvas(canvas);
-  const load = (buffer, name, colormap) => NVImage.new(buffer, name, colormap, 1, null, ...windowHu);
-  const ct = await load(image, "ct.nii", "gray");
-  viewer.addVolume(ct);
-  const labels = overlay && await load(overlay, "labels.nii", "gray");
-  let [view, opacity, isOutlined, hidden] = ["axial", 0.5, false, new Set()];
+  const load = (buffer, name, share) => NVImage.new(buffer, name, "gray", share, null, ...windowHu);
+  const ct = await load(image, "ct.nii", 1);
+  const labels = overlay && await load(overlay, "labels.nii", opacity);
+  labels?.setColormapLabel(tableOf(classes));
+  for (const volume of [ct, labels].filter(Boolean)) viewer.addVolume(volume);
+  const all = labels?.img;
+  let [view, isOutlined] = ["axial", false];
 
-  const isVeil = (value) => view === "volume" && focus !== null && value !== focus;
-  const colour = () => {
-    if (!labels) return;
-    const values = [0, ...classes.map(({value}) => value)];
-    const part = (channel) => [0, ...classes.map((one) => one.colour[channel])];
-    labels.setColormapLabel({
-      R: part(0), G: part(1), B: part(2), I: values,
-      A: values.map((value) => (value === 0 || hidden.has(value) ? 0 : isVeil(value) ? GLASSY : 255)),
-      labels: ["", ...classes.map(({name}) => name)],
-    });
+  const refresh = (volume) => { // alone: the other may be large
+    viewer.refreshLayers(volume, viewer.volumes.indexOf(volume));
+    viewer.drawScene();
   };
   const redraw = () => {
-    const solid = view === "volume" && labels !== null; // the CT would hide what is in it
-    ct.opacity = solid ? 0 : 1;
-    if (labels) labels.opacity = solid ? 1 : isOutlined ? 0 : opacity;
-    viewer.opts.atlasOutline = isOutlined && !solid ? opacity : 0;
-    colour();
-    viewer.updateGLVolume();
+    const isSolid = view === "volume" && labels !== null; // the CT would hide what is in it
+    if (ct.opacity !== Number(!isSolid)) {
+      ct.opacity = Number(!isSolid);
+      refresh(ct);
+    }
+    if (!labels) return;
+    labels.opacity = isSolid ? 1 : isOutlined ? 0 : opacity;
+    viewer.opts.atlasOutline = isOutlined && !isSolid ? opacity : 0;
+    viewer.opts.renderOverlayBlend = opacity ** 3; // it counts at each step of a ray
+    refresh(labels);
   };
-  if (labels) {
-    colour();
-    viewer.addVolume(labels);
-  }
   viewer.setRenderAzimuthElevation(...FROM_THE_FRONT);
 
   const scene = {
     canvas,
     setView(name) {
+      const before = view;
       view = name;
-      redraw();
+      if ((before === "volume") !== (view === "volume")) redraw();
       viewer.setSliceType(VIEWS[view].type);
       onPlace(scene);
     },
     setWindow([low, high]) {
       [ct.cal_min, ct.cal_max] = [low, high];
-      viewer.updateGLVolume();
+      refresh(ct);
     },
     setOpacity(share) {
       opacity = share;
       redraw();
     },
+    // NiiVue would outline classes without a colour too, so they are taken out of the map.
     setHidden(values) {
-      hidden = values;
-      redraw();
+      if (!labels) return;
+      labels.img = values.size ? without(all, values) : all;
+      refresh(labels);
     },
     setOutlined(instead) {
       isOutlined = instead;
@@ -128,8 +126,13 @@ export async function createScene(canvas, {image, overlay, classes, focus, windo
       const at = (volume) => volume.getValue(...volume.mm2vox(mm).slice(0, 3));
       return {hu: at(ct), label: labels ? Math.round(at(labels)) : 0};
     },
-    // The axial slice where the class, or else any, is largest.
-    largestSlice: (value) => (labels ? largestSlice(labels, value) : Math.floor(ct.dimsRAS[3] / 2)),
+    // Goes to the axial slice where the class, or else any, is largest.
+    showLargest(value) {
+      if (!labels) return;
+      const [, columns, rows] = labels.dimsRAS;
+      const mm = labels.vox2mm([columns / 2, rows / 2, largestSlice(labels, value)], labels.matRAS);
+      scene.goTo(Math.round(viewer.frac2vox(viewer.mm2frac(mm, 0, true))[2])); // the CT may have another grid
+    },
     dispose() {
       viewer.cleanup();
       viewer.gl.getExtension("WEBGL_lose_context")?.loseContext(); // a browser has few of them
@@ -139,6 +142,24 @@ export async function createScene(canvas, {image, overlay, classes, focus, windo
   viewer.onIntensityChange = () => onWindow([ct.cal_min, ct.cal_max]);
   scene.setView(view);
   return scene;
+}
+
+function tableOf(classes) {
+  const part = (channel) => [0, ...classes.map((one) => one.colour[channel])];
+  const values = [0, ...classes.map(({value}) => value)];
+  return {
+    R: part(0), G: part(1), B: part(2), A: values.map((value) => (value === 0 ? 0 : 255)), I: values,
+    labels: ["", ...classes.map(({name}) => name)],
+  };
+}
+
+function without(voxels, values) {
+  const kept = voxels.slice();
+  const isHidden = Array.from({length: 256}, (_, value) => values.has(value));
+  for (let voxel = 0; voxel < kept.length; voxel += 1) {
+    if (isHidden[kept[voxel]]) kept[voxel] = 0;
+  }
+  return kept;
 }
 
 function largestSlice(labels, value) {

@@ -1,11 +1,11 @@
 // How a mask agrees with a reference: the scores, and where the errors lie.
 
 import {job as getJob, resultBlob, resultBuffer, resultJson} from "./api.js";
-import {ERRORS} from "./classes.js";
+import {classesOf} from "./classes.js";
 import {element, section, table} from "./dom.js";
 import {downloadsCard} from "./downloads.js";
 import {warningsCard} from "./findings.js";
-import {viewer} from "./viewer.js";
+import {show} from "./viewer.js";
 import {className, decimals, millilitres} from "./words.js";
 
 const STATUS = {
@@ -16,14 +16,13 @@ const STATUS = {
 export async function showScores(host, found) {
   const {job, has, signal} = found;
   const content = await resultJson(job.id, "scores.json", {signal});
-  const rows = content.rows ?? content;
-  const [parent] = job.parents;
+    const [parent] = job.parents;
   const place = element("div", {class: "place"}, element("p", {class: "big", text: "Loading …"}));
   host.classList.add("above");
-  host.append(scoresCard(rows, parent), place,
-    element("div", {class: "numbers"}, warningsCard(job.warnings), downloadsCard(found)));
-  place.replaceChildren(...await errorsOf(job, has, parent, signal));
-  await place.querySelector(".viewer")?.ready();
+  host.append(scoresCard(scores, parent), place,
+    element("div", {class: "numbers"}, warningsCard(job.warnings) ?? "", downloadsCard(found)));
+  if (has("errors.nii.gz")) await showErrors(place, job, signal);
+  else await showPictures(place, job, signal);
 }
 
 function scoresCard(rows, parent) {
@@ -41,24 +40,25 @@ function scoresCard(rows, parent) {
     element("p", {}, element("a", {href: `#/jobs/${encodeURIComponent(parent)}`, text: "To the study"})));
 }
 
-async function errorsOf(job, has, parent, signal) {
-  if (!has("errors.nii.gz")) return pictures(job, has, signal);
+async function showErrors(place, job, signal) {
+  const [parent] = job.parents;
   try {
     await getJob(parent, {signal});
   } catch (error) {
     if (error.status !== 404) throw error;
-    return [element("p", {class: "card", text: "The study was deleted; the errors can still be downloaded."})];
+    place.replaceChildren(element("p", {class: "card", text: "The study was deleted; the errors can be downloaded."}));
+    return;
   }
-  const [image, overlay] = await Promise.all(
-    [[parent, "image.nii.gz"], [job.id, "errors.nii.gz"]].map(([id, name]) => resultBuffer(id, name, {signal})));
-  return [await viewer({panes: [{title: "", image, overlay}], classes: ERRORS, focus: null, opacity: 0.9, signal})];
+  const [classes, image, overlay] = await Promise.all([
+    classesOf(job, signal), resultBuffer(parent, "image.nii.gz", {signal}),
+    resultBuffer(job.id, "errors.nii.gz", {signal})]);
+  await show(place, {panes: [{title: "", image, overlay}], classes, opacity: 0.9, signal});
 }
 
-async function pictures(job, has, signal) {
-  if (!has("side-by-side.png")) return [];
+async function showPictures(place, job, signal) {
   const url = URL.createObjectURL(await resultBlob(job.id, "side-by-side.png", {signal}));
   signal.addEventListener("abort", () => URL.revokeObjectURL(url));
-  return [element("figure", {class: "card"},
+  place.replaceChildren(element("figure", {class: "card"},
     element("figcaption", {text: "Image, reference, prediction"}),
-    element("img", {class: "whole", src: url, alt: "The image, the reference mask and the predicted mask, side by side"}))];
+    element("img", {class: "whole", src: url, alt: "The image, the reference mask and the predicted mask, side by side"})));
 }

@@ -26,7 +26,7 @@ export async function showStart(view, signal) {
 
   const show = (all) => {
     list.show(all);
-    comparing.offer(all);
+    comparing.offer(all, models);
     clearTimeout(next);
     if (!all.every(hasEnded)) next = setTimeout(() => refresh().catch(() => {}), EVERY_MS);
   };

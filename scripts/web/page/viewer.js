@@ -12,18 +12,19 @@ const WINDOWS = {
 };
 const limits = ({centre, width}) => [centre - width / 2, centre + width / 2];
 
-// `panes`: each with `title`, `image` and `overlay` (buffers); `classes`: of the overlays, with `value`, `name`,
+// Fills `place` with a viewer. `panes`: each with `title`, `image` and `overlay` (buffers); `classes`: of the overlays, with `value`, `name`,
 // `colour`; `focus`: the class whose largest slice is shown first, or null; `opacity`: of
 // the overlays at first; `fallback`: shown where there is no WebGL.
-export async function viewer({panes, classes, focus, opacity = OPACITY, fallback, signal}) {
+export async function show(place, {panes, classes, focus = null, opacity = OPACITY, fallback = "", signal}) {
   if (!canDraw()) {
-    return element("div", {class: "viewer"},
+    place.replaceChildren(
       problem("This browser cannot draw volumes, as it has no WebGL 2. The downloads are complete."), fallback);
+    return;
   }
   const canvases = panes.map(() => element("canvas", {tabindex: "0", role: "img", "aria-label": "CT"}));
-  const reading = element("output", {class: "reading"});
+  const reading = element("span", {class: "reading"});
   const slider = element("input", {type: "range", min: 0, max: 0, step: 1, "aria-label": "Slice"});
-  const number = element("output", {class: "number"});
+  const number = element("span", {class: "number"}); // the slider tells it to readers of screens
   const windowNumber = element("span", {class: "number quiet"});
   let scenes = [];
   let following = false; // a scene that follows another one must not lead it in turn
@@ -42,8 +43,8 @@ export async function viewer({panes, classes, focus, opacity = OPACITY, fallback
     const {hu, label} = scene.value();
     const name = classes.find(({value}) => value === label)?.name;
     reading.textContent = slice ? [`${decimals(hu, 0)} HU`, name].filter(Boolean).join(", ") : "";
-    scenes.forEach(({canvas}, place) => {
-      canvas.setAttribute("aria-label", [panes[place].title, viewName, text].filter(Boolean).join(", "));
+    scenes.forEach(({canvas}, which) => {
+      canvas.setAttribute("aria-label", [panes[which].title, viewName, text].filter(Boolean).join(", "));
     });
   };
   const onPlace = (scene) => {
@@ -72,9 +73,9 @@ export async function viewer({panes, classes, focus, opacity = OPACITY, fallback
   const host = element("div", {class: "viewer"},
     element("div", {class: "controls"}, views,
       element("p", {class: "window"}, element("label", {for: windows.id, text: "Window"}), windows, windowNumber)),
-    element("div", {class: `panes of-${panes.length}`}, panes.map(({title}, place) =>
-      element("figure", {}, title && element("figcaption", {text: title}),
-        element("div", {class: "canvas"}, canvases[place])))),
+    element("div", {class: `panes of-${panes.length}`}, panes.map(({title}, which) =>
+      element("figure", {}, title ? element("figcaption", {text: title}) : "",
+        element("div", {class: "canvas"}, canvases[which])))),
     element("div", {class: "slice"}, slider, number, reading),
     overlayControls(classes, {
       start: opacity,
@@ -85,23 +86,21 @@ export async function viewer({panes, classes, focus, opacity = OPACITY, fallback
     element("p", {class: "quiet hint"}, "The patient’s right (R) is on the left of the picture. ",
       "Wheel, slider or arrow keys change the slice; a click moves the cross; the right button changes the window."));
 
-  host.ready = async () => { // once it is in the page: NiiVue measures the canvas
-    const making = panes.map(({image, overlay}, place) => createScene(canvases[place], {
-      image, overlay, classes, focus, windowHu: limits(WINDOWS.lung), onPlace, onWindow: showWindow,
-    }));
-    scenes = await Promise.all(making);
-    signal.addEventListener("abort", () => each((scene) => scene.dispose()));
-    if (signal.aborted) return each((scene) => scene.dispose());
-    each((scene) => {
-      scene.setOpacity(opacity);
-      listenToKeys(scene);
-    });
-    scenes[0].goTo(scenes[0].largestSlice(focus));
-    showWindow(limits(WINDOWS.lung));
-    showPlace(scenes[0]);
-    host.dataset.ready = "yes";
-  };
-  return host;
+  place.replaceChildren(host); // before the scenes: NiiVue measures the canvases
+  scenes = await Promise.all(panes.map(({image, overlay}, which) => createScene(canvases[which], {
+    image, overlay, classes, opacity, windowHu: limits(WINDOWS.lung), onPlace, onWindow: showWindow,
+  })));
+  const dispose = () => each((scene) => scene.dispose());
+  if (signal.aborted) {
+    dispose();
+    return;
+  }
+  signal.addEventListener("abort", dispose);
+  each(listenToKeys);
+  scenes[0].showLargest(focus);
+  showWindow(limits(WINDOWS.lung));
+  showPlace(scenes[0]);
+  host.dataset.ready = "yes";
 }
 
 function radios(legend, options, onChosen) {

@@ -14,6 +14,7 @@ from scipy.ndimage import affine_transform, binary_dilation, shift
 from pneumoseg.data_io.formats.label_pictures import write_label_picture
 from pneumoseg.data_io.formats.nifti import write_ct_nifti, write_label_nifti
 from pneumoseg.data_io.phantoms.follow_up import FollowUp, make_follow_up
+from pneumoseg.data_io.volumes.bounding_box import bounding_box
 from pneumoseg.data_io.volumes.labels import CHANGE_LABELS, LUNG_LABELS, LabelTable
 from pneumoseg.data_io.volumes.lazy_volume import Scan
 from pneumoseg.data_io.volumes.volume import Volume
@@ -21,13 +22,16 @@ from pneumoseg.evaluation.figures.side_by_side import side_by_side
 from pneumoseg.evaluation.followup.change import NEW, RESOLVED, UNCHANGED
 from pneumoseg.evaluation.followup.comparison import DEFINITIONS as CHANGE_DEFINITIONS
 from pneumoseg.evaluation.followup.regions import REGIONS, region_volumes
+from pneumoseg.evaluation.followup.registration import cropped_grid
 from pneumoseg.evaluation.measures.severity import DEFINITIONS, RESEARCH_ONLY, severity
 from pneumoseg.evaluation.measures.volumetry import volumetry
 from pneumoseg.evaluation.scoring.case_scores import score_case
 
 SHAPE = (96, 96, 48)
 PICTURE_LABELS = LabelTable(("background", "infection"), ((0, 0, 0), (214, 39, 40)))
-ERROR_LABELS = LabelTable(("right", "missed", "false"), ((0, 0, 0), (213, 94, 0), (204, 121, 167)))
+ERROR_LABELS = LabelTable(
+    ("right", "missed", "false", "other class"), ((0, 0, 0), (0, 114, 178), (230, 159, 0), (204, 121, 167))
+)
 
 NIFTI, PNG, JSON = "application/gzip", "image/png", "application/json"
 
@@ -58,17 +62,16 @@ def results_of_kinds(seed: int = 3, shape: tuple[int, int, int] = SHAPE) -> dict
 
 def _segmented(ct: Volume, mask: Volume) -> Results:
     facts = volumetry(Scan.from_volume(ct), mask, LUNG_LABELS, lungs=(1, 2), infection=3)
-    row = {"case": "ct", **severity(mask, ct, LUNG_LABELS)}
+    row = severity(mask, ct, LUNG_LABELS)
     return {
         "mask.nii.gz": Result("Mask (NIfTI)", NIFTI, _label_file(mask, LUNG_LABELS)),
         "image.nii.gz": Result("CT as it was segmented (NIfTI)", NIFTI, _ct_file(ct)),
         "preview.png": Result("Preview", PNG, _preview(ct)),
         "statistics.json": _json("Volumes", facts),
-        "severity.json": _json("Severity", {"use": RESEARCH_ONLY, "definitions": DEFINITIONS, "cases": [row]}),
+        "severity.json": _json("Severity", {"use": RESEARCH_ONLY, "severity": row, "definitions": DEFINITIONS}),
         "trust.json": _json("Trust", TRUST),
-        "manifest.json": _json(
-            "How the mask was made", {"labels": list(LUNG_LABELS.names), "in_hu": True, "trust": TRUST}
-        ),
+        "labels.json": _classes(LUNG_LABELS),
+        "manifest.json": _json("How the mask was made", {"labels": list(LUNG_LABELS.names), "in_hu": True}),
     }
 
 
@@ -109,9 +112,15 @@ def _pictures(ct: Volume, mask: Volume) -> dict[str, Results]:
             "image.png": Result("Picture", PNG, _png(image)),
             "mask.png": Result("Mask", PNG, picture),
             "side-by-side.png": beside,
+            "trust.json": _json("Trust", {"verdict": None, "reasons": ["no verdict: the model has no calibration"]}),
+            "labels.json": _classes(PICTURE_LABELS),
             "manifest.json": _json("How the mask was made", {"labels": list(PICTURE_LABELS.names)}),
         },
-        "picture scores": {"scores.json": _json("Scores", _finite(rows)), "side-by-side.png": with_truth},
+        "picture scores": {
+            "scores.json": _json("Scores", {"scores": _finite(rows), "lesions": []}),
+            "side-by-side.png": with_truth,
+            "labels.json": _classes(ERROR_LABELS),
+        },
     }
 
 
@@ -119,9 +128,11 @@ def _scores(mask: Volume) -> Results:
     moved = shift(mask.array, (1, 0, 0), order=0)
     reference = mask.with_array(moved)
     rows = score_case("ct", 0, reference, prediction=mask, labels=LUNG_LABELS).rows
-    errors = 1 * (moved > mask.array) + 2 * (moved < mask.array)
+    wrong = moved != mask.array
+    errors = np.where(wrong & (mask.array == 0), 1, np.where(wrong & (moved == 0), 2, 3 * wrong))
     return {
-        "scores.json": _json("Scores", _finite(rows)),
+        "scores.json": _json("Scores", {"scores": _finite(rows), "lesions": []}),
+        "labels.json": _classes(ERROR_LABELS),
         "errors.nii.gz": Result(
             "Errors (NIfTI)", NIFTI, _label_file(mask.with_array(errors.astype(np.uint8)), ERROR_LABELS)
         ),
@@ -168,15 +179,24 @@ def _follow_up(pair: FollowUp) -> Results:
     moved = affine_transform(
         pair.baseline_ct.array, ahead[:3, :3], ahead[:3, 3], pair.follow_up_ct.array.shape, order=1, cval=-1000
     )
+    box = bounding_box(pair.follow_up_mask.array > 0, [3, 3, 2])  # the CTs are shown there
+    shown = [
+        Volume.from_source(np.ascontiguousarray(one[box]), cropped_grid(change.grid, box).affine)
+        for one in (moved, pair.follow_up_ct.array)
+    ]
     return {
         "change.json": _json("Change in numbers", content),
+        "labels.json": _classes(CHANGE_LABELS),
         "change.nii.gz": Result("Map of change (NIfTI)", NIFTI, _label_file(change, CHANGE_LABELS)),
-        "baseline.nii.gz": Result(
-            "Earlier CT in the place of the later (NIfTI)", NIFTI, _ct_file(pair.follow_up_ct.with_array(moved))
-        ),
-        "follow-up.nii.gz": Result("Later CT (NIfTI)", NIFTI, _ct_file(pair.follow_up_ct)),
+        "baseline.nii.gz": Result("Earlier CT in the place of the later (NIfTI)", NIFTI, _ct_file(shown[0])),
+        "follow-up.nii.gz": Result("Later CT (NIfTI)", NIFTI, _ct_file(shown[1])),
         "figure.png": Result("Figure", PNG, _preview(pair.follow_up_ct)),
     }
+
+
+def _classes(table: LabelTable) -> Result:
+    pairs = enumerate(zip(table.names, table.colours, strict=True))
+    return _json("Classes", [{"number": number, "name": name, "colour": list(rgb)} for number, (name, rgb) in pairs])
 
 
 def _json(title: str, content: object) -> Result:
@@ -184,7 +204,10 @@ def _json(title: str, content: object) -> Result:
 
 
 def _finite(rows: list[dict]) -> list[dict]:
-    return [{key: None if value != value else value for key, value in row.items()} for row in rows]
+    return [
+        {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}
+        for row in rows
+    ]
 
 
 def _ct_file(ct: Volume) -> bytes:

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pneumoseg
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
-from tests.scripts.web.canned_results import PICTURE_LABELS, Results, entries, results_of_kinds
+from tests.scripts.web.canned_results import PICTURE_LABELS, SHAPE, Results, entries, results_of_kinds
 
 PAGE = (Path(pneumoseg.__file__).parent / "scripts" / "web" / "page").resolve()
 POLICY = (
@@ -80,7 +80,7 @@ class CannedJob:
             "model": self.model,
             "parents": self.parents,
             "stage": STAGES[min(int(progress * 4), 3)] if running else None,
-            "progress": round(1.0 if state == "finished" else progress, 3),
+            "progress": round(1.0 if state == "finished" else progress * 4 % 1, 3),  # of the stage
             "position": 0 if state == "queued" else None,
             **when,
             "started": None,
@@ -98,9 +98,9 @@ class CannedJob:
 class StandIn:
     """The jobs, and a server of them at `url`. `token`: asked for where it is given."""
 
-    def __init__(self, *, seconds: float = 0.6, port: int = 0):
+    def __init__(self, *, seconds: float = 0.6, port: int = 0, shape: tuple[int, int, int] = SHAPE):
         self.seconds, self.token = seconds, ""
-        self.canned = results_of_kinds()
+        self.canned = results_of_kinds(shape=shape)
         self.jobs: dict[str, CannedJob] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_of(self))
         self._server.daemon_threads = True
