@@ -18,7 +18,8 @@ export function downloadsCard({job, files}) {
         get.disabled = false;
       }
     }, {class: "plain", "aria-label": `Download ${file.title}`});
-    return element("li", {}, element("span", {}, file.title, " ", element("span", {class: "quiet", text: size(file.bytes)})), get);
+    const bytes = element("span", {class: "quiet", text: size(file.bytes)});
+    return element("li", {}, element("span", {}, file.title, " ", bytes), get);
   });
   return section("Downloads", {class: "card downloads"}, element("ul", {}, items), failed);
 }

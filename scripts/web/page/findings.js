@@ -18,7 +18,8 @@ export function verdictCard(trust) {
   }
   const dice = Object.entries(trust.classes ?? {}).filter(([, one]) => one !== null);
   return section("Can the mask be trusted?", {class: "card verdict", "data-verdict": trust.verdict},
-    element("p", {class: "word"}, element("span", {class: "mark", "aria-hidden": "true", text: verdict.mark}), verdict.word),
+    element("p", {class: "word"},
+      element("span", {class: "mark", "aria-hidden": "true", text: verdict.mark}), verdict.word),
     element("p", {text: verdict.sentence}), reasons,
     dice.length > 0 && element("details", {}, element("summary", {text: "Predicted Dice"}),
       table("Predicted Dice of each class", ["Class", "Dice", "Interval"], dice.map(([name, one]) =>
@@ -78,7 +79,8 @@ export function volumesCard(facts) {
   const names = Object.keys(facts).filter((key) => key.endsWith("_ml")).map((key) => key.slice(0, -3));
   return section("Volumes", {class: "card"},
     table("Volume and mean density of each class", ["Class", "ml", "Mean HU"], names.map((name) =>
-      [className(name), millilitres(facts[`${name}_ml`]), decimals(facts[`${name}_mean_hu`], 0)]), {hideCaption: true}));
+      [className(name), millilitres(facts[`${name}_ml`]), decimals(facts[`${name}_mean_hu`], 0)]),
+    {hideCaption: true}));
 }
 
 export function warningsCard(warnings) {

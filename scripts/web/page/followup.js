@@ -18,7 +18,8 @@ export async function showFollowUp(host, found) {
 
   const [classes, earlier, later, change] = await Promise.all([
     classesOf(job, signal),
-    ...["baseline.nii.gz", "follow-up.nii.gz", "change.nii.gz"].map((name) => resultBuffer(job.id, name, {signal}))]);
+    ...["baseline.nii.gz", "follow-up.nii.gz", "change.nii.gz"].map((name) =>
+      resultBuffer(job.id, name, {signal}))]);
   const panes = [
     {title: "Earlier, moved onto the later", image: earlier, overlay: change},
     {title: "Later", image: later, overlay: change},
@@ -28,7 +29,7 @@ export async function showFollowUp(host, found) {
 
 function headlineCard({regions, label_map: map}) {
   const lungs = regions.find(({region}) => region === "lungs");
-  const noise = {true: "more than the noise of the method", false: "within the noise of the method"}[lungs.beyond_noise];
+  const noise = {true: "beyond the noise of the method", false: "within the noise of the method"}[lungs.beyond_noise];
   return section("Change of the infection", {class: "card change"},
     element("p", {class: "headline"},
       element("strong", {text: `${decimals(lungs.infected_percent_baseline, 1)} %`}), " → ",

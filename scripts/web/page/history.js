@@ -8,7 +8,8 @@ import {kindName, moment, percent, stateName} from "./words.js";
 // `section` with a list that `show` fills; `onDeleted` is called after a job was deleted.
 export function history(signal, onDeleted) {
   const list = element("ul", {class: "jobs"});
-  const empty = element("p", {class: "quiet", text: "No study yet. What you upload is listed here until it is deleted."});
+  const empty = element("p", {class: "quiet",
+    text: "No study yet. What you upload is listed here until it is deleted."});
   const rows = new Map(); // rows stay, so that the focus stays too
 
   const remove = async (job) => {
@@ -38,7 +39,8 @@ function rowOf(job, remove) {
   const state = element("span", {class: "state"});
   const facts = element("span", {class: "quiet"});
   const row = element("li", {},
-    element("div", {class: "what"}, element("a", {href: `#/jobs/${encodeURIComponent(job.id)}`, text: job.name}), facts),
+    element("div", {class: "what"},
+      element("a", {href: `#/jobs/${encodeURIComponent(job.id)}`, text: job.name}), facts),
     state, button("Delete", remove, {class: "plain", "aria-label": `Delete ${job.name}`}));
   const update = (now) => {
     state.dataset.state = now.state;

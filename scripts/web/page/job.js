@@ -11,9 +11,9 @@ import {kindName, moment} from "./words.js";
 
 export async function showJob(view, id, signal) {
   let job = await getJob(id, {signal});
+  const facts = [kindName(job.kind), job.model, moment(job.created)].filter(Boolean).join(" · ");
   view.append(element("nav", {"aria-label": "Back"}, element("a", {href: "#/", text: "All studies"})),
-    element("div", {class: "heading"}, title(job.name),
-      element("p", {class: "quiet", text: [kindName(job.kind), job.model, moment(job.created)].filter(Boolean).join(" · ")})));
+    element("div", {class: "heading"}, title(job.name), element("p", {class: "quiet", text: facts})));
   if (!hasEnded(job)) job = await follow(view, job, signal);
   if (signal.aborted) return;
   if (job.state === "failed") view.append(problem(job.error ?? "The job failed."));

@@ -4,8 +4,8 @@ import {element, freshId, swatch} from "./dom.js";
 
 export const OPACITY = 0.45;
 
-// `start`: the opacity at first. `onHidden` is told the values of the classes not to show, `onOpacity` a share; `onOutline`, where it is given,
-// whether outlines are to be drawn instead of areas.
+// `start`: the opacity at first. `onHidden` is told the values of the classes not to show, `onOpacity` a share;
+// `onOutline`, where it is given, whether outlines are to be drawn instead of areas.
 export function overlayControls(classes, {start = OPACITY, onHidden, onOpacity, onOutline}) {
   const hidden = new Set();
   const opacity = element("input", {type: "range", id: freshId("opacity"), min: 0, max: 100, value: 100 * start,

@@ -29,7 +29,8 @@ function scoresCard(rows, parent) {
   const shown = rows.filter((row) => row.class !== "background");
   const inMm = (row, key) => decimals(row[key], 1);
   return section("Scores against the reference", {class: "card scores"},
-    table("Scores of each class", ["Class", "Dice", "NSD", "HD95, mm", "Sensitivity", "Precision", "Mask, ml", "Reference, ml"],
+    table("Scores of each class",
+      ["Class", "Dice", "NSD", "HD95, mm", "Sensitivity", "Precision", "Mask, ml", "Reference, ml"],
       shown.map((row) => [
         className(row.class), decimals(row.dice, 3), decimals(row.nsd, 3), inMm(row, "hd95_mm"),
         decimals(row.sensitivity, 3), decimals(row.precision, 3),
@@ -60,5 +61,5 @@ async function showPictures(place, job, signal) {
   signal.addEventListener("abort", () => URL.revokeObjectURL(url));
   place.replaceChildren(element("figure", {class: "card"},
     element("figcaption", {text: "Image, reference, prediction"}),
-    element("img", {class: "whole", src: url, alt: "The image, the reference mask and the predicted mask, side by side"})));
+    element("img", {class: "whole", src: url, alt: "The image, the reference mask and the predicted mask"})));
 }

@@ -12,9 +12,9 @@ const WINDOWS = {
 };
 const limits = ({centre, width}) => [centre - width / 2, centre + width / 2];
 
-// Fills `place` with a viewer. `panes`: each with `title`, `image` and `overlay` (buffers); `classes`: of the overlays, with `value`, `name`,
-// `colour`; `focus`: the class whose largest slice is shown first, or null; `opacity`: of
-// the overlays at first; `fallback`: shown where there is no WebGL.
+// Fills `place` with a viewer. `panes`: each with `title`, `image` and `overlay` (buffers); `classes`: of the overlays,
+// with `value`, `name` and `colour`; `focus`: the class whose largest slice is shown first, or null; `opacity`: of the
+// overlays at first; `fallback`: shown where there is no WebGL.
 export async function show(place, {panes, classes, focus = null, opacity = OPACITY, fallback = "", signal}) {
   if (!canDraw()) {
     place.replaceChildren(

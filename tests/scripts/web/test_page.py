@@ -38,7 +38,7 @@ FLAGS = (
     *("--hide-scrollbars", "--no-first-run", "--disable-dev-shm-usage", "--window-size=560,560"),
 )
 LEFT, RIGHT, INFECTION = LUNG_LABELS.colours[1:]
-MISSED, FALSE = ERROR_LABELS.colours[1:]
+MISSED, FALSE = ERROR_LABELS.colours[1:3]
 INTERACTIVE = "a[href], button, select, input, summary, canvas[tabindex], .scrolled"
 
 
