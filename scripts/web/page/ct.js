@@ -24,12 +24,12 @@ export async function showCt(host, found) {
   const focus = classes.find(({key}) => key === "infection") ?? classes.at(-1);
   await show(place, {
     panes: [{title: "", image, overlay}], classes, focus: focus.value, signal,
-    fallback: await preview(job, has, signal),
+    fallback: () => preview(job, has, signal),
   });
 }
 
 async function preview(job, has, signal) {
-  if (!has("preview.png")) return null;
+  if (!has("preview.png")) return "";
   const url = URL.createObjectURL(await resultBlob(job.id, "preview.png", {signal}));
   signal.addEventListener("abort", () => URL.revokeObjectURL(url));
   return element("img", {src: url, alt: "Slices of the CT with the mask"});

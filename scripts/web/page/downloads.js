@@ -6,7 +6,7 @@ import {size} from "./words.js";
 
 export function downloadsCard({job, files}) {
   const failed = element("div", {});
-  const items = files.map((file) => {
+  const items = (some) => element("ul", {}, some.map((file) => {
     const get = button("Download", async () => {
       failed.replaceChildren();
       get.disabled = true;
@@ -20,8 +20,11 @@ export function downloadsCard({job, files}) {
     }, {class: "plain", "aria-label": `Download ${file.title}`});
     const bytes = element("span", {class: "quiet", text: size(file.bytes)});
     return element("li", {}, element("span", {}, file.title, " ", bytes), get);
-  });
-  return section("Downloads", {class: "card downloads"}, element("ul", {}, items), failed);
+  }));
+  const isForPrograms = ({name}) => /\.(json|csv)$/.test(name);
+  return section("Downloads", {class: "card downloads"}, items(files.filter((file) => !isForPrograms(file))),
+    element("details", {}, element("summary", {text: "Numbers, for programs"}), items(files.filter(isForPrograms))),
+    failed);
 }
 
 // The name of a study as the beginning of a file's name.

@@ -32,7 +32,9 @@ const OPTIONS = {
 };
 
 export function canDraw() {
-  return document.createElement("canvas").getContext("webgl2") !== null;
+  const context = document.createElement("canvas").getContext("webgl2");
+  context?.getExtension("WEBGL_lose_context")?.loseContext();
+  return context !== null;
 }
 
 const FROM_THE_FRONT = [170, 10]; // degrees

@@ -14,11 +14,12 @@ const limits = ({centre, width}) => [centre - width / 2, centre + width / 2];
 
 // Fills `place` with a viewer. `panes`: each with `title`, `image` and `overlay` (buffers); `classes`: of the overlays,
 // with `value`, `name` and `colour`; `focus`: the class whose largest slice is shown first, or null; `opacity`: of the
-// overlays at first; `fallback`: shown where there is no WebGL.
-export async function show(place, {panes, classes, focus = null, opacity = OPACITY, fallback = "", signal}) {
+// overlays at first; `fallback` makes what is shown where there is no WebGL.
+export async function show(place, {panes, classes, focus = null, opacity = OPACITY, fallback = () => "", signal}) {
   if (!canDraw()) {
     place.replaceChildren(
-      problem("This browser cannot draw volumes, as it has no WebGL 2. The downloads are complete."), fallback);
+      problem("This browser cannot draw volumes, as it has no WebGL 2. The downloads are complete."),
+      await fallback());
     return;
   }
   const canvases = panes.map(() => element("canvas", {tabindex: "0", role: "img", "aria-label": "CT"}));

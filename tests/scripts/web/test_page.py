@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import time
+from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
 
@@ -132,9 +133,21 @@ class Page:
         self.driver.switch_to.active_element.send_keys(*keys)
 
     def pixels(self, place: int = 0) -> np.ndarray:
-        """A canvas as it is on the screen, (rows, columns, 3), int."""
-        picture = Image.open(BytesIO(self.all(".viewer canvas")[place].screenshot_as_png))
-        return np.asarray(picture.convert("RGB")).astype(int)
+        """What a canvas shows, (rows, columns, 3), int.
+
+        WebGL keeps what it has drawn for one frame alone: NiiVue draws at a change of size, then it is read.
+        """
+        script = """
+          const [canvas, done] = arguments;
+          dispatchEvent(new Event("resize"));
+          requestAnimationFrame(() => {
+            const copy = document.createElement("canvas");
+            [copy.width, copy.height] = [canvas.width, canvas.height];
+            copy.getContext("2d").drawImage(canvas, 0, 0);
+            done(copy.toDataURL());
+          })"""
+        url = self.driver.execute_async_script(script, self.all(".viewer canvas")[place])
+        return np.asarray(Image.open(BytesIO(b64decode(url.partition(",")[2]))).convert("RGB")).astype(int)
 
     def check_for_everybody(self) -> None:
         """No serious finding of axe in light and dark, and nothing wider than a phone or a wide screen."""
@@ -207,16 +220,15 @@ def slice_number(page: Page) -> int:
 
 
 def reached_by_tab(page: Page) -> list:
-    """The elements that the Tab key reaches, in order, from the top of the page."""
-    page.driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
-    page.one("body").send_keys("")
+    """The elements that the Tab key reaches, from wherever the focus was, all around the page."""
     reached = []
-    for _ in range(120):
+    for _ in range(150):
         page.press(Keys.TAB)
         now = page.driver.switch_to.active_element
-        if now.tag_name == "body" or now in reached:
+        if now in reached:
             break
-        reached.append(now)
+        if now.tag_name != "body":  # between the last and the first
+            reached.append(now)
     return reached
 
 
