@@ -15,8 +15,8 @@ const STATUS = {
 
 export async function showScores(host, found) {
   const {job, has, signal} = found;
-  const content = await resultJson(job.id, "scores.json", {signal});
-    const [parent] = job.parents;
+  const {scores} = await resultJson(job.id, "scores.json", {signal});
+  const [parent] = job.parents;
   const place = element("div", {class: "place"}, element("p", {class: "big", text: "Loading …"}));
   host.classList.add("above");
   host.append(scoresCard(scores, parent), place,

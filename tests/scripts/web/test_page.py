@@ -21,6 +21,7 @@ CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 try:
     from axe_selenium_python import Axe
     from selenium import webdriver
+    from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import WebDriverWait
@@ -130,7 +131,7 @@ class Page:
         self.driver.execute_script(script, element, str(value))
 
     def press(self, *keys: str) -> None:
-        self.driver.switch_to.active_element.send_keys(*keys)
+        ActionChains(self.driver).send_keys(*keys).perform()
 
     def pixels(self, place: int = 0) -> np.ndarray:
         """What a canvas shows, (rows, columns, 3), int.
