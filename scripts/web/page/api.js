@@ -6,7 +6,7 @@ const ROOT = "api/v1";
 const TOKEN = "pneumoseg-token";
 const BUSY = [429, 503];
 
-export class Refusal extends Error {
+class Refusal extends Error {
   constructor(status, sentence) {
     super(sentence);
     this.status = status;
@@ -52,7 +52,7 @@ export const job = (id, options) => getJson(jobPath(id), options);
 
 export const jobPath = (id) => `jobs/${encodeURIComponent(id)}`;
 
-export const resultPath = (id, name) => `${jobPath(id)}/results/${encodeURIComponent(name)}`;
+const resultPath = (id, name) => `${jobPath(id)}/results/${encodeURIComponent(name)}`;
 
 export const results = (id, options) => getJson(`${jobPath(id)}/results`, options);
 
