@@ -51,6 +51,7 @@ export async function createScene(canvas, {image, overlay, classes, opacity, win
   const ct = await load(image, "ct.nii", 1);
   const labels = overlay && await load(overlay, "labels.nii", opacity);
   labels?.setColormapLabel(tableOf(classes));
+  viewer.opts.atlasOutline = opacity;
   for (const volume of [ct, labels].filter(Boolean)) viewer.addVolume(volume);
   const all = labels?.img;
   let [view, isOutlined] = ["axial", false];
@@ -67,7 +68,7 @@ export async function createScene(canvas, {image, overlay, classes, opacity, win
     }
     if (!labels) return;
     labels.opacity = isSolid ? 1 : isOutlined ? 0 : opacity;
-    viewer.opts.atlasOutline = isOutlined && !isSolid ? opacity : 0;
+    viewer.opts.atlasOutline = isSolid ? 0 : opacity; // without it, borders and all that is thin would be fainter
     viewer.opts.renderOverlayBlend = opacity ** 3; // it counts at each step of a ray
     refresh(labels);
   };

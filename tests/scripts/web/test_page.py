@@ -390,7 +390,7 @@ def test_a_reference_gives_scores_and_an_overlay_of_errors(ct_page, tmp_path):
     ct_page.click(ct_page.one(".reference button"))
     ct_page.wait(".scores")
     ct_page.wait(".viewer[data-ready]")
-    rows = ct_page.one(".scores table").text.splitlines()
+    rows = [row.text for row in ct_page.all(".scores tr")]
     assert rows[0] == "Class Dice NSD HD95, mm Sensitivity Precision Mask, ml Reference, ml"
     assert [row.split(" 0.")[0] for row in rows[1:]] == ["Left lung", "Right lung", "Infection", "Both lungs"]
     ct_page.slide(ct_page.labelled("Opacity"), 100)
