@@ -502,7 +502,7 @@ def test_the_token_is_asked_for_and_forgotten_with_the_tab(page, ct):
     field.send_keys("wrong", Keys.ENTER)
     page.wait("dialog", "did not accept")
     page.one("#token").send_keys(page.server.token, Keys.ENTER)
-    page.click(page.wait(".jobs a", "ct.nii.gz"))
+    page.click(page.wait(f".jobs a[href$='{ct.id}']"))
     page.wait(".verdict")
     assert page.driver.execute_script("return [localStorage.length, document.cookie]") == [0, ""]
     page.driver.execute_script("sessionStorage.clear()")
