@@ -81,5 +81,5 @@ def test_a_bundle_that_is_not_what_its_card_says_is_refused(bundle, fault, messa
 
 def test_the_bundled_model_has_its_card():
     folder = bundled_model()
-    assert len(json.loads((folder / CARD).read_text(encoding="utf-8"))["members"]) == 2
+    assert len(json.loads((folder / CARD).read_text(encoding="utf-8"))["members"]) == 1
     check_members(folder)
