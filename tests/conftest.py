@@ -15,6 +15,8 @@ from pneumoseg.pipeline.runtime.measured_choice import MeasuredChoice
 
 def pytest_collection_finish() -> None:
     """Half a million objects of the imported packages stay: Python no longer looks through them for garbage."""
+    import hypothesis  # noqa: F401  (imported later, it would take frozen objects of trio's for garbage)
+
     gc.freeze()
 
 

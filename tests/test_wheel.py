@@ -110,13 +110,15 @@ def test_the_wheel_holds_all_other_files(content):
             converted = [f"{network}{ending}/{file}" for ending in endings for file in (NETWORK, WEIGHTS, HASHES)]
             facts = [f"{network}-int8/quantization.json"] if "-int8" in endings else []
             models |= {f"{model}/{fold}/{name}" for name in ("model.keras", *converted, *facts)}
-    assert presets
+    page = {path.relative_to(ROOT).as_posix() for path in (ROOT / "scripts/web/page").rglob("*") if path.is_file()}
+    assert presets and page
     assert others == {
         "pneumoseg/py.typed",
         "pneumoseg/pipeline/methods/miscnn/requirements.txt",
         *(f"pneumoseg/data_io/formats/dicom/deidentification/{name}" for name in ("profile.csv", "words.txt")),
         *(f"pneumoseg/pipeline/settings/{name}" for name in presets),
         *(f"pneumoseg/data/models/{name}" for name in models),
+        *(f"pneumoseg/{name}" for name in page),
     }
 
 
