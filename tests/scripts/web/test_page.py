@@ -21,10 +21,11 @@ CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 try:
     from axe_selenium_python import Axe
     from selenium import webdriver
+    from selenium.common.exceptions import StaleElementReferenceException
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
-    from selenium.webdriver.support.ui import WebDriverWait
+    from selenium.webdriver.support.ui import Select, WebDriverWait
 except ImportError:
     webdriver = None
 needs_browser = pytest.mark.skipif(
@@ -103,7 +104,8 @@ class Page:
         def found(driver):
             return next((one for one in driver.find_elements(By.CSS_SELECTOR, css) if text in one.text), None)
 
-        return WebDriverWait(self.driver, PATIENCE_S, 0.3).until(found, f"{css} {text}")
+        replaced = [StaleElementReferenceException]  # between finding and reading
+        return WebDriverWait(self.driver, PATIENCE_S, 0.3, ignored_exceptions=replaced).until(found, f"{css} {text}")
 
     def until(self, holds) -> None:
         WebDriverWait(self.driver, PATIENCE_S, 0.3).until(lambda _: holds())
@@ -315,11 +317,11 @@ def test_views_and_windows_change_what_is_drawn(ct_page):
         assert column(front, RIGHT) < column(front, LEFT)
     ct_page.click(ct_page.one("input[value=axial]"))
     ct_page.pixels()
-    select = ct_page.labelled("Window")
-    select.send_keys("Bone")
+    select = Select(ct_page.labelled("Window"))
+    select.select_by_visible_text("Bone")
     assert ct_page.one(".window .number").text == "L 400 W 1800"
     assert (ct_page.pixels() != axial).any(-1).mean() > 0.05
-    select.send_keys("Lung")
+    select.select_by_visible_text("Lung")
     assert (ct_page.pixels() != axial).any(-1).mean() < 0.01
 
 
