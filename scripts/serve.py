@@ -46,7 +46,7 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    data: Annotated[
+    kept_in: Annotated[
         Path | None,
         typer.Option("--data", help="Where jobs are kept.", show_default="a folder in the user's cache folder"),
     ] = None,
@@ -84,6 +84,7 @@ def serve(
     names = names_of(host, host_names or [], token)
     os.environ.pop(TOKEN_VARIABLE, None)  # workers need none
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what they start in the background ignore it
     os.umask(PRIVATE)
     try:
         from pneumoseg.scripts.web.app import create_app
@@ -100,7 +101,7 @@ def serve(
     from pneumoseg.evaluation.jobs.supervisor import Supervisor
 
     limits = Limits(upload_bytes=int(max_upload_gb * 1e9))
-    folder = data or cache_folder() / "server"
+    folder = kept_in or cache_folder() / "server"
     with listen(host, port) as listening, JobStore(folder) as store:
         address = address_of(host, listening.getsockname()[1])
 

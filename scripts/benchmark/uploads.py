@@ -12,7 +12,6 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Annotated
 import typer
 
 from pneumoseg.evaluation.jobs.store import UPLOAD, JobStore
+from pneumoseg.pipeline.runtime.executors import background_threads
 from pneumoseg.scripts.benchmark.machine import report
 from pneumoseg.scripts.web.app import create_app
 from pneumoseg.scripts.web.limits import Limits
@@ -109,7 +109,7 @@ def pieces_of(number: int, size: int) -> Iterator[bytes]:
 
 def upload_all(port: int, count: int, size: int, form: bool) -> list[str]:
     """Sends all uploads at a time; the ids of their jobs."""
-    with ThreadPoolExecutor(count) as pool:
+    with background_threads(count) as pool:
         return list(pool.map(lambda number: upload(port, number, size, form=form), range(count)))
 
 
