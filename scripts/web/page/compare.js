@@ -1,32 +1,21 @@
 // The choice of two CTs of one patient whose change is to be measured.
 
 import {getJson} from "./api.js";
-import {element, problem, section} from "./dom.js";
+import {element, section} from "./dom.js";
+import {jobForm} from "./job_form.js";
 import {moment} from "./words.js";
 
 // `form`, and `offer`, which tells it the jobs and the models that there are.
 export function compareForm() {
   const earlier = element("select", {id: "earlier", required: true});
   const later = element("select", {id: "later", required: true});
-  const failed = element("div", {});
-  const start = element("button", {type: "submit", text: "Compare"});
-  const form = element("form", {},
+  const fields = [
     element("p", {}, element("label", {for: "earlier", text: "Earlier CT"}), earlier),
     element("p", {}, element("label", {for: "later", text: "Later CT"}), later),
-    element("p", {}, start), failed);
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    failed.replaceChildren();
-    start.disabled = true;
-    try {
-      const body = JSON.stringify({baseline: earlier.value, follow_up: later.value});
-      const job = await getJson("follow-ups", {method: "POST", headers: {"Content-Type": "application/json"}, body});
-      location.hash = `#/jobs/${encodeURIComponent(job.id)}`;
-    } catch (error) {
-      failed.append(problem(error.message));
-    } finally {
-      start.disabled = false;
-    }
+  ];
+  const form = jobForm(fields, "Compare", () => {
+    const body = JSON.stringify({baseline: earlier.value, follow_up: later.value});
+    return getJson("follow-ups", {method: "POST", headers: {"Content-Type": "application/json"}, body});
   });
   const whole = section("Two dates of one patient", {class: "card compare"}, form);
 
