@@ -20,6 +20,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Contents of files are numbered in test names: compressed ones hold the time, which differs between workers."""
+    return argname if isinstance(val, bytes) and len(val) > 30 else None
+
+
 @pytest.fixture
 def real_data() -> Path:
     """The folder of real CTs named by PNEUMOSEG_REAL_DATA; the test is skipped where there is none."""
