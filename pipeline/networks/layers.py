@@ -2,6 +2,7 @@
 
 import importlib
 
+from pneumoseg.pipeline.runtime.device_parallel import replicas
 from pneumoseg.pipeline.runtime.keras_backend import keras
 
 
@@ -63,23 +64,23 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     Keras computes a 5-D batch normalisation from elementary operations, a third to half of a training step of a
     3D U-Net on a CPU. The fused kernel of TensorFlow, on a 4-D view of the tensor, computes the same in one pass. Other
-    backends use the implementation of Keras.
+    backends use the implementation of Keras, and so do several devices that share a batch, which is normalised as one.
 
     Input and output: (batch, ..., channels), in the layer's compute dtype; statistics are float32.
     """
 
     def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs):
-        super().__init__(axis=-1, momentum=momentum, epsilon=epsilon, **kwargs)
+        synchronized = keras.backend.backend() == "tensorflow"  # JAX normalises the whole batch of itself
+        super().__init__(axis=-1, momentum=momentum, epsilon=epsilon, synchronized=synchronized, **kwargs)
 
     def get_config(self) -> dict:
-        """The configuration of the layer, without the axis, which is always the last."""
+        """The configuration of the layer, without the axis, which is always the last, and what the backend decides."""
         config = super().get_config()
-        config.pop("axis")
-        return config
+        return {name: value for name, value in config.items() if name not in ("axis", "synchronized")}
 
     def call(self, inputs, training=None, mask=None):
         """Normalises `inputs`; updates the moving statistics when training."""
-        if keras.backend.backend() != "tensorflow" or mask is not None:
+        if keras.backend.backend() != "tensorflow" or mask is not None or replicas() > 1:
             return super().call(inputs, training=training, mask=mask)
         backend = importlib.import_module("pneumoseg.pipeline.runtime.tensorflow_backend")
         training = bool(training) and self.trainable

@@ -48,6 +48,22 @@ def gpu_count() -> int:
     return len(tf.config.list_physical_devices("GPU"))
 
 
+def devices() -> list[str]:
+    """The GPUs, or the devices of the processor where there is none, as TensorFlow names them."""
+    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return [device.name for device in found]
+
+
+def scope_of(names: list[str]):
+    """The scope of a strategy whose devices each hold all variables and add up their gradients."""
+    return tf.distribute.MirroredStrategy(names).scope
+
+
+def replicas() -> int:
+    """The number of devices of the strategy in whose scope this is called."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
 def gpu_generation() -> int:
     """The major number of the first GPU's compute capability."""
     details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])

@@ -134,6 +134,11 @@ class Settings(Group):
             raise ValueError(
                 "data.source_weights are for patches drawn at random; full images and grids show all alike"
             )
+        if self.patches.batch % self.training.devices:
+            raise ValueError(
+                f"patches.batch is shared equally by training.devices, found {self.patches.batch} patches for "
+                f"{self.training.devices} devices"
+            )
         if self.augmentation.equalise and self.preprocessing.values == "picture":
             raise ValueError("augmentation.equalise is for CTs in HU, found preprocessing.values picture")
         if self.augmentation.equalise and self.preprocessing.equalise != "never":

@@ -3,18 +3,18 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.networks.blocks import Kit
 from pneumoseg.pipeline.networks.registry import build_network
-from pneumoseg.pipeline.runtime import hardware
+from pneumoseg.pipeline.runtime import device_parallel, hardware
 from pneumoseg.pipeline.runtime.keras_backend import keras
 from pneumoseg.pipeline.sampling.batches import Batch
 from pneumoseg.pipeline.settings.schema import Settings
-from pneumoseg.pipeline.settings.training import history_name
+from pneumoseg.pipeline.settings.training import TrainingSettings, history_name
 from pneumoseg.pipeline.training import losses
 from pneumoseg.pipeline.training.checkpoint import Arrays
 from pneumoseg.pipeline.training.metrics import make_metric
@@ -24,13 +24,15 @@ from pneumoseg.pipeline.training.metrics import make_metric
 class Trainer:
     """`network` is what is saved; `model`, which is compiled, shares its weights and may have more outputs.
 
-    `precision`: the Keras dtype policy. `averages`: whether the optimiser averages the weights."""
+    `precision`: the Keras dtype policy. `averages`: whether the optimiser averages the weights. `parallel`: of several
+    devices that share the batches, None for one."""
 
     network: keras.Model
     model: keras.Model
     optimizer: keras.optimizers.Optimizer
     averages: bool
     precision: str
+    parallel: device_parallel.Scope | None = None
 
     def train(self, batch: Batch, learning_rate: float) -> dict[str, float]:
         """One step; loss and metrics of the batch. Raises InputError where the GPU's memory is insufficient."""
@@ -38,7 +40,10 @@ class Trainer:
         # Whether Keras adds up metrics over such calls differs between its versions; each batch is taken by itself.
         self.model.reset_metrics()
         try:
-            return self.model.train_on_batch(batch.images, batch.labels, return_dict=True)
+            if self.parallel is None:
+                return self.model.train_on_batch(batch.images, batch.labels, return_dict=True)
+            with self.parallel():
+                return device_parallel.train_on_batch(self.model, batch.images, batch.labels)
         except hardware.out_of_memory() as error:
             raise InputError(
                 f"the GPU has not enough memory for training on {len(batch.images)} patches of "
@@ -80,11 +85,30 @@ def make_trainer(
     """A trainer as the settings describe it, with fresh weights from the seed or those of `start_from`.
 
     `policy`: the Keras dtype policy, by default the `default_policy`. Raises InputError where `start_from` is another
-    network, or where the network cannot be deeply supervised.
+    network, where the network cannot be deeply supervised, or where there are fewer devices than the settings say.
     """
     training = settings.training
     if training.deterministic:
         hardware.compute_deterministically()
+    if training.devices == 1:
+        return _made(settings, start_from, policy)
+    _check_shared(training)
+    scope = device_parallel.scope_of(training.devices)
+    with scope():
+        return replace(_made(settings, start_from, policy), parallel=scope)
+
+
+def _check_shared(training: TrainingSettings) -> None:
+    """Raises InputError for what Keras cannot do, or does wrongly, where TensorFlow shares batches."""
+    if keras.backend.backend() == "tensorflow" and (training.accumulated_steps > 1 or training.average_decay):
+        raise InputError(
+            "training.devices above 1 under TensorFlow allows neither training.accumulated_steps nor "
+            "training.average_decay; set them to 1 and null, or train with KERAS_BACKEND=jax"
+        )
+
+
+def _made(settings: Settings, start_from: keras.Model | None, policy: hardware.Policy | None) -> Trainer:
+    training = settings.training
     seed_weights(settings.seed)
     dtype = default_policy(settings) if policy is None else policy
     network = build_network(settings, dtype)
@@ -170,7 +194,7 @@ class Supervised(keras.Model):
         for level, (share, output) in enumerate(zip(shares, outputs, strict=True)):
             every = slice(None, None, 2**level)
             total += float(share) * self.loss(y[(slice(None), *[every] * axes)], output)
-        return total
+        return total / device_parallel.replicas()
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The metrics of the full resolution."""
