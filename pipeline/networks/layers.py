@@ -70,8 +70,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     """
 
     def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs):
-        synchronized = keras.backend.backend() == "tensorflow"  # JAX normalises the whole batch of itself
-        super().__init__(axis=-1, momentum=momentum, epsilon=epsilon, synchronized=synchronized, **kwargs)
+        # Whatever the model's file says; JAX normalises the whole batch of itself.
+        kwargs["synchronized"] = keras.backend.backend() == "tensorflow"
+        super().__init__(axis=-1, momentum=momentum, epsilon=epsilon, **kwargs)
 
     def get_config(self) -> dict:
         """The configuration of the layer, without the axis, which is always the last, and what the backend decides."""

@@ -30,6 +30,13 @@ def test_fused_batch_normalisation_equals_kerass(shape, parameters):
     np.testing.assert_allclose(fused(inputs, training=False), plain(inputs, training=False), atol=1e-4)
 
 
+def test_configurations_of_earlier_versions_are_read():
+    """They say whether several devices normalise together, which the backend decides now."""
+    layer = FusedBatchNormalization.from_config({"name": "norm", "momentum": 0.9, "synchronized": False})
+    assert (layer.momentum, layer.synchronized) == (0.9, True)
+    assert not {"axis", "synchronized"} & set(layer.get_config())
+
+
 def test_a_frozen_layer_normalises_by_its_moving_statistics():
     layer = FusedBatchNormalization()
     layer.build((2, 4, 4, 3))
