@@ -124,6 +124,11 @@ class JobStore:
             )
             return changed.rowcount == 1
 
+    def name_model(self, job_id: str, worker: str, model: str) -> None:
+        """Says which model a worker takes for its job, which may have named none; another attempt takes the same."""
+        with self._database.writing() as rows:
+            rows.execute(f"UPDATE jobs SET request = json_set(request, '$.model', ?) {_OWN}", (model, job_id, worker))
+
     def finish(
         self, job_id: str, worker: str, made: Path, files: Sequence[ResultFile], *, warnings: Sequence[str] = ()
     ) -> bool:

@@ -65,6 +65,7 @@ def _make(job: Job, place: Workplace, made: Path, work: Path, progress: Progress
 
         taken = take_in(folder / UPLOAD, folder / INPUT, key=place.key)
         model = place.models.get(job.request.model, taken.kind)
+        place.store.name_model(job.id, place.worker, model.name)
         source = folder / INPUT / taken.path
         return [*taken.warnings, *segment(source, taken, made, model, progress=progress)]
     parents = [_parent(place.store, number) for number in job.request.parents]

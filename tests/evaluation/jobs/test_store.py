@@ -57,6 +57,19 @@ def test_a_job_from_upload_to_results(store):
     assert store.result_path(job.id, "mask.nii.gz").read_bytes() == b"one"
 
 
+def test_the_model_that_is_taken_is_named_once_it_is_known(store):
+    job, named = add(store), add(store, request=JobRequest("segmentation", "lungs"))
+    store.name_model(job.id, "w", "early")
+    assert store.get(job.id).request == JobRequest("segmentation")
+    store.claim("w")
+    store.name_model(job.id, "other", "late")
+    store.name_model(job.id, "w", 'lungs "2"')
+    assert store.get(job.id).request == JobRequest("segmentation", 'lungs "2"')
+    assert store.get(named.id).request.model == "lungs"
+    store.recover()
+    assert store.claim("v").request.model == 'lungs "2"'
+
+
 def test_ids_cannot_be_guessed_and_the_folder_is_private(store):
     ids = {add(store).id for _ in range(20)}
     assert len(ids) == 20
