@@ -10,7 +10,8 @@ import pytest
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.jobs.job import JobRequest, ResultFile
-from pneumoseg.evaluation.jobs.store import INPUT, MOST_ATTEMPTS, RESULTS, UPLOAD, JobStore
+from pneumoseg.evaluation.jobs.job_rows import MOST_ATTEMPTS
+from pneumoseg.evaluation.jobs.store import INPUT, RESULTS, UPLOAD, JobStore
 
 MASK = ResultFile("mask.nii.gz", "Mask", "application/gzip", 3)
 
