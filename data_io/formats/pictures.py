@@ -82,7 +82,8 @@ def load_picture(path: Path, *, exact: bool = False) -> Image.Image:
     except (InputError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"{path}: a picture has at most {MOST_PIXELS} pixels, found more: {error}") from error
+        message = f"{path}: a picture has at most {MOST_PIXELS} pixels, found more; crop or shrink it"
+        raise InputError(message) from error
     except UnidentifiedImageError as error:
         raise InputError(
             f"{path}: a picture is {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, found another format or a damaged "

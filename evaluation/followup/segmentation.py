@@ -18,6 +18,8 @@ from pneumoseg.pipeline.models.bundled import model_path
 from pneumoseg.pipeline.prediction.predictor import Predictor, open_predictor
 from pneumoseg.pipeline.settings.schema import Settings
 
+VOTES = "networks"
+"""What the progress of the votes is called by `data_io.console.track`."""
 SIDES_EXCHANGED = np.array([0, RIGHT, LEFT, INFECTION], np.uint8)
 """What a class of the mirror image is in the CT."""
 
@@ -67,24 +69,39 @@ def segmented(
 ) -> tuple[list[Examination], dict[str, str]]:
     """The examinations with masks, and, of those that came without one, the volumes that each voter alone finds.
 
-    Also gives the SHA-256 of the networks by fold or file name; nothing where no CT lacks a mask. A network that finds
-    no lung has no volumes, and then there is no noise. Raises InputError as `open_predictor`, and for a model without
-    two lungs and infection.
+    Also gives the SHA-256 of the networks by fold or file name; nothing where no CT lacks a mask. Raises InputError as
+    `open_predictor`, and for a model without two lungs and infection.
     """
     if all(one.mask is not None for one in examinations):
         return list(examinations), {}
     together = open_predictor(list(models), threads=threads, trust_plugins=trust_plugins)
     done = [one if one.mask is not None else _with_mask(one, together) for one in examinations]
     models_used = dict(together.models)
-    voters = voters_of(models)
     del together
+    without = [one for one in examinations if one.mask is None]
+    found = iter(votes(without, models, threads=threads, trust_plugins=trust_plugins))
+    voted = [next(found) if given.mask is None else () for given in examinations]
+    return [replace(one, voters=volumes) for one, volumes in zip(done, voted, strict=True)], models_used
+
+
+def votes(
+    examinations: Sequence[Examination],
+    models: Sequence[str | Path],
+    *,
+    threads: int | None = None,
+    trust_plugins: bool = False,
+) -> list[tuple[dict[str, RegionVolume], ...]]:
+    """The volumes that each voter alone finds in the CT of each examination, whatever mask that has.
+
+    A network that finds no lung has no volumes, and then there is no noise. Raises InputError as `segmented`.
+    """
+    voters = voters_of(models)
     volumes: list[list[dict[str, RegionVolume]]] = [[] for _ in examinations]
-    for voter in track(voters, "networks", total=len(voters)):
+    for voter in track(voters, VOTES, total=len(voters)):
         alone = voter.open(threads=threads, trust_plugins=trust_plugins)
         for given, found in zip(examinations, volumes, strict=True):
-            if given.mask is None:
-                found.append(_volumes(voter.examined(given, alone).mask))
-    return [replace(one, voters=tuple(found)) for one, found in zip(done, volumes, strict=True)], models_used
+            found.append(_volumes(voter.examined(given, alone).mask))
+    return [tuple(found) for found in volumes]
 
 
 def _with_mask(examination: Examination, predictor: Predictor) -> Examination:

@@ -32,6 +32,10 @@ class OpenModels:
         self._entries, self._open = entries, open_model
         self._kept: dict[InputKind, tuple[tuple[str, Stamp], OpenModel]] = {}
 
+    def entry(self, name: str | None) -> ModelEntry | None:
+        """The model of that name as it may be asked for; None where there is none."""
+        return None if name is None else self._entries.get(name)
+
     def get(self, name: str | None, kind: InputKind) -> OpenModel:
         """The model of that name, or the first of its kind. Raises InputError as `chosen_model`, and where it was
         removed."""

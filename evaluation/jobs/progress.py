@@ -19,17 +19,19 @@ class Progress:
         """Nothing is told yet."""
         self._report = report
         self._stage, self._share, self._told_at = "", 0.0, 0.0
+        self._counted: str | None = None
 
-    def begin(self, stage: str) -> None:
-        """Another stage begins."""
-        self._stage, self._share = stage, 0.0
+    def begin(self, stage: str, *, counted: str | None = None) -> None:
+        """Another stage begins; its progress is the work that `console.track` calls `counted`."""
+        self._stage, self._share, self._counted = stage, 0.0, counted
         self._tell()
 
     def hear(self, description: str, done: int, total: int | None) -> None:
-        """A listener for `console.listening`: the tiles of a segmentation are its progress, other work passes."""
-        if description == TILES and total:
-            if self._stage != "segmenting":
-                self.begin("segmenting")
+        """A listener for `console.listening`: work that is counted is progress, other work passes. Tiles begin the
+        stage of a segmentation, where nothing else is counted."""
+        if description == TILES and total and self._counted is None:
+            self.begin("segmenting", counted=TILES)
+        if description == self._counted and total:
             share = max(self._share, done / total)  # the networks of an ensemble may count apart
             ended = done == total and self._share < 1.0
             self._share = share

@@ -12,8 +12,8 @@ LONGEST = 600
 DISK_FULL = "The disk of the server is full; try again when there is room."
 NO_MEMORY = "The memory of the server does not suffice for this file."
 FAULT = "The program failed over this job ({}); this is a fault of the program."
-PREFIX = re.compile(r"[\w.\-]+: ")
-"""The name of a file at the start of a message."""
+PREFIX = re.compile(r"(?:[\w.\-]+/)*([\w.\-]+): ")
+"""The name of a file at the start of a message, perhaps with folders of the job."""
 
 
 def failure(error: BaseException, folder: Path) -> str:
@@ -45,13 +45,12 @@ def sentence(text: str, folder: Path) -> str:
     record = logging.LogRecord("", logging.ERROR, "", 0, "%s", (about,), None)
     reason = public(record)
     while match := PREFIX.match(reason):
-        if not _is_file_name(match[0]):
+        if not _is_file_name(match[1]):
             break
         reason = reason[match.end() :]
     reason = reason[:LONGEST].strip()
     return reason[:1].upper() + reason[1:] + ("" if reason.endswith((".", "?", "!")) else ".")
 
 
-def _is_file_name(prefix: str) -> bool:
-    name = prefix.removesuffix(": ")
+def _is_file_name(name: str) -> bool:
     return "." in name or name.isdigit() or name in ("ct", "input", "upload", "picture", "mask", "unpacked", "clean")

@@ -14,21 +14,15 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.jobs.database import Database
 from pneumoseg.evaluation.jobs.job import Job, JobRequest, ResultFile
+from pneumoseg.evaluation.jobs.job_rows import OWN, VISIBLE, WAITS, give_back, job_of
 
 UPLOAD, INPUT, RESULTS = "upload", "input", "results"
-MOST_ATTEMPTS = 3
 PRIVATE = 0o700
-
-QUEUED_BEFORE = (
-    "(SELECT COUNT(*) FROM jobs AS other WHERE other.state = 'queued' AND other.number < jobs.number) AS position"
-)
-VISIBLE = f"SELECT *, {QUEUED_BEFORE} FROM jobs WHERE wish IS NOT 'delete'"
 
 
 class JobStore:
@@ -87,17 +81,17 @@ class JobStore:
         """The job of that id; None where there is none."""
         with self._database.reading() as rows:
             row = rows.execute(f"{VISIBLE} AND id = ?", (job_id,)).fetchone()
-        return None if row is None else _job(row)
+        return None if row is None else job_of(row)
 
     def jobs(self) -> list[Job]:
         """All jobs, the newest first."""
         with self._database.reading() as rows:
-            return [_job(row) for row in rows.execute(f"{VISIBLE} ORDER BY number DESC")]
+            return [job_of(row) for row in rows.execute(f"{VISIBLE} ORDER BY number DESC")]
 
     def queued_count(self) -> int:
         """How many jobs wait."""
         with self._database.reading() as rows:
-            return int(rows.execute(f"SELECT COUNT(*) FROM jobs WHERE {_WAITS}").fetchone()[0])
+            return int(rows.execute(f"SELECT COUNT(*) FROM jobs WHERE {WAITS}").fetchone()[0])
 
     def folder_of(self, job_id: str) -> Path:
         """Where the files of a job lie."""
@@ -108,7 +102,7 @@ class JobStore:
     def claim(self, worker: str) -> Job | None:
         """Gives the oldest queued job to a worker; None where none waits."""
         with self._database.writing() as rows:
-            first = f"SELECT number FROM jobs WHERE {_WAITS} ORDER BY number LIMIT 1"
+            first = f"SELECT number FROM jobs WHERE {WAITS} ORDER BY number LIMIT 1"
             row = rows.execute(
                 "UPDATE jobs SET state = 'running', worker = ?, attempts = attempts + 1, started = ?, progress = 0, "
                 f"stage = NULL WHERE number = ({first}) RETURNING id",
@@ -120,9 +114,14 @@ class JobStore:
         """Says how far a worker is; False where the job is no longer this worker's, or is to end."""
         with self._database.writing() as rows:
             changed = rows.execute(
-                f"UPDATE jobs SET stage = ?, progress = ? {_OWN} AND wish IS NULL", (stage, progress, job_id, worker)
+                f"UPDATE jobs SET stage = ?, progress = ? {OWN} AND wish IS NULL", (stage, progress, job_id, worker)
             )
             return changed.rowcount == 1
+
+    def name_model(self, job_id: str, worker: str, model: str) -> None:
+        """Says which model a worker takes for its job, which may have named none; another attempt takes the same."""
+        with self._database.writing() as rows:
+            rows.execute(f"UPDATE jobs SET request = json_set(request, '$.model', ?) {OWN}", (model, job_id, worker))
 
     def finish(
         self, job_id: str, worker: str, made: Path, files: Sequence[ResultFile], *, warnings: Sequence[str] = ()
@@ -133,7 +132,7 @@ class JobStore:
         with self._database.writing() as rows:
             changed = rows.execute(
                 "UPDATE jobs SET state = 'finished', stage = NULL, progress = 1, finished = ?, results = ?, "
-                f"warnings = ?, worker = NULL {_OWN} AND wish IS NULL",
+                f"warnings = ?, worker = NULL {OWN} AND wish IS NULL",
                 (time.time(), json.dumps([asdict(one) for one in files]), json.dumps([*warnings]), job_id, worker),
             )
             if changed.rowcount != 1:
@@ -147,7 +146,7 @@ class JobStore:
         worker's, or is to end."""
         with self._database.writing() as rows:
             changed = rows.execute(
-                f"UPDATE jobs SET state = 'failed', stage = NULL, finished = ?, error = ?, worker = NULL {_OWN} "
+                f"UPDATE jobs SET state = 'failed', stage = NULL, finished = ?, error = ?, worker = NULL {OWN} "
                 "AND wish IS NULL",
                 (time.time(), sentence, job_id, worker),
             )
@@ -215,7 +214,7 @@ class JobStore:
         """The workers that have a job, with it."""
         with self._database.reading() as rows:
             found = rows.execute(f"{VISIBLE} AND state = 'running'")
-            return {row["worker"]: _job(row) for row in found}
+            return {row["worker"]: job_of(row) for row in found}
 
     def recover(self, alive: Collection[str] = (), *, counted: bool = True) -> None:
         """Puts jobs whose worker is not among those `alive` back into the queue, in their old place; those that were to
@@ -225,7 +224,7 @@ class JobStore:
             found = rows.execute("SELECT * FROM jobs WHERE state = 'running' OR wish = 'delete'").fetchall()
             lost = [row for row in found if row["worker"] not in alive]
             for row in lost:
-                _give_back(rows, row, counted=counted)
+                give_back(rows, row, counted=counted)
         self._forget(lost)
 
     def release(self, worker: str) -> None:
@@ -233,7 +232,7 @@ class JobStore:
         with self._database.writing() as rows:
             lost = rows.execute("SELECT * FROM jobs WHERE worker = ? AND wish IS NOT NULL", (worker,)).fetchall()
             for row in lost:
-                _give_back(rows, row, counted=True)
+                give_back(rows, row, counted=True)
         self._forget(lost)
 
     def expire(self, older_than_s: float) -> None:
@@ -277,49 +276,3 @@ class JobStore:
             with self._database.writing() as rows:
                 rows.executemany("DELETE FROM jobs WHERE id = ?", [(job_id,) for job_id in job_ids])
             self._database.forget_deleted()
-
-
-_WAITS = "state = 'queued' AND wish IS NULL"
-_OWN = "WHERE id = ? AND state = 'running' AND worker = ?"
-
-
-def _give_back(rows: sqlite3.Connection, row: sqlite3.Row, *, counted: bool) -> None:
-    """A job without its worker: waits again, or ends."""
-    if row["wish"] == "delete":
-        return
-    attempts, now = row["attempts"] - (not counted), time.time()
-    change: tuple[str, str | None, float | None, float | None]
-    if row["wish"] == "cancel":
-        change = ("cancelled", None, row["started"], now)
-    elif attempts >= MOST_ATTEMPTS:
-        sentence = f"The program ended {MOST_ATTEMPTS} times during this job; it is not tried again."
-        change = ("failed", sentence, row["started"], now)
-    else:
-        change = ("queued", None, None, None)
-    rows.execute(
-        "UPDATE jobs SET state = ?, error = ?, started = ?, finished = ?, attempts = ?, worker = NULL, stage = NULL, "
-        "progress = 0 WHERE id = ?",
-        (*change, attempts, row["id"]),
-    )
-
-
-def _job(row: sqlite3.Row) -> Job:
-    return Job(
-        id=row["id"],
-        request=JobRequest.from_json(row["request"]),
-        state=row["state"],
-        name=row["name"],
-        stage=row["stage"],
-        progress=row["progress"],
-        position=row["position"] if row["state"] == "queued" else None,
-        created=datetime.fromtimestamp(row["created"], UTC),
-        started=_time(row["started"]),
-        finished=_time(row["finished"]),
-        error=row["error"],
-        warnings=tuple(json.loads(row["warnings"])),
-        attempts=row["attempts"],
-    )
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

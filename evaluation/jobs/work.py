@@ -19,13 +19,25 @@ from pneumoseg.evaluation.jobs.store import INPUT, RESULTS, UPLOAD, JobStore
 
 @dataclass(frozen=True, eq=False)
 class Workplace:
-    """What the jobs of one worker share: `store`, the worker's name, `models`, and the `key` that identities are
-    replaced with, None where they stay."""
+    """What the jobs of one worker share: `store`, the worker's name, `models`, the `key` that identities are replaced
+    with, None where they stay, and of networks the `threads`."""
 
     store: JobStore
     worker: str
     models: OpenModels
     key: Key | None
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A finished segmentation that another job builds on: its `results`, its input `source`, what that is, and the name
+    of the model that was used."""
+
+    results: Path
+    source: Path
+    taken: TakenIn
+    model: str | None
 
 
 def do(job: Job, place: Workplace) -> None:
@@ -65,32 +77,39 @@ def _make(job: Job, place: Workplace, made: Path, work: Path, progress: Progress
 
         taken = take_in(folder / UPLOAD, folder / INPUT, key=place.key)
         model = place.models.get(job.request.model, taken.kind)
+        place.store.name_model(job.id, place.worker, model.name)
         source = folder / INPUT / taken.path
         return [*taken.warnings, *segment(source, taken, made, model, progress=progress)]
     parents = [_parent(place.store, number) for number in job.request.parents]
     if job.kind == "scores":
         from pneumoseg.evaluation.jobs.scores import score
 
-        ((parent, source, _),) = parents
-        score(folder / UPLOAD, parent, source, made, work=work, key=place.key)
+        (parent,) = parents
+        score(folder / UPLOAD, parent.results, parent.source, made, work=work, key=place.key)
         return []
     from pneumoseg.evaluation.jobs.follow_up import follow_up
-    from pneumoseg.evaluation.jobs.segmentation import MASK
 
-    if any(taken.kind != "ct" for _, _, taken in parents):
+    if any(parent.taken.kind != "ct" for parent in parents):
         raise InputError("a follow-up compares two CTs, found a picture")
-    (baseline, first, _), (later, second, _) = parents
-    return follow_up((first, second), (baseline / MASK, later / MASK), made, progress=progress)
+    first, second = parents
+    return follow_up(
+        (first.source, second.source),
+        (first.results, second.results),
+        made,
+        model=place.models.entry(first.model) if first.model == second.model else None,
+        progress=progress,
+        threads=place.threads,
+    )
 
 
-def _parent(store: JobStore, number: str) -> tuple[Path, Path, TakenIn]:
-    """The results of a finished segmentation, its input, and what that is."""
+def _parent(store: JobStore, number: str) -> Parent:
+    """Raises InputError where there is no such segmentation."""
     parent = store.get(number)
     if parent is None or parent.kind != "segmentation" or parent.state != "finished":
         raise InputError("the job that this one builds on was deleted, or is no finished segmentation")
     folder = store.folder_of(number)
     taken = take_in(folder / UPLOAD, folder / INPUT, key=None)
-    return folder / RESULTS, folder / INPUT / taken.path, taken
+    return Parent(folder / RESULTS, folder / INPUT / taken.path, taken, parent.request.model)
 
 
 def _say(error: Exception) -> None:

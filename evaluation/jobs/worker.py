@@ -84,7 +84,7 @@ def with_models(options: WorkerOptions, store: JobStore) -> Callable[[Job], None
     entries = {entry.name: entry for entry in options.models}
     opened = OpenModels(entries, functools.partial(open_model, threads=options.threads))
     key = None if options.keep_identity else read_or_make_key(Path(options.folder) / KEY)[0]
-    return functools.partial(do, place=Workplace(store, options.name, opened, key))
+    return functools.partial(do, place=Workplace(store, options.name, opened, key, options.threads))
 
 
 def main() -> None:

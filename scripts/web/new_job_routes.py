@@ -91,8 +91,9 @@ async def score(
     filename: FileName = "",
 ) -> JobAnswer:
     """Scores the mask of a finished segmentation against a reference mask, which is uploaded."""
-    await run_in_threadpool(finished_segmentation, service, job_id)
-    job = await uploaded_job(request, service, JobRequest("scores", parents=(job_id,)), filename)
+    parent = await run_in_threadpool(finished_segmentation, service, job_id)
+    wanted = JobRequest("scores", parents=(job_id,))
+    job = await uploaded_job(request, service, wanted, filename, study=parent.name)
     return accepted(response, job)
 
 

@@ -33,7 +33,7 @@ class JobAnswer(BaseModel):
     kind: Kind
     state: State
     name: str = Field(description="For people: text of whoever uploaded it, never markup.")
-    model: str | None
+    model: str | None = Field(description="That is used; null until one is chosen, where none was named.")
     parents: list[str] = Field(description="Jobs whose results it uses; of a follow-up the earlier one first.")
     stage: str | None = Field(description="What is being done, while it runs.")
     progress: float = Field(ge=0, le=1)

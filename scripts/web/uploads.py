@@ -30,8 +30,11 @@ async def new_job(service: Service, create: Callable[[Path], Job]) -> Job:
     return await admitted(service, made)
 
 
-async def uploaded_job(request: Request, service: Service, wanted: JobRequest, name: str) -> Job:
-    """A new job of what the request brings; `name`: of a raw body's file.
+async def uploaded_job(
+    request: Request, service: Service, wanted: JobRequest, name: str, *, study: str | None = None
+) -> Job:
+    """A new job of what the request brings; `name`: of a raw body's file; `study`: that the job is about, by default
+    the upload itself.
 
     Nothing of a request that fails stays. Raises Refusal, ClientDisconnect and OSError.
     """
@@ -43,7 +46,8 @@ async def uploaded_job(request: Request, service: Service, wanted: JobRequest, n
         except InputError as error:
             status = 415 if isinstance(error, UnknownContentError) else 422
             raise Refusal(status, sentence(str(error), folder)) from error
-        return await asyncio.to_thread(service.store.create, wanted, found.name(names[0]), folder)
+        called = study or found.name(names[0])
+        return await asyncio.to_thread(service.store.create, wanted, called, folder)
 
     return await admitted(service, made)
 

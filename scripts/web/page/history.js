@@ -45,10 +45,14 @@ function rowOf(job, remove) {
   const update = (now) => {
     state.dataset.state = now.state;
     state.textContent = stateOf(now);
-    facts.textContent = [kindName(now.kind), now.model, moment(now.created)].filter(Boolean).join(" · ");
+    facts.textContent = factsOf(now);
   };
   return {row, update};
 }
+
+// Such as "Segmentation · covid-lungs · 29 Nov 2026, 12:00".
+export const factsOf = ({kind, model, created}) =>
+  [kindName(kind), model, moment(created)].filter(Boolean).join(" · ");
 
 // Such as "Waiting, 2 before it", "Segmenting, 40 %" or "Finished".
 export function stateOf({state, stage, position, progress}) {

@@ -4,24 +4,26 @@ import {hasEnded, job as getJob, jobChanges, jobPath, request, results} from "./
 import {announce, button, element, problem, title} from "./dom.js";
 import {showCt} from "./ct.js";
 import {showFollowUp} from "./followup.js";
-import {stateOf} from "./history.js";
+import {factsOf, stateOf} from "./history.js";
 import {showPicture} from "./picture.js";
 import {showScores} from "./scores.js";
-import {kindName, moment} from "./words.js";
 
 export async function showJob(view, id, signal) {
   let job = await getJob(id, {signal});
-  const facts = [kindName(job.kind), job.model, moment(job.created)].filter(Boolean).join(" · ");
+  const facts = element("p", {class: "quiet"});
+  const describe = (now) => { facts.textContent = factsOf(now); };
+  describe(job);
   view.append(element("nav", {"aria-label": "Back"}, element("a", {href: "#/", text: "All studies"})),
-    element("div", {class: "heading"}, title(job.name), element("p", {class: "quiet", text: facts})));
-  if (!hasEnded(job)) job = await follow(view, job, signal);
+    element("div", {class: "heading"}, title(job.name), facts));
+  if (!hasEnded(job)) job = await follow(view, job, signal, describe);
   if (signal.aborted) return;
   if (job.state === "failed") view.append(problem(job.error ?? "The job failed."));
   if (job.state === "cancelled") view.append(element("p", {class: "card", text: "This job was cancelled."}));
   if (job.state === "finished") await showResults(view, job, signal);
 }
 
-async function follow(view, job, signal) {
+// `onChange` is told the job at each change.
+async function follow(view, job, signal, onChange) {
   const bar = element("progress", {max: 1, "aria-label": "Progress"});
   const text = element("p", {class: "big"});
   const stop = button("Cancel", async () => {
@@ -41,6 +43,7 @@ async function follow(view, job, signal) {
     const stage = now.stage ?? now.state;
     if (said !== stage) announce(stateOf(now)); // each stage once: not every percent
     said = stage;
+    onChange(now); // such as the model, which is chosen when the job begins
   };
   show();
   for await (now of jobChanges(job.id, signal)) show();

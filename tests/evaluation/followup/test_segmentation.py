@@ -9,7 +9,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.volumes.volume import Volume
 from pneumoseg.evaluation.followup import segmentation
 from pneumoseg.evaluation.followup.examination import Examination
-from pneumoseg.evaluation.followup.segmentation import Voter, in_lung_labels, segmented, voters_of
+from pneumoseg.evaluation.followup.segmentation import Voter, in_lung_labels, segmented, voters_of, votes
 from pneumoseg.pipeline.models.bundled import bundled_model
 from pneumoseg.pipeline.settings.loading import load_settings
 
@@ -96,6 +96,13 @@ def test_where_one_date_has_a_mask_it_has_no_spread(run, networks):
     (before, after), _ = segmented([given, examination("follow-up")], [run / "run"])
     assert before is not given and before.mask is given.mask
     assert (len(before.voters), len(after.voters)) == (0, 2)
+
+
+def test_networks_vote_on_cts_whatever_masks_these_have(run, networks):
+    given = examination("baseline", examination("baseline").image)
+    found = votes([given, examination("follow-up")], [run / "run"], threads=2)
+    assert [[vote["lungs"].infection_ml for vote in one] for one in found] == [pytest.approx([2, 4])] * 2
+    assert [folds for _, folds, _ in OPENED] == [[0], [10]]
 
 
 def test_a_single_network_votes_on_the_ct_and_on_its_mirror_image(run, networks):

@@ -1,6 +1,7 @@
-"""The change between two jobs."""
+"""The results of follow-ups."""
 
 import json
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -11,31 +12,78 @@ from pneumoseg.data_io.formats.reading import read_labels, read_volume
 from pneumoseg.data_io.phantoms.follow_up import make_follow_up
 from pneumoseg.data_io.volumes.labels import CHANGE_LABELS, LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.evaluation.jobs.follow_up import follow_up
+from pneumoseg.evaluation.followup.comparison import compare
+from pneumoseg.evaluation.followup.examination import Examination
+from pneumoseg.evaluation.followup.noise import noise_of_change
+from pneumoseg.evaluation.followup.regions import RegionVolume
+from pneumoseg.evaluation.jobs import follow_up as module
+from pneumoseg.evaluation.jobs.follow_up import NO_NOISE, follow_up
 from pneumoseg.evaluation.jobs.progress import Progress
 from pneumoseg.evaluation.jobs.results import listed_results
 from tests.evaluation.followup.conftest import SHAPE, quick  # noqa: F401
+from tests.evaluation.jobs.stub_models import entry
+
+HASH = sha256(b"network").hexdigest()
 
 
 def silent() -> Progress:
     return Progress(lambda stage, share: True)
 
 
-def test_the_change_between_two_cts(tmp_path):
-    pair = make_follow_up(1, 1, SHAPE)
-    for name in ("baseline", "follow_up"):
-        write_ct_nifti(tmp_path / f"{name}.nii.gz", getattr(pair, f"{name}_ct"))
-        write_label_nifti(tmp_path / f"{name}_mask.nii.gz", getattr(pair, f"{name}_mask"), LUNG_LABELS)
-    cts = tmp_path / "baseline.nii.gz", tmp_path / "follow_up.nii.gz"
-    masks = tmp_path / "baseline_mask.nii.gz", tmp_path / "follow_up_mask.nii.gz"
+def finished(folder, ct, mask, models=HASH):
+    """The CT of a finished job and the folder of its results."""
+    results = folder / "results"
+    results.mkdir(parents=True)
+    write_ct_nifti(folder / "ct.nii.gz", ct)
+    write_label_nifti(results / "mask.nii.gz", mask, LUNG_LABELS)
+    (results / "manifest.json").write_text(json.dumps({"models": {"model.keras": models}}))
+    return folder / "ct.nii.gz", results
+
+
+@pytest.fixture(scope="module")
+def pair(quick):  # noqa: F811
+    return make_follow_up(1, 1, SHAPE)
+
+
+@pytest.fixture
+def compared(pair, tmp_path, monkeypatch):
+    """A function that compares the dates of `pair` with a registration that is found once; gives the results' folder,
+    change.json and the warnings."""
+    first = finished(tmp_path / "first", pair.baseline_ct, pair.baseline_mask)
+    second = finished(tmp_path / "second", pair.follow_up_ct, pair.follow_up_mask)
     made = tmp_path / "made"
     made.mkdir()
-    follow_up(cts, masks, made, progress=silent())
+
+    def done(model=None):
+        warnings = follow_up((first[0], second[0]), (first[1], second[1]), made, model=model, progress=silent())
+        return made, json.loads((made / "change.json").read_text("utf-8")), warnings
+
+    return done
+
+
+@pytest.fixture(scope="module")
+def known(pair):
+    """The comparison of the true masks."""
+    dates = (
+        Examination("baseline", pair.baseline_mask, pair.baseline_ct),
+        Examination("follow-up", pair.follow_up_mask, pair.follow_up_ct),
+    )
+    return compare(*dates)
+
+
+@pytest.fixture
+def registered(known, monkeypatch):
+    """The registration of the pair is known, which spares the search for it."""
+    monkeypatch.setattr("pneumoseg.evaluation.followup.comparison.register", lambda *arguments: known.registration)
+
+
+def test_the_change_between_two_cts(pair, compared, registered):
+    made, content, warnings = compared()
     assert [one.name for one in listed_results(made)] == [
         *("change.nii.gz", "baseline.nii.gz", "follow-up.nii.gz", "figure.png", "change.json", "change.csv"),
         "labels.json",
     ]
-    regions = json.loads((made / "change.json").read_text("utf-8"))["regions"]
+    regions = content["regions"]
     truth = [
         np.count_nonzero(one.array == 3) * one.grid.voxel_volume_ml for one in (pair.baseline_mask, pair.follow_up_mask)
     ]
@@ -45,12 +93,47 @@ def test_the_change_between_two_cts(tmp_path):
     moved, later = read_volume(made / "baseline.nii.gz"), read_volume(made / "follow-up.nii.gz")
     assert moved.array.shape == later.array.shape
     assert np.corrcoef(moved.array.ravel(), later.array.ravel())[0, 1] > 0.5
+    assert regions[0]["beyond_noise"] is None
+    assert [warning for warning in warnings if NO_NOISE in warning] == [
+        f"the masks are of two models, or of one that is gone: {NO_NOISE}"
+    ]
+
+
+def test_the_model_that_made_both_masks_votes_on_the_noise(compared, registered, tmp_path, monkeypatch):
+    asked = []
+
+    def votes(dates, models, *, threads):
+        asked.append(([date.date for date in dates], models))
+        return [tuple({"lungs": RegionVolume(1000.0, infected)} for infected in ml) for ml in ((10, 12), (30, 30))]
+
+    monkeypatch.setattr(module, "votes", votes)
+    model = entry(tmp_path, "lungs", "ct")
+    _, content, warnings = compared(model)
+    assert asked == [(["baseline", "follow-up"], [model.path])]
+    assert content["noise"]["source"] == "mirror image"
+    assert content["models"] == {"model.keras": HASH}
+    lungs = content["regions"][0]
+    assert lungs["noise_ml"] == pytest.approx(noise_of_change([10, 12], [30, 30]))
+    assert lungs["beyond_noise"] is (abs(lungs["change_ml"]) > lungs["noise_ml"])
+    assert not any(NO_NOISE in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_model_that_is_another_now_has_no_vote(compared, registered, tmp_path, monkeypatch, removed):
+    monkeypatch.delattr(module, "votes")
+    model = entry(tmp_path, "lungs", "ct")
+    if removed:
+        (model.path / "model.keras").unlink()
+    else:
+        (model.path / "model.keras").write_bytes(b"another network")
+    _, content, warnings = compared(model)
+    assert content["noise"]["source"] is None
+    assert f"the model was changed or removed after it made the masks: {NO_NOISE}" in warnings
 
 
 def test_masks_alone_and_cts_without_lungs_are_refused(tmp_path):
     array = np.random.default_rng(0).integers(-100, 100, (8, 8, 8)).astype(np.int16)
     ct = Volume.from_source(array, np.diag([2.0, 2.0, 2.0, 1.0]))
-    write_ct_nifti(tmp_path / "ct.nii.gz", ct)
-    write_label_nifti(tmp_path / "mask.nii.gz", ct.with_array(np.zeros((8, 8, 8), np.uint8)), LUNG_LABELS)
+    path, results = finished(tmp_path / "job", ct, ct.with_array(np.zeros((8, 8, 8), np.uint8)))
     with pytest.raises(InputError, match="must have voxels of a lung"):
-        follow_up((tmp_path / "ct.nii.gz",) * 2, (tmp_path / "mask.nii.gz",) * 2, tmp_path, progress=silent())
+        follow_up((path,) * 2, (results,) * 2, tmp_path, model=None, progress=silent())

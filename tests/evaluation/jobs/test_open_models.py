@@ -37,6 +37,12 @@ def test_a_model_that_was_removed_is_missed_in_words(tmp_path):
         models.get("lungs", "ct")
 
 
+def test_what_is_known_of_a_model(tmp_path):
+    models = open_models(tmp_path)
+    assert models.entry("lungs").path == tmp_path / "lungs"
+    assert models.entry(None) is models.entry("other") is None
+
+
 def test_the_bundled_picture_model_opens():
     opened = open_model(known_models()["covid-picture"], threads=1)
     assert opened.name == "covid-picture"

@@ -28,6 +28,15 @@ def test_tiles_are_the_progress_of_a_segmentation(told):
     assert told[-1] == ("writing", 0.0)
 
 
+def test_other_work_is_the_progress_where_it_is_counted(told):
+    one = Progress(lambda *facts: told.append(facts) or True)
+    one.begin("measuring noise", counted="networks")
+    one.hear("networks", 0, 2)
+    one.hear(TILES, 3, 4)
+    one.hear("networks", 1, 2)
+    assert told == [("measuring noise", share) for share in (0.0, 0.0, 0.0, 0.5)]
+
+
 def test_little_is_told_in_a_short_time(monkeypatch):
     told = []
     monkeypatch.setattr(progress, "EVERY_S", 1000.0)

@@ -34,6 +34,7 @@ def test_a_ct_as_nifti(store, done, tmp_path):
         *("mask.nii.gz", "image.nii.gz", "preview.png", "severity.json", "trust.json", "statistics.json"),
         *("labels.json", "manifest.json"),
     ]
+    assert job.public_dict()["model"] == "lungs"
     (tmp_path / "ct.nii.gz").write_bytes(nifti_bytes(affine=patient().grid.affine))
     output = Output(tmp_path / "cli" / "mask.nii.gz")
     predict_files({tmp_path / "ct.nii.gz": output}, of_cts(), options=PredictionOptions())
@@ -91,7 +92,7 @@ def picture():
 
 def test_a_picture(store, done, tmp_path):
     job = done(png(tmp_path / "p.png", picture()).read_bytes())
-    assert (job.state, job.error) == ("finished", None)
+    assert (job.state, job.error, job.request.model) == ("finished", None, "pictures")
     assert names(store, job) == [
         *("mask.png", "image.png", "side-by-side.png", "trust.json", "labels.json", "manifest.json")
     ]

@@ -15,6 +15,8 @@ JOB = Path("/srv/data/jobs/abc")
     [
         (f"{JOB}/input/ct.nii.gz: voxels must be numbers\nin rows", "Voxels must be numbers in rows."),
         (f"{JOB}/input/.partial-000000001-ct/ct: the file is cut", "The file is cut."),
+        (f"{JOB}/.partial-000000001-input/work/ct.nii: the file is cut", "The file is cut."),
+        (f"{JOB}/work-1f/reference.nii.gz: the file is cut", "The file is cut."),
         (f"{JOB}/upload/0: {JOB}/upload/0: twice", "Twice."),
         ("spacing: is it in mm?", "Spacing: is it in mm?"),
         ("found at /etc/passwd here", "Found at passwd here."),

@@ -10,7 +10,8 @@ import pytest
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.jobs.job import JobRequest, ResultFile
-from pneumoseg.evaluation.jobs.store import INPUT, MOST_ATTEMPTS, RESULTS, UPLOAD, JobStore
+from pneumoseg.evaluation.jobs.job_rows import MOST_ATTEMPTS
+from pneumoseg.evaluation.jobs.store import INPUT, RESULTS, UPLOAD, JobStore
 
 MASK = ResultFile("mask.nii.gz", "Mask", "application/gzip", 3)
 
@@ -55,6 +56,19 @@ def test_a_job_from_upload_to_results(store):
     assert ended.created <= ended.started <= ended.finished
     assert store.results(job.id) == [MASK]
     assert store.result_path(job.id, "mask.nii.gz").read_bytes() == b"one"
+
+
+def test_the_model_that_is_taken_is_named_once_it_is_known(store):
+    job, named = add(store), add(store, request=JobRequest("segmentation", "lungs"))
+    store.name_model(job.id, "w", "early")
+    assert store.get(job.id).request == JobRequest("segmentation")
+    store.claim("w")
+    store.name_model(job.id, "other", "late")
+    store.name_model(job.id, "w", 'lungs "2"')
+    assert store.get(job.id).request == JobRequest("segmentation", 'lungs "2"')
+    assert store.get(named.id).request.model == "lungs"
+    store.recover()
+    assert store.claim("v").request.model == 'lungs "2"'
 
 
 def test_ids_cannot_be_guessed_and_the_folder_is_private(store):

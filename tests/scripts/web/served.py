@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,14 +123,20 @@ def write_page(folder: Path) -> Path:
 
 
 @contextmanager
-def serving(folder: Path, *, limits: Limits = LIMITS, token: str | None = None) -> Iterator[Served]:
+def serving(
+    folder: Path,
+    *,
+    limits: Limits = LIMITS,
+    token: str | None = None,
+    workers_of: Callable[[JobStore], StubWorkers] = StubWorkers,
+) -> Iterator[Served]:
     """A server on jobs in `folder / "data"`, for the block."""
     page = write_page(folder / "page")
     models = [
         ModelEntry("covid-lungs", "ct", ("lung_left", "lung_right", "infection"), ((31, 119, 180),) * 3, True, folder)
     ]
     with JobStore(folder / "data") as store, listen("127.0.0.1", 0) as listening:
-        workers = StubWorkers(store)
+        workers = workers_of(store)
         workers.start()
         started = threading.Event()
         app = create_app(store, workers, models, guard=Guard(NAMES, token), limits=limits, page=page)

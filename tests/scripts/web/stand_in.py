@@ -203,9 +203,7 @@ def _handler_of(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
                     canned = "picture scores" if "mask.png" in parent.results else "scores"
                     if "another" in query["filename"]:
                         raise _Problem(422, "The reference lies on another grid than the CT.")
-                    self.accepted(
-                        stand_in.add("scores", f"{parent.name}: scores", canned=canned, parents=[job], upload=body)
-                    )
+                    self.accepted(stand_in.add("scores", parent.name, canned=canned, parents=[job], upload=body))
                 case _:
                     raise _Problem(404, "There is no such address.")
 

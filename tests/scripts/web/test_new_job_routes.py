@@ -26,7 +26,7 @@ def test_a_mask_is_scored_against_a_reference(served):
     answer = scores(served, parent["id"])
     assert answer.status_code == 202
     job = served.ended(answer.json())
-    assert (job["kind"], job["name"], job["parents"]) == ("scores", "truth.nii.gz", [parent["id"]])
+    assert (job["kind"], job["name"], job["parents"]) == ("scores", parent["name"], [parent["id"]])
     assert scores(served, job["id"]).status_code == 409
     assert scores(served, "none").status_code == 404
     assert scores(served, parent["id"], b"no mask").status_code == 415
