@@ -9,10 +9,12 @@ BIN = $(VENV)/bin
 
 install: $(VENV)/installed
 
+# pip would compile bytecode on one core. Some packages hold templates that are no Python: that is no failure.
 $(VENV)/installed: setup.cfg constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[test]"
+	-$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib
 	mkdir -p $(VENV)/tree && ln -sfn "$(CURDIR)" $(VENV)/tree/pneumoseg
 	touch $@
 
@@ -27,8 +29,9 @@ check: install
 	MYPYPATH=$(VENV)/tree $(BIN)/mypy
 	PYTHONPATH=$(VENV)/tree $(BIN)/lint-imports --no-cache
 
+# Bytecode is kept: tests start a hundred processes, each of which would compile the package again.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf $(VENV) $(DEMO)

@@ -13,11 +13,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers that each use all cores wait 
 from pneumoseg.pipeline.runtime.measured_choice import MeasuredChoice
 
 
-def pytest_collection_finish() -> None:
-    """Half a million objects of the imported packages stay: Python no longer looks through them for garbage."""
-    import hypothesis  # noqa: F401  (imported later, it would take frozen objects of trio's for garbage)
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Half a million objects of the imported packages stay: Python looks for no garbage while they are made, nor
+    through them afterwards."""
+    gc.disable()
+    try:
+        result = yield
+        import hypothesis  # noqa: F401  (imported later, it would take frozen objects of trio's for garbage)
 
-    gc.freeze()
+        gc.freeze()
+        return result
+    finally:
+        gc.enable()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

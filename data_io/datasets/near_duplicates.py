@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+import scipy
 from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.stats import rankdata
 
 from pneumoseg.data_io.console import log, track
 from pneumoseg.data_io.datasets.dataset import Case, Dataset
@@ -79,7 +79,7 @@ def _signature(case: Case) -> tuple[np.ndarray, float]:
     plane = np.moveaxis(array, axis, 0)[array.shape[axis] // 2].astype(np.float32)
     plane = _content(plane.mean(axis=2) if plane.ndim == 3 else plane)
     reduced = Image.fromarray(plane).resize((SIDE, SIDE), Image.Resampling.BOX)
-    ranks = rankdata(np.asarray(reduced)) - (SIDE**2 + 1) / 2
+    ranks = scipy.stats.rankdata(np.asarray(reduced)) - (SIDE**2 + 1) / 2
     return (ranks / max(float(np.linalg.norm(ranks)), 1.0)).astype(np.float32), plane.shape[0] / plane.shape[1]
 
 

@@ -201,17 +201,17 @@ def grow_tree(
     nodes[0] = root
     count = 1
     for place in places[order]:
-        away = nodes[:count] - place
-        distance = np.sqrt((away * away).sum(axis=1))
+        x, y, z = (nodes[:count] - place).T
+        distance = np.sqrt(x * x + y * y + z * z)
         joint = int(np.argmin(distance + 0.55 * walked[:count]))
         bend = 0.5 * (nodes[joint] + place) + rng.normal(0, 0.09 * distance[joint], 3)
         for node in (bend, place):
             nodes[count], parent[count] = node, joint
             walked[count] = walked[joint] + np.sqrt(((node - nodes[joint]) ** 2).sum())
             joint, count = count, count + 1
-        while joint:
-            leaves[joint] += 1
-            joint = int(parent[joint])
+        leaves[joint] = 1
+    for node in range(count - 1, 0, -1):  # parents have lower numbers
+        leaves[parent[node]] += leaves[node]
     radius = np.minimum(leaf_mm * np.maximum(leaves, 1) ** (1 / MURRAY_POWER), trunk_mm)
     start_radius = np.where(parent == 0, radius, np.minimum(radius[parent], 1.25 * radius))
     return Tubes(nodes[parent][1:], nodes[1:], start_radius[1:], radius[1:])

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pandas as pd
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import spearmanr
 
 from pneumoseg.data_io.errors import InputError, nearest
 from pneumoseg.evaluation.figures.log_axis import log_axis
@@ -66,7 +66,7 @@ def _correlation(sized: pd.DataFrame, score: str) -> str:
         return (
             f"{count}: no rank correlation where all {'volumes' if sized[SIZE].nunique() == 1 else 'scores'} are equal"
         )
-    rho = float(spearmanr(sized[SIZE], sized[score]).statistic)
+    rho = float(scipy.stats.spearmanr(sized[SIZE], sized[score]).statistic)
     return f"Spearman's ρ = {rho:.2f} ({count})".replace("-", "−")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+import scipy
 
 CONFIDENCE = 0.95
 FORMULA = (
@@ -31,7 +31,7 @@ def noise_of_change(baseline: Sequence[float | None], follow_up: Sequence[float 
     before, after = ([value for value in values if value is not None] for values in (baseline, follow_up))
     if len(baseline) < 2 or len(before) < len(baseline) or len(after) < len(follow_up):
         return None
-    t = stats.t.ppf((1 + CONFIDENCE) / 2, 2 * (len(before) - 1))
+    t = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, 2 * (len(before) - 1))
     return float(t * np.sqrt(np.var(before, ddof=1) + np.var(after, ddof=1)))
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from pneumoseg.data_io.errors import InputError
 
@@ -44,10 +44,10 @@ def auc_covariance(diseased: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray
     undefined = np.full((len(scores), len(scores)), np.nan)
     if not m or not n:
         return undefined[:, 0], undefined
-    ranks = stats.rankdata(np.concatenate([positives, negatives], axis=1), axis=1)
+    ranks = scipy.stats.rankdata(np.concatenate([positives, negatives], axis=1), axis=1)
     # Of each diseased study the share of healthy ones below it, of each healthy one the share of diseased above it.
-    above = (ranks[:, :m] - stats.rankdata(positives, axis=1)) / n
-    below = 1 - (ranks[:, m:] - stats.rankdata(negatives, axis=1)) / m
+    above = (ranks[:, :m] - scipy.stats.rankdata(positives, axis=1)) / n
+    below = 1 - (ranks[:, m:] - scipy.stats.rankdata(negatives, axis=1)) / m
     areas = above.mean(axis=1)
     if min(m, n) < 2:
         return areas, undefined
@@ -72,8 +72,8 @@ def compare_auc(diseased: np.ndarray, a: np.ndarray, b: np.ndarray) -> AucDiffer
     low = high = p = float("nan")
     if variance > 1e-12:
         deviation = variance**0.5
-        p = float(2 * stats.norm.sf(abs(difference) / deviation))
-        margin = float(stats.norm.ppf(0.975)) * deviation
+        p = float(2 * scipy.stats.norm.sf(abs(difference) / deviation))
+        margin = float(scipy.stats.norm.ppf(0.975)) * deviation
         low, high = difference - margin, difference + margin
     elif abs(difference) < 1e-12:
         p = 1.0

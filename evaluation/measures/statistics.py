@@ -6,7 +6,7 @@ All functions take 1-D float arrays, one value per case; NaN means undefined and
 import warnings
 
 import numpy as np
-import scipy.stats
+import scipy
 
 from pneumoseg.data_io.errors import InputError
 

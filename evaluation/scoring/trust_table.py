@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.csv_files import read_table, write_table
@@ -174,7 +174,7 @@ def trust_figures(table: pd.DataFrame, name: str) -> dict[str, float]:
         "cases": len(known),
         "without": int(positive.sum()) - len(known),
         "below": int((rows["volume_reference_ml"] < SMALLEST_ML).sum()),
-        "spearman": float(stats.spearmanr(dice, predicted).statistic) if telling else float("nan"),
+        "spearman": float(scipy.stats.spearmanr(dice, predicted).statistic) if telling else float("nan"),
         "mean_absolute_error": float(np.abs(dice - predicted).mean()) if len(known) else float("nan"),
         "coverage": float(inside.mean()) if len(known) else float("nan"),
     }

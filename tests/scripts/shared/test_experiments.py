@@ -1,5 +1,6 @@
 """Which experiment the data ask for, and a cohort through all commands."""
 
+import functools
 import json
 
 import numpy as np
@@ -10,8 +11,11 @@ from typer.testing import CliRunner
 from pneumoseg.data_io.datasets.cohort_file import CohortEntry, write_cohort
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.experiments.study_task import StudyTask
+from pneumoseg.evaluation.measures.resampling import patient_bootstrap
+from pneumoseg.evaluation.scoring import study_comparison, study_tables
 from pneumoseg.pipeline.methods.segmenter import Segmenter
 from pneumoseg.pipeline.methods.study_method import StudyMethod
+from pneumoseg.pipeline.preprocessing import study_preparation
 from pneumoseg.pipeline.settings.preparation import PreparationSettings
 from pneumoseg.scripts.cli import app
 from pneumoseg.scripts.shared.experiments import experiment_of, is_cohort, start_model
@@ -90,6 +94,16 @@ def test_a_start_model_may_be_of_either_kind(cohort, tmp_path):
     assert isinstance(start_model(tmp_path / "model.keras", experiment, False), StudyModel)
 
 
+@pytest.fixture
+def quick_cohorts(monkeypatch):
+    """Lungs are found on a coarser grid, and intervals from fewer resamples."""
+    fine, few = study_preparation._mask_grid, functools.partial(patient_bootstrap, resamples=50)
+    monkeypatch.setattr(study_preparation, "_mask_grid", lambda grid, spacing_mm: fine(grid, 2 * spacing_mm))
+    for module in (study_tables, study_comparison):
+        monkeypatch.setattr(module, "patient_bootstrap", few)
+
+
+@pytest.mark.usefixtures("quick_cohorts")
 def test_a_cohort_from_its_table_to_scores(tmp_path, rendered, request):
     """Generated studies are prepared, learnt in two folds, predicted, evaluated and compared; the run's figures are
     really drawn."""
@@ -101,18 +115,19 @@ def test_a_cohort_from_its_table_to_scores(tmp_path, rendered, request):
         for part in ("--set", change)
     ]
     for arguments in (
-        ("phantom", "--kind", "cohort", "-o", studies, "--cases", "8", "--shape", "32", "32", "24", "--seed", "2"),
+        ("phantom", "--kind", "cohort", "-o", studies, "--cases", "6", "--shape", "32", "32", "24", "--seed", "2"),
         ("prepare", table, "-o", cohort, "--shape", "8", "16", "16"),
         ("kfold", cohort, "-o", run, "--preset", "hrct-joint-cpu", *flags),
-        ("kfold", cohort, "-o", run, "--preset", "hrct-joint-cpu", *flags, "--resume", "--json"),
     ):
         code, output = invoke(*arguments)
         assert code == 0, output
     request.getfixturevalue("unrendered")
+    code, output = invoke("kfold", cohort, "-o", run, "--preset", "hrct-joint-cpu", *flags, "--resume", "--json")
+    assert code == 0, output
     answer, _ = json.JSONDecoder().raw_decode(output[output.index("{") :])
-    assert sum(row["studies"] for row in answer["categories_off"]) == 8
-    assert len(pd.read_csv(run / "predictions.csv")) == 8
-    assert len(list((run / "fold_0" / "predictions").glob("*.score.nii.gz"))) == 4
+    assert sum(row["studies"] for row in answer["categories_off"]) == 6
+    assert len(pd.read_csv(run / "predictions.csv")) == 6
+    assert len(list((run / "fold_0" / "predictions").glob("*.score.nii.gz"))) == 3
     assert "Grad-CAM of the score" in (run / "report.html").read_text()
     before = (run / "classification.csv").read_text()
     for arguments in (
@@ -124,7 +139,7 @@ def test_a_cohort_from_its_table_to_scores(tmp_path, rendered, request):
     ):
         code, output = invoke(*arguments)
         assert code == 0, output
-    assert "8 studies, 2 trainings, network of" in output
+    assert "6 studies, 2 trainings, network of" in output
     assert (run / "classification.csv").read_text() == before
     assert (tmp_path / "comparison" / "comparison.csv").is_file()
     code, output = invoke("predict", studies, "-o", tmp_path / "masks", "--model", run, "--statistics", "--tta")
