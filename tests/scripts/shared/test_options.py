@@ -35,6 +35,7 @@ SHARED = {
     "quiet": options.Quiet, "json": options.Json, "verbose": options.Verbose, "overwrite": options.Overwrite,
     "grid": options.Grid, "resume": options.Resume, "device": options.Device, "threads": options.Threads,
     "changes": options.Set, "trust_plugins": options.TrustPlugins, "data": options.DataFolders,
+    "part": options.Part,
 }  # fmt: skip
 
 EXPLORED = {"grid": None, "masks": "masks", "merge": None}
