@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 
@@ -33,6 +34,7 @@ from pneumoseg.evaluation.runs.parts import check_part_free, part_file, write_pa
 from pneumoseg.evaluation.runs.run_folder import check_flags
 from pneumoseg.evaluation.runs.run_marks import METRICS
 from pneumoseg.evaluation.scoring import files, tables
+from pneumoseg.evaluation.scoring.case_scores import CaseScores
 from pneumoseg.evaluation.scoring.pairing import Pair, find_pairs
 from pneumoseg.evaluation.scoring.pooled import POOLED
 
@@ -239,7 +241,7 @@ def _measured(task: _MaskEvaluation, pair: Pair, pictures: Path) -> MeasuredCase
     case = _PairedCase(pair, task.mapping)
     with warnings_of_this_thread() as warnings:
         scores = score_and_draw(task, case, case.prediction, fold=0, pictures=pictures, title=case.name)
-    return MeasuredCase(scores, tuple(warnings))
+    return MeasuredCase(cast(CaseScores, scores), tuple(warnings))
 
 
 def _probability_maps(folder: Path, case: str, mapping: LabelMapping) -> dict[str, Volume]:

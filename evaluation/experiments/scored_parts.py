@@ -4,6 +4,7 @@ tables made of parts equal it to the last byte."""
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -87,17 +88,17 @@ def _measured(case: str, held: PartCase, classes: int) -> MeasuredCase:
         and matrix.shape == (classes, classes)
         and isinstance(warnings, list)
     )
-    if not whole or not all(row["case"] == case for row in (*rows, *pieces)):  # type: ignore[misc]
+    if not whole or not all(row["case"] == case for row in (*rows, *pieces)):
         raise InputError(f"case {case}: its part holds no scores as evaluate writes them; make the part again")
     nan = float("nan")
-    scored = [{name: nan if value is None else value for name, value in row.items()} for row in rows]  # type: ignore
-    return MeasuredCase(CaseScores(scored, pieces, matrix), tuple(map(str, warnings)))  # type: ignore[arg-type]
+    scored = [{name: nan if value is None else value for name, value in row.items()} for row in rows]
+    return MeasuredCase(CaseScores(scored, pieces, matrix), tuple(map(str, warnings)))
 
 
-def _has_rows(rows: object, columns: Sequence[str]) -> bool:
+def _has_rows(rows: Any, columns: Sequence[str]) -> bool:
     return isinstance(rows, list) and all(isinstance(row, dict) and set(row) == set(columns) for row in rows)
 
 
-def _is_matrix(confusion: object, size: int) -> bool:
+def _is_matrix(confusion: Any, size: int) -> bool:
     is_square = isinstance(confusion, list) and all(isinstance(row, list) and len(row) == size for row in confusion)
-    return is_square and all(type(count) is int and count >= 0 for row in confusion for count in row)  # type: ignore
+    return is_square and all(type(count) is int and count >= 0 for row in confusion for count in row)

@@ -8,6 +8,7 @@ plain values, None in place of NaN.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pneumoseg.data_io.datasets.inputs import part_numbers
 from pneumoseg.data_io.errors import InputError
@@ -26,7 +27,7 @@ class PartCase:
     """What a part holds of a case. `masks`: SHA-256 of its masks by what they are; `results`: plain values for JSON."""
 
     masks: Mapping[str, str]
-    results: Mapping[str, object]
+    results: Mapping[str, Any]
 
 
 def part_file(output: Path, part: str) -> Path:

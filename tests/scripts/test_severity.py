@@ -285,5 +285,5 @@ def test_parts_and_then_the_whole(masks, out, tmp_path):
     assert run(masks, "-o", out, "--resume").exit_code == 0
     for name in ("severity.csv", "severity.json"):
         assert (out / name).read_bytes() == (tmp_path / "once" / name).read_bytes()
-    assert "--part: a part is I/N" in refused(run(masks, "-o", out, "--part", "2"))
+    assert "--part: a part is I/N" in refused(run(masks, "-o", tmp_path / "other", "--part", "2"))
     assert "give one of them" in refused(run(masks, "-o", out, "--resume", "--overwrite"))

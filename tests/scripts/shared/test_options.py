@@ -28,7 +28,7 @@ from pneumoseg.scripts.shared.options import (
 COMMANDS = {one.name: one.callback for one in cli.app.registered_commands}
 WITHOUT_OVERWRITE = {"verify", "info", "report", "receive", "serve"}
 """Commands that write no results, and those that replace what is there of a run or of a slice."""
-ADDING = {"watch"}
+ADDING = {"watch", "submit"}
 """Commands that write results beside those that are there, and replace none."""
 
 SHARED = {
