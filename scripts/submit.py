@@ -203,8 +203,10 @@ def _folds(given: Mapping[str, Any], tasks: int | None) -> _Tasks:
         splits=given["splits"],
         grid=given["grid"],
     )
+    from pneumoseg.pipeline.settings.schema import Settings
+
     estimate_gb = None
-    if experiment.task is None:
+    if isinstance(experiment.settings, Settings):  # of networks for whole studies there is no estimate
         from pneumoseg.pipeline.training.cost import memory_gb
 
         estimate_gb = memory_gb(experiment.settings, [case.read_grid() for case in experiment.dataset])

@@ -78,21 +78,19 @@ def _plain(row: Mapping) -> dict:
 
 def _measured(case: str, held: PartCase, classes: int) -> MeasuredCase:
     """The scores that a part holds. Raises InputError for other content."""
-    rows, pieces, confusion, warnings = (
-        held.results.get(name) for name in ("rows", "lesions", "confusion", "warnings")
-    )
-    matrix = np.array(confusion if _is_matrix(confusion, classes) else ())
+    rows, pieces, warnings = (held.results.get(name, ()) for name in ("rows", "lesions", "warnings"))
+    confusion = held.results.get("confusion", ())
     whole = (
         _has_rows(rows, COLUMNS)
         and _has_rows(pieces, lesions.COLUMNS)
-        and matrix.shape == (classes, classes)
+        and _is_matrix(confusion, classes)
         and isinstance(warnings, list)
     )
-    if not whole or not all(row["case"] == case for row in (*rows, *pieces)):
+    if not whole or any(row["case"] != case for row in (*rows, *pieces)):
         raise InputError(f"case {case}: its part holds no scores as evaluate writes them; make the part again")
     nan = float("nan")
     scored = [{name: nan if value is None else value for name, value in row.items()} for row in rows]
-    return MeasuredCase(CaseScores(scored, pieces, matrix), tuple(map(str, warnings)))
+    return MeasuredCase(CaseScores(scored, pieces, np.array(confusion)), tuple(map(str, warnings)))
 
 
 def _has_rows(rows: Any, columns: Sequence[str]) -> bool:
@@ -100,5 +98,7 @@ def _has_rows(rows: Any, columns: Sequence[str]) -> bool:
 
 
 def _is_matrix(confusion: Any, size: int) -> bool:
-    is_square = isinstance(confusion, list) and all(isinstance(row, list) and len(row) == size for row in confusion)
+    if not (isinstance(confusion, list) and len(confusion) == size):
+        return False
+    is_square = all(isinstance(row, list) and len(row) == size for row in confusion)
     return is_square and all(type(count) is int and count >= 0 for row in confusion for count in row)

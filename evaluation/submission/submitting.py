@@ -111,9 +111,9 @@ def _record_of_before(job: ArrayJob) -> Submission:
     if not file.exists():
         return Submission()
     content = read_json(file, "the record of a submission", dict)
-    command, flags, tasks, jobs = (content.get(key) for key in ("command", "task_flags", "tasks", "jobs"))
-    texts = [*jobs.values()] if isinstance(jobs, dict) else [None]
-    if not (isinstance(tasks, list) and all(isinstance(text, str) for text in (*tasks, *texts))):
+    command, flags, tasks, jobs = (content.get(key, ()) for key in ("command", "task_flags", "tasks", "jobs"))
+    whole = isinstance(tasks, list) and isinstance(jobs, dict)
+    if not (whole and all(isinstance(text, str) for text in (*tasks, *jobs.values()))):
         raise InputError(f"{file}: no record of a submission; remove it where none of its jobs is queued")
     if (command, flags) != ([*job.command], [*job.task_flags]):
         raise InputError(
