@@ -126,6 +126,11 @@ def predict(
     if part is not None:
         with value_of("--part"):
             files = one_part(files, part)
+        if not files:
+            log.info("part %s has no CT: there are fewer than parts", part)
+            if json:
+                print_json({"masks": [], "manifests": [], "failed": {}})
+            return
     if model and is_study_model(model, fold):
         refuse_flags(
             "a network for whole studies makes no masks, and always computes as it was trained",

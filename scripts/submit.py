@@ -168,6 +168,7 @@ class _Tasks:
     result: str
     whole: str
     estimate_gb: float | None = None
+    done_codes: tuple[int, ...] = (0,)
 
 
 def _job(name: Name, arguments: Sequence[str], output: Path, given: Mapping[str, Any], *, tasks, resources):
@@ -189,6 +190,7 @@ def _job(name: Name, arguments: Sequence[str], output: Path, given: Mapping[str,
         whole=kind.whole,
         resources=resources,
         estimate_gb=kind.estimate_gb,
+        done_codes=kind.done_codes,
     )
 
 
@@ -223,7 +225,10 @@ def _parts(name: Name, given: Mapping[str, Any], tasks: int | None) -> _Tasks:
         raise InputError("evaluate compares the table of a cohort at once, not in parts; call it itself")
     task = f"part_{{}}_of_{tasks}"
     result = f"submission/finished/{task}" if name == "predict" else f"parts/{{}}_of_{tasks}.json"
-    return _Tasks(range(1, tasks + 1), ("--part", f"{{}}/{tasks}"), task, result, RESULTS.get(name, WHOLE))
+    # With bad CTs skipped, the finishing job names them, and makes the whole of the others.
+    done_codes = (0, 1) if given.get("keep_going") else (0,)
+    flags, whole = ("--part", f"{{}}/{tasks}"), RESULTS.get(name, WHOLE)
+    return _Tasks(range(1, tasks + 1), flags, task, result, whole, done_codes=done_codes)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ class ArrayJob:
     `task_flags`: those that make it one task; `task_name`: the name of one; `result`: the file in `folder` whose
     presence says that a task is done. In these three NUMBER stands for the task's number, one of `numbers`. `whole`:
     the file in `folder` that says so of the whole. `workdir`: where relative paths of the command begin. `estimate_gb`:
-    of memory, where there is one.
+    of memory, where there is one. `done_codes`: the exit codes of a task that did all that it can.
     """
 
     program: tuple[str, ...]
@@ -42,6 +42,7 @@ class ArrayJob:
     whole: str
     resources: Resources = field(default_factory=Resources)
     estimate_gb: float | None = None
+    done_codes: tuple[int, ...] = (0,)
 
     @property
     def place(self) -> Path:
@@ -107,11 +108,10 @@ def _task_lines(job: ArrayJob) -> list[str]:
         'rm -f -- "$folder/submission/failed/$name"',
         f"{shlex.join((*job.program, *job.command))} {' '.join(map(_of_number, job.task_flags))}",
         "status=$?",
-        "if [ $status -eq 0 ]; then",
-        '    touch -- "$folder/submission/finished/$name"',
-        "else",
-        '    echo $status >"$folder/submission/failed/$name"',
-        "fi",
+        "case $status in",
+        f'    {"|".join(map(str, job.done_codes))}) touch -- "$folder/submission/finished/$name" ;;',
+        '    *) echo $status >"$folder/submission/failed/$name" ;;',
+        "esac",
         f"if [ $status -eq {KILLED} ]; then",
         f'    echo "$name was killed by signal 9, as where memory runs out"{shlex.quote(facts)} >&2',
         "fi",

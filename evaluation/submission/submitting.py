@@ -117,8 +117,8 @@ def _record_of_before(job: ArrayJob) -> Submission:
         raise InputError(f"{file}: no record of a submission; remove it where none of its jobs is queued")
     if (command, flags) != ([*job.command], [*job.task_flags]):
         raise InputError(
-            f"{job.folder}: another command was submitted to it; give the same arguments and number of tasks, or "
-            "another output"
+            f"{job.folder}: another command was submitted to it; give the same arguments and number of tasks, choose "
+            f"another output, or remove {job.place} with what that command left"
         )
     return Submission(tuple(tasks), jobs=jobs)
 

@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,15 @@ def test_exit_codes_are_kept_until_the_next_try(tmp_path, monkeypatch):
     assert job.unfinished == (1, 2, 3)
     (tmp_path / "mended").touch()
     assert run(job.tasks_script, 2).returncode == 0
+    assert not (job.place / "failed" / "part_2_of_3").exists()
+
+
+def test_a_task_that_skipped_bad_cases_is_done(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    job = replace(stub_job(tmp_path, slow="exit 1"), result="submission/finished/part_{}_of_3", done_codes=(0, 1))
+    write_scripts(job)
+    assert run(job.tasks_script, 2).returncode == 1
+    assert job.unfinished == (1, 3)
     assert not (job.place / "failed" / "part_2_of_3").exists()
 
 
