@@ -27,8 +27,9 @@ def reason_of(job: ArrayJob, number: int) -> str:
         if pattern.search(tail):
             return words
     if code is None:
-        begun = job.log_of(name).is_file()
-        return "it ended without an exit code: killed, or its node was lost" if begun else "it did not begin"
+        if not job.log_of(name).is_file():
+            return "it did not begin; was it cancelled?"
+        return "it ended without an exit code: killed, or its node was lost"
     lines = [line.strip() for line in tail.splitlines() if line.strip()]
     return f"it ended with code {code}" + (f": {lines[-1][:300]}" if lines else "")
 

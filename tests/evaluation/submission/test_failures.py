@@ -15,7 +15,7 @@ STEP = "slurmstepd: error: "
 @pytest.mark.parametrize(
     ("log", "code", "reason"),
     [
-        (None, None, "it did not begin"),
+        (None, None, "it did not begin; was it cancelled?"),
         ("training", None, "it ended without an exit code: killed, or its node was lost"),
         ("one\nerror: no such file\n\n", "2\n", "it ended with code 2: error: no such file"),
         ("", "1", "it ended with code 1"),
