@@ -41,7 +41,7 @@ KillWait=2
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
-START_S, END_S = 30.0, 10.0
+START_S, END_S = 60.0, 10.0
 
 
 def missing() -> str:

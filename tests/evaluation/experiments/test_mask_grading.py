@@ -99,6 +99,10 @@ def test_parts_make_the_whole(masks, tmp_path, monkeypatch):
     assert grade_part(masks, "1/2", **grade, resume=True) == whole[:1]
     with pytest.raises(InputError, match=r"made with other settings \(images\)"):
         grade_masks(masks, resume_from=tmp_path / "out")
+    with (masks / "two.nii.gz").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(InputError, match="case two: its mask changed"):
+        grade_masks(masks, images=tmp_path / "cts", resume_from=tmp_path / "out")
 
 
 @pytest.mark.parametrize("change", [{"case": "two"}, {"category": [1]}, {"remarks": ...}])

@@ -1,6 +1,7 @@
 """Headers, sbatch that is missing or refuses, and a real cluster of one node."""
 
 import stat
+import sys
 
 import pytest
 
@@ -143,7 +144,7 @@ def test_cancelled_tasks_run_when_submitted_again(slurm, in_folder):
 
 
 def test_a_task_that_needs_more_memory_than_it_asked_for(slurm, in_folder):
-    hungry = "exec python3 -c 'import time; held = bytearray(300_000_000); time.sleep(30)'"
+    hungry = f"exec {sys.executable} -c 'import time; held = bytearray(300_000_000); time.sleep(30)'"
     job = stub_job(in_folder, slow=hungry, resources=Resources(cpus=1, memory_gb=0.1))
     jobs = submit_array(job, "slurm", run=True).jobs
     wait_until(lambda: ended(jobs))
