@@ -5,9 +5,8 @@ import importlib
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,19 +17,24 @@ from pneumoseg.scripts.shared.experiments import experiment_of
 from pneumoseg.scripts.shared.options import Json, Output, Quiet, Verbose
 from pneumoseg.scripts.shared.printing import print_json
 
+if TYPE_CHECKING:
+    from pneumoseg.evaluation.submission.array_job import ArrayJob
+    from pneumoseg.evaluation.submission.resources import Resources
+    from pneumoseg.evaluation.submission.submitting import Submission
+    from pneumoseg.evaluation.submission.tasks import Tasks
+
 Name = Literal["kfold", "predict", "evaluate", "severity"]
 UsageError = typer.BadParameter.__base__
 """What typer raises for arguments that a command does not take, in whichever of its versions."""
 OWN = {"resume", "overwrite", "part", "dry_run"}
 """Flags of the commands that a submission gives or that mean nothing in one."""
-RESULTS = {"evaluate": "metrics.csv", "severity": "severity.csv"}
 
 Cluster = Annotated[
     Literal["slurm", "local"],
     typer.Option("--cluster", help="slurm writes a job array; local runs the same scripts here, one after the other."),
 ]
 Run = Annotated[bool, typer.Option("--run", help="With slurm: submit the jobs, too.")]
-Tasks = Annotated[
+TaskCount = Annotated[
     int | None,
     typer.Option(
         "--tasks", min=1, help="Number of parts of the cases; of kfold, each fold is a task.", show_default=False
@@ -63,7 +67,7 @@ def submit(
     ] = None,
     cluster: Cluster = "slurm",
     run: Run = False,
-    tasks: Tasks = None,
+    tasks: TaskCount = None,
     gpus: Gpus = None,
     cpus: Cpus = None,
     memory_gb: MemoryGb = None,
@@ -118,14 +122,14 @@ def submit(
             }
         )
     elif not quiet:
-        print("\n".join(_lines(job, done, submitted=run and cluster == "slurm")))
+        print("\n".join(_lines(job, done)))
     if done.code:
         raise typer.Exit(1)
 
 
-def _lines(job, done, *, submitted: bool) -> list[str]:
+def _lines(job: "ArrayJob", done: "Submission") -> list[str]:
     """What the terminal shows."""
-    count = f"{len(done.tasks)} of {len(job.numbers)} tasks"
+    count = f"{len(done.tasks)} of {len(job.tasks.numbers)} tasks"
     if done.jobs:
         return [f"submitted {count}: jobs {' '.join(done.jobs.values())}; logs in {job.log_of('finish').parent}"]
     if done.code:
@@ -158,77 +162,57 @@ def _parsed(name: str, arguments: Sequence[str]) -> Mapping[str, Any]:
     return given
 
 
-@dataclass(frozen=True)
-class _Tasks:
-    """The tasks of a command, as of `ArrayJob`."""
-
-    numbers: range
-    flags: tuple[str, str]
-    name: str
-    result: str
-    whole: str
-    estimate_gb: float | None = None
-    done_codes: tuple[int, ...] = (0,)
-
-
-def _job(name: Name, arguments: Sequence[str], output: Path, given: Mapping[str, Any], *, tasks, resources):
+def _job(
+    name: Name,
+    arguments: Sequence[str],
+    output: Path,
+    given: Mapping[str, Any],
+    *,
+    tasks: int | None,
+    resources: "Resources",
+) -> "ArrayJob":
     from pneumoseg.data_io.formats.writing import is_label_file
     from pneumoseg.evaluation.submission.array_job import ArrayJob
 
     if output.is_file() or is_label_file(output):
         raise InputError(f"{output}: the output of many tasks is a folder; name a folder")
-    kind = _folds(given, tasks) if name == "kfold" else _parts(name, given, tasks)
+    divided, estimate_gb = _folds(given, tasks) if name == "kfold" else (_parts(name, given, tasks), None)
     return ArrayJob(
         program=(sys.executable, "-m", "pneumoseg.scripts.cli"),
         command=(name, *arguments, "-o", str(output)),
         folder=output,
         workdir=Path.cwd(),
-        numbers=tuple(kind.numbers),
-        task_flags=(*kind.flags, "--resume"),
-        task_name=kind.name,
-        result=kind.result,
-        whole=kind.whole,
+        tasks=divided,
         resources=resources,
-        estimate_gb=kind.estimate_gb,
-        done_codes=kind.done_codes,
+        estimate_gb=estimate_gb,
     )
 
 
-def _folds(given: Mapping[str, Any], tasks: int | None) -> _Tasks:
-    if tasks is not None:
-        raise InputError("each fold of kfold is a task; leave --tasks out, and set evaluation.folds")
-    experiment = experiment_of(
-        given["data"],
-        given["preset"],
-        given["changes"],
-        seed=given["seed"],
-        splits=given["splits"],
-        grid=given["grid"],
-    )
+def _folds(given: Mapping[str, Any], tasks: int | None) -> "tuple[Tasks, float | None]":
+    """The folds, and the estimated memory of a training in GB; of networks for whole studies there is none."""
+    from pneumoseg.evaluation.submission.tasks import fold_tasks
     from pneumoseg.pipeline.settings.schema import Settings
 
+    if tasks is not None:
+        raise InputError("each fold of kfold is a task; leave --tasks out, and set evaluation.folds")
+    how = {name: given[name] for name in ("seed", "splits", "grid")}
+    experiment = experiment_of(given["data"], given["preset"], given["changes"], **how)
     estimate_gb = None
-    if isinstance(experiment.settings, Settings):  # of networks for whole studies there is no estimate
+    if isinstance(experiment.settings, Settings):
         from pneumoseg.pipeline.training.cost import memory_gb
 
         estimate_gb = memory_gb(experiment.settings, [case.read_grid() for case in experiment.dataset])
-    numbers = range(len(experiment.splits))
-    return _Tasks(numbers, ("--fold", "{}"), "fold_{}", "fold_{}/metrics.csv", "report.html", estimate_gb)
+    return fold_tasks(len(experiment.splits)), estimate_gb
 
 
-def _parts(name: Name, given: Mapping[str, Any], tasks: int | None) -> _Tasks:
-    from pneumoseg.evaluation.submission.array_job import WHOLE
+def _parts(name: Name, given: Mapping[str, Any], tasks: int | None) -> "Tasks":
+    from pneumoseg.evaluation.submission.tasks import part_tasks
 
     if tasks is None:
         raise InputError(f"into how many parts the cases of {name} are divided is needed", options=("tasks",))
     if name == "evaluate" and given["reference"].suffix.lower() == ".csv":
         raise InputError("evaluate compares the table of a cohort at once, not in parts; call it itself")
-    task = f"part_{{}}_of_{tasks}"
-    result = f"submission/finished/{task}" if name == "predict" else f"parts/{{}}_of_{tasks}.json"
-    # With bad CTs skipped, the finishing job names them, and makes the whole of the others.
-    done_codes = (0, 1) if given.get("keep_going") else (0,)
-    flags, whole = ("--part", f"{{}}/{tasks}"), RESULTS.get(name, WHOLE)
-    return _Tasks(range(1, tasks + 1), flags, task, result, whole, done_codes=done_codes)
+    return part_tasks(name, tasks, keep_going=given.get("keep_going", False))
 
 
 if __name__ == "__main__":

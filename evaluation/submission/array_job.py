@@ -13,11 +13,10 @@ from pathlib import Path
 from pneumoseg.data_io.storage.atomic import write_text
 from pneumoseg.evaluation.runs.run_marks import LOGS, SUBMISSION
 from pneumoseg.evaluation.submission.resources import Resources
+from pneumoseg.evaluation.submission.tasks import NUMBER, WHOLE, Tasks
 
-NUMBER = "{}"
-"""Stands for the number of a task."""
 FINISH = "finish"
-WHOLE = f"{SUBMISSION}/finished/whole"
+"""The name of the finishing job."""
 KILLED = 137
 """The exit code of a program that signal 9 ended: 128 + SIGKILL."""
 
@@ -25,33 +24,22 @@ KILLED = 137
 @dataclass(frozen=True, kw_only=True)
 class ArrayJob:
     """`program`: the words that start this program; `command`: its command and arguments, as for all cases at once;
-    `task_flags`: those that make it one task; `task_name`: the name of one; `result`: the file in `folder` whose
-    presence says that a task is done. In these three NUMBER stands for the task's number, one of `numbers`. `whole`:
-    the file in `folder` that says so of the whole. `workdir`: where relative paths of the command begin. `estimate_gb`:
-    of memory, where there is one. `done_codes`: the exit codes of a task that did all that it can.
+    `folder`: of its results; `workdir`: where relative paths of the command begin; `tasks`: into which it divides;
+    `estimate_gb`: of the memory of a task, where there is one.
     """
 
     program: tuple[str, ...]
     command: tuple[str, ...]
     folder: Path
     workdir: Path
-    numbers: tuple[int, ...]
-    task_flags: tuple[str, ...]
-    task_name: str
-    result: str
-    whole: str
+    tasks: Tasks
     resources: Resources = field(default_factory=Resources)
     estimate_gb: float | None = None
-    done_codes: tuple[int, ...] = (0,)
 
     @property
     def place(self) -> Path:
         """The folder of the scripts and of what is known of the tasks."""
         return self.folder / SUBMISSION
-
-    def name_of(self, number: int) -> str:
-        """The name of a task, as of its log."""
-        return self.task_name.replace(NUMBER, f"{number}")
 
     def log_of(self, name: str) -> Path:
         """The log of a task, or of FINISH, by its name."""
@@ -70,14 +58,13 @@ class ArrayJob:
     @property
     def unfinished(self) -> tuple[int, ...]:
         """The numbers of the tasks that have no result yet."""
-        return tuple(
-            number for number in self.numbers if not (self.folder / self.result.replace(NUMBER, f"{number}")).exists()
-        )
+        tasks = self.tasks
+        return tuple(number for number in tasks.numbers if not (self.folder / tasks.result_of(number)).exists())
 
     @property
     def is_whole(self) -> bool:
         """Whether all tasks and the finishing command are done."""
-        return not self.unfinished and (self.folder / self.whole).exists()
+        return not self.unfinished and (self.folder / self.tasks.whole).exists()
 
 
 def write_scripts(job: ArrayJob, *, tasks_header: Sequence[str] = (), finish_header: Sequence[str] = ()) -> None:
@@ -104,12 +91,12 @@ def _task_lines(job: ArrayJob) -> list[str]:
     facts = f" ({', '.join(filter(None, known))})" if any(known) else ""
     return [
         "number=${SLURM_ARRAY_TASK_ID:?the number of the task}",
-        f"name={_of_number(job.task_name)}",
+        f"name={_of_number(job.tasks.name)}",
         'rm -f -- "$folder/submission/failed/$name"',
-        f"{shlex.join((*job.program, *job.command))} {' '.join(map(_of_number, job.task_flags))}",
+        f"{shlex.join((*job.program, *job.command))} {' '.join(map(_of_number, job.tasks.flags))}",
         "status=$?",
         "case $status in",
-        f'    {"|".join(map(str, job.done_codes))}) touch -- "$folder/submission/finished/$name" ;;',
+        f'    {"|".join(map(str, job.tasks.done_codes))}) touch -- "$folder/submission/finished/$name" ;;',
         '    *) echo $status >"$folder/submission/failed/$name" ;;',
         "esac",
         f"if [ $status -eq {KILLED} ]; then",
@@ -123,8 +110,8 @@ def _finish_lines(job: ArrayJob) -> list[str]:
     """The finishing command after a look at all results: what is missing is to be computed by tasks of its own."""
     return [
         "missing=()",
-        f"for number in {' '.join(map(str, job.numbers))}; do",
-        f'    [ -e "$folder"/{_of_number(job.result)} ] || missing+=({_of_number(job.task_name)})',
+        f"for number in {' '.join(map(str, job.tasks.numbers))}; do",
+        f'    [ -e "$folder"/{_of_number(job.tasks.result)} ] || missing+=({_of_number(job.tasks.name)})',
         "done",
         "if [ ${#missing[@]} -gt 0 ]; then",
         '    echo "without result: ${missing[*]}; submit again: it says why, and runs these" >&2',

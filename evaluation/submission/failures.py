@@ -18,7 +18,7 @@ TAIL_BYTES = 20_000
 
 def reason_of(job: ArrayJob, number: int) -> str:
     """Why a task that was submitted before has no result, in words."""
-    name = job.name_of(number)
+    name = job.tasks.name_of(number)
     tail = _tail(job.log_of(name))
     code = _exit_code(job.place / "failed" / name)
     if MEMORY.search(tail) or code == KILLED:

@@ -13,7 +13,7 @@ def run_here(job: ArrayJob, numbers: Sequence[int]) -> int:
     """Runs these tasks and then the finishing job, each into its log, and returns the exit code of the last. A task
     that fails is no end: the finishing job names it."""
     for number in track(numbers, "tasks", len(numbers)):
-        log = job.log_of(job.name_of(number))
+        log = job.log_of(job.tasks.name_of(number))
         _run(job.tasks_script, log, environment={"SLURM_ARRAY_TASK_ID": f"{number}"})
     return _run(job.finish_script, job.log_of(FINISH), environment={})
 

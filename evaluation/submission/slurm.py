@@ -9,30 +9,34 @@ from collections.abc import Iterable, Sequence
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.folders import visible_name
 from pneumoseg.evaluation.submission.array_job import FINISH, ArrayJob
+from pneumoseg.evaluation.submission.tasks import NUMBER
 
 NO_SBATCH = "sbatch is missing: this machine is no node of a SLURM cluster; submit on its login node, or choose local"
 WAIT_S = 60
 UNKNOWN = "Invalid job id"
+"""What squeue says of a job that ended some minutes ago."""
+PLACE = "%a"
+"""Stands for the number of a task in the names of logs."""
 
 
 def tasks_header(job: ArrayJob, numbers: Sequence[int]) -> list[str]:
     """The lines for sbatch of an array of these tasks."""
     at_a_time = "" if job.resources.max_running is None else f"%{job.resources.max_running}"
-    log = job.log_of(job.task_name.replace("{}", "\0"))
-    return _header(job, "", f"{log}", (f"--array={ranges(numbers)}{at_a_time}",))
+    return _header(job, "", job.tasks.name, (f"--array={ranges(numbers)}{at_a_time}",))
 
 
 def finish_header(job: ArrayJob) -> list[str]:
     """The lines for sbatch of the finishing job."""
-    return _header(job, f"-{FINISH}", f"{job.log_of(FINISH)}", ())
+    return _header(job, f"-{FINISH}", FINISH, ())
 
 
 def _header(job: ArrayJob, ending: str, log: str, further: Iterable[str]) -> list[str]:
-    """`log`: a zero character stands for the number of a task."""
+    """`log`: the name of what is logged, in which NUMBER stands for the number of a task."""
     name = re.sub(r"[^\w.-]", "_", f"pneumoseg-{job.command[0]}-{visible_name(job.folder)}{ending}")
-    pattern = f"{job.workdir / log}".replace("%", "%%").replace("\0", "%a")
-    options = (f"--job-name={name}", *further, *job.resources.sbatch_options)
-    return [*(f"#SBATCH {option}" for option in options), f"#SBATCH --output={_quoted(pattern)}"]
+    folder = f"{job.workdir / job.log_of(log).parent}".replace("%", "%%")
+    output = f"--output={_quoted(f'{folder}/{log.replace(NUMBER, PLACE)}.log')}"
+    options = (f"--job-name={name}", *further, *job.resources.sbatch_options, output)
+    return [f"#SBATCH {option}" for option in options]
 
 
 def _quoted(text: str) -> str:

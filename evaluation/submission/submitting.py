@@ -48,8 +48,8 @@ def submit_array(job: ArrayJob, cluster: Cluster, *, run: bool) -> Submission:
         before = _record_of_before(job)
         _check_ended(job, before.jobs)
         numbers = job.unfinished
-        names = tuple(map(job.name_of, numbers))
-        failed = _told(job, [number for number in numbers if job.name_of(number) in before.tasks])
+        names = tuple(map(job.tasks.name_of, numbers))
+        failed = _told(job, [number for number in numbers if job.tasks.name_of(number) in before.tasks])
         if job.is_whole:
             return Submission()
         _write(job, numbers)
@@ -66,7 +66,7 @@ def submit_array(job: ArrayJob, cluster: Cluster, *, run: bool) -> Submission:
 
 def _told(job: ArrayJob, numbers: Sequence[int]) -> dict[str, str]:
     """Why these tasks have no result, by name; a warning tells each."""
-    reasons = {job.name_of(number): reason_of(job, number) for number in numbers}
+    reasons = {job.tasks.name_of(number): reason_of(job, number) for number in numbers}
     for name, reason in reasons.items():
         log.warning("%s: %s", name, reason)
     return reasons
@@ -98,7 +98,7 @@ def _check_ended(job: ArrayJob, jobs: Mapping[str, str]) -> None:
 def _record(job: ArrayJob, submission: Submission) -> None:
     content = {
         "command": list(job.command),
-        "task_flags": list(job.task_flags),
+        "task_flags": list(job.tasks.flags),
         "tasks": list(submission.tasks),
         "jobs": dict(submission.jobs),
     }
@@ -115,7 +115,7 @@ def _record_of_before(job: ArrayJob) -> Submission:
     whole = isinstance(tasks, list) and isinstance(jobs, dict)
     if not (whole and all(isinstance(text, str) for text in (*tasks, *jobs.values()))):
         raise InputError(f"{file}: no record of a submission; remove it where none of its jobs is queued")
-    if (command, flags) != ([*job.command], [*job.task_flags]):
+    if (command, flags) != ([*job.command], [*job.tasks.flags]):
         raise InputError(
             f"{job.folder}: another command was submitted to it; give the same arguments and number of tasks, choose "
             f"another output, or remove {job.place} with what that command left"

@@ -1,9 +1,11 @@
 """An array of three parts whose program is a few lines of shell, so that tests need not wait for imports."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from pneumoseg.evaluation.submission.array_job import ArrayJob
 from pneumoseg.evaluation.submission.resources import Resources
+from pneumoseg.evaluation.submission.tasks import part_tasks
 
 PROGRAM = """
 echo "$@" >>"$FOLDER/calls.txt"
@@ -29,11 +31,7 @@ def stub_job(root: Path, *, slow: str = ":", resources: Resources | None = None,
         command=("evaluate", "it's one", "-o", name),
         folder=Path(name),
         workdir=root,
-        numbers=(1, 2, 3),
-        task_flags=("--part", "{}/3", "--resume"),
-        task_name="part_{}_of_3",
-        result="parts/{}_of_3.json",
-        whole="whole.csv",
+        tasks=replace(part_tasks("evaluate", 3), whole="whole.csv"),
         resources=resources or Resources(),
         estimate_gb=6.25,
     )

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from pneumoseg.evaluation.submission.array_job import WHOLE, ArrayJob, write_scripts
+from pneumoseg.evaluation.submission.array_job import ArrayJob, write_scripts
 from pneumoseg.evaluation.submission.resources import Resources
+from pneumoseg.evaluation.submission.tasks import WHOLE, part_tasks
 from tests.evaluation.submission.stub_job import calls, stub_job
 
 ODD = """it's "a" $HOME `id` \\ * ;#{} 100%"""
+
+ODD_NAME = "a {}'s $part"
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def test_what_is_done_is_known_from_the_folder(job):
     assert (job.unfinished, job.is_whole) == ((), False)
     (job.folder / "whole.csv").touch()
     assert job.is_whole
-    assert job.log_of(job.name_of(2)).as_posix() == "out/logs/part_2_of_3.log"
+    assert job.log_of(job.tasks.name_of(2)).as_posix() == "out/logs/part_2_of_3.log"
 
 
 def test_a_task_and_then_the_whole(job):
@@ -77,7 +80,7 @@ def test_exit_codes_are_kept_until_the_next_try(tmp_path, monkeypatch):
 
 def test_a_task_that_skipped_bad_cases_is_done(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    job = replace(stub_job(tmp_path, slow="exit 1"), result="submission/finished/part_{}_of_3", done_codes=(0, 1))
+    job = replace(stub_job(tmp_path, slow="exit 1"), tasks=part_tasks("predict", 3, keep_going=True))
     write_scripts(job)
     assert run(job.tasks_script, 2).returncode == 1
     assert job.unfinished == (1, 3)
@@ -102,16 +105,13 @@ def test_every_character_reaches_the_program(tmp_path, monkeypatch):
         command=("predict", ODD, "-o", ODD),
         folder=workdir / ODD,
         workdir=workdir,
-        numbers=(0,),
-        task_flags=("--fold", "{}"),
-        task_name="fold_{}",
-        result="submission/finished/fold_{}",
-        whole=WHOLE,
+        tasks=replace(part_tasks("predict", 1), name=ODD_NAME, result=f"submission/finished/{ODD_NAME}"),
     )
     write_scripts(job)
     for script in (job.tasks_script, job.finish_script):
         assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
-    assert run(job.tasks_script, 0).stdout == f"{workdir} {['predict', ODD, '-o', ODD, '--fold', '0']}\n"
+    flags = ["--part", "1/1", "--resume"]
+    assert run(job.tasks_script, 1).stdout == f"{workdir} {['predict', ODD, '-o', ODD, *flags]}\n"
     assert run(job.finish_script).stdout == f"{workdir} {['predict', ODD, '-o', ODD, '--resume']}\n"
     assert job.is_whole
     assert shlex.quote(ODD) in job.tasks_script.read_text()

@@ -10,6 +10,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.submission.array_job import ArrayJob
 from pneumoseg.evaluation.submission.resources import Resources
 from pneumoseg.evaluation.submission.submitting import submit_array
+from pneumoseg.evaluation.submission.tasks import part_tasks
 from tests.evaluation.submission.stub_job import calls, stub_job
 
 
@@ -49,7 +50,7 @@ def test_a_second_submission_is_refused(job):
 
 def test_another_command_is_refused(job):
     submit_array(job, "local", run=False)
-    for other in (replace(job, command=("evaluate",)), replace(job, task_flags=("--part", "{}/4"))):
+    for other in (replace(job, command=("evaluate",)), replace(job, tasks=part_tasks("evaluate", 4))):
         with pytest.raises(InputError, match="out: another command was submitted to it"):
             submit_array(other, "local", run=False)
 
