@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from pneumoseg.scripts.shared.command import HANDING_ON
 from pneumoseg.scripts.shared.streams import run_with_streams
 
 COMMANDS = (
     *("phantom", "download", "verify", "explore", "prepare", "kfold", "train", "predict", "bundle"),
     *("vote", "evaluate", "compare", "metric-comparison", "severity", "followup", "report", "miscnn", "info"),
-    *("studies", "convert", "deidentify", "receive", "watch", "serve"),
+    *("studies", "convert", "deidentify", "receive", "watch", "serve", "submit"),
 )
 
 app = typer.Typer(
@@ -40,7 +41,9 @@ def _options(
 
 for _name in COMMANDS:
     _function = _name.replace("-", "_")
-    app.command(name=_name)(getattr(importlib.import_module(f"pneumoseg.scripts.{_function}"), _function))
+    app.command(name=_name, context_settings=HANDING_ON if _name == "submit" else None)(
+        getattr(importlib.import_module(f"pneumoseg.scripts.{_function}"), _function)
+    )
 
 
 def main() -> None:

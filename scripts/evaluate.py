@@ -6,8 +6,19 @@ from typing import Annotated
 import typer
 
 from pneumoseg.scripts.shared.command import command, refuse_flags, run, value_of
-from pneumoseg.scripts.shared.options import Grid, Json, Output, Overwrite, Quiet, Tolerances, Verbose, tolerances_of
-from pneumoseg.scripts.shared.printing import print_json
+from pneumoseg.scripts.shared.options import (
+    Grid,
+    Json,
+    Output,
+    Overwrite,
+    Part,
+    Quiet,
+    Resume,
+    Tolerances,
+    Verbose,
+    tolerances_of,
+)
+from pneumoseg.scripts.shared.printing import print_json, print_part
 
 Reference = Annotated[
     Path,
@@ -50,6 +61,8 @@ def evaluate(
     tolerance: Tolerances = None,
     probabilities: Probabilities = None,
     grid: Grid = None,
+    part: Part = None,
+    resume: Resume = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -65,6 +78,9 @@ def evaluate(
     With the table of a cohort as reference, the predictions of networks for whole studies are scored:
     classification.csv, agreement.csv, categories_off.csv, predictions.csv, figures/ and report.html.
 
+    With --part I/N, scores these masks alone: parts/I_of_N.json, and their pictures. With --resume, masks of such parts
+    are not scored again, so that the last call makes the whole of all parts.
+
     Example: pneumoseg evaluate --reference data/covid --prediction masks -o scores
     """
     from dataclasses import replace
@@ -78,16 +94,35 @@ def evaluate(
             tolerance=tolerance,
             probabilities=probabilities,
             grid=grid,
+            part=part,
+            resume=resume,
         )
         _evaluate_cohort(reference, prediction, output, overwrite=overwrite, quiet=quiet, json=json)
         return
+    from pneumoseg.data_io.datasets.inputs import part_numbers
     from pneumoseg.data_io.formats.label_mapping import LUNG_MAPPING, parse_labels
-    from pneumoseg.evaluation.experiments.mask_evaluation import evaluate_masks
+    from pneumoseg.evaluation.experiments.mask_evaluation import evaluate_masks, evaluate_part
     from pneumoseg.evaluation.report.page import summarise
     from pneumoseg.evaluation.scoring.tables import result_lines
 
     with value_of("--labels"):
         mapping = parse_labels(labels) if labels else LUNG_MAPPING
+    if part is not None:
+        with value_of("--part"):
+            part_numbers(part)
+        cases = evaluate_part(
+            reference,
+            prediction,
+            part,
+            replace(mapping, grid=grid or "sform"),
+            output=output,
+            tolerances_mm=tolerances_of(tolerance),
+            probabilities=probabilities,
+            resume=resume,
+            overwrite=overwrite,
+        )
+        print_part(output, part, cases, quiet=quiet, json=json)
+        return
     final = evaluate_masks(
         reference,
         prediction,
@@ -95,6 +130,7 @@ def evaluate(
         output=output,
         tolerances_mm=tolerances_of(tolerance),
         probabilities=probabilities,
+        resume=resume,
         overwrite=overwrite,
     )
     if json:

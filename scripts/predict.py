@@ -15,6 +15,7 @@ from pneumoseg.scripts.shared.options import (
     Json,
     Output,
     Overwrite,
+    Part,
     Quiet,
     Resume,
     Set,
@@ -91,7 +92,7 @@ def predict(
     series: Annotated[str | None, typer.Option("--series", help="Which DICOM series: UID, number or name.")] = None,
     grid: Grid = None,
     allow_gaps: AllowGaps = False,
-    part: Annotated[str | None, typer.Option("--part", metavar="I/N", help="Every N-th CT from the I-th on.")] = None,
+    part: Part = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Skip bad CTs; exit code 1 at the end.")] = False,
     trust_plugins: TrustPlugins = False,
     resume: Resume = False,
@@ -125,6 +126,11 @@ def predict(
     if part is not None:
         with value_of("--part"):
             files = one_part(files, part)
+        if not files:
+            log.info("part %s has no CT: there are fewer than parts", part)
+            if json:
+                print_json({"masks": [], "manifests": [], "failed": {}})
+            return
     if model and is_study_model(model, fold):
         refuse_flags(
             "a network for whole studies makes no masks, and always computes as it was trained",

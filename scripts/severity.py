@@ -7,8 +7,8 @@ import typer
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.scripts.shared.command import command, run, value_of
-from pneumoseg.scripts.shared.options import Grid, Json, Output, Overwrite, Quiet, Verbose
-from pneumoseg.scripts.shared.printing import print_json
+from pneumoseg.scripts.shared.options import Grid, Json, Output, Overwrite, Part, Quiet, Resume, Verbose
+from pneumoseg.scripts.shared.printing import print_json, print_part
 
 Masks = Annotated[
     Path,
@@ -67,6 +67,8 @@ def severity(
     cohort: Cohort = None,
     of_run: Run = None,
     grid: Grid = None,
+    part: Part = None,
+    resume: Resume = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -82,20 +84,27 @@ def severity(
     predictions of networks for whole studies: predictions.csv, classification.csv, agreement.csv, categories_off.csv,
     masks_against_run.csv.
 
+    With --part I/N, writes the rows of these masks alone, parts/I_of_N.json; with --resume, masks of such parts are not
+    graded again, so that the last call makes the whole of all parts.
+
     Example: pneumoseg severity masks/ --images cts/ -o severity/
     """
     from pneumoseg.data_io.console import log
     from pneumoseg.data_io.datasets.cohort_table import read_cohort_table
+    from pneumoseg.data_io.datasets.inputs import part_numbers
     from pneumoseg.evaluation.experiments.mask_grading import (
         check_output,
         grade_masks,
+        grade_part,
         grading_content,
         readable,
         write_grading,
     )
     from pneumoseg.evaluation.experiments.severity_agreement import agreement_lines, cohort_agreement
     from pneumoseg.evaluation.measures.opacity import DEFAULT_LIMITS, OpacityLimits
+    from pneumoseg.evaluation.runs.run_folder import check_flags
 
+    check_flags(resume, overwrite)
     check_output(output, overwrite)
     with value_of("--ground-glass-hu, --consolidation-hu"):
         limits = OpacityLimits(
@@ -104,7 +113,25 @@ def severity(
     if of_run is not None and cohort is None:
         raise InputError("--run needs --cohort TABLE, the table of the studies")
     table = None if cohort is None else read_cohort_table(cohort)
-    rows = grade_masks(masks, images=images, lobes=lobes, grid=grid or "sform", limits=limits)
+    form = grid or "sform"
+    if part is not None:
+        with value_of("--part"):
+            part_numbers(part)
+        rows = grade_part(
+            masks,
+            part,
+            output=output,
+            images=images,
+            lobes=lobes,
+            grid=form,
+            limits=limits,
+            resume=resume,
+            overwrite=overwrite,
+        )
+        print_part(output, part, [row["case"] for row in rows], quiet=quiet, json=json)
+        return
+    resume_from = output if resume else None
+    rows = grade_masks(masks, images=images, lobes=lobes, grid=form, limits=limits, resume_from=resume_from)
     agreement = None if table is None else cohort_agreement(rows, table, of_run)
     write_grading(rows, output, limits=limits, cohort=agreement, overwrite=overwrite)
     if json:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from pneumoseg.data_io.console import listed, log
 from pneumoseg.data_io.datasets.case_files import read_channels
@@ -23,6 +24,8 @@ from pneumoseg.data_io.formats.slicer_seg import is_seg_nrrd
 from pneumoseg.data_io.formats.writing import case_name
 from pneumoseg.data_io.storage.folders import folders_below, visible_name
 from pneumoseg.data_io.volumes.lazy_volume import Scan
+
+Input = TypeVar("Input")
 
 LIST_SUFFIX = ".txt"
 NNUNET_FOLDERS = ("imagesTr", "imagesTs")
@@ -53,15 +56,25 @@ def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
     return dict(joined.cts)
 
 
-def one_part(files: Mapping[str, Path], part: str) -> dict[str, Path]:
-    """Of the inputs, with `part` "I/N", every N-th from the I-th on: so N machines share them.
+def one_part(inputs: Mapping[str, Input], part: str) -> dict[str, Input]:
+    """Of the inputs by name, with `part` "I/N", every N-th from the I-th on: so N machines share them.
 
-    Raises InputError for another text, and where I is not in 1..N.
+    Raises InputError as `part_numbers`.
+    """
+    index, count = part_numbers(part)
+    return dict(list(inputs.items())[index - 1 :: count])
+
+
+def part_numbers(part: str) -> tuple[int, int]:
+    """I and N of "I/N". Raises InputError for another text, and where I is not in 1..N.
+
+    >>> part_numbers("1/4")
+    (1, 4)
     """
     index, slash, count = part.partition("/")
     if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         raise InputError(f"a part is I/N with I in 1..N, for instance 1/4, found {part}")
-    return dict(list(files.items())[int(index) - 1 :: int(count)])
+    return int(index), int(count)
 
 
 def open_input(

@@ -1,14 +1,16 @@
 """Scores of masks of any program: tables, figures and a report, without a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 
 from pneumoseg.data_io.console import track, warnings_of_this_thread
 from pneumoseg.data_io.datasets.dataset import check_labelled, named
+from pneumoseg.data_io.datasets.inputs import one_part
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.label_mapping import LUNG_MAPPING, LabelMapping
@@ -21,14 +23,18 @@ from pneumoseg.data_io.storage.folders import visible_name
 from pneumoseg.data_io.volumes.volume import Volume, on_grid_of
 from pneumoseg.evaluation.experiments.case_measurement import score_and_draw
 from pneumoseg.evaluation.experiments.mask_task import MaskTask
-from pneumoseg.evaluation.experiments.task import CaseVolumes, ScoredCase
+from pneumoseg.evaluation.experiments.scored_parts import MeasuredCase, measured_parts, part_case, settings_of_parts
+from pneumoseg.evaluation.experiments.task import CaseVolumes
 from pneumoseg.evaluation.figures.case_pictures import move_pictures
 from pneumoseg.evaluation.report.page import summarise, write_report
 from pneumoseg.evaluation.report.source_tables import source_sections
 from pneumoseg.evaluation.report.warnings import grouped
 from pneumoseg.evaluation.runs.output_guard import check_output_free
+from pneumoseg.evaluation.runs.parts import check_part_free, part_file, write_part
+from pneumoseg.evaluation.runs.run_folder import check_flags
 from pneumoseg.evaluation.runs.run_marks import METRICS
 from pneumoseg.evaluation.scoring import files, tables
+from pneumoseg.evaluation.scoring.case_scores import CaseScores
 from pneumoseg.evaluation.scoring.pairing import Pair, find_pairs
 from pneumoseg.evaluation.scoring.pooled import POOLED
 
@@ -54,6 +60,7 @@ def evaluate_masks(
     output: str | Path,
     tolerances_mm: Mapping[str, float] | None = None,
     probabilities: str | Path | None = None,
+    resume: bool = False,
     overwrite: bool = False,
 ) -> pd.DataFrame:
     """Scores each pair of `find_pairs`, writes final.csv, lesions.csv, confusion.csv, pooled.csv, figures/,
@@ -68,14 +75,15 @@ def evaluate_masks(
     that do not count and classes that are not labelled are left out.
     """
     output = Path(output)
+    check_flags(resume, overwrite)
     check_output(output, overwrite)
-    maps = None if probabilities is None else Path(probabilities)
-    task = _MaskEvaluation(mapping.table, tolerances_mm, mapping=mapping, maps=maps)
+    task = _evaluation(mapping, tolerances_mm, probabilities)
     with folder_aside(output / "figures") as aside:
         with warnings_of_this_thread() as warnings:
             pairs = find_pairs(reference, prediction)
-            cases = track(pairs, "scoring and drawing", len(pairs))
-            scored = [_measured(task, _PairedCase(pair, mapping), aside) for pair in cases]
+        measured = _measured_cases(task, pairs, aside, parts=output if resume else None)
+        scored = [one.scores for one in measured]
+        warnings += [warning for one in measured for warning in one.warnings]
         for name in (*RESULTS, BY_SOURCE):  # of an earlier call, on other masks
             (output / name).unlink(missing_ok=True)
         if drawn := [pair.case for pair in pairs if pair.reference.image is not None]:
@@ -109,6 +117,41 @@ def evaluate_masks(
     write_json(output / SUMMARY, summarise(final))
     write_table(detailed, output / METRICS)  # last: its presence says that all the rest is there
     return final
+
+
+def evaluate_part(
+    reference: str | Path,
+    prediction: str | Path,
+    part: str,
+    mapping: LabelMapping = LUNG_MAPPING,
+    *,
+    output: str | Path,
+    tolerances_mm: Mapping[str, float] | None = None,
+    probabilities: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> list[str]:
+    """Scores of the pairs every N-th from the I-th on, with `part` "I/N", draws them to `output`/figures, writes their
+    scores to `output`/parts/I_of_N.json at last, and returns the names of the cases. `evaluate_masks` with `resume`
+    makes the whole of all parts.
+
+    Raises InputError as `evaluate_masks` and `part_numbers`, and where the part is there without `resume` or
+    `overwrite`.
+    """
+    output = Path(output)
+    check_flags(resume, overwrite)
+    check_output(output, overwrite)
+    file = part_file(output, part)
+    check_part_free(file, resume=resume, overwrite=overwrite)
+    task = _evaluation(mapping, tolerances_mm, probabilities)
+    pairs = tuple(one_part({pair.case: pair for pair in find_pairs(reference, prediction)}, part).values())
+    with folder_aside(output / "figures") as aside:
+        measured = _measured_cases(task, pairs, aside, parts=output if resume else None)
+        if any(pair.reference.image for pair in pairs):
+            move_pictures(aside, output / "figures")
+    cases = {pair.case: part_case(pair, one) for pair, one in zip(pairs, measured, strict=True)}
+    write_part(file, task.settings_of_parts, cases)
+    return list(cases)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +209,10 @@ class _MaskEvaluation(MaskTask):
     mapping: LabelMapping = LUNG_MAPPING
     maps: Path | None = None
 
+    @property
+    def settings_of_parts(self) -> dict[str, object]:
+        return settings_of_parts(self.mapping, self.tolerances_mm, self.maps is not None)
+
     def probabilities(self, case: CaseVolumes) -> Mapping[str, Volume] | None:
         if self.maps is None:
             return None
@@ -173,8 +220,28 @@ class _MaskEvaluation(MaskTask):
             return _probability_maps(self.maps, case.name, self.mapping)
 
 
-def _measured(task: _MaskEvaluation, case: _PairedCase, pictures: Path) -> ScoredCase:
-    return score_and_draw(task, case, case.prediction, fold=0, pictures=pictures, title=case.name)
+def _evaluation(
+    mapping: LabelMapping, tolerances_mm: Mapping[str, float] | None, probabilities: str | Path | None
+) -> _MaskEvaluation:
+    maps = None if probabilities is None else Path(probabilities)
+    return _MaskEvaluation(mapping.table, tolerances_mm, mapping=mapping, maps=maps)
+
+
+def _measured_cases(
+    task: _MaskEvaluation, pairs: Sequence[Pair], pictures: Path, *, parts: Path | None
+) -> list[MeasuredCase]:
+    """The pairs scored and drawn into the folder `pictures`, but for those that parts of the evaluation in the folder
+    `parts` have scored."""
+    known = {} if parts is None else measured_parts(parts, pairs, task.mapping, task.settings_of_parts)
+    cases = track(pairs, "scoring and drawing", len(pairs))
+    return [known[pair.case] if pair.case in known else _measured(task, pair, pictures) for pair in cases]
+
+
+def _measured(task: _MaskEvaluation, pair: Pair, pictures: Path) -> MeasuredCase:
+    case = _PairedCase(pair, task.mapping)
+    with warnings_of_this_thread() as warnings:
+        scores = score_and_draw(task, case, case.prediction, fold=0, pictures=pictures, title=case.name)
+    return MeasuredCase(cast(CaseScores, scores), tuple(warnings))
 
 
 def _probability_maps(folder: Path, case: str, mapping: LabelMapping) -> dict[str, Volume]:

@@ -4,14 +4,17 @@ The folder of a grading: severity.json (rows and the definition of each column),
 with a cohort also the files of `severity_agreement`.
 """
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from pneumoseg.data_io.console import listed, log, track
 from pneumoseg.data_io.datasets.dataset import named
-from pneumoseg.data_io.datasets.inputs import find_inputs
+from pneumoseg.data_io.datasets.inputs import find_inputs, one_part
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.content_hash import sha256_of
 from pneumoseg.data_io.formats.dicom.references import on_series
 from pneumoseg.data_io.formats.nifti_placement import GridForm
 from pneumoseg.data_io.formats.reading import read_labels, read_volume
@@ -25,6 +28,15 @@ from pneumoseg.evaluation.figures.severity import severity_figure
 from pneumoseg.evaluation.measures.opacity import DEFAULT_LIMITS, OpacityLimits, opacity_definitions
 from pneumoseg.evaluation.measures.severity import DEFINITIONS, LOBES, RESEARCH_ONLY, severity
 from pneumoseg.evaluation.runs.output_guard import check_output_free
+from pneumoseg.evaluation.runs.parts import (
+    PartCase,
+    check_part_free,
+    part_file,
+    read_parts,
+    same_masks,
+    write_part,
+)
+from pneumoseg.evaluation.runs.run_folder import check_flags
 from pneumoseg.evaluation.scoring.counted_masks import counted_masks
 from pneumoseg.evaluation.scoring.pairing import Mask, files_of, find_masks, masks_given
 from pneumoseg.evaluation.scoring.tables import aligned, decimals
@@ -39,6 +51,7 @@ SHOWN = {
 OF_CT = {"ground_glass_percent": "ground glass %", "consolidation_percent": "consolidation %"}
 """Those that need a CT in HU."""
 
+CT, LOBE_MASK = "CT", "lobe mask"
 VALID_ALONE = "graded by the voxels that count, of valid, alone"
 
 
@@ -54,43 +67,115 @@ def grade_masks(
     lobes: Path | None = None,
     grid: GridForm = "sform",
     limits: OpacityLimits = DEFAULT_LIMITS,
+    resume_from: Path | None = None,
 ) -> list[dict]:
     """One row per mask of `find_masks`: `case` and the columns of `measures.severity.severity`.
 
     `images`: a CT or a folder of CTs with the names of the masks, for facts in HU; of a dataset, its CTs are taken.
     `lobes`: a lobe mask (labels 1..5) or a folder of them, for the CTSI by lobes. A file that a mask lacks there is a
-    remark. `grid`: which form of NIfTI headers counts; `limits`: of ground glass and consolidation. Cases of a dataset
+    remark. `grid`: which form of NIfTI headers counts; `limits`: of ground glass and consolidation. `resume_from`:
+    the folder of a grading whose parts (`grade_part`) hold masks that are then not graded again. Cases of a dataset
     whose masks do not label lungs and infection are left out, with a warning; voxels that do not count are not graded,
     as a remark says. Raises InputError as `find_masks`, `files_of`, `Case.read_valid` and `severity`, and where none is
     left.
     """
+    grading = _Grading(images, lobes, grid, limits)
+    return _graded(_fully_labelled(find_masks(masks), masks), grading, resume_from)
+
+
+def grade_part(
+    masks: Path,
+    part: str,
+    *,
+    output: Path,
+    images: Path | None = None,
+    lobes: Path | None = None,
+    grid: GridForm = "sform",
+    limits: OpacityLimits = DEFAULT_LIMITS,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> list[dict]:
+    """The rows of every N-th mask from the I-th on, with `part` "I/N"; writes them to `output`/parts/I_of_N.json, too.
+    `grade_masks` with `resume_from` makes the whole of all parts. Raises InputError as `grade_masks` and
+    `part_numbers`, and where the part is there without `resume` or `overwrite`."""
+    check_flags(resume, overwrite)
+    file = part_file(output, part)
+    check_part_free(file, resume=resume, overwrite=overwrite)
+    grading = _Grading(images, lobes, grid, limits)
     mask_of = _fully_labelled(find_masks(masks), masks)
-    image_of = {case: mask.image for case, mask in mask_of.items() if mask.image is not None}
-    if images is not None:
-        image_of |= files_of(mask_of, images, find_inputs([images]), what="CT")
-    lobes_of: dict[str, Path] = {}
-    if lobes is not None:
-        lobe_masks = {case: mask.path for case, mask in masks_given(lobes).items()}
-        lobes_of = files_of(mask_of, lobes, lobe_masks, what="lobe mask")
-    expected = [
-        (what, files) for what, given, files in (("CT", images, image_of), ("lobe mask", lobes, lobes_of)) if given
-    ]
-    rows = []
-    for case, given in track(mask_of.items(), "grading", total=len(mask_of)):
-        mask = read_labels(given.path, LUNG_LABELS, label_names=given.label_names, grid=grid)
-        image = read_volume(image_of[case], grid=grid) if case in image_of else None
-        lobe_mask = read_labels(lobes_of[case], LOBES + 1, grid=grid) if case in lobes_of else None
-        valid = given.read_valid(grid)
-        with named(case):
-            if image is not None:
-                mask = on_series(mask, image)
-            if valid is not None:
-                mask = counted_masks(mask, mask, (), valid=valid).reference
-            row = severity(mask, image, LUNG_LABELS, lobes=lobe_mask, limits=limits)
-        further = [] if valid is None else [VALID_ALONE]
-        further += [f"no {what} of this name" for what, files in expected if case not in files]
-        rows.append({"case": case, **row, "remarks": "; ".join(filter(None, [str(row["remarks"]), *further]))})
+    rows = _graded(mask_of, grading, output if resume else None, only=one_part(mask_of, part))
+    held = {row["case"]: PartCase({"mask": sha256_of(mask_of[row["case"]].path)}, row) for row in rows}
+    write_part(file, grading.settings_of_parts, held)
     return rows
+
+
+@dataclass(frozen=True)
+class _Grading:
+    """What masks are graded with; see `grade_masks`."""
+
+    images: Path | None
+    lobes: Path | None
+    grid: GridForm
+    limits: OpacityLimits
+
+    @property
+    def settings_of_parts(self) -> dict[str, object]:
+        """What must be equal for all parts of one grading."""
+        limits = {name: list(value) for name, value in asdict(self.limits).items()}
+        return {"grid": self.grid, **limits, "images": self.images is not None, "lobes": self.lobes is not None}
+
+
+def _graded(
+    masks: dict[str, Mask], grading: _Grading, parts: Path | None, *, only: Mapping[str, Mask] | None = None
+) -> list[dict]:
+    """A row per mask, or per mask of `only`; of those that parts of the grading in the folder `parts` hold, theirs."""
+    chosen = masks if only is None else only
+    known = {} if parts is None else read_parts(parts, grading.settings_of_parts)
+    further = _further_files(masks, grading) if chosen.keys() - known.keys() else {}
+    return [
+        _row_of_part(case, mask, known[case]) if case in known else _row(case, mask, further, grading)
+        for case, mask in track(chosen.items(), "grading", total=len(chosen))
+    ]
+
+
+def _further_files(masks: dict[str, Mask], grading: _Grading) -> dict[str, dict[str, Path]]:
+    """The CTs and the lobe masks by case."""
+    image_of = {case: mask.image for case, mask in masks.items() if mask.image is not None}
+    if grading.images is not None:
+        image_of |= files_of(masks, grading.images, find_inputs([grading.images]), what=CT)
+    lobes_of: dict[str, Path] = {}
+    if grading.lobes is not None:
+        lobe_masks = {case: mask.path for case, mask in masks_given(grading.lobes).items()}
+        lobes_of = files_of(masks, grading.lobes, lobe_masks, what=LOBE_MASK)
+    return {CT: image_of, LOBE_MASK: lobes_of}
+
+
+def _row(case: str, given: Mask, further: Mapping[str, Mapping[str, Path]], grading: _Grading) -> dict:
+    image_of, lobes_of, grid = further[CT], further[LOBE_MASK], grading.grid
+    mask = read_labels(given.path, LUNG_LABELS, label_names=given.label_names, grid=grid)
+    image = read_volume(image_of[case], grid=grid) if case in image_of else None
+    lobe_mask = read_labels(lobes_of[case], LOBES + 1, grid=grid) if case in lobes_of else None
+    valid = given.read_valid(grid)
+    with named(case):
+        if image is not None:
+            mask = on_series(mask, image)
+        if valid is not None:
+            mask = counted_masks(mask, mask, (), valid=valid).reference
+        row = severity(mask, image, LUNG_LABELS, lobes=lobe_mask, limits=grading.limits)
+    remarks = [] if valid is None else [VALID_ALONE]
+    expected = [what for what, given in ((CT, grading.images), (LOBE_MASK, grading.lobes)) if given]
+    remarks += [f"no {what} of this name" for what in expected if case not in further[what]]
+    return {"case": case, **row, "remarks": "; ".join(filter(None, [str(row["remarks"]), *remarks]))}
+
+
+def _row_of_part(case: str, mask: Mask, held: PartCase) -> dict:
+    """The row that a part holds. Raises InputError for other content, and for a mask that changed since."""
+    same_masks(case, held, {"mask": sha256_of(mask.path)})
+    row = dict(held.results)
+    plain = all(value is None or isinstance(value, str | int | float) for value in row.values())
+    if row.get("case") != case or not plain or not {*SHOWN, *OF_CT, "remarks"} <= row.keys():
+        raise InputError(f"case {case}: its part holds no row as severity writes it; make the part again")
+    return row
 
 
 def _fully_labelled(masks: dict[str, Mask], given: Path) -> dict[str, Mask]:

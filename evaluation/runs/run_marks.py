@@ -15,7 +15,10 @@ BY_SOURCE = "cv_results.by_source.csv"
 
 MARKS = ("splits.json", "environment.json", "settings.yaml")
 """What makes a folder a run, in the order in which it is written."""
+SUBMISSION, LOGS = "submission", "logs"
+"""Folders of a submission to a cluster in the folder of its results: they are there before these, and are none."""
 WRITTEN = re.compile(
+    r"submission|logs|"
     r"splits\.json|environment\.json|settings\.yaml|log\.txt|fold_\d+|predictions|figures|tensorboard|model\.(keras|hdf5)|"
     r"history\.csv|network\.txt|fitting_curve\.png|miscnn\.log|models\.json|report\.html|summary\.json|"
     r"trust\.(csv|json)|(training_)?predictions\.csv|(classification|agreement|categories_off|accuracy)\.csv|lesions\.csv|confusion\.csv|pooled\.csv|probability_histograms\.csv|cv_results\.(detailed|final|by_source)\.csv|openvino-\d+-[0-9a-f]+"
@@ -36,8 +39,9 @@ def missing_marks(folder: Path) -> list[str]:
 
 
 def visible_names(folder: Path) -> set[str]:
-    """The names in a folder but the hidden ones; none where there is no folder."""
-    return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+    """The names in a folder but the hidden ones and those of a submission; none where there is no folder."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return {name for name in names - {SUBMISSION, LOGS} if not name.startswith(".")}
 
 
 def others_in(folder: Path, further_files: Sequence[str] = ()) -> list[str]:

@@ -65,6 +65,14 @@ def estimate(settings: Settings, grids: Sequence[Grid], folds: int) -> Cost:
     )
 
 
+def memory_gb(settings: Settings, grids: Sequence[Grid]) -> float:
+    """The estimated peak memory of a training on volumes on `grids`, on whichever machine."""
+    network, preprocessor = build_network(settings), Preprocessor(settings.preprocessing)
+    largest = max((preprocessor.grid(grid).shape for grid in grids), key=np.prod)
+    _, values = forward_operations(network, patches.network_shape(settings, largest))
+    return training_memory_gb(network, values, settings.patches.batch)
+
+
 def step_seconds(operations: float) -> float:
     """The time that so many operations of convolutions take on this processor in float32, estimated by the rate of a
     matrix product."""

@@ -24,6 +24,9 @@ from pneumoseg.scripts.shared.streams import BROKEN_PIPE, discard_output, is_clo
 INTERRUPTED = 130
 """The exit code of a program that a person interrupts: 128 + SIGINT."""
 
+HANDING_ON = {"ignore_unknown_options": True}
+"""Settings of a command that hands flags that it does not know to another."""
+
 
 def command(function: Callable) -> Callable:
     """Makes `function` end as every command does; its parameters are then given by keyword.
@@ -61,10 +64,10 @@ def command(function: Callable) -> Callable:
     return ended
 
 
-def run(function: Callable) -> None:
-    """Runs one command as a program of its own: the last line of every command's file."""
+def run(function: Callable, context_settings: dict | None = None) -> None:
+    """Runs one command as a program of its own: the last line of every command's file. `context_settings`: of typer."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command()(function)
+    app.command(context_settings=context_settings)(function)
     run_with_streams(app)
 
 

@@ -62,6 +62,15 @@ Grid = Annotated[
     Form | None,
     typer.Option("--grid", help="Which form of a NIfTI header counts where both are set.", show_default="sform"),
 ]
+Part = Annotated[
+    str | None,
+    typer.Option(
+        "--part",
+        metavar="I/N",
+        help="Every N-th CT or mask from the I-th on: N machines share them.",
+        show_default=False,
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show settings and an estimate of the cost; do nothing.")]

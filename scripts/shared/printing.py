@@ -1,12 +1,23 @@
 """What commands print on standard output: JSON for other programs, and the scores of a cross-validation."""
 
 import json as json_format
+from collections.abc import Sequence
+from pathlib import Path
 
 
 def print_json(content: object, *, lines: bool = False) -> None:
     """Prints `content` on standard output, for other programs, with `lines` as one of many lines; undefined numbers
     (NaN) are refused."""
     print(json_format.dumps(content, indent=None if lines else 2, allow_nan=False), flush=lines)
+
+
+def print_part(output: Path, part: str, cases: Sequence[str], *, quiet: bool, json: bool) -> None:
+    """Prints which cases a part had, and how the whole is made of all parts."""
+    if json:
+        print_json({"part": part, "cases": list(cases)})
+    elif not quiet:
+        print(f"{output}: part {part} of {len(cases)} cases is done; the same call with --resume, without --part,")
+        print("makes the whole of all parts")
 
 
 def print_results(results, *, quiet: bool, json: bool, task=None) -> None:

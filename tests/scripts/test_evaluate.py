@@ -325,3 +325,16 @@ def test_an_evaluation_that_was_killed_before_its_last_file_is_no_obstacle(folde
     assert metrics.read_text(encoding="utf-8") == before
     with pytest.raises(typer.Exit):
         evaluate(**folders, quiet=True)
+
+
+def test_parts_and_then_the_whole(folders, tmp_path, capsys):
+    evaluate(**(folders | {"output": tmp_path / "once"}), quiet=True)
+    evaluate(**folders, part="1/2")
+    assert "part 1/2 of 1 cases is done" in capsys.readouterr().out
+    evaluate(**folders, part="2/2", json=True)
+    assert json.loads(capsys.readouterr().out) == {"part": "2/2", "cases": ["two"]}
+    evaluate(**folders, resume=True, quiet=True)
+    assert (tmp_path / "out" / "metrics.csv").read_bytes() == (tmp_path / "once" / "metrics.csv").read_bytes()
+    with pytest.raises(typer.Exit):
+        evaluate(**folders, part="3/2")
+    assert "--part: a part is I/N with I in 1..N" in capsys.readouterr().err

@@ -84,6 +84,12 @@ def test_a_killed_batch_resumes_and_passes_over_the_corrupt(cts, model, tmp_path
     assert not [path for path in output.rglob("*") if path.name.startswith(".")]
 
 
+def test_a_part_without_cts_is_done(cts, tmp_path, pneumoseg):
+    done = pneumoseg("predict", cts, "-o", tmp_path / "out", "--part", "98/99", "--statistics", "--json")
+    assert json.loads(done.stdout) == {"masks": [], "manifests": [], "failed": {}}
+    assert not (tmp_path / "out").exists()
+
+
 def test_parts_formats_and_extras(cts, model, tmp_path, pneumoseg, rendered):
     extras = ["--statistics", "--preview", "--probabilities", "--tta", "--overlap", "0.25", "--format", "seg.nrrd"]
     done = pneumoseg("predict", cts, "-o", tmp_path / "out", "--model", model, "--part", "1/8", *extras, "--json")

@@ -275,3 +275,15 @@ def test_lobes_beyond_five_are_refused(masks, out, tmp_path):
 
 def test_help_says_that_it_is_for_research_only():
     assert "research only" in " ".join(run("--help").stdout.split())
+
+
+def test_parts_and_then_the_whole(masks, out, tmp_path):
+    run(masks, "-o", tmp_path / "once")
+    assert "part 1/2 of 1 cases is done" in run(masks, "-o", out, "--part", "1/2").stdout
+    assert json.loads(run(masks, "-o", out, "--part", "2/2", "--json").stdout) == {"part": "2/2", "cases": ["two"]}
+    assert not (out / "severity.csv").exists()
+    assert run(masks, "-o", out, "--resume").exit_code == 0
+    for name in ("severity.csv", "severity.json"):
+        assert (out / name).read_bytes() == (tmp_path / "once" / name).read_bytes()
+    assert "--part: a part is I/N" in refused(run(masks, "-o", tmp_path / "other", "--part", "2"))
+    assert "give one of them" in refused(run(masks, "-o", out, "--resume", "--overwrite"))

@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from pneumoseg.data_io.datasets.inputs import find_inputs, one_part
+from pneumoseg.data_io.datasets.inputs import find_inputs, one_part, part_numbers
 from pneumoseg.data_io.errors import InputError
 from tests.data_io.formats.dicom.dicom_files import write_series
 
@@ -78,6 +78,8 @@ def test_parts_together_are_the_whole():
 
 @pytest.mark.parametrize("part", ["0/3", "4/3", "1", "a/b", "1/0", "-1/3"])
 def test_odd_parts_are_refused(part):
+    with pytest.raises(InputError, match="for instance 1/4"):
+        part_numbers(part)
     with pytest.raises(InputError, match="I/N"):
         one_part({}, part)
 

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,7 +8,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import write_label_nifti
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.evaluation.experiments.mask_evaluation import check_output, evaluate_masks
+from pneumoseg.evaluation.experiments.mask_evaluation import check_output, evaluate_masks, evaluate_part
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -78,3 +80,58 @@ def test_a_dataset_says_what_counts(masks, tmp_path):
         InputError, match=r"case a: .*segmentation\.nii\.gz: labels_present denies .*found 2 of infection"
     ):
         evaluate_masks(tmp_path / "data", prediction, output=tmp_path / "scores", overwrite=True)
+
+
+def test_parts_make_the_whole_to_the_last_byte(masks, tmp_path, monkeypatch):
+    reference, prediction = masks
+    for folder in (reference, prediction):
+        (folder / "c.nii.gz").write_bytes((folder / "a.nii.gz").read_bytes())
+    settings = {"tolerances_mm": {"infection": 0.5}}
+    evaluate_masks(reference, prediction, output=tmp_path / "one" / "scores", **settings)
+    output = tmp_path / "many" / "scores"
+    assert evaluate_part(reference, prediction, "2/2", output=output, **settings) == ["b"]
+    assert evaluate_part(reference, prediction, "1/2", output=output, **settings) == ["a", "c"]
+    assert not (output / "metrics.csv").exists()
+    monkeypatch.setattr("pneumoseg.evaluation.experiments.mask_evaluation.score_and_draw", None)  # not called again
+    evaluate_masks(reference, prediction, output=output, resume=True, **settings)
+    whole = {path.relative_to(tmp_path / "one" / "scores") for path in (tmp_path / "one" / "scores").rglob("*.*")}
+    assert {path.as_posix() for path in whole} > {"metrics.csv", "lesions.csv", "confusion.csv", "report.html"}
+    for path in whole:
+        assert (output / path).read_bytes() == (tmp_path / "one" / "scores" / path).read_bytes(), path
+
+
+def test_parts_that_are_missing_are_scored_with_the_whole(masks, tmp_path):
+    evaluate_part(*masks, "1/2", output=tmp_path / "scores")
+    final = evaluate_masks(*masks, output=tmp_path / "scores", resume=True)
+    assert final.equals(evaluate_masks(*masks, output=tmp_path / "once"))
+
+
+def test_a_part_goes_on_or_is_made_again(masks, tmp_path, monkeypatch):
+    part = functools.partial(evaluate_part, *masks, "1/2", output=tmp_path)
+    part()
+    with pytest.raises(InputError, match=r"1_of_2\.json: exists already"):
+        part()
+    with pytest.raises(InputError, match="give one of them"):
+        part(resume=True, overwrite=True)
+    monkeypatch.setattr("pneumoseg.evaluation.experiments.mask_evaluation.score_and_draw", None)
+    part(resume=True)
+    with pytest.raises(TypeError):
+        part(overwrite=True)
+    with pytest.raises(InputError, match=r"made with other settings \(tolerances_mm\)"):
+        part(resume=True, tolerances_mm={"infection": 1.0})
+
+
+def test_pictures_of_parts_are_those_of_the_whole(masks, tmp_path):
+    reference, prediction = masks
+    for name in "ab":
+        folder = tmp_path / "data" / name
+        folder.mkdir(parents=True)
+        for file in ("imaging", "segmentation"):
+            (folder / f"{file}.nii.gz").write_bytes((reference / f"{name}.nii.gz").read_bytes())
+    for part in ("1/2", "2/2"):
+        evaluate_part(tmp_path / "data", prediction, part, output=tmp_path / "scores")
+    (tmp_path / "scores" / "figures" / "a.png").unlink()  # is drawn again
+    evaluate_masks(tmp_path / "data", prediction, output=tmp_path / "scores", resume=True)
+    assert {f"{name}.{suffix}" for name in "ab" for suffix in ("png", "gif", "webp")} <= {
+        path.name for path in (tmp_path / "scores" / "figures").iterdir()
+    }

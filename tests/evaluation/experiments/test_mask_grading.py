@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.evaluation.experiments.mask_grading import check_output, grade_masks, readable, write_grading
+from pneumoseg.evaluation.experiments.mask_grading import check_output, grade_masks, grade_part, readable, write_grading
 
 
 @pytest.fixture
@@ -82,3 +82,36 @@ def test_voxels_that_do_not_count_are_not_graded(masks, tmp_path):
     (row,) = grade_masks(tmp_path / "data")
     assert (row["infection_ml"], row["infected_percent"]) == pytest.approx((2, 20))
     assert row["remarks"].endswith("graded by the voxels that count, of valid, alone")
+
+
+def test_parts_make_the_whole(masks, tmp_path, monkeypatch):
+    (tmp_path / "cts").mkdir()
+    ct = np.full((10, 3, 10), -800, np.int16)
+    nib.save(nib.Nifti1Image(ct, np.diag([10.0, 10, 10, 1])), tmp_path / "cts" / "one.nii.gz")
+    whole = grade_masks(masks, images=tmp_path / "cts")
+    grade = {"output": tmp_path / "out", "images": tmp_path / "cts"}
+    assert grade_part(masks, "2/2", **grade) == whole[1:]  # none of this part has a CT
+    assert grade_part(masks, "1/2", **grade) == whole[:1]
+    with pytest.raises(InputError, match="exists already"):
+        grade_part(masks, "1/2", **grade)
+    monkeypatch.setattr("pneumoseg.evaluation.experiments.mask_grading.severity", None)  # not called again
+    assert grade_masks(masks, images=tmp_path / "cts", resume_from=tmp_path / "out") == whole
+    assert grade_part(masks, "1/2", **grade, resume=True) == whole[:1]
+    with pytest.raises(InputError, match=r"made with other settings \(images\)"):
+        grade_masks(masks, resume_from=tmp_path / "out")
+    with (masks / "two.nii.gz").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(InputError, match="case two: its mask changed"):
+        grade_masks(masks, images=tmp_path / "cts", resume_from=tmp_path / "out")
+
+
+@pytest.mark.parametrize("change", [{"case": "two"}, {"category": [1]}, {"remarks": ...}])
+def test_a_part_with_other_content_is_refused(masks, tmp_path, change):
+    grade_part(masks, "1/2", output=tmp_path)
+    file = tmp_path / "parts" / "1_of_2.json"
+    content = json.loads(file.read_text())
+    row = content["cases"]["one"]["results"] | change
+    content["cases"]["one"]["results"] = {name: value for name, value in row.items() if value is not ...}
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="case one: its part holds no row"):
+        grade_masks(masks, resume_from=tmp_path)

@@ -52,6 +52,12 @@ def test_the_marks_and_files_of_others_are_named(tmp_path):
     assert visible_names(folder / "nowhere") == set()
 
 
+def test_a_submission_is_there_before_the_run(tmp_path):
+    folder = folder_of(tmp_path, "submission/", "logs/", ".lock", MARKS[0])
+    assert (visible_names(folder), others_in(folder)) == ({MARKS[0]}, [])
+    assert is_begun(folder)
+
+
 def test_a_fold_lies_in_a_run(tmp_path):
     folder_of(tmp_path / "fold_7", *MARKS, "fold_0/")
     assert is_fold(tmp_path / "fold_7" / "fold_0")

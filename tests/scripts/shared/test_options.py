@@ -28,13 +28,14 @@ from pneumoseg.scripts.shared.options import (
 COMMANDS = {one.name: one.callback for one in cli.app.registered_commands}
 WITHOUT_OVERWRITE = {"verify", "info", "report", "receive", "serve"}
 """Commands that write no results, and those that replace what is there of a run or of a slice."""
-ADDING = {"watch"}
+ADDING = {"watch", "submit"}
 """Commands that write results beside those that are there, and replace none."""
 
 SHARED = {
     "quiet": options.Quiet, "json": options.Json, "verbose": options.Verbose, "overwrite": options.Overwrite,
     "grid": options.Grid, "resume": options.Resume, "device": options.Device, "threads": options.Threads,
     "changes": options.Set, "trust_plugins": options.TrustPlugins, "data": options.DataFolders,
+    "part": options.Part,
 }  # fmt: skip
 
 EXPLORED = {"grid": None, "masks": "masks", "merge": None}

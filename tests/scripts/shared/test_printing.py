@@ -9,7 +9,7 @@ import pytest
 
 from pneumoseg.evaluation.scoring.mask_columns import MASK_COLUMNS
 from pneumoseg.evaluation.scoring.sources import COLUMNS
-from pneumoseg.scripts.shared.printing import print_json, print_results
+from pneumoseg.scripts.shared.printing import print_json, print_part, print_results
 
 
 def results(complete: bool, by_source: pd.DataFrame | None = None):
@@ -59,3 +59,12 @@ def test_results_say_where_the_rest_lies(plain, capsys):
     assert "other folds are still to be run" in capsys.readouterr().out
     print_results(results(True), quiet=True, json=False)
     assert capsys.readouterr().out == ""
+
+
+def test_a_part_says_how_the_whole_is_made(capsys):
+    print_part(Path("scores"), "1/3", ["a", "b"], quiet=False, json=False)
+    assert "scores: part 1/3 of 2 cases is done" in capsys.readouterr().out
+    print_part(Path("scores"), "1/3", ["a", "b"], quiet=True, json=False)
+    assert capsys.readouterr().out == ""
+    print_part(Path("scores"), "1/3", ["a", "b"], quiet=True, json=True)
+    assert json.loads(capsys.readouterr().out) == {"part": "1/3", "cases": ["a", "b"]}
