@@ -172,7 +172,7 @@ def test_a_file_costs_two_kilobytes(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(found.series[0].series.slices) == count
-    assert peak < count * 3000 + 200_000  # its pixels are 8 kB a file
+    assert peak < count * 3000 + 100_000  # its pixels are 8 kB a file
 
 
 def test_a_real_series_without_valid_uids(real_data):
