@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pneumoseg.scripts.shared.cluster_options import Insecure, Scheduler, Workers, cluster_of
 from pneumoseg.scripts.shared.command import command, refuse_flags, run, value_of
 from pneumoseg.scripts.shared.options import Grid, Json, Output, Overwrite, Quiet, Tolerances, Verbose, tolerances_of
 from pneumoseg.scripts.shared.printing import print_json
@@ -51,6 +52,9 @@ def evaluate(
     probabilities: Probabilities = None,
     grid: Grid = None,
     overwrite: Overwrite = False,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    insecure: Insecure = False,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -78,6 +82,9 @@ def evaluate(
             tolerance=tolerance,
             probabilities=probabilities,
             grid=grid,
+            scheduler=scheduler,
+            workers=workers,
+            insecure=insecure,
         )
         _evaluate_cohort(reference, prediction, output, overwrite=overwrite, quiet=quiet, json=json)
         return
@@ -88,15 +95,20 @@ def evaluate(
 
     with value_of("--labels"):
         mapping = parse_labels(labels) if labels else LUNG_MAPPING
-    final = evaluate_masks(
-        reference,
-        prediction,
-        replace(mapping, grid=grid or "sform"),
-        output=output,
-        tolerances_mm=tolerances_of(tolerance),
-        probabilities=probabilities,
-        overwrite=overwrite,
-    )
+    if scheduler is not None or workers is not None:
+        reference, prediction, output = reference.absolute(), prediction.absolute(), output.absolute()
+        probabilities = probabilities and probabilities.absolute()
+    with cluster_of(scheduler, workers, insecure, shared=output, inputs=[]) as cluster:
+        final = evaluate_masks(
+            reference,
+            prediction,
+            replace(mapping, grid=grid or "sform"),
+            output=output,
+            tolerances_mm=tolerances_of(tolerance),
+            probabilities=probabilities,
+            overwrite=overwrite,
+            executor=cluster,
+        )
     if json:
         print_json(summarise(final))
     elif not quiet:

@@ -1,13 +1,16 @@
 """Scores of masks of any program: tables, figures and a report, without a run."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
-from pneumoseg.data_io.console import track, warnings_of_this_thread
+from pneumoseg.data_io.console import log, track, warnings_of_this_thread
 from pneumoseg.data_io.datasets.dataset import check_labelled, named
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.content_hash import sha256_of
@@ -31,6 +34,8 @@ from pneumoseg.evaluation.runs.run_marks import METRICS
 from pneumoseg.evaluation.scoring import files, tables
 from pneumoseg.evaluation.scoring.pairing import Pair, find_pairs
 from pneumoseg.evaluation.scoring.pooled import POOLED
+from pneumoseg.pipeline.runtime.executors import SerialExecutor
+from pneumoseg.pipeline.runtime.spreading import finished
 
 MAP_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
 REPORT, SUMMARY = "report.html", "summary.json"
@@ -55,6 +60,7 @@ def evaluate_masks(
     tolerances_mm: Mapping[str, float] | None = None,
     probabilities: str | Path | None = None,
     overwrite: bool = False,
+    executor: Executor | None = None,
 ) -> pd.DataFrame:
     """Scores each pair of `find_pairs`, writes final.csv, lesions.csv, confusion.csv, pooled.csv, figures/,
     report.html, summary.json and at last metrics.csv, which says that all is there, to `output`, and returns the final
@@ -62,10 +68,11 @@ def evaluate_masks(
     Nothing is written, and nothing of before removed, until every case has been read and scored.
 
     `mapping`: which number in the masks is which class. `tolerances_mm`: of the surface Dice by class or group, on top
-    of `surface.TOLERANCES_MM`. `probabilities`: folder of maps CASE.CLASS.nii.gz, or in another format. Raises
-    InputError as `check_output` and `find_pairs`, for masks with other labels, masks and CTs that lie elsewhere, for a
-    tolerance of an unknown class, and for a folder of maps that lacks a case. Of a reference that is a dataset, voxels
-    that do not count and classes that are not labelled are left out.
+    of `surface.TOLERANCES_MM`. `executor`: where cases are measured, each as one piece of work; by default in this
+    thread. Other processes need absolute paths. `probabilities`: folder of maps CASE.CLASS.nii.gz, or in another
+    format. Raises InputError as `check_output` and `find_pairs`, for masks with other labels, masks and CTs that lie
+    elsewhere, for a tolerance of an unknown class, and for a folder of maps that lacks a case. Of a reference that is a
+    dataset, voxels that do not count and classes that are not labelled are left out.
     """
     output = Path(output)
     check_output(output, overwrite)
@@ -74,8 +81,7 @@ def evaluate_masks(
     with folder_aside(output / "figures") as aside:
         with warnings_of_this_thread() as warnings:
             pairs = find_pairs(reference, prediction)
-            cases = track(pairs, "scoring and drawing", len(pairs))
-            scored = [_measured(task, _PairedCase(pair, mapping), aside) for pair in cases]
+            scored = _all_measured(functools.partial(_measured, task, aside), pairs, executor or SerialExecutor())
         for name in (*RESULTS, BY_SOURCE):  # of an earlier call, on other masks
             (output / name).unlink(missing_ok=True)
         if drawn := [pair.case for pair in pairs if pair.reference.image is not None]:
@@ -173,8 +179,27 @@ class _MaskEvaluation(MaskTask):
             return _probability_maps(self.maps, case.name, self.mapping)
 
 
-def _measured(task: _MaskEvaluation, case: _PairedCase, pictures: Path) -> ScoredCase:
-    return score_and_draw(task, case, case.prediction, fold=0, pictures=pictures, title=case.name)
+def _measured(task: _MaskEvaluation, pictures: Path, pair: Pair) -> tuple[ScoredCase, list[str]]:
+    """The scores of a pair, and the warnings of it: it may be measured by another process."""
+    case = _PairedCase(pair, task.mapping)
+    with warnings_of_this_thread(hold_back=True) as warnings:
+        scored = score_and_draw(task, case, case.prediction, fold=0, pictures=pictures, title=case.name)
+    return scored, warnings
+
+
+def _all_measured(
+    measured: Callable[[Pair], tuple[ScoredCase, list[str]]], pairs: Sequence[Pair], executor: Executor
+) -> list[ScoredCase]:
+    """The scores of all pairs, in their order, and the warnings of them to the log. Raises the first error."""
+    made: dict[str, tuple[ScoredCase, list[str]]] = {}
+    try:
+        with closing(finished(executor, measured, pairs)) as ended:
+            for pair, future in track(ended, "scoring and drawing", len(pairs)):
+                made[pair.case] = future.result()
+    finally:
+        for warning in (warning for pair in pairs if pair.case in made for warning in made[pair.case][1]):
+            log.warning("%s", warning)
+    return [made[pair.case][0] for pair in pairs]
 
 
 def _probability_maps(folder: Path, case: str, mapping: LabelMapping) -> dict[str, Volume]:
