@@ -1,7 +1,7 @@
 """Scores of masks of any program: tables, figures and a report, without a run."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
@@ -34,10 +34,10 @@ from pneumoseg.evaluation.runs.run_marks import METRICS
 from pneumoseg.evaluation.scoring import files, tables
 from pneumoseg.evaluation.scoring.pairing import Pair, find_pairs
 from pneumoseg.evaluation.scoring.pooled import POOLED
-from pneumoseg.pipeline.runtime.executors import SerialExecutor
 from pneumoseg.pipeline.runtime.spreading import finished
 
 MAP_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
+MEASURING = "scoring and drawing"
 REPORT, SUMMARY = "report.html", "summary.json"
 RESULTS = (REPORT, SUMMARY, METRICS)
 """What says that results lie in a folder: written last, in this order."""
@@ -81,7 +81,7 @@ def evaluate_masks(
     with folder_aside(output / "figures") as aside:
         with warnings_of_this_thread() as warnings:
             pairs = find_pairs(reference, prediction)
-            scored = _all_measured(functools.partial(_measured, task, aside), pairs, executor or SerialExecutor())
+            scored = _all_measured(task, pairs, aside, executor)
         for name in (*RESULTS, BY_SOURCE):  # of an earlier call, on other masks
             (output / name).unlink(missing_ok=True)
         if drawn := [pair.case for pair in pairs if pair.reference.image is not None]:
@@ -179,27 +179,30 @@ class _MaskEvaluation(MaskTask):
             return _probability_maps(self.maps, case.name, self.mapping)
 
 
-def _measured(task: _MaskEvaluation, pictures: Path, pair: Pair) -> tuple[ScoredCase, list[str]]:
-    """The scores of a pair, and the warnings of it: it may be measured by another process."""
-    case = _PairedCase(pair, task.mapping)
-    with warnings_of_this_thread(hold_back=True) as warnings:
-        scored = score_and_draw(task, case, case.prediction, fold=0, pictures=pictures, title=case.name)
-    return scored, warnings
-
-
 def _all_measured(
-    measured: Callable[[Pair], tuple[ScoredCase, list[str]]], pairs: Sequence[Pair], executor: Executor
+    task: _MaskEvaluation, pairs: Sequence[Pair], pictures: Path, executor: Executor | None
 ) -> list[ScoredCase]:
-    """The scores of all pairs, in their order, and the warnings of them to the log. Raises the first error."""
+    """The scores of all pairs, in their order; of those measured by other processes the warnings come to the log."""
+    if executor is None:
+        return [_measured(task, pictures, pair) for pair in track(pairs, MEASURING, len(pairs))]
     made: dict[str, tuple[ScoredCase, list[str]]] = {}
-    try:
-        with closing(finished(executor, measured, pairs)) as ended:
-            for pair, future in track(ended, "scoring and drawing", len(pairs)):
-                made[pair.case] = future.result()
-    finally:
-        for warning in (warning for pair in pairs if pair.case in made for warning in made[pair.case][1]):
+    with closing(finished(executor, functools.partial(_measured_elsewhere, task, pictures), pairs)) as ended:
+        for pair, future in track(ended, MEASURING, len(pairs)):
+            made[pair.case] = future.result()
+    for pair in pairs:
+        for warning in made[pair.case][1]:
             log.warning("%s", warning)
     return [made[pair.case][0] for pair in pairs]
+
+
+def _measured(task: _MaskEvaluation, pictures: Path, pair: Pair) -> ScoredCase:
+    case = _PairedCase(pair, task.mapping)
+    return score_and_draw(task, case, case.prediction, fold=0, pictures=pictures, title=case.name)
+
+
+def _measured_elsewhere(task: _MaskEvaluation, pictures: Path, pair: Pair) -> tuple[ScoredCase, list[str]]:
+    with warnings_of_this_thread(hold_back=True) as warnings:
+        return _measured(task, pictures, pair), warnings
 
 
 def _probability_maps(folder: Path, case: str, mapping: LabelMapping) -> dict[str, Volume]:

@@ -269,11 +269,11 @@ def scheduler_address(scheduler: str, *, insecure: bool = False) -> str:
                 f"{scheduler}: a scheduler is given as tcp://HOST:PORT, tls://HOST:PORT or the JSON file that it wrote",
                 options=("scheduler",),
             )
-        content = read_json(path, "the file of a scheduler", dict)
-        address = content.get("address")
-        if not isinstance(address, str):
+        found = read_json(path, "the file of a scheduler", dict).get("address")
+        if not isinstance(found, str):
             message = f"{path}: not the file of a scheduler, as it has no address; start one with --scheduler-file"
             raise InputError(message, options=("scheduler",))
+        address = found
     protocol, _, rest = address.partition("://")
     host, colon, port = rest.rpartition(":")
     if protocol not in ("tcp", "tls") or not (colon and host and port.isdecimal() and int(port) < 65536):

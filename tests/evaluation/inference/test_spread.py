@@ -95,7 +95,8 @@ def assert_same_masks(folder: Path, other: Path, count: int) -> None:
 
 def times_written(output: Path) -> list[int]:
     """How often each CT was written, by the logs of all pieces of work."""
-    return [path.read_text().count(" -> ") for path in sorted((output / "logs").glob("[!.]*.log"))]
+    logs = sorted((output / "logs").glob("[!.]*.log"))
+    return [path.read_text().count(f"{path.stem}.nii.gz -> ") for path in logs]
 
 
 @pytest.fixture
