@@ -5,7 +5,7 @@ What travels is where a CT lies and, back, its manifest. A worker keeps the mode
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -33,8 +33,8 @@ from pneumoseg.pipeline.runtime.worker_checks import ClusterError
 LOGS = "logs"
 
 
-class OpensPredictor(Protocol):
-    """What a worker opens its predictor by: picklable and hashable, equal where the predictors are."""
+class OpensPredictor(Hashable, Protocol):
+    """What a worker opens its predictor by: picklable, and equal where the predictors are."""
 
     @property
     def models(self) -> Mapping[str, str]:
@@ -106,7 +106,8 @@ def spread_predictions(
     A CT that comes to a second process, as the first one was lost, is made by one of them: a lock beside its log keeps
     the other waiting, and a mask that is whole is kept, as are all that an earlier call made, unless `overwrite`. Each
     CT's messages are added to logs/NAME.log beside its mask. Raises InputError for the first CT that fails unless
-    `options.keep_going`, and ClusterError where a worker has another model or sees other files, or the cluster is lost.
+    `options.keep_going`, and ClusterError where a worker cannot open the model, has another one or sees other files, or
+    the cluster is lost.
     """
     order = _Order(request, replace(options, keep_going=False, calibration=""), keep=not overwrite)
     made: dict[Path, Result] = {}
@@ -164,7 +165,12 @@ def _predict_one(piece: _Piece) -> dict:
 
 @functools.lru_cache(maxsize=1)
 def _opened(request: OpensPredictor) -> tuple[Predictor, Any]:
-    predictor, calibration = request.open()
+    """The predictor, and its calibration. Raises ClusterError where it cannot be opened or is another one: no CT could
+    be segmented with it."""
+    try:
+        predictor, calibration = request.open()
+    except InputError as error:
+        raise ClusterError(f"a worker cannot open the model: {error}", options=error.options) from error
     differing = sorted(name for name, sha256 in request.models.items() if predictor.models.get(name) != sha256)
     if differing:
         raise ClusterError(

@@ -6,7 +6,6 @@ The one module that imports Dask, and only where a cluster is asked for.
 import asyncio
 import contextlib
 import functools
-import ipaddress
 import logging
 import os
 import threading
@@ -20,9 +19,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import folder_aside
-from pneumoseg.data_io.storage.json_files import read_json
 from pneumoseg.pipeline.runtime.executors import ONE_THREAD, ElasticExecutor
 from pneumoseg.pipeline.runtime.hardware import usable_cores
+from pneumoseg.pipeline.runtime.scheduler_address import scheduler_address
 from pneumoseg.pipeline.runtime.worker_checks import (
     Agreement,
     ClusterError,
@@ -250,49 +249,6 @@ async def _answers(address: str) -> None:
     how = Security().get_connection_args("client")
     connection = await asyncio.wait_for(connect(address, timeout=CONNECT_WITHIN_S, **how), CONNECT_WITHIN_S)
     await connection.close()
-
-
-def scheduler_address(scheduler: str, *, insecure: bool = False) -> str:
-    """The address of a scheduler, given as such (tcp://HOST:PORT, tls://HOST:PORT) or as the JSON file that it wrote.
-
-    Raises InputError for anything else, and for a host other than this one without TLS, unless `insecure`: whoever
-    reaches such a scheduler can run programs on its workers.
-
-    >>> scheduler_address("tcp://127.0.0.1:8786")
-    'tcp://127.0.0.1:8786'
-    """
-    address = scheduler
-    if "://" not in scheduler:
-        path = Path(scheduler)
-        if not path.is_file():
-            raise InputError(
-                f"{scheduler}: a scheduler is given as tcp://HOST:PORT, tls://HOST:PORT or the JSON file that it wrote",
-                options=("scheduler",),
-            )
-        found = read_json(path, "the file of a scheduler", dict).get("address")
-        if not isinstance(found, str):
-            message = f"{path}: not the file of a scheduler, as it has no address; start one with --scheduler-file"
-            raise InputError(message, options=("scheduler",))
-        address = found
-    protocol, _, rest = address.partition("://")
-    host, colon, port = rest.rpartition(":")
-    if protocol not in ("tcp", "tls") or not (colon and host and port.isdecimal() and int(port) < 65536):
-        message = f"{address}: the address of a scheduler is tcp://HOST:PORT or tls://HOST:PORT"
-        raise InputError(message, options=("scheduler",))
-    if protocol == "tcp" and not (insecure or _is_loopback(host)):
-        raise InputError(
-            f"{address}: without TLS, whoever reaches the scheduler can run programs on its workers; start it with "
-            "TLS (tls://), or allow it in a network that you trust",
-            options=("insecure",),
-        )
-    return address
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _wait_for_workers(client: "Client", place: ClusterPlace) -> None:

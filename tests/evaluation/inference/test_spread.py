@@ -15,6 +15,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from pneumoseg.data_io.console import recent
 from pneumoseg.data_io.datasets.inputs import find_inputs
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.inference import spread
@@ -25,7 +26,7 @@ from pneumoseg.pipeline.models.bundled import bundled_model
 from pneumoseg.pipeline.prediction.engines import Engine
 from pneumoseg.pipeline.prediction.predictor import Member, Predictor
 from pneumoseg.pipeline.runtime.dask_cluster import ClusterPlace, open_cluster
-from pneumoseg.pipeline.runtime.executors import SerialExecutor
+from pneumoseg.pipeline.runtime.executors import SerialExecutor, background_threads
 from pneumoseg.pipeline.runtime.worker_checks import ClusterError
 from pneumoseg.pipeline.settings.loading import load_settings
 
@@ -99,6 +100,11 @@ def times_written(output: Path) -> list[int]:
     return [path.read_text().count(f"{path.stem}.nii.gz -> ") for path in logs]
 
 
+@pytest.fixture(autouse=True)
+def no_message_of_an_earlier_test():
+    recent.buffer.clear()  # it would be written to the first log of this one
+
+
 @pytest.fixture
 def place(loopback_cluster) -> ClusterPlace:
     return ClusterPlace(scheduler=loopback_cluster.scheduler_address)
@@ -162,6 +168,18 @@ def test_a_model_that_changed_under_way_ends_the_work(tmp_path):
     assert not list((tmp_path / "out").glob("*.nii.gz"))
 
 
+def test_a_model_that_a_worker_cannot_open_ends_the_work(tmp_path, monkeypatch):
+    def absent(self):
+        raise InputError("models/run: no model there", options=("model",))
+
+    monkeypatch.setattr(Brightness, "open", absent)
+    with pytest.raises(ClusterError, match="a worker cannot open the model: models/run: no model there") as error:
+        spread_over(
+            SerialExecutor(), write_cts(tmp_path / "cts", 2), tmp_path / "out", Brightness(3.0), keep_going=True
+        )
+    assert error.value.options == ("model",)
+
+
 def test_a_worker_opens_its_predictor_once(tmp_path, monkeypatch):
     opened = []
     real = Brightness.open
@@ -178,15 +196,11 @@ def test_a_worker_opens_its_predictor_once(tmp_path, monkeypatch):
 def test_two_processes_do_not_make_one_mask_at_a_time(tmp_path):
     """A worker that was given up, but lives on: the second waits, and keeps what the first has made."""
     cts, output = write_cts(tmp_path / "cts", 1), tmp_path / "out"
-    request = Brightness(pause_s=0.2)
-    threads = [
-        threading.Thread(target=spread_over, args=(SerialExecutor(), cts, output, request), kwargs={"resume": True})
-        for _ in range(2)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    order = spread._Order(Brightness(pause_s=0.2), PredictionOptions(), keep=True)
+    ((source, place),) = place_outputs(find_inputs([cts]), output).items()
+    with background_threads(2) as threads:
+        one, other = threads.map(spread._predict_one, [(source, place, order)] * 2)
+    assert one == other
     assert times_written(output) == [1]
 
 
