@@ -66,6 +66,7 @@ def float32_without_timing(request, monkeypatch):
 def loopback_cluster():
     """A client of a real scheduler of Dask with two workers of one thread each, which begin again when they end."""
     import dask
+    import distributed  # noqa: F401  (sets levels of its logs, which are changed below)
 
     from pneumoseg.pipeline.runtime import dask_cluster
 
