@@ -46,6 +46,8 @@ LOOK_EVERY_S = 1.0
 AT_ONCE = 8
 """Pieces of work for each thread of the workers: one is done, others are under way to it."""
 GPU = "GPU"
+LOGS = ("distributed", "distributed.client")
+"""Those of Dask that have a level of their own."""
 SILENT = logging.CRITICAL + 1
 
 
@@ -174,13 +176,14 @@ def open_cluster(place: ClusterPlace, *, shared: Path, inputs: Sequence[Path] = 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """What Dask logs of lost workers and connections is said by this program in its own words."""
-    dask = logging.getLogger("distributed")
-    before = dask.level
-    dask.setLevel(SILENT)
+    levels = {logging.getLogger(name): logging.getLogger(name).level for name in LOGS}
+    for one in levels:
+        one.setLevel(SILENT)
     try:
         yield
     finally:
-        dask.setLevel(before)
+        for one, level in levels.items():
+            one.setLevel(level)
 
 
 @contextlib.contextmanager
