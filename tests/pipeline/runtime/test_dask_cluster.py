@@ -141,6 +141,8 @@ def test_workers_without_a_gpu_are_refused_for_work_that_needs_one(place, tmp_pa
 
 
 def test_a_scheduler_that_is_not_there_is_told_soon(tmp_path, monkeypatch):
+    import distributed  # noqa: F401  (takes seconds on a busy machine)
+
     assert dask_cluster.CONNECT_WITHIN_S < 10
     monkeypatch.setattr(dask_cluster, "CONNECT_WITHIN_S", 1.0)
     with socket.socket() as free:
