@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pneumoseg.scripts.shared.cluster_options import Insecure, Scheduler, Workers, cluster_of
 from pneumoseg.scripts.shared.command import command, refuse_flags, run, value_of
 from pneumoseg.scripts.shared.options import (
     Grid,
@@ -64,6 +65,9 @@ def evaluate(
     part: Part = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    insecure: Insecure = False,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -96,6 +100,9 @@ def evaluate(
             grid=grid,
             part=part,
             resume=resume,
+            scheduler=scheduler,
+            workers=workers,
+            insecure=insecure,
         )
         _evaluate_cohort(reference, prediction, output, overwrite=overwrite, quiet=quiet, json=json)
         return
@@ -108,6 +115,7 @@ def evaluate(
     with value_of("--labels"):
         mapping = parse_labels(labels) if labels else LUNG_MAPPING
     if part is not None:
+        refuse_flags("a part is scored in one process", scheduler=scheduler, workers=workers, insecure=insecure)
         with value_of("--part"):
             part_numbers(part)
         cases = evaluate_part(
@@ -123,16 +131,21 @@ def evaluate(
         )
         print_part(output, part, cases, quiet=quiet, json=json)
         return
-    final = evaluate_masks(
-        reference,
-        prediction,
-        replace(mapping, grid=grid or "sform"),
-        output=output,
-        tolerances_mm=tolerances_of(tolerance),
-        probabilities=probabilities,
-        resume=resume,
-        overwrite=overwrite,
-    )
+    if scheduler is not None or workers is not None:
+        reference, prediction, output = reference.absolute(), prediction.absolute(), output.absolute()
+        probabilities = probabilities and probabilities.absolute()
+    with cluster_of(scheduler, workers, insecure, shared=output, inputs=[]) as cluster:
+        final = evaluate_masks(
+            reference,
+            prediction,
+            replace(mapping, grid=grid or "sform"),
+            output=output,
+            tolerances_mm=tolerances_of(tolerance),
+            probabilities=probabilities,
+            resume=resume,
+            overwrite=overwrite,
+            executor=cluster,
+        )
     if json:
         print_json(summarise(final))
     elif not quiet:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pneumoseg.scripts.shared.cluster_options import Insecure, Scheduler, Workers, cluster_of
 from pneumoseg.scripts.shared.command import command, run
 from pneumoseg.scripts.shared.experiments import PresetOfData, experiment_of, start_model
 from pneumoseg.scripts.shared.options import (
@@ -50,6 +51,9 @@ def kfold(
     resume: Resume = False,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    insecure: Insecure = False,
     device: Device = "auto",
     threads: Threads = None,
     quiet: Quiet = False,
@@ -63,7 +67,10 @@ def kfold(
 
     Example: pneumoseg kfold data/phantoms -o runs/first --preset demo
     """
-    use_device(device, threads)
+    on_workers = scheduler is not None or workers is not None  # which may have a GPU where this machine has none
+    use_device("auto" if on_workers and device == "gpu" else device, threads)
+    if on_workers:
+        data, output = [path.absolute() for path in data], output.absolute()
     from pneumoseg.evaluation.experiments.cross_validation import check_folds, cross_validate
 
     experiment = experiment_of(data, preset, changes, seed=seed, splits=splits, grid=grid)
@@ -74,17 +81,28 @@ def kfold(
         trainings = len(set(fold)) if fold else len(experiment.splits)
         print_estimate(experiment.settings, experiment.dataset, trainings, json=json)
         return
-    results = cross_validate(
-        experiment.dataset,
-        experiment.splits,
-        experiment.method,
-        output=output,
-        task=experiment.task,
-        folds=fold,
-        resume=resume,
-        overwrite=overwrite,
-        start_from=start_model(start_from, experiment, trust_plugins),
-    )
+    start = start_model(start_from, experiment, trust_plugins)
+    with cluster_of(
+        scheduler,
+        workers,
+        insecure,
+        shared=output.parent,  # the run folder itself may be removed (--overwrite)
+        inputs=[case.image for case in experiment.dataset],
+        threads=threads,
+        device=device,
+    ) as cluster:
+        results = cross_validate(
+            experiment.dataset,
+            experiment.splits,
+            experiment.method,
+            output=output,
+            task=experiment.task,
+            folds=fold,
+            resume=resume,
+            overwrite=overwrite,
+            start_from=start,
+            executor=cluster,
+        )
     print_results(results, quiet=quiet, json=json, task=experiment.task)
 
 

@@ -1,5 +1,6 @@
 """`pneumoseg predict`: masks for CT volumes and pictures."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,6 +9,7 @@ import typer
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.models.bundled import bundled_model, default_model
+from pneumoseg.scripts.shared.cluster_options import Insecure, Scheduler, Workers, cluster_of
 from pneumoseg.scripts.shared.command import command, refuse_flags, run, value_of
 from pneumoseg.scripts.shared.options import (
     Device,
@@ -97,6 +99,9 @@ def predict(
     trust_plugins: TrustPlugins = False,
     resume: Resume = False,
     overwrite: Overwrite = False,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    insecure: Insecure = False,
     device: Device = "auto",
     threads: Threads = None,
     quiet: Quiet = False,
@@ -113,14 +118,14 @@ def predict(
 
     Example: pneumoseg predict ct.nii.gz -o mask.nii.gz
     """
-    use_device(device, threads)
+    on_workers = scheduler is not None or workers is not None  # which may have a GPU where this machine has none
+    use_device("auto" if on_workers and device == "gpu" else device, threads)
     from pneumoseg.data_io.datasets.inputs import find_inputs, one_part
     from pneumoseg.data_io.formats.pictures import is_picture
     from pneumoseg.data_io.formats.writing import is_dicom_segmentation
     from pneumoseg.evaluation.inference.batch import PredictionOptions, predict_files
-    from pneumoseg.evaluation.inference.calibration import calibration_of
     from pneumoseg.evaluation.inference.outputs import facts_of, place_outputs, write_volumetry
-    from pneumoseg.pipeline.prediction.predictor import open_predictor
+    from pneumoseg.evaluation.inference.spread import PredictorRequest, spread_predictions
 
     files = find_inputs(inputs)
     if part is not None:
@@ -151,6 +156,9 @@ def predict(
             captures=captures,
             assign_uids=assign_uids,
             side_by_side=side_by_side,
+            scheduler=scheduler,
+            workers=workers,
+            insecure=insecure,
         )
         from pneumoseg.evaluation.inference.study_batch import StudyOptions
 
@@ -178,22 +186,18 @@ def predict(
             changes = [*(changes or []), f"prediction.{name}={value}"]
     if device == "gpu" and engine == "auto":
         engine = "keras"
-    predictor = open_predictor(
-        model or bundled_model(default_model(files.values())),
-        fold,
-        changes=changes or (),
+    request = PredictorRequest(
+        paths=tuple(model or [bundled_model(default_model(files.values()))]),
+        folds=None if fold is None else tuple(fold),
+        changes=tuple(changes or ()),
         trust_plugins=trust_plugins,
         engine=engine,
         precision=precision,
         threads=threads,
     )
-    calibration = calibration_of(model or [default_model(files.values())])
-    if isinstance(calibration, str):
-        log.info("%s", calibration)
     options = PredictionOptions(
         probabilities=probabilities,
         uncertainty=uncertainty,
-        calibration=calibration,
         statistics=statistics,
         preview=preview,
         side_by_side=side_by_side,
@@ -206,7 +210,24 @@ def predict(
         keep_going=keep_going,
         grid=grid or "sform",
     )
-    results = predict_files(outputs, predictor, options=options, resume=resume)
+    shared = next(iter(outputs.values())).mask.parent
+    with cluster_of(
+        scheduler, workers, insecure, shared=shared, inputs=[*outputs], threads=threads, device=device
+    ) as cluster:
+        if cluster is None:
+            predictor, calibration = request.open()
+            if isinstance(calibration, str):
+                log.info("%s", calibration)
+            options = replace(options, calibration=calibration)
+            results = predict_files(outputs, predictor, options=options, resume=resume)
+        else:
+            results = spread_predictions(
+                outputs,
+                request.elsewhere(),
+                executor=cluster,
+                options=options,
+                overwrite=overwrite,
+            )
     done = [result for result in results if result.manifest is not None]
     failed = [result for result in results if result.error is not None]
     if statistics and output.is_dir():

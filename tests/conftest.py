@@ -68,3 +68,20 @@ def float32_without_timing(request, monkeypatch):
     if request.node.get_closest_marker("timed") is None:
         first = "pneumoseg.pipeline.prediction.precision_choice.quickest"
         monkeypatch.setattr(first, lambda ways, **options: MeasuredChoice(next(iter(ways)), {}))
+
+
+@pytest.fixture(scope="session")
+def loopback_cluster():
+    """A client of a real scheduler of Dask with two workers of one thread each, which begin again when they end."""
+    import dask
+    import distributed  # noqa: F401  (sets levels of its logs, which are changed below)
+
+    from pneumoseg.pipeline.runtime import dask_cluster
+
+    with (
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),  # they begin at once
+        dask_cluster._quiet(),
+        dask_cluster._local(dask_cluster.ClusterPlace(workers=2, threads=1)) as client,
+    ):
+        client.scheduler_address = client.scheduler.address
+        yield client

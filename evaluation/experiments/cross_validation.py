@@ -6,6 +6,7 @@ predictions are written, read and scored (`task.Task`), and on nothing else abou
 
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, as_completed
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from pneumoseg.pipeline.runtime.executors import SerialExecutor
 
 @dataclass(frozen=True, eq=False)
 class _Experiment:
-    """What all folds of a run share. `process`: the one that writes the run's log."""
+    """What all folds of a run share. `apart`: folds are computed side by side, and each has a log of its own, too."""
 
     run: RunFolder
     dataset: Dataset
@@ -41,6 +42,7 @@ class _Experiment:
     start_from: TrainedModel | None
     resume: bool
     overwrite: bool
+    apart: bool
 
 
 def cross_validate(
@@ -65,7 +67,8 @@ def cross_validate(
     whole epoch. `start_from`: the model whose weights every fold begins with; it is warned of, as it may have seen test
     cases. `executor`: where folds are computed, each as one piece of work; by default one after the other in this
     thread. Other processes need a method, a task and a start model that can be pickled, and the same working folder or
-    absolute paths; `runtime.executors.local_processes` starts some.
+    absolute paths; `runtime.executors.local_processes` starts some, `runtime.dask_cluster` finds those of a cluster.
+    There a fold whose process was lost goes on in another one, at its last whole epoch.
 
     Raises InputError as `run_folder.open_run`, where a fold number does not exist, a fold is done already, and where
     there is no task and the method has no labels; and where the method cannot learn from a fold's training cases, if it
@@ -91,14 +94,18 @@ def cross_validate(
         overwrite=overwrite and not joins,
         further_files=task.further_files,
     )
+    if executor is not None and not (resume or overwrite):
+        for fold in numbers:
+            _refuse_begun(run, fold)
     experiment = _Experiment(
         run=run,
         dataset=dataset,
         method=method,
         task=task,
         start_from=start_from,
-        resume=resume,
+        resume=resume or executor is not None,
         overwrite=overwrite and joins,
+        apart=executor is not None,
     )
     with run_folder.logged_to(run.root / "log.txt"):
         if start_from is not None:
@@ -163,28 +170,36 @@ def _compute(experiment: _Experiment, splits: dict[int, Split], executor: Execut
 
 def _compute_fold(experiment: _Experiment, fold: int, split: Split) -> None:
     """One fold as a piece of work; in another process its messages are added to the run's log from there."""
-    with run_folder.logged_to(experiment.run.root / "log.txt"):
-        _one_fold(experiment, fold, split)
+    run, folder = experiment.run, experiment.run.fold(fold)
+    with run_folder.logged_to(run.root / "log.txt"):
+        if experiment.overwrite:
+            run_folder.clear(folder)
+            with run.writing():
+                remove_results(run.root, experiment.task)  # of folds that are no longer all there
+        with run_folder.logged_to(folder / "log.txt") if experiment.apart else nullcontext():
+            _one_fold(experiment, fold, split)
+
+
+def _refuse_begun(run: RunFolder, fold: int) -> None:
+    """Raises InputError where the fold is finished or was begun."""
+    folder = run.fold(fold)
+    if run.finished(fold):
+        message = f"{folder}: the fold is finished; resume to keep it, or overwrite it"
+        raise InputError(message, options=("resume", "overwrite"))
+    if (folder / "history.csv").is_file() or any((folder / "predictions").glob("*")):
+        message = f"{folder}: the fold was begun; resume it or overwrite it"
+        raise InputError(message, options=("resume", "overwrite"))
 
 
 def _one_fold(experiment: _Experiment, fold: int, split: Split) -> None:
     run, dataset, method, task = experiment.run, experiment.dataset, experiment.method, experiment.task
     folder, resume = run.fold(fold), experiment.resume
-    if experiment.overwrite:
-        run_folder.clear(folder)
-        with run.writing():
-            remove_results(run.root, task)  # of folds that are no longer all there
     with run.writing(fold):
-        if run.finished(fold):
-            if not resume:
-                message = f"{folder}: the fold is finished; resume to keep it, or overwrite it"
-                raise InputError(message, options=("resume", "overwrite"))
+        if not resume:
+            _refuse_begun(run, fold)
+        elif run.finished(fold):
             log.info("fold %d is finished", fold)
             return
-        begun = (folder / "history.csv").is_file() or any((folder / "predictions").glob("*"))
-        if begun and not resume:
-            message = f"{folder}: the fold was begun; resume it or overwrite it"
-            raise InputError(message, options=("resume", "overwrite"))
         sides = [f"{len(names)} cases ({listed(names)})" for names in (split.train, split.test)]
         log.info("fold %d: training on %s; testing on %s", fold, *sides)
         model = method.fit(dataset.select(split.train), folder, resume=resume, start_from=experiment.start_from)

@@ -1,6 +1,9 @@
 """Scores of masks of any program: tables, figures and a report, without a run."""
 
+import functools
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +11,7 @@ from typing import cast
 
 import pandas as pd
 
-from pneumoseg.data_io.console import track, warnings_of_this_thread
+from pneumoseg.data_io.console import log, track, warnings_of_this_thread
 from pneumoseg.data_io.datasets.dataset import check_labelled, named
 from pneumoseg.data_io.datasets.inputs import one_part
 from pneumoseg.data_io.errors import InputError
@@ -37,8 +40,10 @@ from pneumoseg.evaluation.scoring import files, tables
 from pneumoseg.evaluation.scoring.case_scores import CaseScores
 from pneumoseg.evaluation.scoring.pairing import Pair, find_pairs
 from pneumoseg.evaluation.scoring.pooled import POOLED
+from pneumoseg.pipeline.runtime.spreading import finished
 
 MAP_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
+MEASURING = "scoring and drawing"
 REPORT, SUMMARY = "report.html", "summary.json"
 RESULTS = (REPORT, SUMMARY, METRICS)
 """What says that results lie in a folder: written last, in this order."""
@@ -62,6 +67,7 @@ def evaluate_masks(
     probabilities: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    executor: Executor | None = None,
 ) -> pd.DataFrame:
     """Scores each pair of `find_pairs`, writes final.csv, lesions.csv, confusion.csv, pooled.csv, figures/,
     report.html, summary.json and at last metrics.csv, which says that all is there, to `output`, and returns the final
@@ -69,10 +75,11 @@ def evaluate_masks(
     Nothing is written, and nothing of before removed, until every case has been read and scored.
 
     `mapping`: which number in the masks is which class. `tolerances_mm`: of the surface Dice by class or group, on top
-    of `surface.TOLERANCES_MM`. `probabilities`: folder of maps CASE.CLASS.nii.gz, or in another format. Raises
-    InputError as `check_output` and `find_pairs`, for masks with other labels, masks and CTs that lie elsewhere, for a
-    tolerance of an unknown class, and for a folder of maps that lacks a case. Of a reference that is a dataset, voxels
-    that do not count and classes that are not labelled are left out.
+    of `surface.TOLERANCES_MM`. `executor`: where cases are measured, each as one piece of work; by default in this
+    thread. Other processes need absolute paths. `probabilities`: folder of maps CASE.CLASS.nii.gz, or in another
+    format. Raises InputError as `check_output` and `find_pairs`, for masks with other labels, masks and CTs that lie
+    elsewhere, for a tolerance of an unknown class, and for a folder of maps that lacks a case. Of a reference that is a
+    dataset, voxels that do not count and classes that are not labelled are left out.
     """
     output = Path(output)
     check_flags(resume, overwrite)
@@ -81,7 +88,7 @@ def evaluate_masks(
     with folder_aside(output / "figures") as aside:
         with warnings_of_this_thread() as warnings:
             pairs = find_pairs(reference, prediction)
-        measured = _measured_cases(task, pairs, aside, parts=output if resume else None)
+        measured = _measured_cases(task, pairs, aside, parts=output if resume else None, executor=executor)
         scored = [one.scores for one in measured]
         warnings += [warning for one in measured for warning in one.warnings]
         for name in (*RESULTS, BY_SOURCE):  # of an earlier call, on other masks
@@ -228,18 +235,26 @@ def _evaluation(
 
 
 def _measured_cases(
-    task: _MaskEvaluation, pairs: Sequence[Pair], pictures: Path, *, parts: Path | None
+    task: _MaskEvaluation, pairs: Sequence[Pair], pictures: Path, *, parts: Path | None, executor: Executor | None
 ) -> list[MeasuredCase]:
     """The pairs scored and drawn into the folder `pictures`, but for those that parts of the evaluation in the folder
-    `parts` have scored."""
-    known = {} if parts is None else measured_parts(parts, pairs, task.mapping, task.settings_of_parts)
-    cases = track(pairs, "scoring and drawing", len(pairs))
-    return [known[pair.case] if pair.case in known else _measured(task, pair, pictures) for pair in cases]
+    `parts` have scored; of those measured by other processes the warnings come to the log."""
+    known = {} if parts is None else dict(measured_parts(parts, pairs, task.mapping, task.settings_of_parts))
+    todo = [pair for pair in pairs if pair.case not in known]
+    if executor is None:
+        known |= {pair.case: _measured(task, pictures, pair) for pair in track(todo, MEASURING, len(todo))}
+        return [known[pair.case] for pair in pairs]
+    with closing(finished(executor, functools.partial(_measured, task, pictures, hold_back=True), todo)) as ended:
+        known |= {pair.case: future.result() for pair, future in track(ended, MEASURING, len(todo))}
+    for pair in todo:
+        for warning in known[pair.case].warnings:
+            log.warning("%s", warning)
+    return [known[pair.case] for pair in pairs]
 
 
-def _measured(task: _MaskEvaluation, pair: Pair, pictures: Path) -> MeasuredCase:
+def _measured(task: _MaskEvaluation, pictures: Path, pair: Pair, *, hold_back: bool = False) -> MeasuredCase:
     case = _PairedCase(pair, task.mapping)
-    with warnings_of_this_thread() as warnings:
+    with warnings_of_this_thread(hold_back=hold_back) as warnings:
         scores = score_and_draw(task, case, case.prediction, fold=0, pictures=pictures, title=case.name)
     return MeasuredCase(cast(CaseScores, scores), tuple(warnings))
 

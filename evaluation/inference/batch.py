@@ -286,9 +286,14 @@ def _write_files(
             "warnings": [*case.warnings, *warnings],
         }
         write_json(output.manifest, manifest)
+    warn_of_verdict(source, trust)
+    return manifest
+
+
+def warn_of_verdict(source: Path, trust: Mapping) -> None:
+    """Says in the log where a mask should not be used as it is. `trust`: as in its manifest."""
     if trust["verdict"] not in (None, "use"):
         log.warning("%s: %s: %s", source.name, trust["verdict"], "; ".join(trust["reasons"]))
-    return manifest
 
 
 def _is_watched(source: Path, output: Output, case: _Case) -> bool:

@@ -1,6 +1,7 @@
 """Executors: where independent pieces of work are done. Functions that spread work take one as an argument.
 
-All pools of threads and processes are made here. What is handed to processes must be importable and picklable.
+All pools of threads and processes are made here, but for the workers of a cluster (`dask_cluster`). What is handed to
+processes must be importable and picklable.
 """
 
 import os
@@ -31,6 +32,14 @@ class SerialExecutor(Executor):
         except Exception as error:  # noqa: BLE001  (raised again by future.result)
             future.set_exception(error)
         return future
+
+
+class ElasticExecutor(Executor):
+    """An executor whose workers come and go."""
+
+    def at_once(self) -> int:
+        """How many pieces of work it should have at a time, now."""
+        raise NotImplementedError
 
 
 def background_threads(count: int = 1) -> Executor:

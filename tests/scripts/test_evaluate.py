@@ -338,3 +338,19 @@ def test_parts_and_then_the_whole(folders, tmp_path, capsys):
     with pytest.raises(typer.Exit):
         evaluate(**folders, part="3/2")
     assert "--part: a part is I/N with I in 1..N" in capsys.readouterr().err
+
+
+def test_workers_find_the_scores_of_one_process(folders, tmp_path, loopback_cluster):
+    far = Volume.from_source(np.zeros((16, 12, 6), np.uint8), np.eye(4))
+    for name in ("reference", "prediction"):
+        write_label_nifti(folders[name] / "three.nii.gz", far, LUNG_LABELS)
+    evaluate(**folders)
+    spread = folders | {"output": tmp_path / "spread"}
+    evaluate(**spread, scheduler=loopback_cluster.scheduler_address)
+    for name in ("metrics.csv", "final.csv", "lesions.csv", "confusion.csv", "pooled.csv", "summary.json"):
+        assert (tmp_path / "spread" / name).read_bytes() == (folders["output"] / name).read_bytes(), name
+    (folders["prediction"] / "two.nii.gz").write_bytes(b"no image")
+    with pytest.raises(typer.Exit) as ended:
+        evaluate(**spread, overwrite=True, scheduler=loopback_cluster.scheduler_address)
+    assert ended.value.exit_code == 2
+    assert (tmp_path / "spread" / "metrics.csv").read_bytes() == (folders["output"] / "metrics.csv").read_bytes()

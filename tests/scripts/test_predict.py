@@ -197,3 +197,20 @@ def test_8_bit_without_nncf_goes_on_in_float_with_one_warning(cts, model, tmp_pa
     json.loads(result.stdout)
     manifest = json.loads(output.with_name("mask.nii.gz.json").read_text(encoding="utf-8"))
     assert (manifest["engine"], manifest["precision"], manifest["tile_seconds"]) == ("openvino", "float32", [{}])
+
+
+def test_workers_make_the_masks_of_one_process(cts, model, tmp_path, pneumoseg, loopback_cluster):
+    flags = ["--model", model, "--precision", "float32", "--part", "1/4", "--statistics"]
+    pneumoseg("predict", cts, "-o", tmp_path / "alone", *flags)
+    address = loopback_cluster.scheduler_address
+    done = pneumoseg("predict", cts, "-o", tmp_path / "spread", *flags, "--scheduler", address, "--json")
+    names = [f"ct_{number:02d}.nii.gz" for number in range(0, VOLUMES, 4)]
+    assert [manifest["mask"] for manifest in json.loads(done.stdout)["manifests"]] == names
+    for name in names:
+        one, other = (np.asarray(nib.load(tmp_path / place / name).dataobj) for place in ("alone", "spread"))
+        np.testing.assert_array_equal(one, other)
+    tables = [(tmp_path / place / "statistics_1_of_4.csv").read_text() for place in ("alone", "spread")]
+    assert tables[0] == tables[1]
+    assert "ct_04.nii.gz -> " in (tmp_path / "spread" / "logs" / "ct_04.log").read_text()
+    done = pneumoseg("predict", cts, "-o", tmp_path / "spread", *flags, "--scheduler", address, code=2)
+    assert "exists already; resume to keep it" in done.output

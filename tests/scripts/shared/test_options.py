@@ -11,7 +11,7 @@ from pneumoseg.data_io.phantoms.generate import write_phantoms
 from pneumoseg.data_io.phantoms.slices import write_pictures
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.scripts import cli
-from pneumoseg.scripts.shared import options
+from pneumoseg.scripts.shared import cluster_options, options
 from pneumoseg.scripts.shared.command import flags_of
 from pneumoseg.scripts.shared.options import (
     Form,
@@ -36,6 +36,7 @@ SHARED = {
     "grid": options.Grid, "resume": options.Resume, "device": options.Device, "threads": options.Threads,
     "changes": options.Set, "trust_plugins": options.TrustPlugins, "data": options.DataFolders,
     "part": options.Part,
+    "scheduler": cluster_options.Scheduler, "insecure": cluster_options.Insecure,
 }  # fmt: skip
 
 EXPLORED = {"grid": None, "masks": "masks", "merge": None}
