@@ -235,7 +235,12 @@ def _evaluation(
 
 
 def _measured_cases(
-    task: _MaskEvaluation, pairs: Sequence[Pair], pictures: Path, *, parts: Path | None, executor: Executor | None
+    task: _MaskEvaluation,
+    pairs: Sequence[Pair],
+    pictures: Path,
+    *,
+    parts: Path | None,
+    executor: Executor | None = None,
 ) -> list[MeasuredCase]:
     """The pairs scored and drawn into the folder `pictures`, but for those that parts of the evaluation in the folder
     `parts` have scored; of those measured by other processes the warnings come to the log."""
