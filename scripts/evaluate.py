@@ -134,7 +134,7 @@ def evaluate(
     if scheduler is not None or workers is not None:
         reference, prediction, output = reference.absolute(), prediction.absolute(), output.absolute()
         probabilities = probabilities and probabilities.absolute()
-    with cluster_of(scheduler, workers, insecure, shared=output, inputs=[]) as cluster:
+    with cluster_of(scheduler, workers, insecure, shared=output, inputs=[reference, prediction]) as cluster:
         final = evaluate_masks(
             reference,
             prediction,

@@ -87,7 +87,7 @@ def kfold(
         workers,
         insecure,
         shared=output.parent,  # the run folder itself may be removed (--overwrite)
-        inputs=[case.image for case in experiment.dataset],
+        inputs=[file for case in experiment.dataset for file in (case.image, case.mask) if file is not None],
         threads=threads,
         device=device,
     ) as cluster:

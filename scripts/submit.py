@@ -28,6 +28,8 @@ UsageError = typer.BadParameter.__base__
 """What typer raises for arguments that a command does not take, in whichever of its versions."""
 OWN = {"resume", "overwrite", "part", "dry_run"}
 """Flags of the commands that a submission gives or that mean nothing in one."""
+OWN_OF = {"kfold": {"fold"}, "evaluate": {"scheduler", "workers", "insecure"}}
+"""Those of one command: a part of evaluate is scored in one process."""
 
 Cluster = Annotated[
     Literal["slurm", "local"],
@@ -113,7 +115,7 @@ def submit(
         print_json(
             {
                 "folder": str(output),
-                "complete": job.is_whole,
+                "complete": done.complete,
                 "tasks": list(done.tasks),
                 "failed": dict(done.failed),
                 "jobs": dict(done.jobs),
@@ -134,7 +136,7 @@ def _lines(job: "ArrayJob", done: "Submission") -> list[str]:
         return [f"submitted {count}: jobs {' '.join(done.jobs.values())}; logs in {job.log_of('finish').parent}"]
     if done.code:
         return [f"{job.folder}: not complete; see {job.log_of('finish')}, and submit again"]
-    if job.is_whole:
+    if done.complete:
         return [f"{job.folder}: complete, {count} were run"]
     array = f"sbatch {shlex.quote(str(job.tasks_script))}"
     finish = f"sbatch --dependency=afterany:JOB {shlex.quote(str(job.finish_script))}"
@@ -156,7 +158,7 @@ def _parsed(name: str, arguments: Sequence[str]) -> Mapping[str, Any]:
         given = typer.main.get_command(app).main([*arguments], prog_name=name, standalone_mode=False)
     except UsageError as error:  # type: ignore[misc]
         raise InputError(f"{name}: {error.format_message()}") from error  # type: ignore[attr-defined]
-    own = [flags_of(function)[one] for one in sorted(OWN | ({"fold"} if name == "kfold" else set())) if given.get(one)]
+    own = [flags_of(function)[one] for one in sorted(OWN | OWN_OF.get(name, set())) if given.get(one)]
     if own:
         raise InputError(f"a submission decides itself about {', '.join(own)} of {name}; leave it out")
     return given
@@ -178,7 +180,7 @@ def _job(
         raise InputError(f"{output}: the output of many tasks is a folder; name a folder")
     divided, estimate_gb = _folds(given, tasks) if name == "kfold" else (_parts(name, given, tasks), None)
     return ArrayJob(
-        program=(sys.executable, "-m", "pneumoseg.scripts.cli"),
+        program=(sys.executable, "-P", "-m", "pneumoseg.scripts.cli"),
         command=(name, *arguments, "-o", str(output)),
         folder=output,
         workdir=Path.cwd(),

@@ -13,8 +13,8 @@ LARGEST_CHARACTERS = 1_000_000
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML without aliases, which a few lines could expand to any size, and without tags and dates; a key may be given
-    once."""
+    """YAML without aliases, which a few lines could expand to any size, and without tags, dates and times, which would
+    be numbers of base 60; a key may be given once."""
 
     depth = 0
     count = 0
@@ -32,6 +32,11 @@ class _PlainLoader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
+    def resolve(self, kind, value, implicit):
+        if kind is yaml.ScalarNode and implicit[0] and ":" in value:
+            return "tag:yaml.org,2002:str"
+        return super().resolve(kind, value, implicit)
+
     def construct_mapping(self, node, deep=False):
         keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         if twice := [key for key, count in keys.items() if count > 1]:
@@ -48,9 +53,8 @@ _PlainLoader.yaml_implicit_resolvers = {
 def parse_yaml(text: str, origin: str) -> object:
     """The content of YAML text; None where it is empty. `origin` names it in errors.
 
-    Dates stay text. Raises InputError for what is not YAML, aliases, a key given twice, numbers of thousands of
-    digits, more than 20 levels, more than 10,000 keys and values, and more than a
-    million characters.
+    Dates and times (12:00:00) stay text. Raises InputError for what is not YAML, aliases, a key given twice, numbers of
+    thousands of digits, more than 20 levels, more than 10,000 keys and values, and more than a million characters.
     """
     if len(text) > LARGEST_CHARACTERS:
         raise InputError(f"{origin}: at most {LARGEST_CHARACTERS:,} characters are read, found {len(text):,}")

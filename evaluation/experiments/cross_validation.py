@@ -29,6 +29,7 @@ from pneumoseg.evaluation.scoring.sources import POSITIVE_ML
 from pneumoseg.pipeline.methods.protocol import ChecksTraining, Method
 from pneumoseg.pipeline.models.model_file import TrainedModel
 from pneumoseg.pipeline.runtime.executors import SerialExecutor
+from pneumoseg.pipeline.runtime.spreading import result_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,14 +156,15 @@ def check_folds(folds: Sequence[int] | None, count: int) -> None:
 
 def _compute(experiment: _Experiment, splits: dict[int, Split], executor: Executor) -> None:
     """Computes the folds; raises the first error."""
-    futures: list[Future[None]] = []
+    futures: dict[Future[None], int] = {}
     try:
         for fold, split in splits.items():
-            futures.append(executor.submit(_compute_fold, experiment, fold, split))
-            if futures[-1].done():  # a serial executor: the next fold must not begin after an error
-                futures[-1].result()
+            future = executor.submit(_compute_fold, experiment, fold, split)
+            futures[future] = fold
+            if future.done():  # a serial executor: the next fold must not begin after an error
+                future.result()
         for future in as_completed(futures):
-            future.result()
+            result_of(future, f"fold {futures[future]}")
     finally:
         for future in futures:
             future.cancel()  # without effect on those that are done

@@ -40,7 +40,7 @@ from pneumoseg.evaluation.scoring import files, tables
 from pneumoseg.evaluation.scoring.case_scores import CaseScores
 from pneumoseg.evaluation.scoring.pairing import Pair, find_pairs
 from pneumoseg.evaluation.scoring.pooled import POOLED
-from pneumoseg.pipeline.runtime.spreading import finished
+from pneumoseg.pipeline.runtime.spreading import finished, result_of
 
 MAP_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
 MEASURING = "scoring and drawing"
@@ -250,7 +250,7 @@ def _measured_cases(
         known |= {pair.case: _measured(task, pictures, pair) for pair in track(todo, MEASURING, len(todo))}
         return [known[pair.case] for pair in pairs]
     with closing(finished(executor, functools.partial(_measured, task, pictures, hold_back=True), todo)) as ended:
-        known |= {pair.case: future.result() for pair, future in track(ended, MEASURING, len(todo))}
+        known |= {pair.case: result_of(future, pair.case) for pair, future in track(ended, MEASURING, len(todo))}
     for pair in todo:
         for warning in known[pair.case].warnings:
             log.warning("%s", warning)

@@ -40,8 +40,11 @@ class OpensPredictor(Hashable, Protocol):
     def models(self) -> Mapping[str, str]:
         """SHA-256 of the model files that the predictor must have, by the name of fold or file."""
 
-    def open(self) -> tuple[Predictor, Any]:
-        """The predictor, and the calibration of its verdicts or in words why there is none."""
+    def open(self) -> Predictor:
+        """The predictor."""
+
+    def calibration(self) -> Any:
+        """The calibration of its verdicts, or in words why there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +65,9 @@ class PredictorRequest:
         """SHA-256 of the model files by the name of fold or file."""
         return dict(self.hashes)
 
-    def open(self) -> tuple[Predictor, Any]:
-        """The predictor and its calibration. Raises InputError as `open_predictor` and `calibration_of`."""
-        predictor = open_predictor(
+    def open(self) -> Predictor:
+        """The predictor. Raises InputError as `open_predictor`."""
+        return open_predictor(
             self.paths,
             self.folds,
             changes=self.changes,
@@ -73,7 +76,10 @@ class PredictorRequest:
             precision=self.precision,
             threads=self.threads,
         )
-        return predictor, calibration_of(self.paths)
+
+    def calibration(self) -> Any:
+        """The calibration as it is now, or in words why there is none. Raises InputError as `calibration_of`."""
+        return calibration_of(self.paths)
 
     def elsewhere(self) -> "PredictorRequest":
         """The same for other processes: absolute paths, bundled models by their names, and the hashes of the model
@@ -152,11 +158,11 @@ def _predict_one(piece: _Piece) -> dict:
     logs = output.mask.parent / LOGS
     logs.mkdir(parents=True, exist_ok=True)
     with logged_to(logs / f"{output.name}.log"), FileLock(logs / f".{output.mask.name}.lock"):
-        predictor, calibration = _opened(order.request)
+        predictor = _opened(order.request)
         (result,) = predict_files(
             {source: output},
             predictor,
-            options=replace(order.options, calibration=calibration),
+            options=replace(order.options, calibration=order.request.calibration()),
             resume=order.keep and output.mask.exists(),
             executor=SerialExecutor(),
         )
@@ -164,11 +170,11 @@ def _predict_one(piece: _Piece) -> dict:
 
 
 @functools.lru_cache(maxsize=1)
-def _opened(request: OpensPredictor) -> tuple[Predictor, Any]:
-    """The predictor, and its calibration. Raises ClusterError where it cannot be opened or is another one: no CT could
+def _opened(request: OpensPredictor) -> Predictor:
+    """The predictor. Raises ClusterError where it cannot be opened or is another one: no CT could
     be segmented with it."""
     try:
-        predictor, calibration = request.open()
+        predictor = request.open()
     except InputError as error:
         raise ClusterError(f"a worker cannot open the model: {error}", options=error.options) from error
     differing = sorted(name for name, sha256 in request.models.items() if predictor.models.get(name) != sha256)
@@ -177,4 +183,4 @@ def _opened(request: OpensPredictor) -> tuple[Predictor, Any]:
             f"the model {', '.join(differing)} is another one on a worker than when the work began; leave it unchanged "
             "until all is done, or begin again"
         )
-    return predictor, calibration
+    return predictor

@@ -72,10 +72,9 @@ def submit_jobs(job: ArrayJob, numbers: Sequence[int]) -> dict[str, str]:
         after = [f"--dependency=afterany:{jobs['tasks']}"]
     try:
         jobs[FINISH] = _sbatch([*after, str(job.finish_script)])
-    except InputError:
-        if numbers:
+    finally:
+        if numbers and FINISH not in jobs:
             _called(["scancel", jobs["tasks"]])
-        raise
     return jobs
 
 
@@ -91,7 +90,11 @@ def queued(jobs: Iterable[str]) -> dict[str, int]:
     identifiers = [one for one in jobs if one]
     if not identifiers:
         return {}
-    check_sbatch()
+    if shutil.which("squeue") is None:
+        raise InputError(
+            f"whether jobs {' '.join(identifiers)} still run cannot be seen here, where squeue is missing; submit from "
+            "the cluster, or remove submission/submission.json once they have ended"
+        )
     states: Counter[str] = Counter()
     for one in identifiers:  # squeue refuses several where it does not know the first
         done = _called(["squeue", "--noheader", "--array", "--format=%T", f"--jobs={one}"])
@@ -116,7 +119,10 @@ def _called(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     except FileNotFoundError as error:
         raise InputError(f"{words[0]} is missing; {NO_SBATCH}", options=("cluster",)) from error
     except subprocess.TimeoutExpired as error:
-        raise InputError(f"{words[0]} gave no answer within {WAIT_S} s; is the cluster's controller up?") from error
+        raise InputError(
+            f"{words[0]} gave no answer within {WAIT_S} s; is the cluster's controller up? squeue shows "
+            "whether it took the job"
+        ) from error
 
 
 def _line(text: str) -> str:

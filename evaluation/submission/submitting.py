@@ -5,7 +5,7 @@ FOLDER/submission/submission.json holds the command, and the jobs of the last su
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,12 +27,15 @@ Cluster = Literal["local", "slurm"]
 class Submission:
     """What came of it. `tasks`: the names of those that were submitted, run or are to be; `failed`: why tasks of the
     last submission, or of one that ran here, have no result, by name; `jobs`: their identifiers; `code`: the exit code
-    of the finishing job, where it ran here."""
+    of the finishing job, where it ran here; `memory_gb`: the limit of each task; `complete`: whether all was
+    there, or is now."""
 
     tasks: tuple[str, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
     jobs: Mapping[str, str] = field(default_factory=dict)
     code: int | None = None
+    memory_gb: float | None = None
+    complete: bool = False
 
 
 def submit_array(job: ArrayJob, cluster: Cluster, *, run: bool) -> Submission:
@@ -46,21 +49,25 @@ def submit_array(job: ArrayJob, cluster: Cluster, *, run: bool) -> Submission:
         slurm.check_sbatch()
     with _alone(job):
         before = _record_of_before(job)
+        if before is not None and job.is_whole:
+            return Submission(complete=True)
+        before = before or Submission()
         _check_ended(job, before.jobs)
         numbers = job.unfinished
         names = tuple(map(job.tasks.name_of, numbers))
-        failed = _told(job, [number for number in numbers if job.tasks.name_of(number) in before.tasks])
-        if job.is_whole:
-            return Submission()
+        tried = replace(job, resources=replace(job.resources, memory_gb=before.memory_gb))
+        failed = _told(tried, [number for number in numbers if job.tasks.name_of(number) in before.tasks])
         _write(job, numbers)
         if cluster == "slurm" and not run:
+            _record(job, before)
             return Submission(names, failed)
+        _forget_tries(job, names)
         if cluster == "local":
             _record(job, Submission(names))
             code = local.run_here(job, numbers)
-            return Submission(names, _told(job, job.unfinished), code=code)
+            return Submission(names, _told(job, job.unfinished), code=code, complete=code == 0 and job.is_whole)
         jobs = slurm.submit_jobs(job, numbers)
-        _record(job, Submission(names, jobs=jobs))
+        _record(job, Submission(names, jobs=jobs, memory_gb=job.resources.memory_gb))
         return Submission(names, failed, jobs)
 
 
@@ -70,6 +77,13 @@ def _told(job: ArrayJob, numbers: Sequence[int]) -> dict[str, str]:
     for name, reason in reasons.items():
         log.warning("%s: %s", name, reason)
     return reasons
+
+
+def _forget_tries(job: ArrayJob, names: Sequence[str]) -> None:
+    """Removes what says why tasks failed, as the next try may end before it begins to write."""
+    for name in names:
+        for file in (job.place / "failed" / name, job.log_of(name)):
+            file.unlink(missing_ok=True)
 
 
 def _write(job: ArrayJob, numbers: tuple[int, ...]) -> None:
@@ -101,18 +115,21 @@ def _record(job: ArrayJob, submission: Submission) -> None:
         "task_flags": list(job.tasks.flags),
         "tasks": list(submission.tasks),
         "jobs": dict(submission.jobs),
+        "memory_gb": submission.memory_gb,
     }
     write_json(_record_file(job), content)
 
 
-def _record_of_before(job: ArrayJob) -> Submission:
-    """The last submission to the folder. Raises InputError where that was another command, or the record is damaged."""
+def _record_of_before(job: ArrayJob) -> Submission | None:
+    """The last submission to the folder, None where there was none. Raises InputError where that was another command,
+    or the record is damaged."""
     file = _record_file(job)
     if not file.exists():
-        return Submission()
+        return None
     content = read_json(file, "the record of a submission", dict)
     command, flags, tasks, jobs = (content.get(key, ()) for key in ("command", "task_flags", "tasks", "jobs"))
-    whole = isinstance(tasks, list) and isinstance(jobs, dict)
+    memory_gb = content.get("memory_gb")
+    whole = isinstance(tasks, list) and isinstance(jobs, dict) and isinstance(memory_gb, int | float | None)
     if not (whole and all(isinstance(text, str) for text in (*tasks, *jobs.values()))):
         raise InputError(f"{file}: no record of a submission; remove it where none of its jobs is queued")
     if (command, flags) != ([*job.command], [*job.tasks.flags]):
@@ -120,7 +137,7 @@ def _record_of_before(job: ArrayJob) -> Submission:
             f"{job.folder}: another command was submitted to it; give the same arguments and number of tasks, choose "
             f"another output, or remove {job.place} with what that command left"
         )
-    return Submission(tuple(tasks), jobs=jobs)
+    return Submission(tuple(tasks), jobs=jobs, memory_gb=memory_gb)
 
 
 def _record_file(job: ArrayJob) -> Path:

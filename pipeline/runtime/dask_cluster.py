@@ -73,7 +73,8 @@ class ClusterExecutor(ElasticExecutor):
         """An executor on a client whose workers fit."""
         self._client, self._agreed = client, agreed
         self._inner = client.get_executor(pure=False, **({"resources": {GPU: 1}} if gpu else {}))
-        self._threads = sum(client.nthreads().values())
+        self._gpu = gpu
+        self._threads = _free_threads(client, gpu=gpu)
         self._pending: set[Future] = set()
         self._lock, self._ended = threading.Lock(), threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -132,7 +133,7 @@ class ClusterExecutor(ElasticExecutor):
         seen = time.monotonic()
         while not self._ended.wait(LOOK_EVERY_S):
             try:
-                self._threads = sum(self._client.nthreads().values())
+                self._threads = _free_threads(self._client, gpu=self._gpu)
             except Exception as error:  # noqa: BLE001  (whatever a broken connection raises)
                 if self._client.status == "running":
                     continue
@@ -199,7 +200,7 @@ def _local(place: ClusterPlace) -> Iterator["Client"]:
         number: {
             "cls": Nanny,
             "options": common
-            | {"env": environment | ({"CUDA_VISIBLE_DEVICES": str(number)} if place.gpu else {})}
+            | {"env": environment | ({"CUDA_VISIBLE_DEVICES": _gpu(number)} if place.gpu else {})}
             | ({"resources": {GPU: 1}} if place.gpu else {}),
         }
         for number in range(count)
@@ -211,6 +212,18 @@ def _local(place: ClusterPlace) -> Iterator["Client"]:
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+def _gpu(number: int) -> str:
+    """The GPU of that number, of those that this process may use. Raises InputError where these are fewer."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is None:
+        return str(number)
+    names = [name.strip() for name in allowed.split(",") if name.strip()]
+    if number >= len(names):
+        message = f"each worker needs a GPU, and CUDA_VISIBLE_DEVICES allows {len(names)}; start fewer workers"
+        raise InputError(message, options=("workers",))
+    return names[number]
 
 
 def _patient() -> contextlib.AbstractContextManager:
@@ -254,6 +267,14 @@ async def _answers(address: str) -> None:
     await connection.close()
 
 
+def _free_threads(client: "Client", *, gpu: bool) -> int:
+    """How many pieces of work the workers can do at a time; with `gpu` those that announce one."""
+    if not gpu:
+        return sum(client.nthreads().values())
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return sum(1 for worker in workers if worker.get("resources", {}).get(GPU))
+
+
 def _wait_for_workers(client: "Client", place: ClusterPlace) -> None:
     if not client.nthreads():
         log.info("Waiting for workers, %.0f s at most", WORKERS_WITHIN_S)
@@ -263,8 +284,7 @@ def _wait_for_workers(client: "Client", place: ClusterPlace) -> None:
     if not threads:
         raise _no_worker("the scheduler has no worker")
     if place.gpu:
-        workers = client.scheduler_info(n_workers=-1)["workers"]
-        if not any(worker.get("resources", {}).get(GPU) for worker in workers.values()):
+        if not _free_threads(client, gpu=True):
             message = "no worker has a GPU to give; start workers with `dask worker ... --resources GPU=1`"
             raise InputError(message, options=("device",))
     elif several := [address for address, count in threads.items() if count > 1]:

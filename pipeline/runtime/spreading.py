@@ -16,6 +16,14 @@ Result = TypeVar("Result")
 LOOK_EVERY_S = 1.0
 
 
+def result_of(future: Future[Result], name: str) -> Result:
+    """The result of a finished future. Raises what the work raised; where its workers were lost, by `name`."""
+    try:
+        return future.result()
+    except WorkerLost as error:
+        raise WorkerLost(f"{name}: {error}", options=error.options) from error
+
+
 def finished(
     executor: Executor, function: Callable[[Item], Result], items: Iterable[Item]
 ) -> Generator[tuple[Item, Future[Result]], None, None]:

@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 HASHED_BYTES = 1 << 20
 """Of a file: its size and the hash of so many bytes tell whether a worker sees the same one."""
-COMPARED_INPUTS = 3
+COMPARED_INPUTS = 5
 PROBE = "probe"
 
 _one_at_a_time = threading.Lock()

@@ -104,6 +104,9 @@ def test_what_the_command_does_not_take_is_refused_before_anything_is_written(ma
     )
     for flag, value in (("--resume", ()), ("--overwrite", ()), ("--part", ("1/2",))):
         assert f"a submission decides itself about {flag} of severity" in refused(pneumoseg, *severity, flag, *value)
+    assert "--workers of evaluate" in refused(
+        pneumoseg, "evaluate", "--reference", masks, "--prediction", masks, "-o", "out", "--tasks", 2, "--workers", 2
+    )
     assert "--fold of kfold" in refused(pneumoseg, "kfold", masks, "-o", "out", "--fold", 0)
     assert "into how many parts the cases of severity are divided is needed (--tasks)" in refused(
         pneumoseg, *severity[:-2]

@@ -48,10 +48,13 @@ class Brightness:
     def models(self) -> Mapping[str, str]:
         return {"model": self.expected}
 
-    def open(self) -> tuple[Predictor, str]:
+    def open(self) -> Predictor:
         changes = ["patches.shape=[8, 8, 8]", "preprocessing.spacing_mm=null", "preprocessing.normalisation=none"]
         member = Member(Engine("test", "float32", self._network), load_settings("demo", changes))
-        return Predictor((member,), {"model": self.sha256}), "none"
+        return Predictor((member,), {"model": self.sha256})
+
+    def calibration(self) -> str:
+        return "none"
 
     def _network(self, tiles: np.ndarray) -> np.ndarray:
         if tiles.max() >= 1:
@@ -77,10 +80,8 @@ def spread_over(executor, cts, output, request=None, *, keep_going=False, resume
 
 
 def in_one_process(cts, output) -> list[Result]:
-    predictor, calibration = Brightness().open()
-    return predict_files(
-        place_outputs(find_inputs([cts]), output), predictor, options=PredictionOptions(calibration=calibration)
-    )
+    outputs = place_outputs(find_inputs([cts]), output)
+    return predict_files(outputs, Brightness().open(), options=PredictionOptions(calibration="none"))
 
 
 def assert_same_masks(folder: Path, other: Path, count: int) -> None:

@@ -33,6 +33,8 @@ def test_flags_count_more_than_the_file(tmp_path):
     assert read_resources(file) == Resources(gpus=1, memory_gb=16, time="90", partition="gpu")
     assert read_resources(file, memory_gb=32.0, cpus=None).memory_gb == 32
     assert read_resources(None, cpus=2) == Resources(cpus=2)
+    file.write_text("time: 12:00:00")  # to YAML, a number of base 60
+    assert read_resources(file).time == "12:00:00"
     file.write_text("")
     assert read_resources(file) == Resources()
 

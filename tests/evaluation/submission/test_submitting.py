@@ -41,6 +41,25 @@ def test_without_run_scripts_are_written(job):
     assert not (job.folder / "calls.txt").exists()
 
 
+def test_a_folder_that_another_call_filled_is_left_to_the_command(job, tmp_path):
+    """Whether its results are of the same settings and data, the finishing command knows alone."""
+    (tmp_path / "mended").touch()
+    for part in (1, 2, 3):
+        (job.folder / "parts").mkdir(exist_ok=True)
+        (job.folder / "parts" / f"{part}_of_3.json").touch()
+    (job.folder / "whole.csv").touch()
+    first = submit_array(job, "local", run=False)
+    assert (first.tasks, first.code, first.complete, len(calls(job))) == ((), 0, True, 1)
+    again = submit_array(job, "local", run=False)
+    assert (again.code, again.complete, len(calls(job))) == (None, True, 1)
+
+
+def test_scripts_that_are_submitted_by_hand_belong_to_their_command(job):
+    submit_array(job, "slurm", run=False)
+    with pytest.raises(InputError, match="out: another command was submitted to it"):
+        submit_array(replace(job, command=("predict",)), "slurm", run=False)
+
+
 def test_a_second_submission_is_refused(job):
     job.place.mkdir()
     with FileLock(job.place / ".lock"), pytest.raises(InputError, match="out: another process submits it or runs it"):
@@ -55,7 +74,9 @@ def test_another_command_is_refused(job):
             submit_array(other, "local", run=False)
 
 
-@pytest.mark.parametrize("change", [{"tasks": None}, {"tasks": [1]}, {"jobs": []}, {"jobs": {"tasks": 1}}])
+@pytest.mark.parametrize(
+    "change", [{"tasks": None}, {"tasks": [1]}, {"jobs": []}, {"jobs": {"tasks": 1}}, {"memory_gb": "1"}]
+)
 def test_a_damaged_record_is_refused(job, change):
     submit_array(job, "local", run=False)
     record = job.place / "submission.json"

@@ -226,3 +226,12 @@ def test_threads_end_with_the_cluster(place, tmp_path):
     while any("_watch" in thread.name for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_workers_of_this_machine_take_the_gpus_that_are_allowed(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert dask_cluster._gpu(1) == "1"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    assert [dask_cluster._gpu(number) for number in (0, 1)] == ["2", "3"]
+    with pytest.raises(InputError, match="CUDA_VISIBLE_DEVICES allows 2; start fewer workers"):
+        dask_cluster._gpu(2)

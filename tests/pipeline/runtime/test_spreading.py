@@ -4,7 +4,7 @@ from concurrent.futures import Executor, Future
 import pytest
 
 from pneumoseg.pipeline.runtime.executors import ElasticExecutor, SerialExecutor, background_threads
-from pneumoseg.pipeline.runtime.spreading import finished
+from pneumoseg.pipeline.runtime.spreading import finished, result_of
 from pneumoseg.pipeline.runtime.worker_checks import WorkerLost
 
 
@@ -100,3 +100,13 @@ def test_what_has_not_begun_is_cancelled_when_the_caller_stops():
     assert next(spread)[0] == 0
     spread.close()
     assert [future.cancelled() for future in held] == [False, True, True, True]
+
+
+def test_lost_workers_are_told_by_the_name_of_their_work():
+    lost: Future = Future()
+    lost.set_exception(WorkerLost("4 workers ended while they had it"))
+    with pytest.raises(WorkerLost, match="fold 2: 4 workers ended"):
+        result_of(lost, "fold 2")
+    done: Future = Future()
+    done.set_result(3)
+    assert result_of(done, "fold 2") == 3
