@@ -1,10 +1,11 @@
-"""Commands as SLURM arrays on a cluster of this machine alone, against the same commands in one process.
+"""Commands as SLURM arrays and on workers, on this machine alone, against the same commands in one process.
 
     python scripts/benchmark/slurm.py --json slurm.json [--cases 6] [--folds 3]
 
 Needs Debian's slurm-wlm and munge, and root. `kfold`: splits, weights and scores of the array, in deterministic mode,
-against those of one process, byte for byte. `evaluate`, of the masks of that run: two of three tasks are cancelled;
-submitting again must run these two and the finishing job alone, and make the tables of one call, byte for byte.
+against those of one process, byte for byte; and so of two workers of Dask. `evaluate`, of the masks of that run: two of
+three tasks are cancelled; submitting again must run these two and the finishing job alone, and make the tables of one
+call, byte for byte.
 """
 
 import json
@@ -53,12 +54,16 @@ def _kfold(folder: Path, folds: int, environment: dict[str, str]) -> dict[str, o
     submitted = _submit(folder, [*arguments, "-o", "array", "--cpus", "1", "--memory-gb", "3"], environment)
     _wait_for(submitted, environment)
     seconds["array"] = time.perf_counter() - started - seconds["one process"]
+    started = time.perf_counter()
+    _pneumoseg(folder, [*arguments, "-o", "workers", "--workers", "2"], environment)
+    seconds["two workers"] = time.perf_counter() - started
     weights = [f"fold_{fold}/predictions/{path.name}" for fold in range(folds) for path in _masks(folder / "one", fold)]
     return {
         "tasks": submitted["tasks"],
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "compared": len([*OF_RUN, *weights]),
         "differing": _differing(folder / "one", folder / "array", [*OF_RUN, *weights]),
+        "differing on workers": _differing(folder / "one", folder / "workers", [*OF_RUN, *weights]),
     }
 
 

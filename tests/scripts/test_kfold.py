@@ -334,18 +334,3 @@ def test_a_full_disk_is_told_and_leaves_nothing(phantoms, tiny, tmp_path, monkey
     assert "No space left on device" in output
     assert not list((tmp_path / "run").rglob("model.keras"))
     assert not list((tmp_path / "run").rglob(".partial-*"))
-
-
-def test_folds_on_workers_are_those_of_one_process(phantoms, tiny, tmp_path, without_case_pictures, loopback_cluster):
-    flags = [*tiny, "--set", "training.deterministic=true"]
-    address = loopback_cluster.scheduler_address
-    for name, where in (("alone", []), ("spread", ["--scheduler", address])):
-        code, output = invoke("kfold", phantoms, "-o", tmp_path / name, *flags, *where)
-        assert code == 0, output
-    for name in ("splits.json", "cv_results.detailed.csv", "cv_results.final.csv", "fold_1/history.csv"):
-        assert (tmp_path / "alone" / name).read_bytes() == (tmp_path / "spread" / name).read_bytes(), name
-    for fold in range(2):
-        assert f"fold {fold} is finished" in (tmp_path / "spread" / f"fold_{fold}" / "log.txt").read_text()
-    code, output = invoke("kfold", phantoms, "-o", tmp_path / "spread", *flags, "--scheduler", address)
-    assert code == 2
-    assert "exists already; resume" in " ".join(output.split())

@@ -70,7 +70,7 @@ def test_scripts_are_written_and_the_rest_is_told(masks, tmp_path, pneumoseg):
     assert "    0) touch" in "\n".join(lines)
     (words,) = (shlex.split(line) for line in lines if " pneumoseg.scripts.cli " in line)
     assert words[1:] == [
-        *("-m", "pneumoseg.scripts.cli", "predict", masks, "--tta", "--set", "seed=1", "--threshold", "0.5"),
+        *("-P", "-m", "pneumoseg.scripts.cli", "predict", masks, "--tta", "--set", "seed=1", "--threshold", "0.5"),
         *("-o", "out", "--part", "${number}/8", "--resume"),
     ]
 
