@@ -157,7 +157,7 @@ def _predict_one(piece: _Piece) -> dict:
     source, output, order = piece
     logs = output.mask.parent / LOGS
     logs.mkdir(parents=True, exist_ok=True)
-    with logged_to(logs / f"{output.name}.log"), FileLock(logs / f".{output.mask.name}.lock"):
+    with FileLock(logs / f".{output.mask.name}.lock"), logged_to(logs / f"{output.name}.log"):
         predictor = _opened(order.request)
         (result,) = predict_files(
             {source: output},

@@ -25,7 +25,7 @@ def pool():
         yield executor
 
 
-def test_two_folds_in_two_processes(dataset, tmp_path, pool):
+def test_two_folds_in_two_processes(dataset, tmp_path, pool, without_case_pictures):
     results = cross_validate(dataset, SPLITS, Threshold(), output=tmp_path / "run", executor=pool)
     assert results.complete
     assert (results.detailed["dice"] == 1.0).all()
@@ -46,7 +46,7 @@ class Interrupted(Threshold):
         return names
 
 
-def test_a_fold_whose_worker_was_lost_goes_on_in_another(dataset, tmp_path, loopback_cluster):
+def test_a_fold_whose_worker_was_lost_goes_on_in_another(dataset, tmp_path, loopback_cluster, without_case_pictures):
     place = ClusterPlace(scheduler=loopback_cluster.scheduler_address)
     expected = cross_validate(dataset, SPLITS, Threshold(), output=tmp_path / "alone")
     with open_cluster(place, shared=tmp_path) as executor:
@@ -56,7 +56,7 @@ def test_a_fold_whose_worker_was_lost_goes_on_in_another(dataset, tmp_path, loop
     assert "fold 0 is finished" in (tmp_path / "run" / "fold_0" / "log.txt").read_text()
 
 
-def test_a_fold_that_was_begun_is_refused_unless_it_is_resumed(dataset, tmp_path):
+def test_a_fold_that_was_begun_is_refused_unless_it_is_resumed(dataset, tmp_path, without_case_pictures):
     output = tmp_path / "run"
     cross_validate(dataset, SPLITS, Threshold(), output=output, folds=[0], executor=SerialExecutor())
     with pytest.raises(InputError, match="fold_0: the fold is finished"):
