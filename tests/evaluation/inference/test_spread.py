@@ -117,7 +117,7 @@ def kill_when(output: Path, masks: int, pid: int) -> threading.Thread:
 
     def wait() -> None:
         deadline = time.monotonic() + 600
-        while len(list(output.glob("*.nii.gz"))) < masks and time.monotonic() < deadline:
+        while len(list(output.glob("[!.]*.nii.gz"))) < masks and time.monotonic() < deadline:
             time.sleep(0.005)
         os.kill(pid, signal.SIGKILL)
 
@@ -239,7 +239,7 @@ def test_a_ct_that_ends_its_workers_fails_alone(place, tmp_path):
     assert [error is None for error in errors] == [True, True, False, True, True, True]
     assert "ct_02.nii.gz: " in errors[2]
     assert "workers ended while they had it" in errors[2]
-    assert len(list(output.glob("*.nii.gz"))) == 5
+    assert len(list(output.glob("[!.]*.nii.gz"))) == 5
 
 
 def test_a_killed_scheduler_is_told_and_the_rest_is_made_without_it(tmp_path, monkeypatch):
@@ -269,7 +269,7 @@ def test_a_killed_scheduler_is_told_and_the_rest_is_made_without_it(tmp_path, mo
             process.kill()
             process.wait()
     assert error.value.options == ("resume",)
-    made = {path: path.stat().st_mtime_ns for path in output.glob("*.nii.gz")}
+    made = {path: path.stat().st_mtime_ns for path in output.glob("[!.]*.nii.gz")}
     assert 3 <= len(made) < 12
     in_one_process(cts, tmp_path / "straight")
     spread_over(SerialExecutor(), cts, output, resume=True)
