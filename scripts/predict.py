@@ -9,7 +9,7 @@ import typer
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.models.bundled import bundled_model, default_model
-from pneumoseg.pipeline.runtime.hardware import usable_cores
+from pneumoseg.pipeline.runtime.hardware import share_of_cores
 from pneumoseg.scripts.shared.cluster_options import Insecure, Scheduler, Workers, cluster_of
 from pneumoseg.scripts.shared.command import command, refuse_flags, run, value_of
 from pneumoseg.scripts.shared.options import (
@@ -194,7 +194,7 @@ def predict(
         trust_plugins=trust_plugins,
         engine=engine,
         precision=precision,
-        threads=threads if workers is None else threads or max(1, usable_cores() // workers),
+        threads=threads if workers is None else threads or share_of_cores(workers),
     )
     options = PredictionOptions(
         probabilities=probabilities,

@@ -23,14 +23,13 @@ from pneumoseg.evaluation.inference.calibration import calibration_of
 from pneumoseg.evaluation.inference.outputs import Output
 from pneumoseg.evaluation.inference.recipe import PredictionOptions
 from pneumoseg.evaluation.runs.run_folder import logged_to
+from pneumoseg.evaluation.runs.run_marks import LOGS
 from pneumoseg.pipeline.models.bundled import bundled_models, model_path
 from pneumoseg.pipeline.prediction.engines import EngineName, Precision
 from pneumoseg.pipeline.prediction.predictor import Predictor, ensemble_files, open_predictor
 from pneumoseg.pipeline.runtime.executors import SerialExecutor
 from pneumoseg.pipeline.runtime.spreading import finished
 from pneumoseg.pipeline.runtime.worker_checks import ClusterError
-
-LOGS = "logs"
 
 
 class OpensPredictor(Hashable, Protocol):

@@ -20,7 +20,7 @@ from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.atomic import folder_aside
 from pneumoseg.pipeline.runtime.executors import ONE_THREAD, ElasticExecutor
-from pneumoseg.pipeline.runtime.hardware import usable_cores
+from pneumoseg.pipeline.runtime.hardware import share_of_cores
 from pneumoseg.pipeline.runtime.scheduler_address import scheduler_address
 from pneumoseg.pipeline.runtime.worker_checks import (
     Agreement,
@@ -193,7 +193,7 @@ def _local(place: ClusterPlace) -> Iterator["Client"]:
     from distributed import Client, Nanny, Scheduler, SpecCluster
 
     count = place.workers or 1
-    threads = str(place.threads or max(1, usable_cores() // count))
+    threads = str(place.threads or share_of_cores(count))
     environment = {**dict.fromkeys(ONE_THREAD, threads), "TF_NUM_INTRAOP_THREADS": threads}
     common = {"nthreads": 1, "host": "127.0.0.1", "memory_limit": None, "dashboard": False, "silence_logs": SILENT}
     specification = {

@@ -63,6 +63,11 @@ def usable_cores() -> int:
     return min(cores, int(threads)) if threads.isdecimal() and int(threads) else cores
 
 
+def share_of_cores(processes: int) -> int:
+    """How many cores each of so many processes may use, one at least."""
+    return max(1, usable_cores() // processes)
+
+
 def memory_gb() -> float:
     """The memory that this process may use: the machine's, or less where its control group, or one that this lies in,
     is limited."""

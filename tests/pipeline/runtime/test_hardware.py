@@ -124,3 +124,8 @@ def test_another_system_has_a_word_for_its_processor_too(monkeypatch, tmp_path):
 def test_a_gpu_computes_in_bfloat16_from_capability_8_on(monkeypatch, generation, policy):
     monkeypatch.setattr(hardware, "_gpu_generation", lambda: generation)
     assert hardware.gpu_precision() == policy
+
+
+def test_processes_share_the_cores_and_have_one_at_least(monkeypatch):
+    monkeypatch.setattr(hardware, "usable_cores", lambda: 5)
+    assert [hardware.share_of_cores(processes) for processes in (1, 2, 5, 9)] == [5, 2, 1, 1]
