@@ -16,14 +16,14 @@ def network_input(image: np.ndarray, lungs: np.ndarray, settings: StudyInputSett
     [0.0, 0.5, 0.0, 1.0]
     """
     low, high = settings.window_hu
-    windowed = image.transpose(2, 1, 0).astype(np.float32, order="C")
+    windowed = image.astype(np.float32)
     windowed -= np.float32(low)
     windowed /= np.float32(high - low)
     np.clip(windowed, 0.0, 1.0, out=windowed)
-    if settings.lungs == "ignored":
-        return windowed[..., None]
-    mask = (lungs > 0).transpose(2, 1, 0)
     if settings.lungs == "multiplied":
-        windowed *= mask
-        return windowed[..., None]
-    return np.stack([windowed, mask.astype(np.float32)], axis=-1)
+        windowed *= lungs > 0
+    channels = [windowed, lungs > 0] if settings.lungs == "channel" else [windowed]
+    seen = np.empty((*image.shape[::-1], len(channels)), np.float32)
+    for number, channel in enumerate(channels):
+        seen[..., number] = channel.transpose(2, 1, 0)
+    return seen

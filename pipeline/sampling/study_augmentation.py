@@ -24,16 +24,18 @@ def augmented(
     if not settings.enabled:
         return image
     places = _places(image.shape[:3], rng, settings, spacing_mm)
-    moved = [read(image[..., channel], places, 1) for channel in range(image.shape[3])]
-    values = moved[0]
+    moved = np.empty_like(image)
+    for channel in range(1, image.shape[3]):
+        moved[..., channel] = read(image[..., channel], places, 1)
+    values = read(image[..., 0], places, 1)
     values *= np.float32(rng.uniform(*settings.brightness))
     if settings.noise_sd > 0:
         noise = rng.standard_normal(values.shape, np.float32)
         noise *= np.float32(rng.uniform(0.0, settings.noise_sd))
         noise *= values > 0
         values += noise
-    np.clip(values, 0.0, 1.0, out=values)
-    return np.stack(moved, axis=-1)
+    moved[..., 0] = np.clip(values, 0.0, 1.0, out=values)
+    return moved
 
 
 def _places(

@@ -8,10 +8,14 @@ import numpy as np
 from pneumoseg.data_io.datasets.cohort_file import read_study
 from pneumoseg.data_io.datasets.studies import Study
 from pneumoseg.pipeline.preprocessing.study_input import network_input
+from pneumoseg.pipeline.runtime.hardware import usable_cores
 from pneumoseg.pipeline.runtime.keras_backend import keras
 from pneumoseg.pipeline.sampling.study_augmentation import augmented
 from pneumoseg.pipeline.settings.studies import StudySettings
 from pneumoseg.pipeline.training.study_targets import target_weights, targets
+
+AHEAD = 3
+"""Batches that are ready before they are needed."""
 
 StudyBatch = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
 
@@ -40,7 +44,7 @@ class StudyBatches(keras.utils.PyDataset):
 
     With `shuffled`, their order is that of the seed and the epoch that `begin` was told, and the changes of each image
     those of seed, epoch and study: an epoch is the same whenever it is computed. Otherwise in the order given,
-    unchanged. Memory holds the batches that Keras reads ahead.
+    unchanged. Threads make them ahead; memory holds AHEAD of them and those that are being made.
     """
 
     def __init__(
@@ -51,7 +55,7 @@ class StudyBatches(keras.utils.PyDataset):
         *,
         shuffled: bool,
     ):
-        super().__init__()
+        super().__init__(workers=usable_cores(), max_queue_size=AHEAD)
         self._studies, self._settings = studies, settings
         self._label_weights, self._shuffled = label_weights, shuffled
         self._epoch = 0

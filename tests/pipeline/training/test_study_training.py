@@ -11,7 +11,7 @@ from pneumoseg.pipeline.networks.registry import build_network
 from pneumoseg.pipeline.networks.study_networks import build_study_network
 from pneumoseg.pipeline.runtime import hardware
 from pneumoseg.pipeline.settings.loading import load_settings, load_study_settings
-from pneumoseg.pipeline.training import study_training
+from pneumoseg.pipeline.training import study_batches, study_training
 from pneumoseg.pipeline.training.checkpoint import Checkpoint, save_checkpoint
 from pneumoseg.pipeline.training.study_batches import make_batch
 from pneumoseg.pipeline.training.study_training import train_studies
@@ -63,6 +63,16 @@ def test_a_resumed_training_has_the_weights_and_history_of_a_whole_one(studies, 
     assert history["learning_rate"].iloc[-1] == pytest.approx(0, abs=1e-9)
     again = train_studies(studies[:6], settings, tmp_path / "cut", validation=studies[6:], resume=True)  # nothing left
     np.testing.assert_array_equal(again.get_weights()[0], whole.get_weights()[0])
+
+
+def test_the_threads_that_make_batches_change_nothing(studies, tmp_path, monkeypatch):
+    settings = tiny("training.deterministic=true", "training.batch=1")
+    weights = []
+    for threads in (1, 4):
+        monkeypatch.setattr(study_batches, "usable_cores", lambda threads=threads: threads)
+        network = train_studies(studies[:6], settings, tmp_path / f"{threads}", validation=studies[6:])
+        weights.append(np.concatenate([array.ravel() for array in network.get_weights()]))
+    np.testing.assert_array_equal(*weights)
 
 
 def test_it_learns_label_and_score(studies, tmp_path):
