@@ -1,5 +1,6 @@
 """`pneumoseg predict`: masks for CT volumes and pictures."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -133,6 +134,7 @@ def predict(
         with value_of("--part"):
             files = one_part(files, part)
         if not files:
+            _end_part(output, part, {})
             log.info("part %s has no CT: there are fewer than parts", part)
             if json:
                 print_json({"masks": [], "manifests": [], "failed": {}})
@@ -166,10 +168,12 @@ def predict(
         how = StudyOptions(
             grad_cam=grad_cam, keep_going=keep_going, series=series, allow_gaps=allow_gaps, grid=grid or "sform"
         )
-        ended = predict_whole_studies(
+        studied = predict_whole_studies(
             files, output, model, fold, options=how, resume=resume, overwrite=overwrite, quiet=quiet, json=json
         )
-        raise typer.Exit(ended)
+        failed_ones = {name: result.error is not None for name, result in zip(files, studied, strict=True)}
+        _end_part(output, part, failed_ones)
+        raise typer.Exit(1 if any(failed_ones.values()) else 0)
     refuse_flags("Grad-CAM explains networks for whole studies, and the model makes masks", grad_cam=grad_cam)
     outputs = place_outputs(files, output, mask_format=mask_format, resume=resume, overwrite=overwrite)
     if side_by_side and (volumes := [path for path in files.values() if not is_picture(path)]):
@@ -235,6 +239,7 @@ def predict(
         share = f"_{part.replace('/', '_of_')}" if part else ""
         facts = {result.output.name: result.manifest and facts_of(result.manifest) for result in results}
         write_volumetry(output / f"statistics{share}.csv", facts)
+    _end_part(output, part, {result.output.name: result.error is not None for result in results})
     if json:
         print_json(
             {
@@ -249,6 +254,15 @@ def predict(
             print(f"{len(failed)} of {len(results)} failed: {', '.join(str(result.source) for result in failed)}")
     if failed:
         raise typer.Exit(1)
+
+
+def _end_part(output: Path, part: str | None, failed: Mapping[str, bool]) -> None:
+    """Where this was a part and the output is a folder: says there that it is done. `failed`: by name of a CT."""
+    from pneumoseg.data_io.formats.writing import is_label_file
+    from pneumoseg.evaluation.runs.parts import write_predicted_part
+
+    if part is not None and not is_label_file(output):
+        write_predicted_part(output, part, failed)
 
 
 if __name__ == "__main__":

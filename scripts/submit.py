@@ -214,7 +214,7 @@ def _parts(name: Name, given: Mapping[str, Any], tasks: int | None) -> "Tasks":
         raise InputError(f"into how many parts the cases of {name} are divided is needed", options=("tasks",))
     if name == "evaluate" and given["reference"].suffix.lower() == ".csv":
         raise InputError("evaluate compares the table of a cohort at once, not in parts; call it itself")
-    return part_tasks(name, tasks, keep_going=given.get("keep_going", False))
+    return part_tasks(name, tasks)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Scores of masks of any program: tables, figures and a report, without a run."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -74,6 +74,8 @@ def evaluate_masks(
     table; also final.by_source.csv where there are several sources or cases without lesions. All cases count as fold 0.
     Nothing is written, and nothing of before removed, until every case has been read and scored.
 
+    With an executor each case is a part of its own (as of `evaluate_part`), which is kept whatever ends.
+
     `mapping`: which number in the masks is which class. `tolerances_mm`: of the surface Dice by class or group, on top
     of `surface.TOLERANCES_MM`. `executor`: where cases are measured, each as one piece of work; by default in this
     thread. Other processes need absolute paths. `probabilities`: folder of maps CASE.CLASS.nii.gz, or in another
@@ -88,7 +90,11 @@ def evaluate_masks(
     with folder_aside(output / "figures") as aside:
         with warnings_of_this_thread() as warnings:
             pairs = find_pairs(reference, prediction)
-        measured = _measured_cases(task, pairs, aside, parts=output if resume else None, executor=executor)
+        known = measured_parts(output, pairs, task.mapping, task.settings_of_parts) if resume else {}
+        if executor is None:
+            measured = _measured_cases(task, pairs, aside, known)
+        else:
+            measured = _spread_cases(task, pairs, output, known, executor)
         scored = [one.scores for one in measured]
         warnings += [warning for one in measured for warning in one.warnings]
         for name in (*RESULTS, BY_SOURCE):  # of an earlier call, on other masks
@@ -152,10 +158,11 @@ def evaluate_part(
     check_part_free(file, resume=resume, overwrite=overwrite)
     task = _evaluation(mapping, tolerances_mm, probabilities)
     pairs = tuple(one_part({pair.case: pair for pair in find_pairs(reference, prediction)}, part).values())
-    with folder_aside(output / "figures") as aside:
-        measured = _measured_cases(task, pairs, aside, parts=output if resume else None)
-        if any(pair.reference.image for pair in pairs):
-            move_pictures(aside, output / "figures")
+    known = {}
+    if resume:
+        known = measured_parts(output, pairs, task.mapping, task.settings_of_parts, parts=[part])
+    with _drawn_into(output / "figures") as aside:
+        measured = _measured_cases(task, pairs, aside, known)
     cases = {pair.case: part_case(pair, one) for pair, one in zip(pairs, measured, strict=True)}
     write_part(file, task.settings_of_parts, cases)
     return list(cases)
@@ -235,26 +242,45 @@ def _evaluation(
 
 
 def _measured_cases(
-    task: _MaskEvaluation,
-    pairs: Sequence[Pair],
-    pictures: Path,
-    *,
-    parts: Path | None,
-    executor: Executor | None = None,
+    task: _MaskEvaluation, pairs: Sequence[Pair], pictures: Path, known: Mapping[str, MeasuredCase]
 ) -> list[MeasuredCase]:
-    """The pairs scored and drawn into the folder `pictures`, but for those that parts of the evaluation in the folder
-    `parts` have scored; of those measured by other processes the warnings come to the log."""
-    known = {} if parts is None else dict(measured_parts(parts, pairs, task.mapping, task.settings_of_parts))
+    """The pairs scored and drawn into the folder `pictures`, but for those that are known."""
     todo = [pair for pair in pairs if pair.case not in known]
-    if executor is None:
-        known |= {pair.case: _measured(task, pictures, pair) for pair in track(todo, MEASURING, len(todo))}
-        return [known[pair.case] for pair in pairs]
-    with closing(finished(executor, functools.partial(_measured, task, pictures, hold_back=True), todo)) as ended:
-        known |= {pair.case: result_of(future, pair.case) for pair, future in track(ended, MEASURING, len(todo))}
+    found = {pair.case: _measured(task, pictures, pair) for pair in track(todo, MEASURING, len(todo))}
+    return [known.get(pair.case) or found[pair.case] for pair in pairs]
+
+
+def _spread_cases(
+    task: _MaskEvaluation, pairs: Sequence[Pair], output: Path, known: Mapping[str, MeasuredCase], executor: Executor
+) -> list[MeasuredCase]:
+    """As `_measured_cases`, by the processes of the executor: each case is a part of its own, which the process writes
+    to `output` with its pictures, so that it is kept whatever ends."""
+    numbered = [(pair, f"{number}/{len(pairs)}") for number, pair in enumerate(pairs, 1) if pair.case not in known]
+    with closing(finished(executor, functools.partial(_write_case, task, output), numbered)) as ended:
+        for (pair, _), future in track(ended, MEASURING, len(numbered)):
+            result_of(future, pair.case)
+    todo, parts = [pair for pair, _ in numbered], [part for _, part in numbered]
+    found = measured_parts(output, todo, task.mapping, task.settings_of_parts, parts=parts)
     for pair in todo:
-        for warning in known[pair.case].warnings:
+        for warning in found[pair.case].warnings:
             log.warning("%s", warning)
-    return [known[pair.case] for pair in pairs]
+    return [known.get(pair.case) or found[pair.case] for pair in pairs]
+
+
+def _write_case(task: _MaskEvaluation, output: Path, numbered: tuple[Pair, str]) -> None:
+    pair, part = numbered
+    with _drawn_into(output / "figures") as aside:
+        measured = _measured(task, aside, pair, hold_back=True)
+    write_part(part_file(output, part), task.settings_of_parts, {pair.case: part_case(pair, measured)})
+
+
+@contextmanager
+def _drawn_into(folder: Path) -> Iterator[Path]:
+    """A folder aside whose pictures are moved to `folder` at the end."""
+    with folder_aside(folder) as aside:
+        yield aside
+        if any(aside.iterdir()):
+            move_pictures(aside, folder)
 
 
 def _measured(task: _MaskEvaluation, pictures: Path, pair: Pair, *, hold_back: bool = False) -> MeasuredCase:

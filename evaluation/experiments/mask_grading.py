@@ -80,7 +80,9 @@ def grade_masks(
     left.
     """
     grading = _Grading(images, lobes, grid, limits)
-    return _graded(_fully_labelled(find_masks(masks), masks), grading, resume_from)
+    mask_of = _fully_labelled(find_masks(masks), masks)
+    known = {} if resume_from is None else read_parts(resume_from, grading.settings_of_parts)
+    return _graded(mask_of, grading, known)
 
 
 def grade_part(
@@ -103,7 +105,8 @@ def grade_part(
     check_part_free(file, resume=resume, overwrite=overwrite)
     grading = _Grading(images, lobes, grid, limits)
     mask_of = _fully_labelled(find_masks(masks), masks)
-    rows = _graded(mask_of, grading, output if resume else None, only=one_part(mask_of, part))
+    known = read_parts(output, grading.settings_of_parts, parts=[part]) if resume else {}
+    rows = _graded(mask_of, grading, known, only=one_part(mask_of, part))
     held = {row["case"]: PartCase({"mask": sha256_of(mask_of[row["case"]].path)}, row) for row in rows}
     write_part(file, grading.settings_of_parts, held)
     return rows
@@ -126,11 +129,14 @@ class _Grading:
 
 
 def _graded(
-    masks: dict[str, Mask], grading: _Grading, parts: Path | None, *, only: Mapping[str, Mask] | None = None
+    masks: dict[str, Mask],
+    grading: _Grading,
+    known: Mapping[str, PartCase],
+    *,
+    only: Mapping[str, Mask] | None = None,
 ) -> list[dict]:
-    """A row per mask, or per mask of `only`; of those that parts of the grading in the folder `parts` hold, theirs."""
+    """A row per mask, or per mask of `only`; of those that are `known`, theirs."""
     chosen = masks if only is None else only
-    known = {} if parts is None else read_parts(parts, grading.settings_of_parts)
     further = _further_files(masks, grading) if chosen.keys() - known.keys() else {}
     return [
         _row_of_part(case, mask, known[case]) if case in known else _row(case, mask, further, grading)

@@ -51,11 +51,17 @@ def part_case(pair: Pair, measured: MeasuredCase) -> PartCase:
 
 
 def measured_parts(
-    output: Path, pairs: Sequence[Pair], mapping: LabelMapping, settings: Mapping[str, object]
+    output: Path,
+    pairs: Sequence[Pair],
+    mapping: LabelMapping,
+    settings: Mapping[str, object],
+    *,
+    parts: Sequence[str] | None = None,
 ) -> dict[str, MeasuredCase]:
-    """Of the pairs, those that parts in `output` have scored, by case; a case whose pictures are missing there is left
-    out. Raises InputError as `read_parts`, for masks that changed since, and for a part with other content."""
-    found = read_parts(output, settings)
+    """Of the pairs, those that parts in `output`, all or the given ones, have scored, by case; a case whose pictures
+    are missing there is left out. Raises InputError as `read_parts`, for masks that changed since, and for a part with
+    other content."""
+    found = read_parts(output, settings, parts=parts)
     measured = {}
     for pair in pairs:
         held = found.get(pair.case)

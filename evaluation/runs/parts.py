@@ -2,10 +2,10 @@
 by its machine, so that its presence says that the part is done. One call makes the whole from them.
 
 Each file holds the settings that the part was made with, and of each case the SHA-256 of its masks and its results as
-plain values, None in place of NaN.
+plain values, None in place of NaN. Of a prediction it holds no settings and which CTs failed: the rest is in manifests.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,13 +52,22 @@ def write_part(file: Path, settings: Mapping[str, object], cases: Mapping[str, P
     write_json(file, {"settings": dict(settings), "cases": held})
 
 
-def read_parts(output: Path, settings: Mapping[str, object]) -> dict[str, PartCase]:
-    """The cases of all parts in `output`, by name; none where there are no parts.
+def write_predicted_part(output: Path, part: str, failed: Mapping[str, bool]) -> None:
+    """Says that part "I/N" of a prediction into the folder `output` is done, and of each CT, by name, whether it
+    failed."""
+    write_part(part_file(output, part), {}, {name: PartCase({}, {"failed": one}) for name, one in failed.items()})
+
+
+def read_parts(
+    output: Path, settings: Mapping[str, object], *, parts: Sequence[str] | None = None
+) -> dict[str, PartCase]:
+    """The cases of all parts in `output`, or of those of the given "I/N" that are there, by name.
 
     Raises InputError for a file that is no part, and for one that was made with other settings.
     """
     cases: dict[str, PartCase] = {}
-    for file in sorted((output / FOLDER).glob("*_of_*.json")):
+    files = [part_file(output, part) for part in parts] if parts is not None else (output / FOLDER).glob("*_of_*.json")
+    for file in sorted(file for file in files if file.is_file()):
         content = read_json(file, "a part of the results", dict, largest_bytes=LARGEST_BYTES)
         made_with, held = content.get("settings"), content.get("cases")
         if not (isinstance(made_with, dict) and isinstance(held, dict) and all(map(_is_case, held.values()))):

@@ -69,8 +69,7 @@ class ArrayJob:
 
 def write_scripts(job: ArrayJob, *, tasks_header: Sequence[str] = (), finish_header: Sequence[str] = ()) -> None:
     """Writes both scripts, and makes the folders that they need. The headers are lines for the cluster."""
-    for name in ("finished", "failed"):
-        (job.place / name).mkdir(parents=True, exist_ok=True)
+    (job.place / "failed").mkdir(parents=True, exist_ok=True)
     (job.folder / LOGS).mkdir(exist_ok=True)
     write_text(job.tasks_script, _script(job, tasks_header, _task_lines(job)))
     write_text(job.finish_script, _script(job, finish_header, _finish_lines(job)))
@@ -95,10 +94,7 @@ def _task_lines(job: ArrayJob) -> list[str]:
         'rm -f -- "$folder/submission/failed/$name"',
         f"{shlex.join((*job.program, *job.command))} {' '.join(map(_of_number, job.tasks.flags))}",
         "status=$?",
-        "case $status in",
-        f'    {"|".join(map(str, job.tasks.done_codes))}) touch -- "$folder/submission/finished/$name" ;;',
-        '    *) echo $status >"$folder/submission/failed/$name" ;;',
-        "esac",
+        '[ $status -eq 0 ] || echo $status >"$folder/submission/failed/$name"',
         f"if [ $status -eq {KILLED} ]; then",
         f'    echo "$name was killed by signal 9, as where memory runs out"{shlex.quote(facts)} >&2',
         "fi",

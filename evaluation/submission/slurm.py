@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.storage.folders import visible_name
@@ -61,21 +61,24 @@ def ranges(numbers: Sequence[int]) -> str:
     return ",".join(f"{group[0]}-{group[-1]}" if len(group) > 1 else f"{group[0]}" for group in groups)
 
 
-def submit_jobs(job: ArrayJob, numbers: Sequence[int]) -> dict[str, str]:
-    """Submits the array of these tasks, if any, and the finishing job, which begins when all have ended, however. The
-    identifiers by what they are: `tasks` and `finish`. Raises InputError where sbatch is missing or refuses; no job is
-    left then."""
+def submit_jobs(job: ArrayJob, numbers: Sequence[int]) -> Iterator[dict[str, str]]:
+    """Submits the array of these tasks, if any, and the finishing job, which begins when all have ended, however.
+
+    Yields after each the identifiers of those that are submitted, by what they are: `tasks` and `finish`. Raises
+    InputError where sbatch is missing or refuses; no job is left then.
+    """
     jobs: dict[str, str] = {}
     after = []
     if numbers:
         jobs["tasks"] = _sbatch([str(job.tasks_script)])
+        yield dict(jobs)
         after = [f"--dependency=afterany:{jobs['tasks']}"]
     try:
         jobs[FINISH] = _sbatch([*after, str(job.finish_script)])
     finally:
         if numbers and FINISH not in jobs:
             _called(["scancel", jobs["tasks"]])
-    return jobs
+    yield dict(jobs)
 
 
 def check_sbatch() -> None:

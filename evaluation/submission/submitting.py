@@ -66,9 +66,11 @@ def submit_array(job: ArrayJob, cluster: Cluster, *, run: bool) -> Submission:
             _record(job, Submission(names))
             code = local.run_here(job, numbers)
             return Submission(names, _told(job, job.unfinished), code=code, complete=code == 0 and job.is_whole)
-        jobs = slurm.submit_jobs(job, numbers)
-        _record(job, Submission(names, jobs=jobs, memory_gb=job.resources.memory_gb))
-        return Submission(names, failed, jobs)
+        done = Submission(names, memory_gb=job.resources.memory_gb)
+        for jobs in slurm.submit_jobs(job, numbers):  # each is on record at once, whatever comes then
+            done = replace(done, jobs=jobs)
+            _record(job, done)
+        return replace(done, failed=failed)
 
 
 def _told(job: ArrayJob, numbers: Sequence[int]) -> dict[str, str]:

@@ -7,9 +7,8 @@ from pneumoseg.evaluation.runs.run_marks import METRICS, SUBMISSION
 
 NUMBER = "{}"
 """Stands for the number of a task."""
-FINISHED = f"{SUBMISSION}/finished"
-"""The folder of what the scripts say is done."""
-WHOLE = f"{FINISHED}/whole"
+WHOLE = f"{SUBMISSION}/whole"
+"""What the finishing script says is done."""
 LAST_FILES = {"evaluate": METRICS, "severity": "severity.csv"}
 """What commands that join parts write last."""
 
@@ -18,14 +17,13 @@ LAST_FILES = {"evaluate": METRICS, "severity": "severity.csv"}
 class Tasks:
     """`numbers` of the tasks; `flags` that make a command one task, its `name`, and the file in the folder of the
     results whose presence says that it is done, `result`: in these, NUMBER stands for the task's number. `whole`: the
-    file that says so of all. `done_codes`: the exit codes of a task that did all that it can."""
+    file that says so of all."""
 
     numbers: tuple[int, ...]
     flags: tuple[str, ...]
     name: str
     result: str
     whole: str
-    done_codes: tuple[int, ...] = (0,)
 
     def name_of(self, number: int) -> str:
         """The name of a task.
@@ -55,15 +53,12 @@ def fold_tasks(count: int) -> Tasks:
     )
 
 
-def part_tasks(command: str, count: int, *, keep_going: bool = False) -> Tasks:
-    """A task for each of `count` parts of the cases of `predict`, `evaluate` or `severity`. `keep_going`: bad cases are
-    skipped; the finishing command names them, and makes the whole of the others."""
-    name = f"part_{NUMBER}_of_{count}"
+def part_tasks(command: str, count: int) -> Tasks:
+    """A task for each of `count` parts of the cases of `predict`, `evaluate` or `severity`."""
     return Tasks(
         numbers=tuple(range(1, count + 1)),
         flags=("--part", f"{NUMBER}/{count}", "--resume"),
-        name=name,
-        result=f"{FOLDER}/{NUMBER}_of_{count}.json" if command in LAST_FILES else f"{FINISHED}/{name}",
+        name=f"part_{NUMBER}_of_{count}",
+        result=f"{FOLDER}/{NUMBER}_of_{count}.json",
         whole=LAST_FILES.get(command, WHOLE),
-        done_codes=(0, 1) if keep_going else (0,),
     )

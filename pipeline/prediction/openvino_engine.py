@@ -43,7 +43,11 @@ def compiled(
     begin_to_compute()
     core = openvino.Core()
     half = precision == "bfloat16" or (precision == "int8" and hardware.has_bfloat16())
-    properties = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if half else "f32"}
+    properties = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+        "ENABLE_CPU_PINNING": "NO",  # two processes would pin their threads to the same cores, and take turns
+    }
     if threads is not None:
         properties["INFERENCE_NUM_THREADS"] = str(threads)
 

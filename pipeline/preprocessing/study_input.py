@@ -23,7 +23,7 @@ def network_input(image: np.ndarray, lungs: np.ndarray, settings: StudyInputSett
     if settings.lungs == "multiplied":
         windowed *= lungs > 0
     channels = [windowed, lungs > 0] if settings.lungs == "channel" else [windowed]
-    seen = np.empty((*image.shape[::-1], len(channels)), np.float32)
+    seen = np.empty((len(channels), *image.shape[::-1]), np.float32)  # a channel at a time is what augmentation reads
     for number, channel in enumerate(channels):
-        seen[..., number] = channel.transpose(2, 1, 0)
-    return seen
+        seen[number] = channel.transpose(2, 1, 0)
+    return np.moveaxis(seen, 0, -1)

@@ -59,8 +59,13 @@ def cpu_flags() -> frozenset[str]:
 def usable_cores() -> int:
     """How many cores this process may use: those it is bound to, or fewer where OMP_NUM_THREADS says."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, requested_threads() or cores)
+
+
+def requested_threads() -> int | None:
+    """How many threads OMP_NUM_THREADS asks for; None where it says nothing."""
     threads = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(threads)) if threads.isdecimal() and int(threads) else cores
+    return int(threads) or None if threads.isdecimal() else None
 
 
 def share_of_cores(processes: int) -> int:

@@ -81,7 +81,7 @@ def _block(array: np.ndarray, places: Places, order: int, outside: float) -> tup
     margin = np.where(still, 0, MARGIN[order])
     low = np.floor(lowest).astype(int) - margin
     size = np.ceil(highest).astype(int) + margin + 1 - low
-    block = patches.crop(array, low, size, fill=outside).astype(np.float32)
+    block = patches.crop(array, low, size, fill=outside).astype(np.float32, copy=False)
     if order == 3:
         if not still[0]:
             _spline_coefficients(block.reshape(1, size[0], -1))

@@ -55,6 +55,9 @@ def cluster_of(
     if scheduler is not None and workers is not None:
         message = "a scheduler has workers already, and new processes need no other; give one of them"
         raise InputError(message, options=("scheduler", "workers"))
+    if scheduler is not None and device == "cpu":  # new processes have it from the environment
+        message = "workers that run already keep the GPUs that they see; start them with CUDA_VISIBLE_DEVICES=-1"
+        raise InputError(message, options=("device",))
     from pneumoseg.pipeline.runtime.dask_cluster import ClusterPlace, open_cluster
 
     place = ClusterPlace(scheduler=scheduler, workers=workers, insecure=insecure, threads=threads, gpu=device == "gpu")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pneumoseg.scripts.shared.printing import print_json
 
 if TYPE_CHECKING:
-    from pneumoseg.evaluation.inference.study_batch import StudyOptions
+    from pneumoseg.evaluation.inference.study_batch import StudyOptions, StudyResult
 
 
 def is_study_model(models: Sequence[str], folds: Sequence[int] | None) -> bool:
@@ -32,8 +32,8 @@ def predict_whole_studies(
     overwrite: bool,
     quiet: bool,
     json: bool,
-) -> int:
-    """Predicts CTs, prints what was found, and returns the exit code: 1 where a CT failed."""
+) -> "list[StudyResult]":
+    """Predicts CTs and prints what was found."""
     from pneumoseg.data_io.console import log
     from pneumoseg.evaluation.inference.study_batch import place_predictions, predict_studies
     from pneumoseg.pipeline.methods.study_of_ct import NOT_CALIBRATED
@@ -58,7 +58,7 @@ def predict_whole_studies(
                 print(f"{result.file}: {_in_words(result.content)}")
         if failed:
             print(f"{len(failed)} of {len(results)} failed: {', '.join(str(result.source) for result in failed)}")
-    return 1 if failed else 0
+    return results
 
 
 def _in_words(content: Mapping) -> str:

@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from pneumoseg.evaluation.runs.parts import read_parts
 from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
 from pneumoseg.pipeline.networks.registry import build_network
 from pneumoseg.pipeline.runtime import hardware
@@ -87,7 +88,8 @@ def test_a_killed_batch_resumes_and_passes_over_the_corrupt(cts, model, tmp_path
 def test_a_part_without_cts_is_done(cts, tmp_path, pneumoseg):
     done = pneumoseg("predict", cts, "-o", tmp_path / "out", "--part", "98/99", "--statistics", "--json")
     assert json.loads(done.stdout) == {"masks": [], "manifests": [], "failed": {}}
-    assert not (tmp_path / "out").exists()
+    files = [path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")]
+    assert files == ["parts/98_of_99.json"]
 
 
 def test_parts_formats_and_extras(cts, model, tmp_path, pneumoseg, rendered):
@@ -97,6 +99,7 @@ def test_parts_formats_and_extras(cts, model, tmp_path, pneumoseg, rendered):
     answer = json.loads(done.stdout)
     assert [manifest["mask"] for manifest in answer["manifests"]] == [f"{name}.seg.nrrd" for name in names]
     assert answer["manifests"][0]["settings"]["prediction"]["mirror_axes"] == [0]
+    assert list(read_parts(tmp_path / "out", {})) == names
     assert len((tmp_path / "out" / "statistics_1_of_8.csv").read_text().splitlines()) == 4
     for name in names:
         assert (tmp_path / "out" / "previews" / f"{name}.png").is_file()

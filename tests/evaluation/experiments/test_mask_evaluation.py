@@ -8,7 +8,9 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import write_label_nifti
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
+from pneumoseg.evaluation.experiments import mask_evaluation
 from pneumoseg.evaluation.experiments.mask_evaluation import check_output, evaluate_masks, evaluate_part
+from pneumoseg.pipeline.runtime.executors import SerialExecutor
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -119,6 +121,25 @@ def test_a_part_goes_on_or_is_made_again(masks, tmp_path, monkeypatch):
         part(overwrite=True)
     with pytest.raises(InputError, match=r"made with other settings \(tolerances_mm\)"):
         part(resume=True, tolerances_mm={"infection": 1.0})
+
+
+def test_what_an_executor_scored_is_kept_where_another_case_fails(masks, tmp_path, monkeypatch):
+    evaluate_masks(*masks, output=tmp_path / "once")
+    good = (masks[1] / "b.nii.gz").read_bytes()
+    (masks[1] / "b.nii.gz").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="case b"):
+        evaluate_masks(*masks, output=tmp_path / "scores", executor=SerialExecutor())
+    assert [path.name for path in (tmp_path / "scores").rglob("*.*")] == ["1_of_2.json"]
+    (masks[1] / "b.nii.gz").write_bytes(good)
+    measured = []
+    measure = mask_evaluation._measured
+    monkeypatch.setattr(
+        mask_evaluation, "_measured", lambda *given, **how: measured.append(given[2].case) or measure(*given, **how)
+    )
+    evaluate_masks(*masks, output=tmp_path / "scores", resume=True, executor=SerialExecutor())
+    assert measured == ["b"]
+    for name in ("metrics.csv", "final.csv", "lesions.csv"):
+        assert (tmp_path / "scores" / name).read_bytes() == (tmp_path / "once" / name).read_bytes()
 
 
 def test_pictures_of_parts_are_those_of_the_whole(masks, tmp_path):

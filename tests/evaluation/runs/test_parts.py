@@ -10,6 +10,7 @@ from pneumoseg.evaluation.runs.parts import (
     read_parts,
     same_masks,
     write_part,
+    write_predicted_part,
 )
 
 SETTINGS = {"grid": "sform", "tolerances_mm": {"infection": 3.0}}
@@ -24,6 +25,12 @@ def test_parts_hold_their_cases(tmp_path):
     assert read_parts(tmp_path, SETTINGS) == {"a": one, "007": two}  # floats to the last bit
     write_part(part_file(tmp_path, "3/3"), SETTINGS, {})  # more parts than cases
     assert list(read_parts(tmp_path, SETTINGS)) == ["a", "007"]
+
+
+def test_a_part_of_a_prediction_says_which_cts_failed(tmp_path):
+    write_predicted_part(tmp_path, "2/2", {"a": False, "b": True})
+    assert read_parts(tmp_path, {}) == {"a": PartCase({}, {"failed": False}), "b": PartCase({}, {"failed": True})}
+    assert part_file(tmp_path, "2/2").is_file()
 
 
 def test_a_part_is_not_replaced_unasked(tmp_path):

@@ -49,7 +49,7 @@ def test_a_task_and_then_the_whole(job):
     write_scripts(job, tasks_header=["#SBATCH --array=1-3"], finish_header=["#SBATCH --mem=1M"])
     assert job.tasks_script.read_text().splitlines()[:2] == ["#!/usr/bin/env bash", "#SBATCH --array=1-3"]
     assert run(job.tasks_script, 2).returncode == 0
-    assert (job.place / "finished" / "part_2_of_3").is_file()
+    assert job.unfinished == (1, 3)
     early = run(job.finish_script)
     assert (early.returncode, early.stderr.split(";")[0]) == (1, "without result: part_1_of_3 part_3_of_3")
     assert [run(job.tasks_script, number).returncode for number in (1, 3)] == [0, 0]
@@ -80,11 +80,10 @@ def test_exit_codes_are_kept_until_the_next_try(tmp_path, monkeypatch):
 
 def test_a_task_that_skipped_bad_cases_is_done(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    job = replace(stub_job(tmp_path, slow="exit 1"), tasks=part_tasks("predict", 3, keep_going=True))
+    job = stub_job(tmp_path, slow='[ $part = 3/3 ] || : >"$FOLDER/parts/2_of_3.json"; exit 1')
     write_scripts(job)
-    assert run(job.tasks_script, 2).returncode == 1
-    assert job.unfinished == (1, 3)
-    assert not (job.place / "failed" / "part_2_of_3").exists()
+    assert [run(job.tasks_script, number).returncode for number in (2, 3)] == [1, 1]
+    assert job.unfinished == (1, 3)  # the third ended with the same code, but left no result: as by a fault
 
 
 def test_signal_9_is_told_with_limit_and_estimate(tmp_path, monkeypatch):
@@ -105,13 +104,15 @@ def test_every_character_reaches_the_program(tmp_path, monkeypatch):
         command=("predict", ODD, "-o", ODD),
         folder=workdir / ODD,
         workdir=workdir,
-        tasks=replace(part_tasks("predict", 1), name=ODD_NAME, result=f"submission/finished/{ODD_NAME}"),
+        tasks=replace(part_tasks("predict", 1), name=ODD_NAME, result=f"{ODD_NAME}.json"),
     )
     write_scripts(job)
     for script in (job.tasks_script, job.finish_script):
         assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
     flags = ["--part", "1/1", "--resume"]
     assert run(job.tasks_script, 1).stdout == f"{workdir} {['predict', ODD, '-o', ODD, *flags]}\n"
+    assert run(job.finish_script).returncode == 1
+    (job.folder / job.tasks.result_of(1)).touch()
     assert run(job.finish_script).stdout == f"{workdir} {['predict', ODD, '-o', ODD, '--resume']}\n"
     assert job.is_whole
     assert shlex.quote(ODD) in job.tasks_script.read_text()

@@ -1,5 +1,6 @@
 """Headers, sbatch that is missing or refuses, and a real cluster of one node."""
 
+import json
 import stat
 import sys
 
@@ -75,8 +76,8 @@ def test_sbatch_is_missing(in_folder, monkeypatch):
 def test_identifiers_of_the_jobs(in_folder, programs):
     programs("sbatch", 'echo "$@" >>sbatch.txt; echo "12;cluster"')
     job = stub_job(in_folder)
-    assert submit_jobs(job, (1, 2)) == {"tasks": "12", "finish": "12"}
-    assert submit_jobs(job, ()) == {"finish": "12"}
+    assert list(submit_jobs(job, (1, 2))) == [{"tasks": "12"}, {"tasks": "12", "finish": "12"}]
+    assert list(submit_jobs(job, ())) == [{"finish": "12"}]
     assert (in_folder / "sbatch.txt").read_text().splitlines() == [
         "--parsable out/submission/tasks.sh",
         "--parsable --dependency=afterany:12 out/submission/finish.sh",
@@ -88,8 +89,9 @@ def test_an_array_without_its_finishing_job_is_cancelled(in_folder, programs):
     programs("sbatch", 'case "$*" in *finish.sh) echo "Invalid account" >&2; exit 1;; *) echo 7;; esac')
     programs("scancel", 'echo "$@" >scancel.txt')
     with pytest.raises(InputError, match=r"sbatch refuses out/submission/finish\.sh: Invalid account"):
-        submit_jobs(stub_job(in_folder), (1,))
+        submit_array(stub_job(in_folder), "slurm", run=True)
     assert (in_folder / "scancel.txt").read_text() == "7\n"
+    assert json.loads((in_folder / "out" / "submission" / "submission.json").read_text())["jobs"] == {"tasks": "7"}
 
 
 def test_a_queue_that_cannot_be_seen_is_no_empty_one(in_folder, programs):

@@ -63,6 +63,19 @@ def test_openvino_equals_keras_for_any_size_and_number_of_tiles(make_model, chan
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.parametrize(("asked", "given", "expected"), [("3", None, 3), ("3", 2, 2), ("", None, None)])
+def test_openvino_takes_the_threads_that_the_environment_asks_for(make_model, monkeypatch, asked, given, expected):
+    seen = []
+    compiled = openvino_engine.compiled
+    monkeypatch.setattr(
+        openvino_engine, "compiled", lambda *files, **how: seen.append(how["threads"]) or compiled(*files, **how)
+    )
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    settings = load_settings("demo", TINY)
+    open_engine([make_model("model.keras")], settings, name="openvino", precision="float32", threads=given)
+    assert seen == [expected]
+
+
 def test_several_models_are_averaged_in_one_graph(make_model):
     paths = [make_model(f"{seed}.keras", seed=seed) for seed in range(3)]
     settings = load_settings("demo", TINY)

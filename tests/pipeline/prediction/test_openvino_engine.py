@@ -1,6 +1,8 @@
 """Converted networks in OpenVINO, with no module of this project but the one under test."""
 
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +63,15 @@ def test_threads_and_precisions_reach_openvino(make_folder, monkeypatch, has_bfl
     for precision, threads in (("float32", None), ("bfloat16", 1), ("int8", 2)):
         compiled([folder], (2, 2), precision=precision, threads=threads)
     assert properties == [("CPU", "f32", None), ("CPU", "bf16", "1"), ("CPU", beside_8_bit, "2")]
+
+
+def test_threads_are_bound_to_no_core(make_folder):
+    """Else two processes of one thread each compute on the first core, one after the other."""
+    allowed = os.sched_getaffinity(0)
+    outputs = compiled([make_folder(2.0)], (2, 2), threads=1).outputs
+    outputs(np.ones((1, 2, 2, 1), np.float32))
+    for thread in Path("/proc/self/task").iterdir():
+        assert os.sched_getaffinity(int(thread.name)) == allowed
 
 
 def test_more_than_the_memory_is_refused(make_folder, monkeypatch):

@@ -49,4 +49,6 @@ def test_flags_that_contradict_each_other_are_refused(places):
     assert error.value.options == ("scheduler", "workers")
     with pytest.raises(InputError, match="nothing to connect to"):
         opened(insecure=True)
+    with pytest.raises(InputError, match="start them with CUDA_VISIBLE_DEVICES=-1"):
+        opened("tcp://127.0.0.1:8786", device="cpu")
     assert places == []
