@@ -33,7 +33,7 @@ def score_agreement(scored: pd.DataFrame, *, predicted_by: str = "predicted") ->
         differences.plot(mean, difference, label=f"fold {fold}", **style)
     _squares(scatter)
     scatter.plot([0, 100], [0, 100], color="0.35", linewidth=1.0, zorder=2)
-    scatter.set(xlim=(-2, 102), ylim=(-2, 102), aspect="equal")
+    scatter.set(xlim=(-2, 102), ylim=(-2, 102))  # an equal aspect would push the names of categories out of the figure
     _limits(differences, given, predicted)
     names = ("given score", f"{predicted_by} score"), ("mean of both scores", f"{predicted_by} - given")
     for axes, (x, y) in zip((scatter, differences), names, strict=True):

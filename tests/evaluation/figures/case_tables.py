@@ -55,3 +55,12 @@ def title(figure) -> str:
 
 def legend(figure) -> list[str]:
     return [text.get_text() for one in figure.legends for text in one.get_texts()]
+
+
+def cut_texts(figure) -> list[str]:
+    """What is written in the panels, their titles and labels, but reaches beyond the edge of the figure."""
+    figure.canvas.draw()
+    shown = [text for axes in figure.axes for text in (*axes.texts, axes.title, axes.xaxis.label, axes.yaxis.label)]
+    edge = figure.bbox.padded(1)
+    corners = {text: text.get_window_extent().corners() for text in [*shown, *figure.texts] if text.get_text()}
+    return [text.get_text() for text, places in corners.items() if not all(edge.contains(*place) for place in places)]

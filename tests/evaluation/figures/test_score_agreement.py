@@ -5,6 +5,7 @@ import pandas as pd
 
 from pneumoseg.evaluation.figures.saving import save_figure
 from pneumoseg.evaluation.figures.score_agreement import score_agreement
+from tests.evaluation.figures.case_tables import cut_texts
 
 
 def test_points_limits_and_categories(tmp_path):
@@ -18,6 +19,7 @@ def test_points_limits_and_categories(tmp_path):
     assert [text.get_text() for text in differences.texts] == ["bias +2.0", "lower limit +0.0", "upper limit +4.0"]
     assert [text.get_text() for text in scatter.texts] == ["Low", "Mild", "Moderate", "Severe", "Critical"]
     assert scatter.get_ylabel() == "mask's score"
+    assert cut_texts(figure) == []
     save_figure(figure, tmp_path / "agreement.png")
 
 

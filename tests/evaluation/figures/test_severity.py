@@ -4,7 +4,7 @@ import pytest
 
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.evaluation.figures.severity import severity_figure
-from tests.evaluation.figures.case_tables import texts
+from tests.evaluation.figures.case_tables import cut_texts, texts
 
 
 def rows(*cases: tuple[str, float | None, float | None, float | None]) -> pd.DataFrame:
@@ -24,6 +24,7 @@ def test_the_most_severe_case_stands_at_the_top():
     assert axes.get_xlim()[1] >= 60.0
     (diamonds,) = [line for line in axes.lines if line.get_label() == "both lungs"]
     assert list(diamonds.get_xdata()) == [60.0, 3.0, 0.0]
+    assert cut_texts(figure) == []
 
 
 def test_what_a_mask_lacks_is_written_in_its_row():
