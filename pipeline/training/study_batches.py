@@ -16,6 +16,8 @@ from pneumoseg.pipeline.training.study_targets import target_weights, targets
 
 AHEAD = 3
 """Batches that are ready before they are needed."""
+MOST_THREADS = 8
+"""That make batches: each has one in memory."""
 
 StudyBatch = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
 
@@ -55,7 +57,7 @@ class StudyBatches(keras.utils.PyDataset):
         *,
         shuffled: bool,
     ):
-        super().__init__(workers=usable_cores(), max_queue_size=AHEAD)
+        super().__init__(workers=min(usable_cores(), MOST_THREADS), max_queue_size=AHEAD)
         self._studies, self._settings = studies, settings
         self._label_weights, self._shuffled = label_weights, shuffled
         self._epoch = 0
