@@ -47,7 +47,8 @@ def predict(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="INPUT...", help="CTs (NIfTI, NRRD, MHA, DICOM folders), pictures, folders, .txt lists."
+            metavar="INPUT...",
+            help="CTs (NIfTI, NRRD, MHA, DICOM folders), pictures, folders, .txt lists, cohorts (CSV).",
         ),
     ],
     output: Output,

@@ -17,7 +17,12 @@ Masks = Annotated[
     ),
 ]
 Images = Annotated[
-    Path | None, typer.Option("--images", help="CT or folder of CTs, with the names of the masks.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--images",
+        help="CT, folder of CTs, or table of a cohort (CSV), with the names of the masks.",
+        show_default=False,
+    ),
 ]
 Lobes = Annotated[
     Path | None,

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from pneumoseg.data_io.console import listed, log
 from pneumoseg.data_io.datasets.case_files import read_channels
+from pneumoseg.data_io.datasets.cohort_table import read_cohort_table
 from pneumoseg.data_io.datasets.dataset import Case
 from pneumoseg.data_io.datasets.layouts import is_dataset, open_dataset
 from pneumoseg.data_io.datasets.picture_layouts import stack_masks
@@ -27,7 +28,7 @@ from pneumoseg.data_io.volumes.lazy_volume import Scan
 
 Input = TypeVar("Input")
 
-LIST_SUFFIX = ".txt"
+LIST_SUFFIX, TABLE_SUFFIX = ".txt", ".csv"
 NNUNET_FOLDERS = ("imagesTr", "imagesTs")
 
 
@@ -35,8 +36,9 @@ def find_inputs(inputs: Sequence[str | Path]) -> dict[str, Path]:
     """The CT files (and DICOM folders) of `inputs`, by the names of their masks.
 
     An input is a CT file or picture; a folder with the slices of a DICOM series; a folder that holds CT files, such
-    folders (at any depth) and a dataset in one of the known layouts (its masks are skipped), or some of these; or a
-    .txt file that lists inputs, one a line, relative to itself; lines that begin with # are remarks. A file called
+    folders (at any depth) and a dataset in one of the known layouts (its masks are skipped), or some of these; a .txt
+    file that lists inputs, one a line, relative to itself; lines that begin with # are remarks; or the table of a
+    cohort (.csv, see `cohort_table`), whose CTs have the names of its studies. A file called
     `imaging` is the one CT of its folder and named by it. Pictures in a folder count where it holds no CT. Links are
     followed, and names are those of the links. Hidden files and folders do not count. A warning names CTs of other
     formats beside DICOM slices, folders whose CTs are skipped, and DICOM folders below one that was given which hold no
@@ -132,7 +134,8 @@ def _joined(parts: Iterable[_Inputs]) -> _Inputs:
 def _inputs_at(given: Path) -> _Inputs:
     try:
         if given.is_file():
-            return _in_list(given) if given.suffix.lower() == LIST_SUFFIX else _Inputs([(_mask_name(given), given)])
+            ways = {LIST_SUFFIX: _in_list, TABLE_SUFFIX: _in_table}
+            return ways.get(given.suffix.lower(), _one_file)(given)
         if given.is_dir():
             return _in_folder(given)
     except OSError as error:
@@ -140,6 +143,18 @@ def _inputs_at(given: Path) -> _Inputs:
     if given.is_symlink():
         raise InputError(f"{given}: the link leads to no file; fetch the file first, for instance by `git annex get`")
     raise InputError(f"{given}: no such file or folder")
+
+
+def _one_file(path: Path) -> _Inputs:
+    return _Inputs([(_mask_name(path), path)])
+
+
+def _in_table(path: Path) -> _Inputs:
+    found = {row.name: _inputs_at(row.path) for row in read_cohort_table(path)}
+    for name, one in found.items():
+        if len(one.cts) != 1:
+            raise InputError(f"{path}: a row names one CT, found {len(one.cts)} for {name}; name each in a row")
+    return _joined(_Inputs([(name, one.cts[0][1])], one.dicom) for name, one in found.items())
 
 
 @dataclass(frozen=True)
@@ -263,7 +278,7 @@ def _in_list(path: Path) -> _Inputs:
     if not named:
         raise InputError(f"{path}: the list names no input; write one file or folder a line")
     for one in named:
-        if one.suffix.lower() == LIST_SUFFIX:
+        if one.suffix.lower() in (LIST_SUFFIX, TABLE_SUFFIX):
             raise InputError(f"{path}: a list names CTs and folders, not other lists, found {one}")
         if not os.path.lexists(one):
             hint = " (a remark is a line of its own)" if "#" in one.name else ""

@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from pneumoseg.data_io.datasets.cohort_table import read_cohort_table
 from pneumoseg.data_io.datasets.inputs import find_inputs, one_part, part_numbers
 from pneumoseg.data_io.errors import InputError
 from tests.data_io.formats.dicom.dicom_files import write_series
@@ -39,6 +40,21 @@ def test_a_list_names_inputs_relative_to_itself(cts):
     assert list(find_inputs([cts / "list.txt"])) == ["a", "b"]
 
 
+def test_the_table_of_a_cohort_names_its_cts_as_the_cohort_does(tmp_path):
+    for name in ("one", "two"):
+        a_series(tmp_path / name / "dicom")
+    (tmp_path / "cohort.csv").write_text("patient,path,label\np,one/dicom,yes\nq,two/dicom,no\n")
+    found = find_inputs([tmp_path / "cohort.csv"])
+    assert found == {name: tmp_path / name / "dicom" for name in ("one", "two")}
+    assert list(found) == [row.name for row in read_cohort_table(tmp_path / "cohort.csv")]
+
+
+def test_a_row_of_a_cohort_with_two_cts_is_refused(cts, tmp_path):
+    (tmp_path / "cohort.csv").write_text("patient,path,label\np,cts,yes\n")
+    with pytest.raises(InputError, match=r"a row names one CT, found 2 for cts; name each in a row"):
+        find_inputs([tmp_path / "cohort.csv"])
+
+
 def test_dicom_folders_are_named_by_their_folder(real_data):
     found = find_inputs([real_data / "dicom" / "cip_ct64"])
     assert found == {"cip_ct64": real_data / "dicom" / "cip_ct64"}
@@ -55,6 +71,8 @@ def test_dicom_folders_are_named_by_their_folder(real_data):
         (["binary.txt"], "plain text"),
         (["nested.txt"], "not other lists"),
         (["dead.txt"], "no such file"),
+        (["tables.txt"], "not other lists"),
+        (["no_cohort.csv"], "patient"),
     ],
 )
 def test_bad_inputs_are_refused(cts, tmp_path, inputs, message):
@@ -65,6 +83,8 @@ def test_bad_inputs_are_refused(cts, tmp_path, inputs, message):
     (tmp_path / "binary.txt").write_bytes(bytes(range(256)))
     (tmp_path / "nested.txt").write_text("nothing.txt\n")
     (tmp_path / "dead.txt").write_text("gone.nii.gz\n")
+    (tmp_path / "tables.txt").write_text("no_cohort.csv\n")
+    (tmp_path / "no_cohort.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match=message):
         find_inputs([tmp_path / name for name in inputs])
 
