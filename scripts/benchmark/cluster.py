@@ -45,7 +45,7 @@ def benchmark(
     cts = work / f"phantoms_{phantoms}_{size}"
     if not cts.is_dir():
         write_phantoms(cts, phantoms, shape=(size, size, size), seed=0)
-    predict(cts, work / "first", model, 1)  # converts the network once
+    predict(min(cts.iterdir()), work / "first", model, 1)  # converts the network once
     seconds = {count: predict(cts, work / f"masks_{count}", model, count) for count in (1, 2)}
     report(
         {
