@@ -381,7 +381,7 @@ from pneumoseg.pipeline.preprocessing.case_store import StoredCase
 from pneumoseg.pipeline.settings.loading import load_settings
 from pneumoseg.pipeline.models.model_file import save_model
 
-settings = load_settings("demo", ["patches.shape=[16, 16, 8]", "network.filters=[4, 8]", "training.epochs=2",
+settings = load_settings("demo", ["patches.shape=[8, 8, 8]", "network.filters=[2, 4]", "training.epochs=2",
     "training.steps_per_epoch=5", "training.workers=0", "training.average_decay=0.5"])
 cases = [StoredCase(Path(folder).name, Path(folder)) for folder in sys.argv[2:]]
 trained = loop.train(cases, settings, Path(sys.argv[1]))
