@@ -29,7 +29,12 @@ def without_pictures(monkeypatch):
 
 
 @pytest.fixture
-def without_figures(monkeypatch, without_case_pictures):
-    """A report without figures: to make them, though blank, takes most of the time of such small runs."""
+def without_score_figures(monkeypatch):
+    """The report has pictures of single cases alone."""
     monkeypatch.setattr(mask_task, "draw_masks", lambda *arguments: [])
     monkeypatch.setattr(cross_validation, "draw_history", lambda *arguments, **options: None)
+
+
+@pytest.fixture
+def without_figures(without_score_figures, without_case_pictures):
+    """A report without figures: to make them, though blank, takes most of the time of such small runs."""

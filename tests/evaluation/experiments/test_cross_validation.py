@@ -199,7 +199,7 @@ def test_a_fold_of_a_run_is_no_run(dataset, tmp_path, without_pictures):
     assert (tmp_path / "run" / "fold_0" / "metrics.csv").is_file()
 
 
-def test_a_case_tested_twice_has_both_its_pictures(dataset, tmp_path):
+def test_a_case_tested_twice_has_both_its_pictures(dataset, tmp_path, unrendered, without_score_figures):
     """A model of fold 0 that is wrong everywhere, one of fold 1 that is right; case a is in both."""
 
     class Differs(Threshold):

@@ -34,7 +34,7 @@ def models() -> dict[str, StudyModel]:
 
 @pytest.fixture(scope="module", autouse=True)
 def lungs_found_once():
-    """The same CTs are predicted over and over: to find their lungs takes most of the time, and is done once for each."""
+    """The same CTs are predicted over and over: to find their lungs takes most of the time, and is done once."""
     find, found = study_preparation.lung_mask, {}
 
     def once(array, spacing_mm):
