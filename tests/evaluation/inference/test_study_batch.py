@@ -148,7 +148,7 @@ def test_resume_predicts_again_what_was_damaged_or_changed(files, models, tmp_pa
         assert result.content["probability"] == pytest.approx(first.content["probability"], rel=1e-5), name
 
 
-def test_resume_makes_missing_maps(files, models, tmp_path):
+def test_resume_makes_missing_maps(files, models, tmp_path, unrendered):
     one, out = {"whole": files["whole"]}, tmp_path / "out"
     run(one, models, out)
     run(one, models, out, resume=True, grad_cam=True)
