@@ -26,3 +26,15 @@ def without_pictures(monkeypatch):
     monkeypatch.setattr(mask_task, "draw_case", lambda *arguments, **options: None)
     monkeypatch.setattr(cross_validation, "draw_history", lambda *arguments, **options: None)
     monkeypatch.setattr(run_results, "write_results", lambda *arguments, **options: None)
+
+
+@pytest.fixture
+def without_score_figures(monkeypatch):
+    """The report has pictures of single cases alone."""
+    monkeypatch.setattr(mask_task, "draw_masks", lambda *arguments: [])
+    monkeypatch.setattr(cross_validation, "draw_history", lambda *arguments, **options: None)
+
+
+@pytest.fixture
+def without_figures(without_score_figures, without_case_pictures):
+    """A report without figures: to make them, though blank, takes most of the time of such small runs."""

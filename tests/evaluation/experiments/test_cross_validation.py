@@ -126,7 +126,7 @@ def test_the_model_to_start_from_is_on_record(dataset, tmp_path, without_picture
         run(dataset, tmp_path / "run", resume=True)
 
 
-def test_a_model_to_start_from_qualifies_what_the_report_says_of_the_choice(dataset, tmp_path, without_case_pictures):
+def test_a_model_to_start_from_qualifies_what_the_report_says_of_the_choice(dataset, tmp_path, without_figures):
     given = TrainedModel(None, load_settings("demo"), sha256="abc123")
     root = run(dataset, tmp_path / "run", start_from=given).run.root
     for again in (False, True):
@@ -144,7 +144,7 @@ def test_a_model_to_start_from_qualifies_what_the_report_says_of_the_choice(data
     assert plain.summary["model choice"] == Threshold.model_choice
 
 
-def test_warnings_of_the_run_reach_its_report(dataset, tmp_path, without_case_pictures):
+def test_warnings_of_the_run_reach_its_report(dataset, tmp_path, without_figures):
     from pneumoseg.data_io.console import log
 
     class Warns(Threshold):
@@ -199,7 +199,7 @@ def test_a_fold_of_a_run_is_no_run(dataset, tmp_path, without_pictures):
     assert (tmp_path / "run" / "fold_0" / "metrics.csv").is_file()
 
 
-def test_a_case_tested_twice_has_both_its_pictures(dataset, tmp_path):
+def test_a_case_tested_twice_has_both_its_pictures(dataset, tmp_path, unrendered, without_score_figures):
     """A model of fold 0 that is wrong everywhere, one of fold 1 that is right; case a is in both."""
 
     class Differs(Threshold):
@@ -236,7 +236,7 @@ def drawn(case: str) -> np.ndarray:
     return chances / chances.sum(axis=-1, keepdims=True)
 
 
-def test_a_method_that_gives_probabilities_has_the_auc(dataset, tmp_path, without_case_pictures, monkeypatch):
+def test_a_method_that_gives_probabilities_has_the_auc(dataset, tmp_path, without_figures, monkeypatch):
     """Also of folds that were interrupted: their finished predictions are kept with the probabilities."""
     predict, calls = Ranks.predict, []
 
@@ -268,7 +268,7 @@ def test_a_method_that_gives_probabilities_has_the_auc(dataset, tmp_path, withou
     cross_validate(dataset, splits, Ranks(), output=output, overwrite=True)
 
 
-def test_without_probabilities_there_are_no_further_files_or_columns(dataset, tmp_path, without_case_pictures):
+def test_without_probabilities_there_are_no_further_files_or_columns(dataset, tmp_path, without_figures):
     output = run(dataset, tmp_path / "run").run.root
     assert not list(output.rglob("*.npz"))
     assert not list(output.rglob("probability_histograms.csv"))

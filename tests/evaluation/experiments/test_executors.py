@@ -10,12 +10,24 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.volumes.labels import LUNG_LABELS
 from pneumoseg.evaluation.experiments.cross_validation import cross_validate
+from pneumoseg.evaluation.experiments.mask_task import MaskTask
 from pneumoseg.evaluation.runs.splits import Split
 from pneumoseg.pipeline.runtime.dask_cluster import ClusterPlace, open_cluster
 from pneumoseg.pipeline.runtime.executors import SerialExecutor
 from tests.evaluation.threshold import Threshold
 
+
+@dataclass(frozen=True)
+class Undrawn(MaskTask):
+    """Without pictures of single cases, in whichever process a fold is computed: they take most of the time."""
+
+    def draw(self, folder, case, prediction, *, title):
+        pass
+
+
+TASK = Undrawn(LUNG_LABELS)
 SPLITS = (Split(("b", "c"), ("a",)), Split(("a", "c"), ("b",)))
 
 
@@ -25,8 +37,8 @@ def pool():
         yield executor
 
 
-def test_two_folds_in_two_processes(dataset, tmp_path, pool, without_case_pictures):
-    results = cross_validate(dataset, SPLITS, Threshold(), output=tmp_path / "run", executor=pool)
+def test_two_folds_in_two_processes(dataset, tmp_path, pool, without_pictures):
+    results = cross_validate(dataset, SPLITS, Threshold(), output=tmp_path / "run", task=TASK, executor=pool)
     assert results.complete
     assert (results.detailed["dice"] == 1.0).all()
     log = (tmp_path / "run" / "log.txt").read_text()
@@ -46,17 +58,17 @@ class Interrupted(Threshold):
         return names
 
 
-def test_a_fold_whose_worker_was_lost_goes_on_in_another(dataset, tmp_path, loopback_cluster, without_case_pictures):
+def test_a_fold_whose_worker_was_lost_goes_on_in_another(dataset, tmp_path, loopback_cluster, without_pictures):
     place = ClusterPlace(scheduler=loopback_cluster.scheduler_address)
-    expected = cross_validate(dataset, SPLITS, Threshold(), output=tmp_path / "alone")
+    expected = cross_validate(dataset, SPLITS, Threshold(), output=tmp_path / "alone", task=TASK)
     with open_cluster(place, shared=tmp_path) as executor:
-        results = cross_validate(dataset, SPLITS, Interrupted(), output=tmp_path / "run", executor=executor)
+        results = cross_validate(dataset, SPLITS, Interrupted(), output=tmp_path / "run", task=TASK, executor=executor)
     assert results.complete
     assert_frame_equal(results.detailed, expected.detailed)
     assert "fold 0 is finished" in (tmp_path / "run" / "fold_0" / "log.txt").read_text()
 
 
-def test_a_fold_that_was_begun_is_refused_unless_it_is_resumed(dataset, tmp_path, without_case_pictures):
+def test_a_fold_that_was_begun_is_refused_unless_it_is_resumed(dataset, tmp_path, without_pictures):
     output = tmp_path / "run"
     cross_validate(dataset, SPLITS, Threshold(), output=output, folds=[0], executor=SerialExecutor())
     with pytest.raises(InputError, match="fold_0: the fold is finished"):

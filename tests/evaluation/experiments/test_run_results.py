@@ -17,7 +17,7 @@ from tests.evaluation.threshold import Threshold, run
 TASK = MaskTask(Threshold.labels)
 
 
-def test_finished_folds_are_collected_and_the_run_is_written_when_all_are(dataset, tmp_path, without_case_pictures):
+def test_finished_folds_are_collected_and_the_run_is_written_when_all_are(dataset, tmp_path, without_figures):
     splits = k_fold(dataset, 3, seed=0)
     with pytest.raises(InputError, match="no fold is finished"):
         collect_results(RunFolder(tmp_path / "none"), splits, TASK, model_choice="x")
@@ -31,7 +31,7 @@ def test_finished_folds_are_collected_and_the_run_is_written_when_all_are(datase
     assert sorted(detailed["case"].unique()) == list("abcdef")
 
 
-def test_a_start_model_is_named_once(dataset, tmp_path, without_case_pictures):
+def test_a_start_model_is_named_once(dataset, tmp_path, without_figures):
     root = run(dataset, tmp_path / "run").run.root
     environment = json.loads((root / "environment.json").read_text())
     (root / "environment.json").write_text(json.dumps(environment | {"start_from": "abc"}))
@@ -51,7 +51,7 @@ def test_results_are_removed_and_folds_stay(dataset, tmp_path, without_pictures)
     assert (root / "fold_0" / "metrics.csv").is_file()
 
 
-def test_sources_are_told_apart(dataset, tmp_path, without_case_pictures):
+def test_sources_are_told_apart(dataset, tmp_path, without_figures):
     sources = (replace(case, source="x" if case.name in "abc" else "y") for case in dataset)
     done = run(Dataset(dataset.root, tuple(sources), dataset.layout), tmp_path / "run")
     root, splits = done.run.root, k_fold(dataset, 3, seed=0)
@@ -68,7 +68,7 @@ def test_sources_are_told_apart(dataset, tmp_path, without_case_pictures):
     assert "By source" not in (root / "report.html").read_text("utf-8")
 
 
-def test_random_slices_are_marked(dataset, tmp_path, without_case_pictures):
+def test_random_slices_are_marked(dataset, tmp_path, without_figures):
     done = run(dataset, tmp_path / "run")
     root, splits = done.run.root, k_fold(dataset, 3, seed=0)
     assert "warning" not in json.loads((root / "summary.json").read_text())
@@ -82,7 +82,7 @@ def test_random_slices_are_marked(dataset, tmp_path, without_case_pictures):
     assert report.index("<h1>") < report.index(RANDOM_SLICES) < report.index("<table")
 
 
-def test_a_class_that_is_never_predicted_is_warned_of(dataset, tmp_path, without_case_pictures):
+def test_a_class_that_is_never_predicted_is_warned_of(dataset, tmp_path, without_figures):
     class Blind(Threshold):
         def predict(self, model, case):
             return case.image.with_array(np.zeros(case.image.array.shape, np.uint8))

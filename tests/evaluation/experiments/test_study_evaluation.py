@@ -14,6 +14,8 @@ from tests.evaluation.fake_studies import Guess, studies
 
 STUDIES = tuple(studies(8))
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):

@@ -118,7 +118,7 @@ def test_a_run_from_the_folds_to_the_report_and_again(tmp_path):
     assert {path: path.read_bytes() for path in root.glob("*.csv")} == written
 
 
-def test_a_run_of_one_head_without_training_predictions(tmp_path):
+def test_a_run_of_one_head_without_training_predictions(tmp_path, unrendered):
     dataset = studies(16, scores=False)
     results = cross_validate(
         dataset, folds(dataset), Guess(score=False, training=False), output=tmp_path / "run", task=StudyTask()
@@ -140,7 +140,7 @@ class TwoLabels(Guess):
             raise InputError("one label alone", options=("splits",))
 
 
-def test_a_fold_that_cannot_be_learnt_is_refused_before_the_first_trains(tmp_path):
+def test_a_fold_that_cannot_be_learnt_is_refused_before_the_first_trains(tmp_path, unrendered):
     dataset = studies(8)
     names = [case.name for case in dataset]
     healthy = tuple(case.name for case in dataset if not case.diseased)

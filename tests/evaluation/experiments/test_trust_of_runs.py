@@ -23,13 +23,15 @@ from pneumoseg.evaluation.runs.splits import k_fold
 from pneumoseg.evaluation.scoring.trust_table import read_trust
 from pneumoseg.pipeline.methods.segmenter import Segmenter
 from pneumoseg.pipeline.methods.voting import Voting
-from pneumoseg.pipeline.prediction.predictor import open_predictor
+from pneumoseg.pipeline.prediction.conversion import converted
+from pneumoseg.pipeline.prediction.predictor import ensemble_files, open_predictor
 from pneumoseg.pipeline.settings.loading import load_settings
 from tests.blank_figures import draw_nothing
 
 SETTINGS = [
     *("network.filters=[8, 16]", "patches.shape=[32, 32, 8]", "preprocessing.spacing_mm=[8, 8, 10]"),
     *("training.epochs=1", "training.steps_per_epoch=40", "training.workers=0", "training.learning_rate=0.01"),
+    "training.metrics=[]",
 ]
 
 
@@ -42,13 +44,15 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(data) -> Path:
-    """The folder of a run."""
+    """The folder of a run whose networks have been converted."""
     folder = data.parent
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PNEUMOSEG_CACHE", str(folder / "cache"))
         draw_nothing(patch)
         dataset, method = open_dataset(data), Segmenter(load_settings("demo", SETTINGS), folder / "store")
         cross_validate(dataset, k_fold(dataset, 2, seed=0), method, output=folder / "run")
+        for file in ensemble_files(folder / "run").values():
+            converted(file)
     return folder / "run"
 
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from pneumoseg.data_io.errors import InputError
-from pneumoseg.data_io.phantoms.follow_up import make_follow_up
 from pneumoseg.data_io.volumes.labels import CHANGE_LABELS
 from pneumoseg.evaluation.followup.comparison import DEFINITIONS, compare
 from pneumoseg.evaluation.followup.regions import REGIONS, RegionVolume, region_volumes
-from tests.evaluation.followup.conftest import SHAPE, dates_of
+from tests.evaluation.followup.conftest import dates_of, pair_of
 
 
 def dice(one, other) -> float:
@@ -51,7 +50,7 @@ def test_the_label_map_lies_on_the_follow_up(patient):
 
 
 def test_masks_alone_find_the_change_too():
-    pair = make_follow_up(1, 1, SHAPE)
+    pair = pair_of(1)
     found = compare(*dates_of(pair, with_ct=False))
     assert min(found_again(pair, found).values()) >= 0.9
     assert found.similarity.detail_correlation is None
@@ -79,7 +78,7 @@ def eroded(labels):
 
 
 def test_a_patient_who_only_moved_has_hardly_any_change():
-    pair = make_follow_up(1, 2, SHAPE, still=True)
+    pair = pair_of(2, still=True)
     found = compare(*dates_of(pair))
     unchanged, new, resolved = found.label_map_ml.values()
     assert max(new, resolved) < 0.03 * unchanged
@@ -139,7 +138,7 @@ def test_rows_have_the_columns_of_the_definitions(patient):
 
 @pytest.mark.parametrize("with_ct", [True, False], ids=["CTs", "masks"])
 def test_two_patients_are_refused(patient, with_ct):
-    other = make_follow_up(1, 1, SHAPE)
+    other = pair_of(1)
     before, _ = dates_of(patient.pair, with_ct=with_ct)
     _, after = dates_of(other, with_ct=with_ct)
     with pytest.raises(InputError, match="are these two patients") as refused:

@@ -15,6 +15,7 @@ from pneumoseg.evaluation.followup.registration import (
     on_coarse_grid,
     register,
 )
+from tests.evaluation.followup.conftest import GRID_MM
 
 
 def ellipsoid(affine: np.ndarray, shape=(40, 36, 30), turn=None) -> Volume:
@@ -32,7 +33,12 @@ def centred(spacing, shape=(40, 36, 30), at=(0.0, 0.0, 0.0)) -> np.ndarray:
     return affine
 
 
-def test_a_turn_and_a_shift_are_found(monkeypatch):
+@pytest.fixture
+def grid_in_use(monkeypatch):
+    monkeypatch.setattr(registration, "GRID_MM", GRID_MM)
+
+
+def test_a_turn_and_a_shift_are_found(monkeypatch, grid_in_use):
     monkeypatch.setattr(registration, "SAMPLES", 12_000)  # all of them
     turn = Rotation.from_euler("z", 10, degrees=True).as_matrix()
     fixed = ellipsoid(centred((4.5, 4.5, 4.0)))
@@ -48,7 +54,7 @@ def test_a_turn_and_a_shift_are_found(monkeypatch):
     assert found.bending_mm(fixed) < 3
 
 
-def test_the_picture_of_lungs_with_and_without_ct():
+def test_the_picture_of_lungs_with_and_without_ct(grid_in_use):
     mask = ellipsoid(centred((3.0, 3.0, 3.0)))
     mask.array[20, 18, 15] = 3
     ct = mask.with_array(np.where(mask.array == 3, 40, -700).astype(np.int16))
@@ -62,7 +68,7 @@ def test_the_picture_of_lungs_with_and_without_ct():
     assert inside_of(plain)[centre] == 1
 
 
-def test_a_coarse_grid_keeps_places_of_any_orientation():
+def test_a_coarse_grid_keeps_places_of_any_orientation(grid_in_use):
     affine = np.diag([-1.5, 1.5, 2.0, 1.0])
     affine[:3, 3] = (30.0, -20.0, 5.0)
     affine[:3, :3] = Rotation.from_euler("x", 15, degrees=True).as_matrix() @ affine[:3, :3]

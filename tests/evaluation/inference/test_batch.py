@@ -77,7 +77,7 @@ def test_existing_masks_are_kept_or_replaced_on_demand(cts, predictor, tmp_path)
     assert path.stat().st_mtime_ns != stamp
 
 
-def test_resume_makes_what_is_missing(cts, predictor, tmp_path):
+def test_resume_makes_what_is_missing(cts, predictor, tmp_path, unrendered):
     predict([cts], tmp_path / "out", predictor)
     (tmp_path / "out" / "b.nii.gz").unlink()  # as after a kill between manifest and mask
     stamp = (tmp_path / "out" / "a.nii.gz").stat().st_mtime_ns
@@ -144,7 +144,7 @@ def test_resume_keeps_no_mask_made_by_other_code_of_a_step(cts, predictor, tmp_p
         predict([cts], tmp_path / "out", predictor, resume=True)
 
 
-def test_overwriting_leaves_nothing_of_before(cts, predictor, tmp_path):
+def test_overwriting_leaves_nothing_of_before(cts, predictor, tmp_path, unrendered):
     predict([cts], tmp_path / "out", predictor, PredictionOptions(probabilities=True, preview=True))
     left = tmp_path / "out" / ".partial-1-a.nii.gz"
     left.mkdir()
@@ -213,6 +213,7 @@ def test_the_manifest_names_the_engine_and_precision_of_every_member_where_they_
 
 @pytest.mark.parametrize("members", [1, 2])
 @pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.usefixtures("unrendered")
 def test_each_ct_is_decoded_once_statistics_and_preview_included(cts, predictor, tmp_path, monkeypatch, members, grey):
     if grey:  # no slab tells it from HU
         for path in cts.iterdir():
@@ -231,6 +232,7 @@ def test_each_ct_is_decoded_once_statistics_and_preview_included(cts, predictor,
 
 
 def test_a_ct_of_more_than_a_tenth_of_the_memory_has_the_same_results(cts, predictor, tmp_path, monkeypatch):
+    (cts / "b.nii.gz").unlink()
     options = PredictionOptions(statistics=True, preview=True)
     held = predict([cts], tmp_path / "held", predictor, options)
     monkeypatch.setattr(predictor_module, "HELD_SHARE", 0.0)

@@ -14,6 +14,7 @@ from pneumoseg.evaluation.inference.study_batch import StudyOptions, place_predi
 from pneumoseg.evaluation.scoring.study_predictions import read_predictions
 from pneumoseg.pipeline.models.study_model import StudyModel
 from pneumoseg.pipeline.networks.study_networks import build_study_network
+from pneumoseg.pipeline.preprocessing import study_preparation
 from pneumoseg.pipeline.settings.loading import load_study_settings
 from pneumoseg.pipeline.settings.preparation import PreparationSettings
 
@@ -29,6 +30,22 @@ def model(sha256: str) -> StudyModel:
 @pytest.fixture(scope="module")
 def models() -> dict[str, StudyModel]:
     return {"fold_0": model("a" * 64), "fold_1": model("b" * 64)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lungs_found_once():
+    """The same CTs are predicted over and over: to find their lungs takes most of the time, and is done once."""
+    find, found = study_preparation.lung_mask, {}
+
+    def once(array, spacing_mm):
+        key = (array.shape, array.tobytes(), tuple(spacing_mm))
+        if key not in found:
+            found[key] = find(array, spacing_mm)
+        return found[key].copy()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study_preparation, "lung_mask", once)
+        yield
 
 
 @pytest.fixture
@@ -131,7 +148,7 @@ def test_resume_predicts_again_what_was_damaged_or_changed(files, models, tmp_pa
         assert result.content["probability"] == pytest.approx(first.content["probability"], rel=1e-5), name
 
 
-def test_resume_makes_missing_maps(files, models, tmp_path):
+def test_resume_makes_missing_maps(files, models, tmp_path, unrendered):
     one, out = {"whole": files["whole"]}, tmp_path / "out"
     run(one, models, out)
     run(one, models, out, resume=True, grad_cam=True)

@@ -9,18 +9,16 @@ import pytest
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import write_ct_nifti, write_label_nifti
 from pneumoseg.data_io.formats.reading import read_labels, read_volume
-from pneumoseg.data_io.phantoms.follow_up import make_follow_up
 from pneumoseg.data_io.volumes.labels import CHANGE_LABELS, LUNG_LABELS
 from pneumoseg.data_io.volumes.volume import Volume
-from pneumoseg.evaluation.followup.comparison import compare
-from pneumoseg.evaluation.followup.examination import Examination
 from pneumoseg.evaluation.followup.noise import noise_of_change
 from pneumoseg.evaluation.followup.regions import RegionVolume
+from pneumoseg.evaluation.followup.registration import register
 from pneumoseg.evaluation.jobs import follow_up as module
 from pneumoseg.evaluation.jobs.follow_up import NO_NOISE, follow_up
 from pneumoseg.evaluation.jobs.progress import Progress
 from pneumoseg.evaluation.jobs.results import listed_results
-from tests.evaluation.followup.conftest import SHAPE, quick  # noqa: F401
+from tests.evaluation.followup.conftest import pair_of, quick, quick_to_apply  # noqa: F401
 from tests.evaluation.jobs.stub_models import entry
 
 HASH = sha256(b"network").hexdigest()
@@ -42,7 +40,7 @@ def finished(folder, ct, mask, models=HASH):
 
 @pytest.fixture(scope="module")
 def pair(quick):  # noqa: F811
-    return make_follow_up(1, 1, SHAPE)
+    return pair_of(1)
 
 
 @pytest.fixture
@@ -63,18 +61,15 @@ def compared(pair, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def known(pair):
-    """The comparison of the true masks."""
-    dates = (
-        Examination("baseline", pair.baseline_mask, pair.baseline_ct),
-        Examination("follow-up", pair.follow_up_mask, pair.follow_up_ct),
-    )
-    return compare(*dates)
+    """The registration of the true masks."""
+    found = register(pair.follow_up_mask, pair.baseline_mask, (pair.follow_up_ct, pair.baseline_ct))
+    return quick_to_apply(found, pair)
 
 
 @pytest.fixture
 def registered(known, monkeypatch):
     """The registration of the pair is known, which spares the search for it."""
-    monkeypatch.setattr("pneumoseg.evaluation.followup.comparison.register", lambda *arguments: known.registration)
+    monkeypatch.setattr("pneumoseg.evaluation.followup.comparison.register", lambda *arguments: known)
 
 
 def test_the_change_between_two_cts(pair, compared, registered):
@@ -99,7 +94,7 @@ def test_the_change_between_two_cts(pair, compared, registered):
     ]
 
 
-def test_the_model_that_made_both_masks_votes_on_the_noise(compared, registered, tmp_path, monkeypatch):
+def test_the_model_that_made_both_masks_votes_on_the_noise(compared, registered, tmp_path, monkeypatch, unrendered):
     asked = []
 
     def votes(dates, models, *, threads):
@@ -119,7 +114,7 @@ def test_the_model_that_made_both_masks_votes_on_the_noise(compared, registered,
 
 
 @pytest.mark.parametrize("removed", [False, True])
-def test_a_model_that_is_another_now_has_no_vote(compared, registered, tmp_path, monkeypatch, removed):
+def test_a_model_that_is_another_now_has_no_vote(compared, registered, tmp_path, monkeypatch, removed, unrendered):
     monkeypatch.delattr(module, "votes")
     model = entry(tmp_path, "lungs", "ct")
     if removed:

@@ -97,6 +97,7 @@ TINY = [
     "training.epochs=1",
     "training.steps_per_epoch=2",
     "training.workers=0",
+    "training.metrics=[]",
     "preprocessing.spacing_mm=null",
     "preprocessing.image_order=1",
 ]

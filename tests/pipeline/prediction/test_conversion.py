@@ -12,7 +12,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.pipeline.prediction import conversion
 from pneumoseg.pipeline.prediction.engines import open_engine
 from pneumoseg.pipeline.runtime import hardware
-from pneumoseg.pipeline.runtime.executors import SerialExecutor
+from pneumoseg.pipeline.runtime.executors import SerialExecutor, local_processes
 from pneumoseg.pipeline.settings.loading import load_settings
 
 TINY = ["network.filters=[4, 8]", "patches.shape=[8, 8, 4]", "patches.batch=1"]
@@ -29,6 +29,13 @@ def test_conversion_happens_once_and_is_found_by_content(make_model, monkeypatch
 
 
 def test_several_networks_are_converted_side_by_side_and_the_rest_when_it_is_opened(make_model, monkeypatch):
+    asked = []
+
+    def one_process(count: int):  # each takes seconds to import TensorFlow
+        asked.append(count)
+        return local_processes(1)
+
+    monkeypatch.setattr(conversion, "local_processes", one_process)
     monkeypatch.setattr(hardware, "usable_cores", lambda: 2)
     paths = [make_model("one.keras"), make_model("two.keras", seed=1), make_model("three.keras", seed=2)]
     first = conversion.converted(paths[0])
@@ -36,6 +43,7 @@ def test_several_networks_are_converted_side_by_side_and_the_rest_when_it_is_ope
     with monkeypatch.context() as patch:
         patch.setattr(conversion, "_export", lambda *_: pytest.fail("converted in this process"))
         conversion.convert_ahead(paths)
+        assert asked == [2]
         assert conversion.converted(paths[0]) == first
         assert conversion.converted(paths[1]).parent == first.parent
     with pytest.raises(InputError, match="not a readable model file"):

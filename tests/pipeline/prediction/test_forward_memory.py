@@ -110,9 +110,9 @@ def test_a_grid_that_would_not_fit_is_refused(model, memory_gb, changes):
 @pytest.mark.parametrize("engine", ["openvino", "keras"])
 def test_a_network_wider_than_its_settings_say_is_found_out(tmp_path, memory_gb, monkeypatch, engine):
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
-    settings, wide = load_settings("demo", TINY), load_settings("demo", [TINY[0], "network.filters=[512, 8]"])
+    settings, wide = load_settings("demo", TINY), load_settings("demo", [TINY[0], "network.filters=[64, 8]"])
     save_model(tmp_path / "model.keras", TrainedModel(build_network(wide), settings))
-    memory_gb(0.005)
+    memory_gb(0.0007)  # the settings' own network would fit three times
     with pytest.raises(InputError, match="GB of memory"):
         open_predictor(tmp_path / "model.keras", engine=engine)
     memory_gb(24.0)

@@ -66,9 +66,8 @@ def test_a_predictor_takes_folds_and_its_own_settings_alone(make_model, tmp_path
         make_model(f"run/fold_{fold}/model.keras", seed=fold)
     every = open_predictor(tmp_path / "run", engine="keras")
     assert len(every.models) == 3
-    two = open_predictor(
-        tmp_path / "run", [0, 3], changes=["prediction.overlap=0.25", "postprocessing.fill_holes=true"]
-    )
+    changes = ["prediction.overlap=0.25", "postprocessing.fill_holes=true"]
+    two = open_predictor(tmp_path / "run", [0, 3], changes=changes, engine="keras")
     assert two.models == {fold: every.models[fold] for fold in ("fold_0", "fold_3")}
     assert two.settings.prediction.overlap == 0.25
     assert two.settings.postprocessing.fill_holes

@@ -33,7 +33,7 @@ shown = []
 for devices in (1, 2):
     trainer = make_trainer(load_settings("demo", ["patches.shape=[8, 8, 8]", "patches.batch=4",
         "network.filters=[2, 4]", "training.precision=float32", "training.gradient_clip_norm=null",
-        f"training.devices={devices}"]))
+        "training.metrics=[soft-dice]", f"training.devices={devices}"]))
     rows = [trainer.train(batch, 1e-2) for _ in range(2)]
     trainer.restore(*trainer.state())
     rows.append(trainer.train(batch, 1e-2))

@@ -1,4 +1,5 @@
 import contextlib
+import functools
 import os
 import re
 import subprocess
@@ -16,7 +17,7 @@ from pneumoseg.pipeline.runtime.executors import SerialExecutor
 from pneumoseg.pipeline.sampling.batches import Batch
 from pneumoseg.pipeline.settings.loading import load_settings
 from pneumoseg.pipeline.training import loop
-from pneumoseg.pipeline.training.step import Trainer
+from pneumoseg.pipeline.training.step import Trainer, make_trainer
 
 
 def tiny(*changes: str):
@@ -38,13 +39,42 @@ def weights(trained) -> list:
     return trained.network.get_weights()
 
 
+NOT_OF_A_STEP = ("epochs", "steps_per_epoch", "workers", "monitor", "validation_patches", "best")
+"""Settings of the training that neither the network nor its optimiser nor its loss depends on."""
+
+
+@functools.cache
+def begun(settings, policy) -> tuple[Trainer, tuple]:
+    """A trainer, and the state that it begins with."""
+    trainer = make_trainer(settings, policy=policy)
+    return trainer, trainer.state()
+
+
+def begun_again(settings, start_from=None, *, policy) -> Trainer:
+    """As `make_trainer`, but the trainer of an earlier training with such settings, put back to where that began."""
+    assert start_from is None
+    training = settings.training.model_copy(update=dict.fromkeys(NOT_OF_A_STEP))
+    trainer, state = begun(settings.model_copy(update={"training": training}), policy)
+    trainer.restore(*state)
+    return trainer
+
+
+@pytest.fixture
+def shared_trainer(monkeypatch):
+    """Trainings, one at a time, share a trainer: to build and trace its network takes most of the time."""
+    monkeypatch.setattr(loop, "make_trainer", begun_again)
+
+
 def history_of_cut_and_whole(blocks, settings, folder, interrupted) -> pd.DataFrame:
-    """The history of an interrupted and resumed training, which has the weights and the history of a whole one."""
-    whole = loop.train(blocks[:1], settings, folder / "whole", validation=blocks[1:])
-    with interrupted():
-        loop.train(blocks[:1], settings, folder / "cut", validation=blocks[1:])
+    """The history of an interrupted and resumed training, which has the weights and the history of a whole one. The
+    resumed one has a trainer of its own, as in another process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "make_trainer", begun_again)
+        whole = weights(loop.train(blocks[:1], settings, folder / "whole", validation=blocks[1:]))
+        with interrupted():
+            loop.train(blocks[:1], settings, folder / "cut", validation=blocks[1:])
     resumed = loop.train(blocks[:1], settings, folder / "cut", validation=blocks[1:], resume=True)
-    for ours, theirs in zip(weights(resumed), weights(whole), strict=True):
+    for ours, theirs in zip(weights(resumed), whole, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     histories = [pd.read_csv(folder / name / "history.csv").drop(columns="seconds") for name in ("cut", "whole")]
     pd.testing.assert_frame_equal(*histories)
@@ -54,10 +84,10 @@ def history_of_cut_and_whole(blocks, settings, folder, interrupted) -> pd.DataFr
 def test_the_same_seed_gives_the_same_network(blocks, tmp_path):
     one = loop.train(blocks, tiny(), tmp_path / "one")
     other = loop.train(blocks, tiny(), tmp_path / "other")
-    third = loop.train(blocks, tiny("seed=1"), tmp_path / "third")
     for ours, theirs in zip(weights(one), weights(other), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
-    assert not np.allclose(weights(one)[0], weights(third)[0], atol=1e-3)
+    first, third = (weights(make_trainer(tiny(f"seed={seed}"))) for seed in (0, 1))
+    assert not np.allclose(first[0], third[0], atol=1e-3)
 
 
 @pytest.fixture
@@ -102,14 +132,16 @@ def test_an_interrupted_training_goes_on_where_it_stood(blocks, tmp_path, interr
     assert events and all(re.fullmatch(r"events\.out\.tfevents\.\d+\.\d+", name) for name in events)
 
 
-def test_a_checkpoint_of_other_settings_is_refused(blocks, tmp_path):
+def test_a_checkpoint_of_other_settings_is_refused(blocks, tmp_path, shared_trainer):
     loop.train(blocks, tiny("training.epochs=1"), tmp_path / "run")
     with pytest.raises(InputError, match=r"own code changed since the checkpoint; begin again, overwriting it$"):
         loop.train(blocks, tiny("training.epochs=2"), tmp_path / "run", resume=True)
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_a_resumed_training_keeps_its_precision_whichever_is_fastest_today(blocks, tmp_path, monkeypatch, policy):
+def test_a_resumed_training_keeps_its_precision_whichever_is_fastest_today(
+    blocks, tmp_path, monkeypatch, policy, shared_trainer
+):
     settings = tiny("training.precision=auto", "training.epochs=1", "training.steps_per_epoch=1")
     policies = []
     make_trainer = loop.make_trainer
@@ -127,7 +159,7 @@ def test_a_resumed_training_keeps_its_precision_whichever_is_fastest_today(block
     assert policies == [policy, policy]
 
 
-def test_a_checkpoint_in_a_precision_that_is_wrong_here_is_refused(blocks, tmp_path, monkeypatch):
+def test_a_checkpoint_in_a_precision_that_is_wrong_here_is_refused(blocks, tmp_path, monkeypatch, shared_trainer):
     settings = tiny("training.precision=auto", "training.epochs=1", "training.steps_per_epoch=1")
     monkeypatch.setattr(loop, "choose_policy", lambda settings, shapes: "mixed_bfloat16")
     loop.train(blocks, settings, tmp_path)
@@ -136,7 +168,7 @@ def test_a_checkpoint_in_a_precision_that_is_wrong_here_is_refused(blocks, tmp_p
         loop.train(blocks, settings, tmp_path, resume=True)
 
 
-def test_more_or_fewer_workers_may_go_on(blocks, tmp_path):
+def test_more_or_fewer_workers_may_go_on(blocks, tmp_path, shared_trainer):
     loop.train(blocks, tiny("training.epochs=1"), tmp_path)
     before = (tmp_path / "history.csv").read_bytes()
     loop.train(blocks, tiny("training.epochs=1", "training.workers=1"), tmp_path, resume=True)
@@ -154,7 +186,7 @@ def test_changed_code_of_ones_own_is_refused(blocks, tmp_path, monkeypatch):
         loop.train(blocks, settings, tmp_path / "run", resume=True)
 
 
-def test_a_handed_in_executor_makes_the_batches_and_the_same_network(blocks, tmp_path):
+def test_a_handed_in_executor_makes_the_batches_and_the_same_network(blocks, tmp_path, shared_trainer):
     class Counting(SerialExecutor):
         submitted = 0
 
@@ -163,14 +195,14 @@ def test_a_handed_in_executor_makes_the_batches_and_the_same_network(blocks, tmp
             return super().submit(*arguments, **options)
 
     settings = tiny("training.epochs=2", "training.deterministic=true")
-    plain = loop.train(blocks, settings, tmp_path / "plain")
-    handed_in = loop.train(blocks, settings, tmp_path / "handed_in", executor=Counting())
+    plain = weights(loop.train(blocks, settings, tmp_path / "plain"))
+    handed_in = weights(loop.train(blocks, settings, tmp_path / "handed_in", executor=Counting()))
     assert Counting.submitted == 2 * 3
-    for ours, theirs in zip(weights(handed_in), weights(plain), strict=True):
+    for ours, theirs in zip(handed_in, plain, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_the_best_epoch_on_validation_patches_is_kept(blocks, tmp_path, monkeypatch):
+def test_the_best_epoch_on_validation_patches_is_kept(blocks, tmp_path, monkeypatch, shared_trainer):
     losses = iter([1.0, 0.5, 2.0])
     kept = {}
     validate = loop._validate
@@ -191,7 +223,9 @@ def test_the_best_epoch_on_validation_patches_is_kept(blocks, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("best", "epoch"), [("loss", 1), ("iou", 0), ("jaccard-distance", 2), ("tversky", 1), ("soft-dice", 2)]
 )
-def test_the_best_epoch_by_any_score_is_kept_the_plateau_follows_the_loss(blocks, tmp_path, monkeypatch, best, epoch):
+def test_the_best_epoch_by_any_score_is_kept_the_plateau_follows_the_loss(
+    blocks, tmp_path, monkeypatch, best, epoch, shared_trainer
+):
     columns = ("loss", "iou", "jaccard_distance", "tversky", "soft_dice")
     scripts = iter(
         {f"val_{name}": value for name, value in zip(columns, values, strict=True)}
@@ -280,13 +314,13 @@ def test_a_batch_too_large_for_the_memory_is_refused_before_training(blocks, tmp
     assert not (tmp_path / "history.csv").exists()
 
 
-def test_a_diverging_loss_is_told(blocks, tmp_path, monkeypatch):
+def test_a_diverging_loss_is_told(blocks, tmp_path, monkeypatch, shared_trainer):
     monkeypatch.setattr(Trainer, "train", lambda *arguments: {"loss": float("nan")})
     with pytest.raises(InputError, match=r"loss became nan in epoch 1, step 1, on patches of \w+, \w+: begin again"):
         loop.train(blocks, tiny(), tmp_path)
 
 
-def test_weights_that_are_no_numbers_are_not_kept(blocks, tmp_path, monkeypatch):
+def test_weights_that_are_no_numbers_are_not_kept(blocks, tmp_path, monkeypatch, shared_trainer):
     train = Trainer.train
     monkeypatch.setattr(Trainer, "train", lambda self, batch, rate: train(self, batch, np.inf) | {"loss": 1.0})
     with pytest.raises(InputError, match="weights are no longer numbers after epoch 1"):
@@ -294,7 +328,7 @@ def test_weights_that_are_no_numbers_are_not_kept(blocks, tmp_path, monkeypatch)
     assert not (tmp_path / ".training" / "checkpoint.npz").exists()
 
 
-def test_a_model_file_holds_all_that_prediction_needs(blocks, tmp_path):
+def test_a_model_file_holds_all_that_prediction_needs(blocks, tmp_path, shared_trainer):
     trained = loop.train(blocks, tiny("training.epochs=1"), tmp_path)
     path = tmp_path / "model.keras"
     save_model(path, trained)
@@ -305,7 +339,7 @@ def test_a_model_file_holds_all_that_prediction_needs(blocks, tmp_path):
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_a_model_that_would_run_code_must_be_trusted(blocks, tmp_path):
+def test_a_model_that_would_run_code_must_be_trusted(blocks, tmp_path, shared_trainer):
     trained = loop.train(blocks, tiny("training.epochs=1"), tmp_path)
     steps = trained.settings.preprocessing.model_copy(update={"steps": ("somebodys_module:step",)})
     settings = trained.settings.model_copy(update={"preprocessing": steps})
@@ -316,7 +350,7 @@ def test_a_model_that_would_run_code_must_be_trusted(blocks, tmp_path):
 
 
 def test_fine_tuning_begins_with_the_given_weights(blocks, tmp_path):
-    given = loop.train(blocks, tiny("training.epochs=1"), tmp_path / "given")
+    given = TrainedModel(make_trainer(tiny("seed=1")).network, tiny("seed=1"))
     slow = tiny("training.epochs=1", "training.steps_per_epoch=1", "training.learning_rate=1e-12")
     tuned = loop.train(blocks, slow, tmp_path / "tuned", start_from=given)
     np.testing.assert_allclose(weights(tuned)[0], given.network.get_weights()[0], atol=1e-6)
@@ -347,7 +381,7 @@ from pneumoseg.pipeline.preprocessing.case_store import StoredCase
 from pneumoseg.pipeline.settings.loading import load_settings
 from pneumoseg.pipeline.models.model_file import save_model
 
-settings = load_settings("demo", ["patches.shape=[16, 16, 8]", "network.filters=[4, 8]", "training.epochs=2",
+settings = load_settings("demo", ["patches.shape=[8, 8, 8]", "network.filters=[2, 4]", "training.epochs=2",
     "training.steps_per_epoch=5", "training.workers=0", "training.average_decay=0.5"])
 cases = [StoredCase(Path(folder).name, Path(folder)) for folder in sys.argv[2:]]
 trained = loop.train(cases, settings, Path(sys.argv[1]))

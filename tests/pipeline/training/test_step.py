@@ -15,8 +15,14 @@ from pneumoseg.pipeline.training.step import Supervised, default_policy, make_tr
 def tiny(*changes: str):
     return load_settings(
         "demo",
-        ["patches.shape=[8, 8, 8]", "network.filters=[4, 4, 8]", "training.precision=float32", *changes],
+        [
+            *("patches.shape=[8, 8, 8]", "network.filters=[4, 8]", "training.precision=float32"),
+            *("training.metrics=[]", *changes),
+        ],
     )
+
+
+THREE_LEVELS = "network.filters=[4, 4, 8]"
 
 
 @pytest.fixture
@@ -38,7 +44,7 @@ def assert_equal(ours, theirs, **tolerance):
 
 
 def test_training_falls_and_testing_changes_nothing(batch):
-    trainer = make_trainer(tiny())
+    trainer = make_trainer(tiny("training.metrics=[tversky, soft-dice, dice-crossentropy]"))
     first = trainer.test(batch)
     before = weights(trainer)
     assert trainer.test(batch) == first
@@ -130,7 +136,7 @@ def test_deep_supervision_adds_the_coarser_levels_to_the_loss(batch):
 
 def test_more_levels_than_the_network_has_are_refused():
     with pytest.raises(InputError, match=r"3 levels below the first were asked for, .*no layer decoder_2"):
-        make_trainer(tiny("training.deep_supervision=3"))
+        make_trainer(tiny("training.deep_supervision=3", THREE_LEVELS))
 
 
 def test_bfloat16_keeps_weights_and_losses_in_float32(batch):
@@ -160,7 +166,7 @@ def test_precisions_that_would_give_wrong_results_are_refused():
     with pytest.raises(InputError, match="mixed_float16 needs a GPU"):
         make_trainer(tiny("training.precision=mixed_float16"))
     with pytest.raises(InputError, match=r"2 voxels wide, as with patches.shape \[8, 8, 8\] and 3 levels"):
-        make_trainer(tiny("training.precision=mixed_bfloat16"))
+        make_trainer(tiny("training.precision=mixed_bfloat16", THREE_LEVELS))
 
 
 def test_a_policy_is_that_of_the_settings_unless_another_is_given(monkeypatch):
@@ -187,13 +193,13 @@ def test_a_policy_is_that_of_the_settings_unless_another_is_given(monkeypatch):
 )
 def test_a_processor_trains_in_bfloat16_where_it_can(set_instructions, instructions, changes, policies):
     set_instructions(*instructions)
-    assert policies_of_processor(tiny(*changes)) == policies
+    assert policies_of_processor(tiny(THREE_LEVELS, *changes)) == policies
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        ("training.average_decay=0.9", "training.deep_supervision=1"),
+        ("training.average_decay=0.9", "training.deep_supervision=1", THREE_LEVELS),
         ("training.optimizer=sgd", "training.accumulated_steps=2"),
         ("training.optimizer=rmsprop", "training.average_decay=0.9"),
     ],

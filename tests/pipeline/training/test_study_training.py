@@ -38,7 +38,13 @@ def studies(write_studies):
 
 def test_a_resumed_training_has_the_weights_and_history_of_a_whole_one(studies, tmp_path, monkeypatch):
     settings = tiny("training.deterministic=true", "network.dropout=0.5", "training.epochs=5")
-    whole = train_studies(studies[:6], settings, tmp_path / "whole", validation=studies[6:])
+    trainer = study_training._trainer(settings, 6, policy="float32", start_from=None)
+    first = trainer.state()
+
+    def begun_again(*arguments, **options):
+        trainer.restore(*first)
+        return trainer
+
     saved = study_training.save_checkpoint
 
     def killed_in_the_third_epoch(path, checkpoint):
@@ -46,12 +52,15 @@ def test_a_resumed_training_has_the_weights_and_history_of_a_whole_one(studies, 
             raise KeyboardInterrupt
         saved(path, checkpoint)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:  # one network, traced once, for both; the resumed training has its own
+        patch.setattr(study_training, "_trainer", begun_again)
+        whole = train_studies(studies[:6], settings, tmp_path / "whole", validation=studies[6:]).get_weights()
         patch.setattr(study_training, "save_checkpoint", killed_in_the_third_epoch)
-        train_studies(studies[:6], settings, tmp_path / "cut", validation=studies[6:])
+        with pytest.raises(KeyboardInterrupt):
+            train_studies(studies[:6], settings, tmp_path / "cut", validation=studies[6:])
     assert len(pd.read_csv(tmp_path / "cut" / "history.csv")) == 2
     resumed = train_studies(studies[:6], settings, tmp_path / "cut", validation=studies[6:], resume=True)
-    for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+    for ours, theirs in zip(resumed.get_weights(), whole, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     histories = [pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("cut", "whole")]
     pd.testing.assert_frame_equal(*histories)
@@ -62,7 +71,7 @@ def test_a_resumed_training_has_the_weights_and_history_of_a_whole_one(studies, 
     assert history["learning_rate"].is_monotonic_decreasing
     assert history["learning_rate"].iloc[-1] == pytest.approx(0, abs=1e-9)
     again = train_studies(studies[:6], settings, tmp_path / "cut", validation=studies[6:], resume=True)  # nothing left
-    np.testing.assert_array_equal(again.get_weights()[0], whole.get_weights()[0])
+    np.testing.assert_array_equal(again.get_weights()[0], whole[0])
 
 
 def test_the_threads_that_make_batches_change_nothing(studies, tmp_path, monkeypatch):
