@@ -166,7 +166,8 @@ def test_a_fold_that_is_trained_again_keeps_no_mask_of_its_earlier_model(phantom
 @pytest.mark.usefixtures("without_case_pictures")
 def test_a_killed_run_resumes_and_leaves_nothing_half(phantoms, tiny, tmp_path):
     output = tmp_path / "run"
-    arguments = ["kfold", str(phantoms), "-o", str(output), *tiny, "--set", "training.epochs=12"]
+    flags = [*tiny, "--set", "training.epochs=12", "--splits", "hold-out:0.5"]
+    arguments = ["kfold", str(phantoms), "-o", str(output), *flags]
     process = subprocess.Popen(
         [sys.executable, "-m", "pneumoseg.scripts.cli", *arguments],
         start_new_session=True,
