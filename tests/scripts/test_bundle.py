@@ -25,9 +25,10 @@ def invoke(*arguments) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Two untrained models: with batch normalisation, and with instance normalisation on another grid."""
+    """Two untrained models, converted: with batch normalisation, and with instance normalisation on another grid."""
     from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
     from pneumoseg.pipeline.networks.registry import build_network
+    from pneumoseg.pipeline.prediction.conversion import converted
     from pneumoseg.pipeline.settings.loading import load_settings
 
     paths = []
@@ -35,6 +36,7 @@ def made(tmp_path_factory):
         settings = load_settings("demo", [*TINY, *changes])
         paths.append(tmp_path_factory.mktemp("made") / f"{name}.keras")
         save_model(paths[-1], TrainedModel(build_network(settings), settings))
+        converted(paths[-1])
     return paths
 
 
@@ -42,7 +44,9 @@ def made(tmp_path_factory):
 def models(made, tmp_path, monkeypatch):
     """The two models, to be changed by the test."""
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
-    return [shutil.copy(path, tmp_path / path.name) for path in made]
+    for path in made:
+        shutil.copytree(path.parent, tmp_path, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+    return [tmp_path / path.name for path in made]
 
 
 @pytest.mark.parametrize("engine", ["openvino", "keras"])

@@ -40,12 +40,13 @@ def test_kfold_then_predict_then_evaluate(phantoms, tiny, tmp_path, rendered, re
     request.getfixturevalue("without_case_pictures")  # those that there are stay
     _measured_again(phantoms, tmp_path / "run", tmp_path)
     ct = phantoms / "phantom_001" / "imaging.nii.gz"
-    code, output = invoke("predict", ct, "-o", tmp_path / "mask.nii.gz", "--model", tmp_path / "run")
+    model = ["--model", tmp_path / "run", "--engine", "keras"]  # converting its networks would take longer
+    code, output = invoke("predict", ct, "-o", tmp_path / "mask.nii.gz", *model)
     assert code == 0, output
     written, source = nib.load(tmp_path / "mask.nii.gz"), nib.load(ct)
     assert written.shape == source.shape
     np.testing.assert_allclose(written.affine, source.affine, atol=1e-5)
-    code, output = invoke("predict", ct, "-o", tmp_path / "mask.nii.gz", "--model", tmp_path / "run")
+    code, output = invoke("predict", ct, "-o", tmp_path / "mask.nii.gz", *model)
     assert code == 2
     assert "exists already; resume to keep it, or overwrite it (--resume, --overwrite)" in " ".join(output.split())
 
