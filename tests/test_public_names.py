@@ -59,7 +59,7 @@ def test_editors_and_the_type_checker_see_the_same_imports():
     assert set(imported) | {"__version__"} == PUBLIC
 
 
-def test_masks_are_evaluated_with_the_classes_of_lungs_by_default(tmp_path):
+def test_masks_are_evaluated_with_the_classes_of_lungs_by_default(tmp_path, unrendered):
     masks = str(Path(__file__).parent / "fixtures" / "version-0.1.0" / "run" / "fold_0" / "predictions")
     final = pneumoseg.evaluate_masks(masks, masks, output=str(tmp_path / "scores"))
     assert set(final["class"]) == {*pneumoseg.LUNG_LABELS.names, "lungs"}

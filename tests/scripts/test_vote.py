@@ -37,7 +37,7 @@ def make_run(phantoms, tmp_path, monkeypatch):
         (run / "fold_0").mkdir(parents=True)
         save_model(run / "fold_0" / "model.keras", TrainedModel(build_network(settings), settings))
         if convert:
-            converted(run / "fold_0" / "model.keras")
+            converted(run / "fold_0" / "model.keras", trust_plugins=True)
         shutil.copytree(run / "fold_0", run / "fold_1")
         splits = to_json(k_fold(open_dataset(phantoms), 2, seed=seed))
         (run / "splits.json").write_text(json.dumps(splits), encoding="utf-8")
@@ -91,7 +91,8 @@ def test_a_fold_without_a_model_is_told_before_another_is_predicted(make_run, ph
 def test_functions_that_models_name_run_only_where_they_are_trusted(make_run, phantoms, tmp_path, monkeypatch):
     (tmp_path / "own_steps.py").write_text("def unchanged(array, spacing_mm):\n    return array\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    runs = [make_run(name, 'preprocessing.steps=["own_steps:unchanged"]') for name in ("first", "second")]
+    first = make_run("first", 'preprocessing.steps=["own_steps:unchanged"]', convert=True)
+    runs = [first, shutil.copytree(first, tmp_path / "second")]
     arguments = ["vote", phantoms, "-o", tmp_path / "both", "--model", runs[0], "--model", runs[1], "--fold", "0"]
     code, output = invoke(*arguments)
     assert code == 2
