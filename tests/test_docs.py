@@ -123,6 +123,7 @@ def test_the_experiment_writes_a_run(prepared):
     "document", [path for path in DOCUMENTS if blocks(path) and path != EXPERIMENT], ids=lambda path: path.name
 )
 def test_the_marked_blocks_run(document, prepared, tmp_path, monkeypatch, without_case_pictures):
+    monkeypatch.setattr(registration, "GRID_MM", 5.0)
     monkeypatch.setattr(registration, "SAMPLES", 2000)
     monkeypatch.setattr(registration, "BSPLINE_STEPS", 10)
     for name in ("phantoms", "ct.nii.gz", "masks", "runs"):
