@@ -15,6 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pneumoseg.data_io.formats import reading
+from pneumoseg.evaluation.followup import registration
+from pneumoseg.pipeline.prediction.conversion import converted
 from pneumoseg.scripts.cli import COMMANDS, app
 from tests.blank_figures import draw_nothing
 
@@ -29,7 +31,8 @@ SMALL = (
 """Settings added to each training of the documents."""
 
 EXPERIMENT = ROOT / "docs" / "experiment.md"
-PHANTOMS = {"--cases": "3", "--shape": "32 32 24"}
+MOST_CASES, SHAPE = 3, ("32", "32", "24")
+"""Of the phantoms of the documents."""
 
 
 def blocks(document: Path) -> list[tuple[str, str, str]]:
@@ -82,13 +85,12 @@ def run_shell(text: str, monkeypatch) -> None:
 
 def small_phantoms(arguments: list[str]) -> list[str]:
     """The arguments of `pneumoseg phantom` with few cases of few voxels."""
-    for flag, value in PHANTOMS.items():
-        count = len(value.split())
-        if flag in arguments:
-            place = arguments.index(flag)
-            del arguments[place : place + 1 + count]
-        arguments = [*arguments, flag, *value.split()]
-    return arguments
+    place = arguments.index("--cases") + 1
+    arguments[place] = str(min(int(arguments[place]), MOST_CASES))
+    if "--shape" in arguments:
+        place = arguments.index("--shape")
+        del arguments[place : place + 4]
+    return [*arguments, "--shape", *SHAPE]
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +103,8 @@ def prepared(tmp_path_factory) -> Path:
         draw_nothing(patch)
         for _, _, text in blocks(EXPERIMENT):
             run_shell(text, patch)
+    for model in (folder / "runs" / "first").glob("fold_*/model.keras"):
+        converted(model)  # once for all documents
     ct = nib.load(folder / "phantoms" / "phantom_001" / "imaging.nii.gz")
     small = np.diag([2.0, 2.0, 3.0, 1.0])  # a few centimetres, so that few tiles are computed
     nib.save(nib.Nifti1Image(np.asarray(ct.dataobj), small), folder / "ct.nii.gz")
@@ -119,6 +123,9 @@ def test_the_experiment_writes_a_run(prepared):
     "document", [path for path in DOCUMENTS if blocks(path) and path != EXPERIMENT], ids=lambda path: path.name
 )
 def test_the_marked_blocks_run(document, prepared, tmp_path, monkeypatch, without_case_pictures):
+    monkeypatch.setattr(registration, "GRID_MM", 5.0)
+    monkeypatch.setattr(registration, "SAMPLES", 2000)
+    monkeypatch.setattr(registration, "BSPLINE_STEPS", 10)
     for name in ("phantoms", "ct.nii.gz", "masks", "runs"):
         copy = shutil.copytree if (prepared / name).is_dir() else shutil.copy
         copy(prepared / name, tmp_path / name)

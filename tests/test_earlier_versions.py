@@ -80,7 +80,7 @@ def assert_same_scores(run: Path) -> None:
         pd.testing.assert_frame_equal(now[before.columns], before, rtol=1e-5)
 
 
-def test_a_finished_run_is_resumed_and_scored_again_alike(earlier, tmp_path):
+def test_a_finished_run_is_resumed_and_scored_again_alike(earlier, tmp_path, without_case_pictures):
     run = Path(shutil.copytree(EARLIER / "run", tmp_path / "run"))
     models = {path: path.read_bytes() for path in run.glob("fold_*/*") if path.suffix == ".keras"}
     command("kfold", earlier / "data", "-o", run, "--preset", run / "settings.yaml", "--resume", "--quiet")

@@ -1,10 +1,13 @@
 """`import pneumoseg`: its names, what it loads, and how long it and `pneumoseg --help` take."""
 
 import ast
+import importlib
+import pkgutil
 import statistics
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ import pytest
 import pneumoseg
 
 ROOT = Path(pneumoseg.__file__).parent
+FOLDERS = ("data_io", "evaluation", "pipeline", "scripts")
+PLACES = [ROOT.resolve() / name for name in FOLDERS]
 PUBLIC = {
     *("InputError", "LUNG_LABELS", "Segmenter", "__version__", "cross_validate", "evaluate_masks", "k_fold"),
     *("load_model", "load_settings", "open_dataset", "open_predictor", "read_volume", "segment"),
@@ -54,7 +59,7 @@ def test_editors_and_the_type_checker_see_the_same_imports():
     assert set(imported) | {"__version__"} == PUBLIC
 
 
-def test_masks_are_evaluated_with_the_classes_of_lungs_by_default(tmp_path):
+def test_masks_are_evaluated_with_the_classes_of_lungs_by_default(tmp_path, unrendered):
     masks = str(Path(__file__).parent / "fixtures" / "version-0.1.0" / "run" / "fold_0" / "predictions")
     final = pneumoseg.evaluate_masks(masks, masks, output=str(tmp_path / "scores"))
     assert set(final["class"]) == {*pneumoseg.LUNG_LABELS.names, "lungs"}
@@ -92,32 +97,26 @@ def test_help_answers_at_once(tmp_path):
     assert statistics.median(seconds) < 0.3 * SLOW_MACHINE
 
 
-@pytest.mark.parametrize("name", ["data_io", "evaluation", "pipeline", "scripts", "tests"])
+@pytest.mark.parametrize("name", [*FOLDERS, "tests"])
 def test_no_folder_is_a_package_of_its_own(tmp_path, name):
     """Such a package would shadow, or be shadowed by, that of another program."""
     code = f"import importlib.util; spec = importlib.util.find_spec({name!r}); print(spec and spec.loader, spec)"
     assert str(ROOT) not in run(code, tmp_path)
 
 
-def test_no_module_is_imported_under_two_names():
+def test_no_module_is_imported_under_two_names(monkeypatch):
     """In the clone, whose folders Python finds as packages of their own."""
-    code = (
-        "import collections, importlib, pathlib, pkgutil, sys\n"
-        "import pneumoseg\n"
-        "folders = ('data_io', 'evaluation', 'pipeline', 'scripts')\n"
-        "for folder in folders:\n"
-        "    package = importlib.import_module(f'pneumoseg.{folder}')\n"
-        "    for module in pkgutil.walk_packages(package.__path__, f'{package.__name__}.'):\n"
-        "        if not module.name.endswith('miscnn.worker'):\n"  # it runs in MIScnn's own environment
-        "            importlib.import_module(module.name)\n"
-        "root = pathlib.Path(pneumoseg.__file__).resolve().parent\n"
-        "files = collections.defaultdict(set)\n"
-        "for name, module in list(sys.modules.items()):\n"
-        "    file = getattr(module, '__file__', None)\n"
-        "    if file and root in pathlib.Path(file).resolve().parents and '.venv' not in file and name != '__main__':\n"
-        "        files[pathlib.Path(file).resolve()].add(name)\n"
-        "print(len(files), [names for names in files.values() if len(names) > 1])\n"
-    )
-    count, _, twice = run(code, ROOT).strip().partition(" ")
-    assert int(count) > 150
-    assert twice == "[]"
+    monkeypatch.chdir(ROOT)
+    monkeypatch.syspath_prepend(ROOT)
+    for folder in FOLDERS:
+        package = importlib.import_module(f"pneumoseg.{folder}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("miscnn.worker"):  # it runs in MIScnn's own environment
+                importlib.import_module(module.name)
+    names = defaultdict(set)
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__dict__", {}).get("__file__")  # without what lazy modules would import
+        if file and name != "__main__" and any(map(Path(file).resolve().is_relative_to, PLACES)):
+            names[Path(file).resolve()].add(name)
+    assert len(names) > 150
+    assert [of_one for of_one in names.values() if len(of_one) > 1] == []

@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import pytest
 
+from pneumoseg.pipeline.prediction.segment import segment
 from pneumoseg.pipeline.settings.loading import load_settings
 
 README = Path(__file__).parents[1] / "README.md"
@@ -26,6 +27,8 @@ def example() -> str:
 def test_the_example_runs(tmp_path, monkeypatch, without_case_pictures):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("pneumoseg.load_settings", lambda name, changes: load_settings(name, [*changes, *SMALL]))
+    # Converting both networks would take longer than to train them.
+    monkeypatch.setattr("pneumoseg.segment", lambda ct, model: segment(ct, model, engine="keras"))
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
     exec(compile(example(), "README.md", "exec"), {})
     assert (tmp_path / "runs" / "python" / "report.html").is_file()

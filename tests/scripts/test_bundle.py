@@ -25,9 +25,10 @@ def invoke(*arguments) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Two untrained models: with batch normalisation, and with instance normalisation on another grid."""
+    """Two untrained models, converted: with batch normalisation, and with instance normalisation on another grid."""
     from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
     from pneumoseg.pipeline.networks.registry import build_network
+    from pneumoseg.pipeline.prediction.conversion import converted
     from pneumoseg.pipeline.settings.loading import load_settings
 
     paths = []
@@ -35,6 +36,7 @@ def made(tmp_path_factory):
         settings = load_settings("demo", [*TINY, *changes])
         paths.append(tmp_path_factory.mktemp("made") / f"{name}.keras")
         save_model(paths[-1], TrainedModel(build_network(settings), settings))
+        converted(paths[-1])
     return paths
 
 
@@ -42,7 +44,9 @@ def made(tmp_path_factory):
 def models(made, tmp_path, monkeypatch):
     """The two models, to be changed by the test."""
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
-    return [shutil.copy(path, tmp_path / path.name) for path in made]
+    for path in made:
+        shutil.copytree(path.parent, tmp_path, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+    return [tmp_path / path.name for path in made]
 
 
 @pytest.mark.parametrize("engine", ["openvino", "keras"])
@@ -173,9 +177,10 @@ def test_other_settings_and_files_are_refused(models, tmp_path):
 
 KILLED = """
 import os, signal, sys
+import pneumoseg.pipeline.prediction.bundle  # once for all kills, as TensorFlow takes seconds
 from pneumoseg.data_io.storage import atomic
 from pneumoseg.scripts.cli import app
-left, rename, exchange = int(sys.argv.pop(1)), os.rename, atomic._exchange
+rename, exchange = os.rename, atomic._exchange
 def counted(function):
     def call(*paths):
         global left
@@ -186,31 +191,41 @@ def counted(function):
         return done
     return call
 os.rename, atomic._exchange = counted(rename), counted(exchange)
-app()
+*models, bundles = sys.argv[1:]
+for left in (1, 2):
+    child = os.fork()
+    if child == 0:
+        if left == 2:
+            atomic._exchange = lambda one, other: False
+        sys.argv[1:] = ["bundle", *models, "-o", f"{bundles}/{left}", "--overwrite", "--quiet"]
+        app()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-@pytest.mark.parametrize("moment", [1, 2])
-def test_a_kill_among_the_renames_leaves_one_bundle_or_the_other(models, tmp_path, moment):
-    """Killed right after the first and the second change of names: never one network of two."""
+def test_a_kill_among_the_renames_leaves_one_bundle_or_the_other(models, tmp_path):
+    """Killed right after both names were exchanged, or after the second rename where a system cannot exchange them:
+    never one network of two."""
     from pneumoseg.pipeline.models.bundle_card import check_members
 
-    bundle = tmp_path / "bundle"
-    assert invoke("bundle", *models, "-o", bundle)[0] == 0
-    (bundle / "README.md").write_text("a model card")
-    arguments = ["bundle", models[1], models[0], "-o", bundle, "--overwrite", "--quiet"]
+    bundles = [tmp_path / "bundles" / name for name in ("1", "2")]
+    assert invoke("bundle", *models, "-o", bundles[0])[0] == 0
+    (bundles[0] / "README.md").write_text("a model card")
+    shutil.copytree(bundles[0], bundles[1])
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(moment), *map(str, arguments)],
-        check=False,
+        [sys.executable, "-c", KILLED, str(models[1]), str(models[0]), str(tmp_path / "bundles")],
+        check=True,
         cwd=Path(pneumoseg.__file__).parent,
         capture_output=True,
+        text=True,
     )
-    assert done.returncode in (-signal.SIGKILL, 0), done.stderr
-    check_members(bundle)
-    assert (bundle / "README.md").read_text() == "a model card"
-    assert invoke(*arguments)[0] == 0
-    assert sorted(everything_in(bundle)) == ["README.md", "bundle.json", "fold_0/model.keras", "fold_1/model.keras"]
-    assert not list(tmp_path.glob(".*"))
+    assert [int(code) for code in done.stdout.split()] == [-signal.SIGKILL] * 2, done.stderr
+    for bundle in bundles:
+        check_members(bundle)
+        assert (bundle / "README.md").read_text() == "a model card"
+        assert invoke("bundle", models[1], models[0], "-o", bundle, "--overwrite", "--quiet")[0] == 0
+        assert sorted(everything_in(bundle)) == ["README.md", "bundle.json", "fold_0/model.keras", "fold_1/model.keras"]
+    assert not list((tmp_path / "bundles").glob(".*"))
 
 
 def test_a_folder_of_other_things_keeps_them_and_gets_the_card_first(models, tmp_path, monkeypatch):

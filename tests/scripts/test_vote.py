@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -22,18 +23,22 @@ def invoke(*arguments) -> tuple[int, str]:
 
 @pytest.fixture
 def make_run(phantoms, tmp_path, monkeypatch):
-    """A function that writes a run folder with untrained models, as far as voting looks at it."""
+    """A function that writes a run folder with one untrained model for both folds, as far as voting looks at it; with
+    `convert`, it is converted once for both."""
     monkeypatch.setenv("PNEUMOSEG_CACHE", str(tmp_path / "cache"))
     from pneumoseg.pipeline.models.model_file import TrainedModel, save_model
     from pneumoseg.pipeline.networks.registry import build_network
+    from pneumoseg.pipeline.prediction.conversion import converted
     from pneumoseg.pipeline.settings.loading import load_settings
 
-    def make(name: str, *changes: str, seed: int = 0):
+    def make(name: str, *changes: str, seed: int = 0, convert: bool = False):
         settings = load_settings("demo", [*TINY, *changes])
         run = tmp_path / name
-        for fold in (0, 1):
-            (run / f"fold_{fold}").mkdir(parents=True)
-            save_model(run / f"fold_{fold}" / "model.keras", TrainedModel(build_network(settings), settings))
+        (run / "fold_0").mkdir(parents=True)
+        save_model(run / "fold_0" / "model.keras", TrainedModel(build_network(settings), settings))
+        if convert:
+            converted(run / "fold_0" / "model.keras", trust_plugins=True)
+        shutil.copytree(run / "fold_0", run / "fold_1")
         splits = to_json(k_fold(open_dataset(phantoms), 2, seed=seed))
         (run / "splits.json").write_text(json.dumps(splits), encoding="utf-8")
         return run
@@ -43,7 +48,8 @@ def make_run(phantoms, tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("without_case_pictures")
 def test_models_of_two_runs_vote_and_are_measured_as_kfold_measures(make_run, phantoms, tmp_path):
-    first, second = make_run("first"), make_run("second", "preprocessing.spacing_mm=[12, 12, 12]")
+    first = make_run("first", convert=True)
+    second = make_run("second", "preprocessing.spacing_mm=[12, 12, 12]", convert=True)
     run = tmp_path / "both"
     code, output = invoke("vote", phantoms, "-o", run, "--model", first, "--model", second, "--json")
     assert code == 0, output
@@ -85,7 +91,8 @@ def test_a_fold_without_a_model_is_told_before_another_is_predicted(make_run, ph
 def test_functions_that_models_name_run_only_where_they_are_trusted(make_run, phantoms, tmp_path, monkeypatch):
     (tmp_path / "own_steps.py").write_text("def unchanged(array, spacing_mm):\n    return array\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    runs = [make_run(name, 'preprocessing.steps=["own_steps:unchanged"]') for name in ("first", "second")]
+    first = make_run("first", 'preprocessing.steps=["own_steps:unchanged"]', convert=True)
+    runs = [first, shutil.copytree(first, tmp_path / "second")]
     arguments = ["vote", phantoms, "-o", tmp_path / "both", "--model", runs[0], "--model", runs[1], "--fold", "0"]
     code, output = invoke(*arguments)
     assert code == 2

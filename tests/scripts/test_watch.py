@@ -8,7 +8,6 @@ import sys
 import time
 
 import numpy as np
-import pytest
 from pydicom import dcmread
 
 from pneumoseg.data_io.formats.reading import read_volume
@@ -16,19 +15,19 @@ from pneumoseg.data_io.phantoms.dicom_series import write_series
 from pneumoseg.data_io.volumes.volume import Volume
 from tests.scripts.test_predict import model  # noqa: F401
 
-SERIES = 12
+SERIES, SHAPE = 8, (40, 40, 12)
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 
 
-@pytest.mark.timed  # as the processes that are killed
 def test_a_watcher_killed_twice_segments_each_series_once(model, tmp_path, pneumoseg):  # noqa: F811
     rng = np.random.default_rng(0)
     for number in range(SERIES):
-        array = rng.integers(-1000, 400, (40, 40, 24)).astype(np.int16)
+        array = rng.integers(-1000, 400, SHAPE).astype(np.int16)
         volume = Volume.from_source(array, np.diag([4.0, 4.0, 5.0, 1.0]))
         write_series(tmp_path / "in" / f"ct_{number:02d}", volume, patient_id=f"{number}")
-    arguments = ["watch", tmp_path / "in", "-o", tmp_path / "out", "--model", model, "--settle", "0.1", "--sr"]
-    for least in (2, 6):
+    flags = ["--model", model, "--precision", "float32", "--settle", "0.1", "--sr"]
+    arguments = ["watch", tmp_path / "in", "-o", tmp_path / "out", *flags]
+    for least in (2, 5):
         process = subprocess.Popen(
             [sys.executable, "-m", "pneumoseg.scripts.cli", *map(str, arguments)],
             stderr=subprocess.DEVNULL,
@@ -57,7 +56,7 @@ def test_a_watcher_killed_twice_segments_each_series_once(model, tmp_path, pneum
         header = dcmread(path)
         name = path.name.removesuffix(".seg.dcm")
         assert header.PatientID == f"{int(name[-2:])}"
-        assert read_volume(path).grid.shape == (40, 40, 24)
+        assert read_volume(path).grid.shape == SHAPE
         assert dcmread(path.with_name(f"{name}.sr.dcm")).PatientID == header.PatientID
 
 

@@ -90,8 +90,11 @@ def test_a_value_that_is_refused_is_named_by_its_flag():
     assert error.value.options == ("part",)
 
 
-@pytest.mark.parametrize("home", [None, "file/home"])
-def test_without_a_home_folder_commands_use_a_private_one(phantoms, tmp_path, home):
+@pytest.mark.parametrize(
+    ("home", "flags"),
+    [("file/home", ["--json"]), (None, ["--preset", "demo", "--quiet"])],  # the second needs no TensorFlow
+)
+def test_without_a_home_folder_commands_use_a_private_one(tmp_path, home, flags):
     (tmp_path / "file").touch()
     program = (
         "import os, sys\n"
@@ -100,7 +103,7 @@ def test_without_a_home_folder_commands_use_a_private_one(phantoms, tmp_path, ho
         "    def nowhere():\n"
         "        raise RuntimeError('no home')\n"
         "    usual, Path.home = Path.home, lambda: Path(os.environ['HOME']) if 'HOME' in os.environ else nowhere()\n"
-        "sys.argv = ['pneumoseg', 'info', '--json']\n"
+        f"sys.argv = ['pneumoseg', 'info', *{flags}]\n"
         "from pneumoseg.scripts.cli import main\n"
         "main()\n"
     )
@@ -114,7 +117,8 @@ def test_without_a_home_folder_commands_use_a_private_one(phantoms, tmp_path, ho
     done = subprocess.run(arguments, capture_output=True, text=True, env=kept, check=False)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / f"pneumoseg-{os.getuid()}"
-    assert f'"folder": "{folder}/cases"' in done.stdout
+    assert (f'"folder": "{folder}/cases"' in done.stdout) is ("--json" in flags)
+    assert f" {folder} (PNEUMOSEG_CACHE" in done.stderr
     assert folder.stat().st_mode & 0o777 == 0o700
     assert done.stderr.count("PNEUMOSEG_CACHE") == len(done.stderr.splitlines()) == 1
 

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from pneumoseg.data_io.datasets.cohort_file import CohortEntry, write_cohort
@@ -19,6 +20,7 @@ from pneumoseg.pipeline.preprocessing import study_preparation
 from pneumoseg.pipeline.settings.preparation import PreparationSettings
 from pneumoseg.scripts.cli import app
 from pneumoseg.scripts.shared.experiments import experiment_of, is_cohort, start_model
+from tests.blank_figures import savefig
 
 SHAPE = (4, 4, 4)
 
@@ -104,9 +106,9 @@ def quick_cohorts(monkeypatch):
 
 
 @pytest.mark.usefixtures("quick_cohorts")
-def test_a_cohort_from_its_table_to_scores(tmp_path, rendered, request):
-    """Generated studies are prepared, learnt in two folds, predicted, evaluated and compared; the run's figures are
-    really drawn."""
+def test_a_cohort_from_its_table_to_scores(tmp_path, monkeypatch):
+    """Generated studies are prepared, learnt in two folds, predicted, evaluated and compared; the run's figures, and
+    those of one fold, are really drawn."""
     studies, cohort, run = tmp_path / "studies", tmp_path / "cohort.h5", tmp_path / "run"
     table = studies / "cohort.csv"
     flags = [
@@ -117,12 +119,13 @@ def test_a_cohort_from_its_table_to_scores(tmp_path, rendered, request):
     for arguments in (
         ("phantom", "--kind", "cohort", "-o", studies, "--cases", "6", "--shape", "32", "32", "24", "--seed", "2"),
         ("prepare", table, "-o", cohort, "--shape", "8", "16", "16"),
-        ("kfold", cohort, "-o", run, "--preset", "hrct-joint-cpu", *flags),
+        ("kfold", cohort, "-o", run, "--preset", "hrct-joint-cpu", *flags, "--fold", "1"),
     ):
         code, output = invoke(*arguments)
         assert code == 0, output
-    request.getfixturevalue("unrendered")
-    code, output = invoke("kfold", cohort, "-o", run, "--preset", "hrct-joint-cpu", *flags, "--resume", "--json")
+    with monkeypatch.context() as patch:
+        patch.setattr(Figure, "savefig", savefig)
+        code, output = invoke("kfold", cohort, "-o", run, "--preset", "hrct-joint-cpu", *flags, "--resume", "--json")
     assert code == 0, output
     answer, _ = json.JSONDecoder().raw_decode(output[output.index("{") :])
     assert sum(row["studies"] for row in answer["categories_off"]) == 6
