@@ -24,6 +24,7 @@ from pneumoseg.evaluation.jobs.progress import Progress
 from pneumoseg.evaluation.jobs.results import write_classes
 from pneumoseg.evaluation.measures.severity import DEFINITIONS, RESEARCH_ONLY, severity
 from pneumoseg.pipeline.prediction.predictor import Predictor
+from pneumoseg.pipeline.runtime.executors import background_threads
 
 MASK, PICTURE_MASK = "mask.nii.gz", "mask.png"
 
@@ -72,13 +73,15 @@ def _write_of_ct(
     mask = Volume(mask.array, image.grid, image.stored_grid)
     write_json(made / "statistics.json", manifest["statistics"])
     lungs, infection = settings.lung_labels, settings.postprocessing.infection
-    if len({*lungs, infection}) == 3 and infection < len(settings.labels.table):
-        row = severity(mask, image, settings.labels.table, lungs=lungs, infection=infection)
-        write_json(made / "severity.json", {"use": RESEARCH_ONLY, "severity": row, "definitions": DEFINITIONS})
-    progress.begin("writing")
-    write_ct_nifti(made / "image.nii.gz", image)
-    if taken.is_dicom:
-        _write_dicom(scan, mask, made, predictor, manifest, options=options)
+    with background_threads() as threads:
+        image_written = threads.submit(write_ct_nifti, made / "image.nii.gz", image)  # compressed meanwhile
+        if len({*lungs, infection}) == 3 and infection < len(settings.labels.table):
+            row = severity(mask, image, settings.labels.table, lungs=lungs, infection=infection)
+            write_json(made / "severity.json", {"use": RESEARCH_ONLY, "severity": row, "definitions": DEFINITIONS})
+        progress.begin("writing")
+        if taken.is_dicom:
+            _write_dicom(scan, mask, made, predictor, manifest, options=options)
+        image_written.result()
 
 
 def _write_dicom(

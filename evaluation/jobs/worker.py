@@ -75,6 +75,9 @@ def lock_of(folder: Path, name: str) -> FileLock:
 
 def with_models(options: WorkerOptions, store: JobStore) -> Callable[[Job], None]:
     """What does jobs with the real models; TensorFlow and the rest are imported now, before the first job."""
+    import pneumoseg.data_io.formats.dicom.results.source
+    import pneumoseg.evaluation.inference.dicom_results
+    import pneumoseg.evaluation.jobs.dicom_intake
     import pneumoseg.evaluation.jobs.segmentation
     import pneumoseg.pipeline.prediction.predictor  # noqa: F401
     from pneumoseg.data_io.formats.dicom.deidentification.key_file import read_or_make_key

@@ -43,7 +43,7 @@ CONNECT_WITHIN_S = 8.0
 WORKERS_WITHIN_S = 60.0
 """How long a cluster may be without any worker."""
 LOOK_EVERY_S = 1.0
-AT_ONCE = 8
+AT_ONCE = 32
 """Pieces of work for each thread of the workers: one is done, others are under way to it."""
 GPU = "GPU"
 LOGS = ("distributed", "distributed.client")

@@ -62,7 +62,7 @@ def predict(cts: Path, masks: Path, model: str, workers: int) -> float:
     """Seconds of predicting all CTs with so many new workers."""
     shutil.rmtree(masks, ignore_errors=True)
     request = PredictorRequest(
-        paths=(model,), folds=None, changes=(), trust_plugins=False, engine="auto", precision="float32", threads=1
+        paths=(model,), folds=None, changes=(), trust_plugins=False, engine="auto", precision="auto", threads=1
     ).elsewhere()
     outputs = place_outputs(find_inputs([cts]), masks)
     with open_cluster(ClusterPlace(workers=workers, threads=1), shared=masks, inputs=[*outputs]) as executor:
