@@ -32,7 +32,8 @@ RIGID_STEPS, BSPLINE_STEPS = 60, 40
 @dataclass(frozen=True, eq=False)
 class Registration:
     """Where each point of the follow-up (LPS, mm) lies in the baseline: `rigid` alone, and `whole`, the B-spline
-    followed by it."""
+    followed by it, on and around the grid of the follow-up, as a field of 3 mm: that is far finer than its knots, and
+    much faster to apply."""
 
     rigid: sitk.Transform
     whole: sitk.Transform
@@ -92,7 +93,10 @@ def register(follow_up: Volume, baseline: Volume, images: tuple[Volume, Volume] 
         raise InputError(
             f"the lungs of both dates cannot be registered ({reason}); are these the lungs of one patient?"
         ) from error
-    return Registration(rigid, sitk.CompositeTransform([rigid, bspline]))
+    covering = on_coarse_grid(np.zeros(follow_up.grid.shape, np.float32), follow_up.grid)
+    start = [place_mm - GRID_MM for place_mm in covering.GetOrigin()]
+    field = _field(sitk.CompositeTransform([rigid, bspline]), [size + 2 for size in covering.GetSize()], start)
+    return Registration(rigid, sitk.DisplacementFieldTransform(field))
 
 
 def lung_picture(mask: Volume, image: Volume | None) -> sitk.Image:
@@ -140,18 +144,12 @@ def inside_of(picture: sitk.Image) -> sitk.Image:
 
 
 def moved(values: np.ndarray, grid: Grid, onto: Grid, registration: Registration, *, fill: float = 0.0) -> np.ndarray:
-    """Values (x, y, z) of the baseline on a grid of the follow-up, linearly interpolated: float32 of that shape.
-
-    The transform is taken as a field of 3 mm, which is far finer than its knots and much faster to apply.
-    """
+    """Values (x, y, z) of the baseline on the grid of the follow-up, or a part of it, linearly interpolated: float32 of
+    that shape."""
     target = sitk.Image([*onto.shape], sitk.sitkUInt8)
     place(target, onto)
-    coarse = on_coarse_grid(np.zeros(onto.shape, np.float32), onto)
-    start = [place_mm - GRID_MM for place_mm in coarse.GetOrigin()]
-    field = _field(registration.whole, [size + 2 for size in coarse.GetSize()], start)
-    transform = sitk.DisplacementFieldTransform(field)
     image = itk_image(values.astype(np.float32), grid)
-    return sitk.GetArrayFromImage(sitk.Resample(image, target, transform, sitk.sitkLinear, fill)).T
+    return sitk.GetArrayFromImage(sitk.Resample(image, target, registration.whole, sitk.sitkLinear, fill)).T
 
 
 def itk_image(values: np.ndarray, grid: Grid) -> sitk.Image:

@@ -1,16 +1,14 @@
 """Generated patients at two dates; not to be changed."""
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
-import SimpleITK as sitk
 
 from pneumoseg.data_io.phantoms.follow_up import FollowUp, make_follow_up
 from pneumoseg.evaluation.followup import comparison, registration
 from pneumoseg.evaluation.followup.comparison import Comparison, compare
 from pneumoseg.evaluation.followup.examination import Examination
-from pneumoseg.evaluation.followup.registration import Registration, lung_picture
 
 GRID_MM = registration.GRID_MM
 """As in use."""
@@ -28,15 +26,6 @@ class Patient:
 def pair_of(index: int, *, still: bool = False) -> FollowUp:
     """The patient of this number."""
     return make_follow_up(1, index, (104, 104, 68), still=still)
-
-
-def quick_to_apply(found: Registration, pair: FollowUp) -> Registration:
-    """Moves as `found` does, but by displacements at the places of a grid, which a B-spline takes long to work out."""
-    picture = lung_picture(pair.follow_up_mask, None)
-    margin = 3
-    start = [place_mm - margin * registration.GRID_MM for place_mm in picture.GetOrigin()]
-    field = registration._field(found.whole, [size + 2 * margin for size in picture.GetSize()], start)
-    return replace(found, whole=sitk.DisplacementFieldTransform(field))
 
 
 def dates_of(pair: FollowUp, *, with_ct: bool = True) -> tuple[Examination, Examination]:
@@ -60,8 +49,7 @@ def quick():
 @pytest.fixture
 def registered(patient, monkeypatch):
     """The registration of the patient's dates is known, which spares the search for it."""
-    known = quick_to_apply(patient.found.registration, patient.pair)
-    monkeypatch.setattr(comparison, "register", lambda *arguments: known)
+    monkeypatch.setattr(comparison, "register", lambda *arguments: patient.found.registration)
 
 
 @pytest.fixture(scope="session")

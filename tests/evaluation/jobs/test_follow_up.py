@@ -18,7 +18,7 @@ from pneumoseg.evaluation.jobs import follow_up as module
 from pneumoseg.evaluation.jobs.follow_up import NO_NOISE, follow_up
 from pneumoseg.evaluation.jobs.progress import Progress
 from pneumoseg.evaluation.jobs.results import listed_results
-from tests.evaluation.followup.conftest import pair_of, quick, quick_to_apply  # noqa: F401
+from tests.evaluation.followup.conftest import pair_of, quick  # noqa: F401
 from tests.evaluation.jobs.stub_models import entry
 
 HASH = sha256(b"network").hexdigest()
@@ -62,8 +62,7 @@ def compared(pair, tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def known(pair):
     """The registration of the true masks."""
-    found = register(pair.follow_up_mask, pair.baseline_mask, (pair.follow_up_ct, pair.baseline_ct))
-    return quick_to_apply(found, pair)
+    return register(pair.follow_up_mask, pair.baseline_mask, (pair.follow_up_ct, pair.baseline_ct))
 
 
 @pytest.fixture
