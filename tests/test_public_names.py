@@ -3,10 +3,10 @@
 import ast
 import importlib
 import pkgutil
+import resource
 import statistics
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -86,13 +86,19 @@ def test_the_import_is_quick_and_loads_no_library(tmp_path):
     assert min(float(seconds) for seconds, _ in printed) < 0.1
 
 
+def seconds_of_children() -> float:
+    """Of the processor, which others that use it do not change."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_help_answers_at_once(tmp_path):
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        before = seconds_of_children()
         command = [sys.executable, "-m", "pneumoseg.scripts.cli", "--help"]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(seconds_of_children() - before)
         assert "predict" in done.stdout
     assert statistics.median(seconds) < 0.3 * SLOW_MACHINE
 
