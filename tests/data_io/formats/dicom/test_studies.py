@@ -163,7 +163,7 @@ def test_skipped_files_are_counted_with_examples(tmp_path):
 
 
 def test_a_file_costs_two_kilobytes(tmp_path):
-    count = 150
+    count = 300
     ct = Volume.from_source(np.broadcast_to(np.zeros((64, 64, 1), np.int16), (64, 64, count)), np.eye(4))
     write_phantom(tmp_path / "ct", ct)
     find_studies(tmp_path)  # imports
