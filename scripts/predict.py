@@ -172,9 +172,9 @@ def predict(
         studied = predict_whole_studies(
             files, output, model, fold, options=how, resume=resume, overwrite=overwrite, quiet=quiet, json=json
         )
-        failed_ones = {name: result.error is not None for name, result in zip(files, studied, strict=True)}
-        _end_part(output, part, failed_ones)
-        raise typer.Exit(1 if any(failed_ones.values()) else 0)
+        has_failed = {name: result.error is not None for name, result in zip(files, studied, strict=True)}
+        _end_part(output, part, has_failed)
+        raise typer.Exit(1 if any(has_failed.values()) else 0)
     refuse_flags("Grad-CAM explains networks for whole studies, and the model makes masks", grad_cam=grad_cam)
     outputs = place_outputs(files, output, mask_format=mask_format, resume=resume, overwrite=overwrite)
     if side_by_side and (volumes := [path for path in files.values() if not is_picture(path)]):

@@ -21,7 +21,7 @@ def isolate() -> None:
     Under Linux the kernel refuses the network, whichever library asks for it; elsewhere Python does.
     """
     if sys.platform == "linux" and platform.machine() in SYSTEM_CALLS:
-        _filter_system_calls(_filter(*SYSTEM_CALLS[platform.machine()]))
+        _filter_system_calls(*SYSTEM_CALLS[platform.machine()])
     sys.addaudithook(_refuse_network)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -51,9 +51,9 @@ NO_NEW_PRIVILEGES = 38
 SET_FILTER, ALL_THREADS = 1, 1
 
 
-def _filter(processor: int, socket_call: int, seccomp_call: int) -> tuple[int, bytes]:
-    """The number of the system call that sets the filter, and the filter: sockets between processes of this machine
-    (AF_UNIX) are allowed, others are refused, and what could make them in another way."""
+def _filter(processor: int, socket_call: int) -> bytes:
+    """A filter of system calls: sockets between processes of this machine (AF_UNIX) are allowed, others are refused,
+    and what could make them in another way."""
     steps = (
         (LOAD, 0, 0, PROCESSOR_AT),
         (EQUAL, 0, 7, processor),
@@ -66,12 +66,12 @@ def _filter(processor: int, socket_call: int, seccomp_call: int) -> tuple[int, b
         (RETURN, 0, 0, ALLOW),
         (RETURN, 0, 0, REFUSE),
     )
-    return seccomp_call, b"".join(struct.pack("HBBI", *step) for step in steps)
+    return b"".join(struct.pack("HBBI", *step) for step in steps)
 
 
-def _filter_system_calls(how: tuple[int, bytes]) -> None:
-    """Sets a filter for all threads of this process; a warning where the kernel has none."""
-    seccomp_call, program = how
+def _filter_system_calls(processor: int, socket_call: int, seccomp_call: int) -> None:
+    """Sets the filter for all threads of this process; a warning where the kernel has none."""
+    program = _filter(processor, socket_call)
     library = ctypes.CDLL(None, use_errno=True)
     kept = ctypes.create_string_buffer(program, len(program))
     given = struct.pack("HP", len(program) // 8, ctypes.addressof(kept))
