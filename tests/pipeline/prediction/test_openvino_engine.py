@@ -13,7 +13,6 @@ from pneumoseg.pipeline.prediction import openvino_engine
 from pneumoseg.pipeline.prediction.openvino_engine import compiled, openvino
 from pneumoseg.pipeline.runtime import hardware
 
-
 BOUND = """
 import os, sys, threading
 from pathlib import Path
