@@ -96,6 +96,7 @@ def serve(
     from pneumoseg.data_io.console import log
     from pneumoseg.data_io.storage.cache import cache_folder
     from pneumoseg.evaluation.jobs.models import known_models
+    from pneumoseg.evaluation.jobs.reception import Reception
     from pneumoseg.evaluation.jobs.store import JobStore
     from pneumoseg.evaluation.jobs.supervisor import Limits as JobLimits
     from pneumoseg.evaluation.jobs.supervisor import Supervisor
@@ -119,7 +120,8 @@ def serve(
             limits=JobLimits(keep_s=keep_hours * 3600),
             keep_identity=keep_identity,
         )
-        app = create_app(store, supervisor, offered, guard=Guard(names, token), limits=limits)
+        reception = Reception(folder, keep_identity=keep_identity)
+        app = create_app(store, supervisor, offered, guard=Guard(names, token), limits=limits, reception=reception)
         if not is_loopback(host):
             log.info("HTTP is not encrypted: let others in through a proxy with TLS alone, as docs/serve.md shows")
         supervisor.start()

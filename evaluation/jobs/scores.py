@@ -42,6 +42,25 @@ def score(upload: Path, parent: Path, source: Path, made: Path, *, work: Path, k
     Raises InputError for a reference that is no mask of these classes, lies on another grid, or is a segmentation of
     another series.
     """
+    reference, prediction, table = read_pair(upload, parent, source, work=work, key=key)
+    scores = score_case(CASE, 0, reference, prediction=prediction, labels=table)
+    rows = [_plain(row) for row in scores.rows]
+    write_json(made / "scores.json", {"scores": rows, "lesions": [_plain(row) for row in scores.lesions]})
+    write_classes(made / "labels.json", ERRORS)
+    if (parent / PICTURE_MASK).is_file():
+        picture, *masks = (_rows(volume) for volume in (read_volume(source), reference, prediction))
+        write_side_by_side(made / "side-by-side.png", picture, masks, table)
+    else:
+        write_label_nifti(made / "reference.nii.gz", reference, table)
+        write_label_nifti(
+            made / "errors.nii.gz", reference.with_array(errors(reference.array, prediction.array)), ERRORS
+        )
+
+
+def read_pair(
+    upload: Path, parent: Path, source: Path, *, work: Path, key: Key | None
+) -> tuple[Volume, Volume, LabelTable]:
+    """The reference on the grid of the mask, the mask, and their classes; arguments and errors as of `score`."""
     table = _classes(parent / "labels.json")
     reference_file = _reference(upload, work)
     is_picture = (parent / PICTURE_MASK).is_file()
@@ -53,19 +72,7 @@ def score(upload: Path, parent: Path, source: Path, made: Path, *, work: Path, k
     if reference_file.suffix == SUFFIXES["dicom"]:
         image = open_scan(source).read()
         reference = on_series(_of_stored_series(reference, image, key), image)
-    reference = on_grid_of(prediction, reference, "mask and reference")
-    scores = score_case(CASE, 0, reference, prediction=prediction, labels=table)
-    rows = [_plain(row) for row in scores.rows]
-    write_json(made / "scores.json", {"scores": rows, "lesions": [_plain(row) for row in scores.lesions]})
-    write_classes(made / "labels.json", ERRORS)
-    if is_picture:
-        picture, *masks = (_rows(volume) for volume in (read_volume(source), reference, prediction))
-        write_side_by_side(made / "side-by-side.png", picture, masks, table)
-    else:
-        write_label_nifti(made / "reference.nii.gz", reference, table)
-        write_label_nifti(
-            made / "errors.nii.gz", reference.with_array(errors(reference.array, prediction.array)), ERRORS
-        )
+    return on_grid_of(prediction, reference, "mask and reference"), prediction, table
 
 
 def errors(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:

@@ -24,14 +24,19 @@ def failure(error: BaseException, folder: Path) -> str:
     >>> failure(KeyError("Doe^John"), Path("/data"))
     'The program failed over this job (KeyError); this is a fault of the program.'
     """
-    for cause in (error, error.__cause__):
-        if isinstance(cause, MemoryError):
-            return NO_MEMORY
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            return DISK_FULL
+    if is_disk_full(error):
+        return DISK_FULL
+    if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
+        return NO_MEMORY
     if isinstance(error, InputError):
         return sentence(str(error), folder)
     return FAULT.format(type(error).__name__)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a full disk is the reason of an error."""
+    causes = (error, error.__cause__)
+    return any(isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT) for one in causes)
 
 
 def sentence(text: str, folder: Path) -> str:

@@ -52,21 +52,23 @@ class JobStore:
 
     @contextmanager
     def arriving(self) -> Iterator[Path]:
-        """A new folder for files that arrive, for `create`; removed in the end unless a job took it."""
+        """A new folder for files that arrive, for `create`; removed in the end, with what was made beside it, unless a
+        job took it."""
         place = self._arriving / secrets.token_hex(16)
         place.mkdir(mode=PRIVATE)
         try:
-            yield place
+            upload = place / UPLOAD
+            upload.mkdir()
+            yield upload
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
     def create(self, request: JobRequest, name: str, upload: Path) -> Job:
-        """A new job, queued. Its files are those in the folder `upload`, as of `arriving`, which moves. `name`: as of
-        `job.shown_name`."""
+        """A new job, queued. Its files are those in the folder `upload`, as of `arriving`, and what was made beside
+        it, which move. `name`: as of `job.shown_name`."""
         job_id = secrets.token_urlsafe(18)
         try:
-            self.folder_of(job_id).mkdir(mode=PRIVATE)
-            os.rename(upload, self.folder_of(job_id) / UPLOAD)
+            os.rename(upload.parent, self.folder_of(job_id))
             with self._database.writing() as rows:
                 rows.execute(
                     "INSERT INTO jobs (id, request, name, state, created) VALUES (?, ?, ?, 'queued', ?)",

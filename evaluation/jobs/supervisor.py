@@ -15,10 +15,11 @@ from filelock import FileLock, Timeout
 
 from pneumoseg.data_io.console import log
 from pneumoseg.data_io.errors import InputError
+from pneumoseg.data_io.formats.dicom.deidentification.key_file import read_or_make_key
 from pneumoseg.evaluation.jobs.memory import resident_bytes
 from pneumoseg.evaluation.jobs.model_entry import ModelEntry
 from pneumoseg.evaluation.jobs.store import JobStore
-from pneumoseg.evaluation.jobs.worker import LOCKS, WorkerOptions, lock_of
+from pneumoseg.evaluation.jobs.worker import KEY, LOCKS, WorkerOptions, lock_of
 from pneumoseg.pipeline.runtime.hardware import memory_gb
 
 LOCK = "server.lock"
@@ -95,6 +96,8 @@ class Supervisor:
             _await_workers(self._folder)
             store.recover()
             store.tidy()
+            if not self._keep_identity:
+                read_or_make_key(self._folder / KEY)  # once, before several processes need it
             self._held = held.pop_all()
         for slot in self._slots:
             self._start_worker(slot)

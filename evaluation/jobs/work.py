@@ -80,7 +80,7 @@ def _make(job: Job, place: Workplace, made: Path, work: Path, progress: Progress
         place.store.name_model(job.id, place.worker, model.name)
         source = folder / INPUT / taken.path
         return [*taken.warnings, *segment(source, taken, made, model, progress=progress)]
-    parents = [_parent(place.store, number) for number in job.request.parents]
+    parents = [parent_of(place.store, number) for number in job.request.parents]
     if job.kind == "scores":
         from pneumoseg.evaluation.jobs.scores import score
 
@@ -102,8 +102,8 @@ def _make(job: Job, place: Workplace, made: Path, work: Path, progress: Progress
     )
 
 
-def _parent(store: JobStore, number: str) -> Parent:
-    """Raises InputError where there is no such segmentation."""
+def parent_of(store: JobStore, number: str) -> Parent:
+    """The finished segmentation of that id. Raises InputError where there is none."""
     parent = store.get(number)
     if parent is None or parent.kind != "segmentation" or parent.state != "finished":
         raise InputError("the job that this one builds on was deleted, or is no finished segmentation")

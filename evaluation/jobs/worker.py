@@ -15,6 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from pneumoseg.data_io.formats.dicom.deidentification.key_file import Key, read_or_make_key
 from pneumoseg.evaluation.jobs.job import Job
 from pneumoseg.evaluation.jobs.model_entry import ModelEntry
 from pneumoseg.evaluation.jobs.store import JobStore
@@ -51,11 +52,7 @@ class WorkerOptions:
 
 def run(options: WorkerOptions, prepare: Callable[[WorkerOptions, JobStore], Callable[[Job], None]]) -> None:
     """Does the jobs of the folder, one after another, without end. `prepare`: gives what does one job."""
-    from pneumoseg.evaluation.jobs.isolation import isolate
-
-    end_with_parent(options.parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the server, which ends this process
-    isolate()
+    begin(options)
     with lock_of(Path(options.folder), options.name), JobStore(options.folder) as store:
         do = prepare(options, store)
         while True:
@@ -64,6 +61,21 @@ def run(options: WorkerOptions, prepare: Callable[[WorkerOptions, JobStore], Cal
                 time.sleep(POLL_S)
             else:
                 do(job)
+
+
+def begin(options: WorkerOptions) -> None:
+    """Makes this process one that may read uploads: without network, ending with the one that started it."""
+    from pneumoseg.evaluation.jobs.isolation import isolate
+
+    end_with_parent(options.parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the server, which ends this process
+    os.umask(0o077)
+    isolate()
+
+
+def key_of(options: WorkerOptions) -> Key | None:
+    """The key that identities are replaced with, None where they stay; made where there is none yet."""
+    return None if options.keep_identity else read_or_make_key(Path(options.folder) / KEY)[0]
 
 
 def lock_of(folder: Path, name: str) -> FileLock:
@@ -80,19 +92,16 @@ def with_models(options: WorkerOptions, store: JobStore) -> Callable[[Job], None
     import pneumoseg.evaluation.jobs.dicom_intake
     import pneumoseg.evaluation.jobs.segmentation
     import pneumoseg.pipeline.prediction.predictor  # noqa: F401
-    from pneumoseg.data_io.formats.dicom.deidentification.key_file import read_or_make_key
     from pneumoseg.evaluation.jobs.open_models import OpenModels, open_model
     from pneumoseg.evaluation.jobs.work import Workplace, do
 
     entries = {entry.name: entry for entry in options.models}
     opened = OpenModels(entries, functools.partial(open_model, threads=options.threads))
-    key = None if options.keep_identity else read_or_make_key(Path(options.folder) / KEY)[0]
-    return functools.partial(do, place=Workplace(store, options.name, opened, key, options.threads))
+    return functools.partial(do, place=Workplace(store, options.name, opened, key_of(options), options.threads))
 
 
 def main() -> None:
     """Runs a worker; the options are the one argument."""
-    os.umask(0o077)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     run(WorkerOptions.from_json(sys.argv[1]), with_models)
 

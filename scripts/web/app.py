@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from pneumoseg.evaluation.jobs.models import ModelEntry
+from pneumoseg.evaluation.jobs.reception import Reception
 from pneumoseg.evaluation.jobs.store import JobStore
 from pneumoseg.scripts.web import job_routes, new_job_routes, server_routes
 from pneumoseg.scripts.web.access_log import AccessLog
@@ -33,10 +34,12 @@ def create_app(
     *,
     guard: Guard,
     limits: Limits | None = None,
+    reception: Reception | None = None,
     page: Path = PAGE,
 ) -> FastAPI:
     """The application over the jobs in `store`, which `workers` do, with the files of the page in the folder `page`;
-    its `state.service` is the Service. `models`: those that jobs may name; `guard`: who may ask."""
+    its `state.service` is the Service. `models`: those that jobs may name; `guard`: who may ask; `reception`: as of
+    Service."""
     limits = limits or Limits()
     version = importlib.metadata.version("pneumoseg")
     app = FastAPI(
@@ -50,7 +53,7 @@ def create_app(
         telemetry=OFF,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.service = Service(store, workers, models, limits, version, Admission(limits))
+    app.state.service = Service(store, workers, models, limits, version, Admission(limits), reception)
     for routes in (new_job_routes, job_routes, server_routes):
         app.include_router(routes.router)
     app.include_router(page_router(page))

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from pneumoseg.evaluation.jobs.job import Job
 from pneumoseg.evaluation.jobs.models import ModelEntry
+from pneumoseg.evaluation.jobs.reception import Reception
 from pneumoseg.evaluation.jobs.store import JobStore
 from pneumoseg.scripts.web.admission import Admission
 from pneumoseg.scripts.web.limits import Limits
@@ -28,8 +29,8 @@ class Workers(Protocol):
 
 @dataclass(frozen=True)
 class Service:
-    """The jobs of a server, the `workers` that do them, the `models` that they may name, and what is taken at a
-    time."""
+    """The jobs of a server, the `workers` that do them, the `models` that they may name, what is taken at a time, and
+    the `reception` that reads uploads as they arrive; without one the jobs read them."""
 
     store: JobStore
     workers: Workers
@@ -37,6 +38,7 @@ class Service:
     limits: Limits
     version: str
     admission: Admission
+    reception: Reception | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def job(self, number: str) -> Job:

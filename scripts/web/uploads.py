@@ -1,4 +1,4 @@
-"""Uploads on their way to jobs: body, files, a look at what they are, a job in the queue."""
+"""Uploads on their way to jobs: body, files, what they are, a job in the queue."""
 
 import asyncio
 import shutil
@@ -43,6 +43,8 @@ async def uploaded_job(
         names = await received(request, service, folder, name)
         try:
             found = await asyncio.to_thread(look, folder)
+            if service.reception is not None:
+                await service.reception.receive(wanted, folder)
         except InputError as error:
             status = 415 if isinstance(error, UnknownContentError) else 422
             raise Refusal(status, sentence(str(error), folder)) from error

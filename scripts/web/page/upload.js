@@ -97,7 +97,7 @@ async function upload(files, {model, mostBytes, status}) {
     if (bytes > mostBytes) throw new Error(`It has ${size(bytes)}; this server takes ${size(mostBytes)} at most.`);
     await send("jobs", files, model ? {model} : {}, (sent) => {
       bar.value = sent;
-      share.textContent = percent(sent);
+      share.textContent = sent < 1 ? percent(sent) : "Reading"; // by the server, before it answers
     });
     row.remove();
     announce(`${name} is uploaded`);

@@ -1,4 +1,4 @@
-"""Uploads as they should not be: those that are refused at once, and those that a job refuses."""
+"""Uploads as they should not be."""
 
 import gzip
 import io
@@ -26,8 +26,8 @@ FORM = "multipart/form-data; boundary=b"
 
 @dataclass(frozen=True)
 class Hostile:
-    """An upload of `content`, or of what that writes with a folder at hand; `status`: of the answer, 202 where the job
-    fails; `words`: in the sentence; `reference`: whether it is sent as that of a mask."""
+    """An upload of `content`, or of what that writes with a folder at hand; `status`: of the answer; `words`: in the
+    sentence; `reference`: whether it is sent as that of a mask."""
 
     name: str
     content: bytes | Callable[[Path], bytes]
@@ -128,7 +128,7 @@ def other_grid() -> bytes:
 
 
 HOSTILE = [
-    # What is refused before it becomes a job.
+    # What the first bytes tell, or the list of an archive.
     Hostile("empty", b"", 422, "the upload is empty"),
     Hostile("text", b"text", 415, "the content is none of"),
     Hostile("page", b"<html><script>", 415, "the content is none of"),
@@ -163,56 +163,56 @@ HOSTILE = [
             "ends before", kind=FORM),
     Hostile("long name", CT, 400, "at most 1000 characters", parameters={"filename": "x" * 1001}),
     Hostile("no such model", CT, 422, "no model of that name", parameters={"model": "../../covid"}),
-    # What the job finds, whose worker reads it.
-    Hostile("4 GB declared", declared_nifti((1024, 1024, 2048)), 202, "truncated or its header damaged"),
-    Hostile("4 GB declared in gzip", gzip.compress(declared_nifti((1024, 1024, 2048))), 202, "truncated"),
-    Hostile("negative size", header(40, "<8h", 3, -24, 20, 16, 1, 1, 1, 1), 202, "3 axes"),
-    Hostile("dimensions", header(40, "<8h", 7, 32767, 32767, 32767, 32767, 32767, 32767, 32767), 202, "3 axes"),
-    Hostile("spacing in metres", declared_nifti((64, 64, 8), spacing=900.0), 202, "0.05 to 50 mm apart"),
-    Hostile("placement that is no number", header(280, "<4f", *[float("nan")] * 4), 202, "correct the header"),
-    Hostile("voxels far away", header(108, "<f", 3e9), 202, "damaged or truncated"),
-    Hostile("voxels nowhere", header(108, "<f", float("nan")), 202, "not a readable NIfTI"),
-    Hostile("complex numbers", nifti_bytes(np.zeros((8, 8, 4), np.complex64)), 202, "plain numbers"),
-    Hostile("unknown numbers", header(70, "<h", 4096), 202, "not a readable NIfTI"),
-    Hostile("four dimensions", nifti_bytes(np.zeros((8, 8, 4, 2), np.int16)), 202, "one volume per file"),
-    Hostile("NaN", nifti_bytes(np.full((8, 8, 4), np.nan, np.float32)), 202, "NaN"),
-    Hostile("truncated", CT[:-1500], 202, "damaged or truncated"),
-    Hostile("header alone", nifti_bytes(packed=False)[:400], 202, "truncated or its header damaged"),
-    Hostile("mask", MASK, 202, "found a mask"),
-    Hostile("gzip bomb", gzip_bomb, 202, "found a mask"),
-    Hostile("large NRRD", nrrd_bytes("99999999999999 9999999999 9999999"), 202, "truncated or its header damaged"),
-    Hostile("negative NRRD", nrrd_bytes("-1 20 16"), 202, "at least 1"),
-    Hostile("NRRD of another file", nrrd_bytes(extra="data file: ../../etc/passwd\n"), 202, "header's own folder"),
-    Hostile("NRRD bomb", nrrd_bomb, 202, "found a mask"),
-    Hostile("NRRD without voxels", nrrd_bytes(content=b""), 202, "truncated or its header damaged"),
-    Hostile("large MetaImage", MHA.replace(b"= 24 20 16", b"= 2048 2048 999"), 202, "truncated or its header damaged"),
-    Hostile("MetaImage of another file", MHA.replace(b"= LOCAL", b"= /etc/passwd"), 202, "header's own folder"),
-    Hostile("MetaImage bomb", metaimage_bomb, 202, "found a mask"),
-    Hostile("large PNG", large_png(), 202, "at most"),
-    Hostile("large JPEG", large_jpeg(), 202, "at most"),
-    Hostile("PNG bomb", png_bomb, 202, "at most"),
-    Hostile("truncated PNG", picture("PNG", NOISE)[:2000], 202, "damaged or truncated"),
-    Hostile("truncated JPEG", picture("JPEG", NOISE)[:2000], 202, "damaged or truncated"),
-    Hostile("mask of a picture", picture("PNG", (SHADES > 99).astype(np.uint8) * 255), 202, "found two at most"),
-    Hostile("several patients", series(patients=("one", "two")), 202, "found slices of 2"),
-    Hostile("truncated slice", series(cut=200), 202, "damaged or truncated"),
-    Hostile("magnetic resonance", series(Modality="MR"), 202, "no plain CT"),
-    Hostile("large slices", series(Rows=65535, Columns=65535), 202, "truncated or its header damaged"),
-    Hostile("slices of no size", series(Rows=0, Columns=0), 202, "damaged or truncated"),
-    Hostile("spacing of no number", series(PixelSpacing=[0, 0]), 202, "no plain CT"),
-    Hostile("slices and a volume", series(more={"ct.nii.gz": CT}), 202, "taken at a time"),
-    Hostile("two volumes", zipped({"a.nii.gz": CT, "b.nii.gz": CT}), 202, "taken at a time"),
-    Hostile("zip within, without suffix", lambda folder: zipped({"a": zipped({"ct.nii": CT})(folder)})(folder), 202,
+    # What reading it tells.
+    Hostile("4 GB declared", declared_nifti((1024, 1024, 2048)), 422, "truncated or its header damaged"),
+    Hostile("4 GB declared in gzip", gzip.compress(declared_nifti((1024, 1024, 2048))), 422, "truncated"),
+    Hostile("negative size", header(40, "<8h", 3, -24, 20, 16, 1, 1, 1, 1), 422, "3 axes"),
+    Hostile("dimensions", header(40, "<8h", 7, 32767, 32767, 32767, 32767, 32767, 32767, 32767), 422, "3 axes"),
+    Hostile("spacing in metres", declared_nifti((64, 64, 8), spacing=900.0), 422, "0.05 to 50 mm apart"),
+    Hostile("placement that is no number", header(280, "<4f", *[float("nan")] * 4), 422, "correct the header"),
+    Hostile("voxels far away", header(108, "<f", 3e9), 422, "damaged or truncated"),
+    Hostile("voxels nowhere", header(108, "<f", float("nan")), 422, "not a readable NIfTI"),
+    Hostile("complex numbers", nifti_bytes(np.zeros((8, 8, 4), np.complex64)), 422, "plain numbers"),
+    Hostile("unknown numbers", header(70, "<h", 4096), 422, "not a readable NIfTI"),
+    Hostile("four dimensions", nifti_bytes(np.zeros((8, 8, 4, 2), np.int16)), 422, "one volume per file"),
+    Hostile("NaN", nifti_bytes(np.full((8, 8, 4), np.nan, np.float32)), 422, "NaN"),
+    Hostile("truncated", CT[:-1500], 422, "damaged or truncated"),
+    Hostile("header alone", nifti_bytes(packed=False)[:400], 422, "truncated or its header damaged"),
+    Hostile("mask", MASK, 422, "found a mask"),
+    Hostile("gzip bomb", gzip_bomb, 422, "found a mask"),
+    Hostile("large NRRD", nrrd_bytes("99999999999999 9999999999 9999999"), 422, "truncated or its header damaged"),
+    Hostile("negative NRRD", nrrd_bytes("-1 20 16"), 422, "at least 1"),
+    Hostile("NRRD of another file", nrrd_bytes(extra="data file: ../../etc/passwd\n"), 422, "header's own folder"),
+    Hostile("NRRD bomb", nrrd_bomb, 422, "found a mask"),
+    Hostile("NRRD without voxels", nrrd_bytes(content=b""), 422, "truncated or its header damaged"),
+    Hostile("large MetaImage", MHA.replace(b"= 24 20 16", b"= 2048 2048 999"), 422, "truncated or its header damaged"),
+    Hostile("MetaImage of another file", MHA.replace(b"= LOCAL", b"= /etc/passwd"), 422, "header's own folder"),
+    Hostile("MetaImage bomb", metaimage_bomb, 422, "found a mask"),
+    Hostile("large PNG", large_png(), 422, "at most"),
+    Hostile("large JPEG", large_jpeg(), 422, "at most"),
+    Hostile("PNG bomb", png_bomb, 422, "at most"),
+    Hostile("truncated PNG", picture("PNG", NOISE)[:2000], 422, "damaged or truncated"),
+    Hostile("truncated JPEG", picture("JPEG", NOISE)[:2000], 422, "damaged or truncated"),
+    Hostile("mask of a picture", picture("PNG", (SHADES > 99).astype(np.uint8) * 255), 422, "found two at most"),
+    Hostile("several patients", series(patients=("one", "two")), 422, "found slices of 2"),
+    Hostile("truncated slice", series(cut=200), 422, "damaged or truncated"),
+    Hostile("magnetic resonance", series(Modality="MR"), 422, "no plain CT"),
+    Hostile("large slices", series(Rows=65535, Columns=65535), 422, "truncated or its header damaged"),
+    Hostile("slices of no size", series(Rows=0, Columns=0), 422, "damaged or truncated"),
+    Hostile("spacing of no number", series(PixelSpacing=[0, 0]), 422, "no plain CT"),
+    Hostile("slices and a volume", series(more={"ct.nii.gz": CT}), 422, "taken at a time"),
+    Hostile("two volumes", zipped({"a.nii.gz": CT, "b.nii.gz": CT}), 422, "taken at a time"),
+    Hostile("zip within, without suffix", lambda folder: zipped({"a": zipped({"ct.nii": CT})(folder)})(folder), 422,
             "holds zip archives"),
-    Hostile("file and folder of a name", zipped({"a": CT, "a/b": CT}), 202, "a file and a folder"),
+    Hostile("file and folder of a name", zipped({"a": CT, "a/b": CT}), 422, "a file and a folder"),
     Hostile("damaged entry", damaged_entry, 422, "damaged"),
     # References.
     Hostile("reference: empty", b"", 422, "empty", reference=True),
     Hostile("reference: text", b"text", 415, "the content is none of", reference=True),
-    Hostile("reference: of another CT", other_grid(), 202, "must have one shape", reference=True),
-    Hostile("reference: a CT", nifti_bytes(affine=patient().grid.affine), 202, "labels must be", reference=True),
-    Hostile("reference: 4 GB declared", declared_nifti((1024, 1024, 2048)), 202, "truncated", reference=True),
-    Hostile("reference: truncated", MASK[:-30], 202, "truncated or damaged", reference=True),
-    Hostile("reference: a picture", picture("PNG", SHADES), 202, "a volume", reference=True),
-    Hostile("reference: zip", zipped({"mask.nii.gz": MASK}), 202, "another kind", reference=True),
+    Hostile("reference: of another CT", other_grid(), 422, "must have one shape", reference=True),
+    Hostile("reference: a CT", nifti_bytes(affine=patient().grid.affine), 422, "labels must be", reference=True),
+    Hostile("reference: 4 GB declared", declared_nifti((1024, 1024, 2048)), 422, "truncated", reference=True),
+    Hostile("reference: truncated", MASK[:-30], 422, "truncated or damaged", reference=True),
+    Hostile("reference: a picture", picture("PNG", SHADES), 422, "a volume", reference=True),
+    Hostile("reference: zip", zipped({"mask.nii.gz": MASK}), 415, "another kind", reference=True),
 ]  # fmt: skip

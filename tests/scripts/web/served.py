@@ -12,6 +12,7 @@ import httpx
 
 from pneumoseg.evaluation.jobs.job import ResultFile
 from pneumoseg.evaluation.jobs.models import ModelEntry
+from pneumoseg.evaluation.jobs.reception import Reception
 from pneumoseg.evaluation.jobs.store import JobStore
 from pneumoseg.scripts.web.app import create_app
 from pneumoseg.scripts.web.limits import Limits
@@ -129,8 +130,9 @@ def serving(
     limits: Limits = LIMITS,
     token: str | None = None,
     workers_of: Callable[[JobStore], StubWorkers] = StubWorkers,
+    reads: bool = False,
 ) -> Iterator[Served]:
-    """A server on jobs in `folder / "data"`, for the block."""
+    """A server on jobs in `folder / "data"`, for the block; `reads`: uploads are read as they arrive."""
     page = write_page(folder / "page")
     models = [
         ModelEntry("covid-lungs", "ct", ("lung_left", "lung_right", "infection"), ((31, 119, 180),) * 3, True, folder)
@@ -139,7 +141,9 @@ def serving(
         workers = workers_of(store)
         workers.start()
         started = threading.Event()
-        app = create_app(store, workers, models, guard=Guard(NAMES, token), limits=limits, page=page)
+        reception = Reception(store.folder) if reads else None
+        guard = Guard(NAMES, token)
+        app = create_app(store, workers, models, guard=guard, limits=limits, reception=reception, page=page)
         server = Server(app, listening, started.set)
         port = listening.getsockname()[1]
         thread = threading.Thread(target=server.serve_forever)
