@@ -61,7 +61,7 @@ def receive(request: JobRequest, upload: Path, store: JobStore, key: Key | None)
 
 
 def _read_reference(request: JobRequest, upload: Path, store: JobStore, key: Key | None) -> None:
-    from pneumoseg.evaluation.jobs.scores import read_pair
+    from pneumoseg.evaluation.jobs.references import read_pair
     from pneumoseg.evaluation.jobs.work import parent_of
 
     (number,) = request.parents

@@ -20,8 +20,7 @@ from pneumoseg.evaluation.followup.output_folder import CONTENT, FIGURE, TABLE, 
 from pneumoseg.evaluation.followup.segmentation import VOTES, votes
 from pneumoseg.evaluation.jobs.model_entry import ModelEntry
 from pneumoseg.evaluation.jobs.progress import Progress
-from pneumoseg.evaluation.jobs.results import write_classes
-from pneumoseg.evaluation.jobs.segmentation import MASK
+from pneumoseg.evaluation.jobs.results import MASK, write_classes
 from pneumoseg.pipeline.prediction.predictor import ensemble_files
 
 NAMES = {CONTENT: "change.json", FIGURE: "figure.png", TABLE: "change.csv"}

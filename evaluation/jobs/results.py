@@ -9,9 +9,11 @@ from pneumoseg.evaluation.jobs.job import ResultFile
 
 GZIP, DICOM, PNG, JSON, CSV = "application/gzip", "application/dicom", "image/png", "application/json", "text/csv"
 
+MASK, PICTURE_MASK = "mask.nii.gz", "mask.png"
+
 KNOWN: Mapping[str, tuple[str, str]] = {
-    "mask.nii.gz": ("Mask (NIfTI)", GZIP),
-    "mask.png": ("Mask", PNG),
+    MASK: ("Mask (NIfTI)", GZIP),
+    PICTURE_MASK: ("Mask", PNG),
     "mask.dcm": ("Mask (DICOM segmentation)", DICOM),
     "measurements.dcm": ("Measurements (DICOM structured report)", DICOM),
     "image.nii.gz": ("CT (NIfTI)", GZIP),

@@ -21,12 +21,10 @@ from pneumoseg.evaluation.inference.recipe import PredictionOptions, recipe
 from pneumoseg.evaluation.jobs.intake import TakenIn
 from pneumoseg.evaluation.jobs.open_models import OpenModel
 from pneumoseg.evaluation.jobs.progress import Progress
-from pneumoseg.evaluation.jobs.results import write_classes
+from pneumoseg.evaluation.jobs.results import MASK, PICTURE_MASK, write_classes
 from pneumoseg.evaluation.measures.severity import DEFINITIONS, RESEARCH_ONLY, severity
 from pneumoseg.pipeline.prediction.predictor import Predictor
 from pneumoseg.pipeline.runtime.executors import background_threads
-
-MASK, PICTURE_MASK = "mask.nii.gz", "mask.png"
 
 
 def segment(source: Path, taken: TakenIn, made: Path, model: OpenModel, *, progress: Progress) -> list[str]:
