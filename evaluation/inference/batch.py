@@ -2,7 +2,7 @@
 
 import functools
 import importlib.metadata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
@@ -86,15 +86,21 @@ def predict_files(
     options: PredictionOptions | None = None,
     resume: bool = False,
     executor: Executor | None = None,
+    open_scan: Callable[[Path], Scan] | None = None,
 ) -> list[Result]:
     """Segments CTs; `outputs` (as of `place_outputs`) says which, and where their results go.
 
     With `resume`, a mask that the same CT, models and settings made is kept, unless something else that `options` ask
     for is missing; all others are made again. `executor`: of threads, reads the next CT and writes the last one while
-    another is computed; by default two threads. Raises InputError for a mask that was made otherwise, and for the first
+    another is computed; by default two threads. `open_scan`: opens a CT, by default `open_input` as the options say.
+    Raises InputError for a mask that was made otherwise, and for the first
     CT that fails unless `options.keep_going`.
     """
     options = options or PredictionOptions()
+    channels = predictor.settings.preprocessing.channels
+    open_scan = open_scan or functools.partial(
+        open_input, series=options.series, allow_gaps=options.allow_gaps, grid=options.grid, channels=channels
+    )
     kept: dict[Path, Result] = {}
     if resume:
         for source, output in outputs.items():
@@ -104,7 +110,7 @@ def predict_files(
                     kept[source] = Result(source, output, manifest)
     todo = [(source, output) for source, output in outputs.items() if source not in kept]
     with nullcontext(executor) if executor is not None else background_threads(2) as threads:
-        made = {result.source: result for result in _predict(todo, predictor, options, executor=threads)}
+        made = {result.source: result for result in _predict(todo, predictor, options, open_scan, threads)}
     return [(made | kept)[source] for source in outputs]
 
 
@@ -122,9 +128,13 @@ def _is_complete(
 
 
 def _predict(
-    todo: Sequence[tuple[Path, Output]], predictor: Predictor, options: PredictionOptions, *, executor: Executor
+    todo: Sequence[tuple[Path, Output]],
+    predictor: Predictor,
+    options: PredictionOptions,
+    open_scan: Callable[[Path], Scan],
+    executor: Executor,
 ) -> Iterator[Result]:
-    read = functools.partial(_read, predictor=predictor, options=options)
+    read = functools.partial(_read, predictor=predictor, options=options, open_scan=open_scan)
     pending: Future[Result] | None = None
     with closing(results_ahead(executor, read, todo)) as reading:
         try:
@@ -146,13 +156,18 @@ def _predict(
                 wait([pending])
 
 
-def _read(one: tuple[Path, Output], *, predictor: Predictor, options: PredictionOptions) -> _Read | Exception:
+def _read(
+    one: tuple[Path, Output],
+    *,
+    predictor: Predictor,
+    options: PredictionOptions,
+    open_scan: Callable[[Path], Scan],
+) -> _Read | Exception:
     source, output = one
     with warnings_of_this_thread() as warnings:
         try:
             require_same_kind(source, predictor.settings)
-            channels = predictor.settings.preprocessing.channels
-            scan = open_input(source, options.series, options.allow_gaps, grid=options.grid, channels=channels)
+            scan = open_scan(source)
             series = _series(scan, output, options)
             prepared, prepare_s = timed(predictor.prepare, scan)
             fingerprint = input_sha256(source, predictor)

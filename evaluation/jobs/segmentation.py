@@ -1,5 +1,6 @@
 """The results of a segmentation: the mask as `predict` writes it, and what a page shows beside it."""
 
+import functools
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pneumoseg.data_io.console import warnings_of_this_thread
 from pneumoseg.data_io.datasets.inputs import open_input
 from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.formats.nifti import write_ct_nifti
@@ -35,7 +35,8 @@ def segment(source: Path, taken: TakenIn, made: Path, model: OpenModel, *, progr
     options = PredictionOptions(
         statistics=is_ct, preview=is_ct, side_by_side=not is_ct, calibration=model.calibration, assign_uids=True
     )
-    (result,) = predict_files({source: output}, model.predictor, options=options)
+    opened = functools.lru_cache(maxsize=1)(_held)  # once for the mask, and again for what is made beside it
+    (result,) = predict_files({source: output}, model.predictor, options=options, open_scan=opened)
     if result.manifest is None:
         raise InputError(result.error or "no mask was made")
     manifest = result.manifest
@@ -43,7 +44,7 @@ def segment(source: Path, taken: TakenIn, made: Path, model: OpenModel, *, progr
     write_classes(made / "labels.json", model.predictor.settings.labels.table)
     write_json(made / "trust.json", manifest["trust"])
     if is_ct:
-        _write_of_ct(source, taken, output, model.predictor, manifest, options=options, progress=progress)
+        _write_of_ct(opened(source), taken, output, model.predictor, manifest, options=options, progress=progress)
         os.rename(output.preview, made / "preview.png")
     else:
         _write_picture(source, made / "image.png")
@@ -52,8 +53,12 @@ def segment(source: Path, taken: TakenIn, made: Path, model: OpenModel, *, progr
     return list(manifest["warnings"])
 
 
+def _held(source: Path) -> Scan:
+    return open_input(source).held()
+
+
 def _write_of_ct(
-    source: Path,
+    scan: Scan,
     taken: TakenIn,
     output: Output,
     predictor: Predictor,
@@ -63,8 +68,6 @@ def _write_of_ct(
     progress: Progress,
 ) -> None:
     made, settings = output.mask.parent, predictor.settings
-    with warnings_of_this_thread(hold_back=True):  # the segmentation has given them
-        scan = open_input(source).held()
     image = scan.read()
     stored = read_labels(output.mask, settings.labels.table).restore()
     mask = Volume.from_source(stored, image.stored_grid.affine)

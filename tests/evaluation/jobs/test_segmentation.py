@@ -11,9 +11,11 @@ from pydicom import dcmread
 from pneumoseg.data_io.formats.reading import read_labels
 from pneumoseg.data_io.phantoms.dicom_series import write_series
 from pneumoseg.data_io.volumes.labels import LUNG_LABELS
+from pneumoseg.evaluation.inference import batch
 from pneumoseg.evaluation.inference.batch import predict_files
 from pneumoseg.evaluation.inference.outputs import Output
 from pneumoseg.evaluation.inference.recipe import PredictionOptions
+from pneumoseg.evaluation.jobs import segmentation
 from tests.evaluation.jobs.stub_models import of_cts, of_pictures
 from tests.evaluation.jobs.uploads import nifti_bytes, patient, png, zip_of_folder
 
@@ -54,15 +56,24 @@ def test_a_ct_as_nifti(store, done, tmp_path):
     assert str(tmp_path) not in result(store, job, "manifest.json").__repr__()
 
 
+def test_a_ct_is_read_once(done, monkeypatch):
+    opened = []
+    real = segmentation.open_input
+    monkeypatch.setattr(segmentation, "open_input", lambda path: opened.append(path) or real(path))
+    monkeypatch.setattr(batch, "open_input", None)
+    assert done(nifti_bytes()).state == "finished"
+    assert len(opened) == 1
+
+
 def test_a_ct_as_dicom(store, done, tmp_path):
     series = write_series(tmp_path / "s", patient(), patient_id="Sylvia")
     job = done(zip_of_folder(tmp_path / "z", series).read_bytes())
     assert (job.state, job.error) == ("finished", None)
     assert {"mask.nii.gz", "mask.dcm", "measurements.dcm", "image.nii.gz", "preview.png"} <= set(names(store, job))
-    segmentation = read_labels(result(store, job, "mask.dcm").rename(tmp_path / "mask.dcm"), LUNG_LABELS)
+    encoded = read_labels(result(store, job, "mask.dcm").rename(tmp_path / "mask.dcm"), LUNG_LABELS)
     mask = read_labels(result(store, job, "mask.nii.gz"), LUNG_LABELS)
     np.testing.assert_array_equal(np.bincount(mask.array.ravel())[1:], [336, 960, 24])
-    np.testing.assert_array_equal(np.bincount(segmentation.array.ravel())[1:], [336, 960, 24])
+    np.testing.assert_array_equal(np.bincount(encoded.array.ravel())[1:], [336, 960, 24])
     stored = dcmread(store.folder_of(job.id) / "input/ct/00001.dcm")
     referenced = dcmread(tmp_path / "mask.dcm")
     assert referenced.ReferencedSeriesSequence[0].SeriesInstanceUID == stored.SeriesInstanceUID
