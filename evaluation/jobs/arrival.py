@@ -1,13 +1,14 @@
 """The process that reads uploads as they arrive: `python -m pneumoseg.evaluation.jobs.arrival OPTIONS`, started by
 `reception`. It has no network, as the workers have none.
 
-A line of its input is an order, a line of its output the answer, both JSON.
+An empty line of its output says that it is ready. Then a line of its input is an order, a line of its output the
+answer, both JSON.
 """
 
 import json
 import os
-import shutil
 import sys
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,7 +19,7 @@ from pneumoseg.evaluation.jobs.content import UnknownContentError
 from pneumoseg.evaluation.jobs.job import JobRequest
 from pneumoseg.evaluation.jobs.sentences import failure, is_disk_full
 from pneumoseg.evaluation.jobs.store import INPUT, JobStore
-from pneumoseg.evaluation.jobs.worker import WorkerOptions, begin, key_of
+from pneumoseg.evaluation.jobs.worker import WorkerOptions, begin, key_of, lock_of
 
 
 @dataclass(frozen=True)
@@ -66,18 +67,19 @@ def _read_reference(request: JobRequest, upload: Path, store: JobStore, key: Key
 
     (number,) = request.parents
     parent = parent_of(store, number)
-    work = upload.parent / "work"
-    work.mkdir()
-    try:
-        read_pair(upload, parent.results, parent.source, work=work, key=key)
-    finally:
-        shutil.rmtree(work)
+    with tempfile.TemporaryDirectory(dir=upload.parent) as work:
+        try:
+            read_pair(upload, parent.results, parent.source, work=Path(work), key=key)
+        except (InputError, OSError):
+            parent_of(store, number)  # says so where it was deleted meanwhile
+            raise
 
 
 def main() -> None:
     """Answers orders until the input ends; the options are the one argument."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
-        os.dup2(2, 1)  # what libraries print is no answer
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:
+            os.dup2(nowhere.fileno(), 1)  # what libraries print is no answer, and may name patients
         options = WorkerOptions.from_json(sys.argv[1])
         begin(options)
         import pneumoseg.data_io.formats.reading
@@ -85,7 +87,8 @@ def main() -> None:
         import pneumoseg.evaluation.jobs.intake  # noqa: F401  (now, not with the first upload)
 
         key = key_of(options)
-        with JobStore(options.folder) as store:
+        with lock_of(Path(options.folder), options.name), JobStore(options.folder) as store:
+            print(file=answers, flush=True)
             for line in sys.stdin:
                 request, upload = json.loads(line)
                 answer = receive(JobRequest.from_json(request), Path(upload), store, key)

@@ -16,6 +16,8 @@ from pneumoseg.evaluation.jobs.results import listed_results
 from pneumoseg.evaluation.jobs.sentences import failure, sentence
 from pneumoseg.evaluation.jobs.store import INPUT, RESULTS, UPLOAD, JobStore
 
+NO_PARENT = "the job that this one builds on was deleted, or is no finished segmentation"
+
 
 @dataclass(frozen=True, eq=False)
 class Workplace:
@@ -106,9 +108,12 @@ def parent_of(store: JobStore, number: str) -> Parent:
     """The finished segmentation of that id. Raises InputError where there is none."""
     parent = store.get(number)
     if parent is None or parent.kind != "segmentation" or parent.state != "finished":
-        raise InputError("the job that this one builds on was deleted, or is no finished segmentation")
+        raise InputError(NO_PARENT)
     folder = store.folder_of(number)
-    taken = take_in(folder / UPLOAD, folder / INPUT, key=None)
+    try:
+        taken = take_in(folder / UPLOAD, folder / INPUT, key=None)
+    except FileNotFoundError as error:  # deleted meanwhile
+        raise InputError(NO_PARENT) from error
     return Parent(folder / RESULTS, folder / INPUT / taken.path, taken, parent.request.model)
 
 

@@ -67,12 +67,12 @@ class Server(uvicorn.Server):
         """Begins to answer."""
         await super().startup(sockets)
         if self._service.reception is not None:
-            await self._service.reception.start()
+            self._service.reception.start()
         self._tell_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends what would go on for long, then all else."""
         self._service.stopping.set()
-        await super().shutdown(sockets)
         if self._service.reception is not None:
             await self._service.reception.stop()
+        await super().shutdown(sockets)

@@ -6,9 +6,11 @@ import sys
 
 import pytest
 
-from pneumoseg.evaluation.jobs import intake
+from pneumoseg.data_io.errors import InputError
+from pneumoseg.evaluation.jobs import intake, work
 from pneumoseg.evaluation.jobs.arrival import Answer, order, receive
 from pneumoseg.evaluation.jobs.content import ACCEPTED
+from pneumoseg.evaluation.jobs.intake import TakenIn
 from pneumoseg.evaluation.jobs.job import JobRequest
 from pneumoseg.evaluation.jobs.worker import KEY, WorkerOptions
 from tests.evaluation.jobs.conftest import KEY as SECRET
@@ -76,6 +78,21 @@ def test_a_reference_needs_its_parent(answered):
     assert left == ["upload"]
 
 
+def test_a_parent_that_is_deleted_meanwhile_is_said(answered, monkeypatch, tmp_path):
+    deleted = []
+
+    def found(store, number):
+        if deleted:
+            raise InputError(work.NO_PARENT)
+        deleted.append(number)
+        return work.Parent(tmp_path / "gone", tmp_path / "ct.nii.gz", TakenIn("ct", "ct.nii.gz", is_dicom=False), None)
+
+    monkeypatch.setattr(work, "parent_of", found)
+    answer, left = answered(nifti_bytes(), JobRequest("scores", parents=("one",)))
+    assert "was deleted" in answer.sentence
+    assert left == ["upload"]
+
+
 def test_the_process_answers_line_by_line_and_ends_with_its_input(store):
     options = WorkerOptions(f"{store.folder}", "arrival", os.getpid())
     with store.arriving() as upload:
@@ -86,7 +103,9 @@ def test_the_process_answers_line_by_line_and_ends_with_its_input(store):
             stdout=subprocess.PIPE,
             check=True,
         )
-    first, second = map(Answer.from_json, done.stdout.splitlines())
+    ready, *answers = done.stdout.splitlines()
+    assert ready == b""
+    first, second = map(Answer.from_json, answers)
     assert first == second
     assert first.reason == "kind"
     assert (store.folder / KEY).is_file()

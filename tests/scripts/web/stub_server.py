@@ -9,7 +9,7 @@ from pneumoseg.evaluation.jobs.supervisor import Supervisor
 from pneumoseg.scripts.cli import main
 
 HEAVY = {"tensorflow", "keras", "openvino", "pandas", "matplotlib", "sklearn", "skimage", "SimpleITK", "numba"}
-TAKE_ALL = "import sys\nfor _ in sys.stdin: print('{}', flush=True)"
+TAKE_ALL = "import sys\nprint(flush=True)\nfor _ in sys.stdin: print('{}', flush=True)"
 
 if __name__ == "__main__":
     stub = str(Path(__file__).with_name("stub_worker.py"))
