@@ -62,13 +62,16 @@ def open_engine(
 
     Engine "auto" takes OpenVINO unless there is a GPU, and Keras with a warning where OpenVINO fails. Precision "auto"
     takes the one that is measured to be fastest on this processor, among them int8 where 8-bit networks have been made;
-    on a GPU bfloat16 or float16. "int8" makes the 8-bit networks where there are none; where they cannot be made, there
+    on a GPU bfloat16 or float16; float32 where the training was deterministic, as two measurements may choose
+    differently. "int8" makes the 8-bit networks where there are none; where they cannot be made, there
     is a warning and "auto" is taken. `threads`: for OpenVINO; by default OMP_NUM_THREADS, or all. `trust_plugins`: as
     `model_file.load_model`. Raises InputError for an unknown name, for a precision that the processor lacks, and where
     the named engine cannot compute the networks.
     """
     _check_name("engine", name, get_args(EngineName))
     _check_name("precision", precision, get_args(Precision))
+    if precision == "auto" and settings.training.deterministic:
+        precision = "float32"
     threads = threads or hardware.requested_threads()
     on_processor = name != "keras" and not (name == "auto" and hardware.gpu_present())
     if precision == "bfloat16" and on_processor and not hardware.has_bfloat16():

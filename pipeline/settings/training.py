@@ -96,9 +96,9 @@ class TrainingSettings(Group):
     of their gradients. `average_decay`: the decay of a moving average of the weights, which replaces them at the end;
     null for none. `deep_supervision`: number of coarser decoder levels with an output of their own, the first with half
     the weight of the full resolution, the next with a quarter. `deterministic`: weights that are reproducible to the
-    last bit, slower. `devices`: GPUs that each compute an equal share of every batch (batch normalisation is over the
-    whole batch; under TensorFlow `gradient_clip_norm` holds for the gradient of each share, and gradients and weights
-    cannot be averaged over steps).
+    last bit, and predictions in float32 unless another precision is asked for; slower. `devices`: GPUs that each
+    compute an equal share of every batch (batch normalisation is over the whole batch; under TensorFlow
+    `gradient_clip_norm` holds for the gradient of each share, and gradients and weights cannot be averaged over steps).
     """
 
     epochs: Count = 1000

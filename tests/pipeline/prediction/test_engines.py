@@ -50,6 +50,15 @@ def test_a_gpu_without_memory_is_told_with_the_remedy():
         keras_network(Full())(tiles(3, 8, 8, 4))
 
 
+def test_masks_of_a_deterministic_training_depend_on_no_measurement(make_model):
+    path = make_model("model.keras")
+    settings = load_settings("demo", [*TINY, "training.deterministic=true"])
+    for name in ("openvino", "keras"):
+        engine = open_engine([path], settings, name=name)
+        assert (engine.precision, engine.seconds) == ("float32", {})
+    assert open_engine([path], settings, name="openvino", precision="bfloat16").precision == "bfloat16"
+
+
 @pytest.mark.parametrize("changes", [(), ("patches.shape=[8, 8]",), ("patches.shape=null",)])
 def test_openvino_equals_keras_for_any_size_and_number_of_tiles(make_model, changes):
     path = make_model("model.keras", *changes)
