@@ -2,8 +2,8 @@
 
     python scripts/benchmark/uploads.py WORK --json uploads.json
 
-WORK: where the server's jobs go. Its workers only take the jobs, no network is computed. Each upload is another
-content; all are compared by their SHA-256. Raw bodies, and forms in another round.
+WORK: where the server's jobs go. No worker does the jobs, but uploads are read as they arrive, as far as their turn
+comes. Each upload is another CT (NIfTI); all are compared by their SHA-256. Raw bodies, and forms in another round.
 """
 
 import hashlib
@@ -18,9 +18,12 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated
 
+import nibabel as nib
+import numpy as np
 import typer
 
-from pneumoseg.evaluation.jobs.store import UPLOAD, JobStore
+from pneumoseg.evaluation.jobs.reception import Reception
+from pneumoseg.evaluation.jobs.store import INPUT, UPLOAD, JobStore
 from pneumoseg.pipeline.runtime.executors import background_threads
 from pneumoseg.scripts.benchmark.machine import report
 from pneumoseg.scripts.web.app import create_app
@@ -29,8 +32,7 @@ from pneumoseg.scripts.web.schemas import PREFIX
 from pneumoseg.scripts.web.security import Guard
 from pneumoseg.scripts.web.server import Server, listen
 
-PIECE = 2**18
-START = b"NRRD0004\n"
+SIDE = 512
 BOUNDARY = "benchmark"
 
 
@@ -48,11 +50,12 @@ def uploads(
 ) -> None:
     """Prints the figures."""
     work.mkdir(parents=True, exist_ok=True)
-    figures = {kind: round_of(work / kind, count, size_mb * 10**6, form=kind == "form") for kind in ("raw", "form")}
+    slices = size_mb * 10**6 // (2 * SIDE**2)
+    figures = {kind: round_of(work / kind, count, slices, form=kind == "form") for kind in ("raw", "form")}
     report({"uploads": count, "size_mb": size_mb, **figures}, json)
 
 
-def round_of(data: Path, count: int, size: int, *, form: bool) -> dict[str, float]:
+def round_of(data: Path, count: int, slices: int, *, form: bool) -> dict[str, float]:
     """One round against a new server."""
     shutil.rmtree(data, ignore_errors=True)
     context = get_context("spawn")
@@ -68,20 +71,22 @@ def round_of(data: Path, count: int, size: int, *, form: bool) -> dict[str, floa
         others.start()
         started = time.perf_counter()
         with context.Pool(1) as clients:  # else they would hold up the thread that asks
-            sent = clients.apply(upload_all, (port, count, size, form))
+            sent = clients.apply(upload_all, (port, count, slices, form))
         seconds = time.perf_counter() - started
         ended.set()
         others.join()
         peak = peak_mb(process.pid or 0)
-        wrong = sum(digest_of_file(data, job) != digest_of_content(number, size) for number, job in enumerate(sent))
+        read = sum((data / "jobs" / job / INPUT).is_dir() for job in sent)
+        wrong = sum(digest_of_file(data, job) != digest_of_content(number, slices) for number, job in enumerate(sent))
     finally:
         process.terminate()
         process.join()
         shutil.rmtree(data)
     return {
         "lost_or_mixed_up": wrong,
+        "read_as_they_arrived": read,
         "seconds": round(seconds, 1),
-        "mb_per_s": round(count * size / 1e6 / seconds),
+        "mb_per_s": round(count * slices * 2 * SIDE**2 / 1e6 / seconds),
         "server_mb_before": round(peak_before),
         "server_mb_peak": round(peak),
         "others_asked": len(waits),
@@ -94,32 +99,37 @@ def serve(data: Path, telling) -> None:
     """A server in a process of its own, which tells its port."""
     with JobStore(data) as store, listen("127.0.0.1", 0) as listening:
         limits = Limits(reserve_bytes=0, jobs_per_minute=10_000)
-        app = create_app(store, NoWorkers(), [], guard=Guard(frozenset({"127.0.0.1"})), limits=limits, page=data)
+        guard, reception = Guard(frozenset({"127.0.0.1"})), Reception(data, keep_identity=True)
+        app = create_app(store, NoWorkers(), [], guard=guard, limits=limits, reception=reception, page=data)
         port = listening.getsockname()[1]
         Server(app, listening, lambda: telling.send(port)).serve_forever()
 
 
-def pieces_of(number: int, size: int) -> Iterator[bytes]:
-    """The content of an upload: another one for each number."""
-    piece = hashlib.sha256(str(number).encode()).digest() * (PIECE // 32)
-    yield START
-    for start in range(0, size, PIECE):
-        yield piece[: size - start]
+def pieces_of(number: int, slices: int) -> Iterator[bytes]:
+    """The content of an upload: another CT for each number."""
+    header = nib.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_data_shape((SIDE, SIDE, slices))
+    header.set_sform(np.eye(4), code="scanner")
+    header["vox_offset"] = 352
+    yield header.binaryblock + bytes(4)
+    piece = hashlib.sha256(str(number).encode()).digest() * (2 * SIDE**2 // 32)
+    yield from itertools.repeat(piece, slices)
 
 
-def upload_all(port: int, count: int, size: int, form: bool) -> list[str]:
+def upload_all(port: int, count: int, slices: int, form: bool) -> list[str]:
     """Sends all uploads at a time; the ids of their jobs."""
     with background_threads(count) as pool:
-        return list(pool.map(lambda number: upload(port, number, size, form=form), range(count)))
+        return list(pool.map(lambda number: upload(port, number, slices, form=form), range(count)))
 
 
-def upload(port: int, number: int, size: int, *, form: bool) -> str:
+def upload(port: int, number: int, slices: int, *, form: bool) -> str:
     """Sends one upload; the id of its job."""
     connection = HTTPConnection("127.0.0.1", port, timeout=600)
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{number}"\r\n\r\n'.encode()
     tail = f"\r\n--{BOUNDARY}--\r\n".encode()
-    content: Iterator[bytes] = pieces_of(number, size)
-    length = len(START) + size
+    content: Iterator[bytes] = pieces_of(number, slices)
+    length = sum(map(len, pieces_of(number, slices)))
     kind = "application/octet-stream"
     if form:
         content, length = itertools.chain([head], content, [tail]), length + len(head) + len(tail)
@@ -147,23 +157,26 @@ def ask_meanwhile(port: int, ended: threading.Event, waits: list[float]) -> None
 
 def digest_of_file(data: Path, job: str) -> str:
     """The SHA-256 of what the server stored for a job."""
-    (path,) = (data / "jobs" / job / UPLOAD).iterdir()
+    folder = data / "jobs" / job
+    path = folder / INPUT / "ct.nii" if (folder / INPUT).is_dir() else next((folder / UPLOAD).iterdir())
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest_of_content(number: int, size: int) -> str:
+def digest_of_content(number: int, slices: int) -> str:
     """The SHA-256 of what was sent."""
     digest = hashlib.sha256()
-    for piece in pieces_of(number, size):
+    for piece in pieces_of(number, slices):
         digest.update(piece)
     return digest.hexdigest()
 
 
 def peak_mb(process: int) -> float:
-    """The most memory that a process has taken so far."""
+    """The most memory that a process and those that it started have taken so far."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return float(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1000
+    children = [one for file in Path(f"/proc/{process}/task").glob("*/children") for one in file.read_text().split()]
+    own = float(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1000
+    return own + sum(map(peak_mb, map(int, children)))
 
 
 if __name__ == "__main__":
