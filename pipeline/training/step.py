@@ -1,6 +1,7 @@
 """A network with what changes its weights: loss, optimiser, deep supervision, averaged weights, precision."""
 
 import random
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +19,9 @@ from pneumoseg.pipeline.settings.training import TrainingSettings, history_name
 from pneumoseg.pipeline.training import losses
 from pneumoseg.pipeline.training.checkpoint import Arrays
 from pneumoseg.pipeline.training.metrics import make_metric
+
+SEEDS = "python_random"
+"""The name by which Keras has Python's generator."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,12 +113,12 @@ def _check_shared(training: TrainingSettings) -> None:
 
 def _made(settings: Settings, start_from: keras.Model | None, policy: hardware.Policy | None) -> Trainer:
     training = settings.training
-    seed_weights(settings.seed)
     dtype = default_policy(settings) if policy is None else policy
-    network = build_network(settings, dtype)
+    with weights_of_seed(settings.seed):
+        network = build_network(settings, dtype)
+        heads = [_head(network, level, settings, dtype) for level in range(1, training.deep_supervision + 1)]
     if start_from is not None:
         copy_weights(start_from, network)
-    heads = [_head(network, level, settings, dtype) for level in range(1, training.deep_supervision + 1)]
     model = Supervised(network.input, [network.outputs[0], *heads])
     optimizer = _optimizer(settings, dtype)
     model.compile(
@@ -130,12 +134,26 @@ def _made(settings: Settings, start_from: keras.Model | None, policy: hardware.P
     return Trainer(network, model, optimizer, training.average_decay is not None, dtype)
 
 
-def seed_weights(seed: int) -> None:
-    """Decides the weights that Keras draws."""
+@contextmanager
+def weights_of_seed(seed: int) -> Iterator[None]:
+    """Decides the weights that Keras draws in the block, whatever other threads draw meanwhile.
+
+    Keras takes their seeds from Python's global generator, as threads of Dask do for their own ends: in the block it
+    has a generator to itself.
+    """
     if keras.backend.backend() == "tensorflow":
         keras.utils.set_random_seed(seed)
-    else:  # that function would import TensorFlow; Keras draws its seeds from this generator
+    else:  # that function would import TensorFlow
         random.seed(seed)
+    module = sys.modules[keras.random.SeedGenerator.__module__]
+    if getattr(module, SEEDS, None) is not random:
+        yield  # another version of Keras
+        return
+    setattr(module, SEEDS, random.Random(seed))
+    try:
+        yield
+    finally:
+        setattr(module, SEEDS, random)
 
 
 def default_policy(settings: Settings) -> hardware.Policy:

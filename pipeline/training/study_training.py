@@ -28,7 +28,7 @@ from pneumoseg.pipeline.training.checkpoint import (
 )
 from pneumoseg.pipeline.training.loop import STATE_FOLDER, in_words, restore, write_history
 from pneumoseg.pipeline.training.schedules import best_epoch
-from pneumoseg.pipeline.training.step import Trainer, copy_weights, seed_weights
+from pneumoseg.pipeline.training.step import Trainer, copy_weights, weights_of_seed
 from pneumoseg.pipeline.training.study_batches import StudyBatches
 from pneumoseg.pipeline.training.study_targets import label_weights
 
@@ -149,8 +149,8 @@ def _trainer(
     training = settings.training
     if training.deterministic:
         hardware.compute_deterministically()
-    seed_weights(settings.seed)
-    network = build_study_network(settings, policy)
+    with weights_of_seed(settings.seed):
+        network = build_study_network(settings, policy)
     _require_memory(network, settings)
     if isinstance(start_from, StudyModel):
         copy_weights(start_from.network, network)

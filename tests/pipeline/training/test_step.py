@@ -1,3 +1,6 @@
+import random
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ from pneumoseg.pipeline.runtime.tensorflow_backend import OutOfMemory
 from pneumoseg.pipeline.sampling.batches import Batch
 from pneumoseg.pipeline.settings.loading import load_settings
 from pneumoseg.pipeline.settings.training import history_name
-from pneumoseg.pipeline.training import losses
+from pneumoseg.pipeline.training import losses, step
 from pneumoseg.pipeline.training.step import Supervised, default_policy, make_trainer, policies_of_processor
 
 
@@ -41,6 +44,23 @@ def weights(trainer) -> list[np.ndarray]:
 def assert_equal(ours, theirs, **tolerance):
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, **tolerance)
+
+
+def test_the_seed_decides_the_weights_whatever_other_threads_draw(monkeypatch):
+    def weights():
+        return [np.asarray(one) for one in make_trainer(tiny()).model.variables]
+
+    expected = weights()
+    build = step.build_network
+
+    def build_while_others_draw(*arguments):
+        random.random()  # as a thread of Dask may at any time
+        return build(*arguments)
+
+    monkeypatch.setattr(step, "build_network", build_while_others_draw)
+    for one, other in zip(weights(), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert sys.modules[keras.random.SeedGenerator.__module__].python_random is random
 
 
 def test_training_falls_and_testing_changes_nothing(batch):
