@@ -93,8 +93,7 @@ def predict_files(
     With `resume`, a mask that the same CT, models and settings made is kept, unless something else that `options` ask
     for is missing; all others are made again. `executor`: of threads, reads the next CT and writes the last one while
     another is computed; by default two threads. `open_scan`: opens a CT, by default `open_input` as the options say.
-    Raises InputError for a mask that was made otherwise, and for the first
-    CT that fails unless `options.keep_going`.
+    Raises InputError for a mask that was made otherwise, and for the first CT that fails unless `options.keep_going`.
     """
     options = options or PredictionOptions()
     channels = predictor.settings.preprocessing.channels

@@ -9,6 +9,7 @@ from pneumoseg.data_io.errors import InputError
 from pneumoseg.data_io.public_text import AboutFiles, public, visible
 
 LONGEST = 600
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 DISK_FULL = "The disk of the server is full; try again when there is room."
 NO_MEMORY = "The memory of the server does not suffice for this file."
 FAULT = "The program failed over this job ({}); this is a fault of the program."
@@ -36,7 +37,7 @@ def failure(error: BaseException, folder: Path) -> str:
 def is_disk_full(error: BaseException) -> bool:
     """Whether a full disk is the reason of an error."""
     causes = (error, error.__cause__)
-    return any(isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT) for one in causes)
+    return any(isinstance(one, OSError) and one.errno in NO_SPACE for one in causes)
 
 
 def sentence(text: str, folder: Path) -> str:

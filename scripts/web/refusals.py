@@ -1,6 +1,5 @@
 """Refused requests: a status code and one sentence, whoever refuses."""
 
-import errno
 import sqlite3
 import traceback
 from collections.abc import Mapping
@@ -12,8 +11,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pneumoseg.data_io.console import log
+from pneumoseg.evaluation.jobs.sentences import NO_SPACE
 
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 SENTENCES = {404: "There is nothing at this address.", 405: "This address does not take this method."}
 
 

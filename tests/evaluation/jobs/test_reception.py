@@ -144,9 +144,11 @@ def test_an_idle_process_that_ends_is_replaced(store):
         with store.arriving() as upload:
             (upload / "0").write_text("take")
             await reading.receive(REQUEST, upload)
-            os.kill(reading._process.pid, signal.SIGKILL)
+            ended = reading._process.pid
+            os.kill(ended, signal.SIGKILL)
             time.sleep(0.2)  # the loop has not noticed
             await reading.receive(REQUEST, upload)
+            assert reading._process.pid != ended
         await reading.stop()
 
     asyncio.run(end_then_send())
